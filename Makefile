@@ -1,0 +1,100 @@
+# make run     the whole system on this machine         make test    every test that needs no account and no network
+# make check   format, lint, types, rules, templates     make help    the rest
+
+PORT ?= 4566
+EMPTY ?=
+ARCH ?= arm64
+export PORT EMPTY ARCH
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+CHECKOV := .venv-checkov/bin/checkov
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench soak build deploy lock clean setup
+.SILENT: help run setup build deploy
+
+help:
+	echo "make run [PORT=4566] [EMPTY=1]      the whole system on this machine, until Ctrl-C"
+	echo "make test                           every test that needs no AWS account, browser or network"
+	echo "make check                          format, lint, types, import rules, template checks, tests"
+	echo "make format                         format the code and fix what lint can fix"
+	echo "make bench                          measure against the budgets"
+	echo "make soak                           the long tests"
+	echo "make build [ARCH=arm64]             layer and functions for AWS, into build/"
+	echo "make deploy STACK=… BUCKET=… [REGION=…] [PARAMETERS='Name=value …']"
+	echo "make lock                           compile the requirement files again"
+	echo "make clean                          remove what was built; the local stack's state goes too"
+
+run: $(STAMP)
+	$(BIN)/python -m client_credits.local
+
+test: $(STAMP)
+	$(BIN)/pytest
+
+check: $(STAMP) $(CHECKOV)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/cfn-lint
+	$(BIN)/python tests/infra/checkov.py $(CHECKOV)
+	$(BIN)/pytest
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(STAMP)
+	$(BIN)/python -m tests.load.bench $(BENCH)
+
+soak: $(STAMP)
+	$(BIN)/pytest -m soak $(SOAK)
+
+# ---------------------------------------------------------------- set-up
+# Done once, and again when the pinned requirements change.
+setup: $(STAMP)
+
+$(STAMP): requirements-dev.txt
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Client Credits needs python3 3.11 or newer; found $$(python3 --version 2>&1)." >&2; exit 1; }
+	@python3 -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "python3 has no venv module: install it first (Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
+	@echo "Setting up .venv (a minute or two)…"
+	@python3 -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# checkov pins an old boto3, so it lives apart from everything else.
+$(CHECKOV): Makefile
+	python3 -m venv .venv-checkov
+	.venv-checkov/bin/python -m pip install --quiet --disable-pip-version-check checkov==$(CHECKOV_VERSION)
+	touch $@
+
+CHECKOV_VERSION := 3.2.495
+
+# ---------------------------------------------------------------- AWS
+# What the functions run with on AWS. `sam build` makes the same layer with the same Makefile.
+build: $(STAMP)
+	rm -rf build
+	$(MAKE) --no-print-directory -C shared build-SharedLayer ARTIFACTS_DIR=$(CURDIR)/build/SharedLayer PYTHON=$(CURDIR)/$(BIN)/python
+	$(BIN)/python infra/deploy.py package
+
+deploy: build
+	@test -n "$(STACK)" -a -n "$(BUCKET)" || \
+	  { echo "make deploy needs STACK=<stack name> and BUCKET=<S3 bucket for the packages>." >&2; exit 1; }
+	$(BIN)/python infra/deploy.py deploy --stack "$(STACK)" --bucket "$(BUCKET)" $(if $(REGION),--region "$(REGION)") -- $(PARAMETERS)
+
+# ---------------------------------------------------------------- upkeep
+PIP_COMPILE := $(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links \
+  --strip-extras --no-header --allow-unsafe
+
+lock: $(STAMP)
+	$(PIP_COMPILE) --all-extras --output-file requirements-dev.txt pyproject.toml
+	$(PIP_COMPILE) --constraint requirements-dev.txt --output-file shared/requirements.txt pyproject.toml
+
+clean:
+	rm -rf build .local .venv .venv-checkov .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf shared/*.egg-info

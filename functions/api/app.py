@@ -1,0 +1,60 @@
+"""The HTTP API: staff's and widgets' questions and changes, over /v1. Routes are in client_credits.http."""
+
+import json
+from functools import cache
+from typing import Any
+
+from client_credits.clients import client
+from client_credits.config import ApiConfig
+from client_credits.http.front import Front, build, refusal
+from client_credits.http.openapi import document
+from client_credits.identity import Authenticator, ClaimNames
+from client_credits.runtime import store_on, utc_now
+from client_credits.secrets import cursor_key, parameter_reader
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """One request of the HTTP API, payload format 2.0."""
+    path = str(event.get("rawPath", ""))
+    if path.endswith("/healthz"):
+        return _plain({"status": "ok"})
+    if path.endswith("/v1/openapi.json"):
+        return _plain(_document())
+    try:
+        front = _front()
+    except Exception as error:
+        request_id = str(event["requestContext"].get("requestId") or context.aws_request_id)
+        return refusal(error, request_id)
+    return front.handle(event, context)
+
+
+@cache
+def _front() -> Front:
+    config = ApiConfig.from_environment()
+    claims = ClaimNames(config.claim_practice, config.claim_role, config.claim_client)
+    return Front(
+        app=build(),
+        authenticator=Authenticator(config.issuer, config.audience, config.jwks_url, claims),
+        store=store_on(config.table_name),
+        clock=utc_now,
+        cursor_key=_cursor_key,
+    )
+
+
+@cache
+def _cursor_key() -> bytes:
+    return cursor_key(parameter_reader(client("ssm")), ApiConfig.from_environment().secrets_prefix)
+
+
+@cache
+def _document() -> dict[str, Any]:
+    return document(build())
+
+
+def _plain(body: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "statusCode": 200,
+        "headers": {"content-type": "application/json"},
+        "body": json.dumps(body),
+        "isBase64Encoded": False,
+    }

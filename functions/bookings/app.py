@@ -1,0 +1,106 @@
+"""Works off booking events from the queue: read, then spend or restore.
+
+An event nobody can ever understand goes to the dead letter queue with its reason, at once; one that
+fails comes back. The rest of the batch goes on either way. Repeats are safe.
+"""
+
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from client_credits.booking_events import (
+    BookingEvent,
+    BookingEventKind,
+    MalformedBooking,
+    read_booking_event,
+)
+from client_credits.clients import client
+from client_credits.config import BookingsConfig
+from client_credits.domain.booking import Cancelled, CancelledBy, Created
+from client_credits.domain.deciding import Session
+from client_credits.domain.errors import NotFound
+from client_credits.observability import count, logger
+from client_credits.operations import bookings
+from client_credits.operations.bookings import BookingOutcome
+from client_credits.runtime import store_on, utc_now
+
+log = logger("bookings")
+processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """One batch of the bookings queue; answers which messages must come back."""
+    log.clear_state()
+    _config()
+    return dict(process_partial_response(event, work, processor, context))
+
+
+@cache
+def _config() -> BookingsConfig:
+    return BookingsConfig.from_environment()
+
+
+def work(record: SQSRecord) -> None:
+    """One event, exactly once in effect."""
+    try:
+        event = read_booking_event(record.body)
+        outcome = _apply(event)
+    except MalformedBooking as malformed:
+        _give_up(record, str(malformed))
+        return
+    except NotFound:
+        _give_up(record, "practice_id: unknown")
+        return
+    told = outcome.booking.state if outcome else "ignored"
+    count("Bookings", event=event.event, outcome=told)
+    ids = {"practice_id": event.practice_id, "booking_id": event.booking_id, "outcome": told}
+    entries = [entry.entry_id for entry in outcome.entries] if outcome else []
+    log.info("booking event done", message_id=record.message_id, entries=entries, **ids)
+
+
+def _apply(event: BookingEvent) -> BookingOutcome | None:
+    store, now = store_on(_config().table_name), utc_now()
+    match event.event:
+        case BookingEventKind.CREATED:
+            return bookings.book(store, event.practice_id, _created(event), now)
+        case BookingEventKind.CANCELLED:
+            return bookings.cancel(store, event.practice_id, _cancelled(event), now)
+        case BookingEventKind.COMPLETED:
+            return None  # a session that took place changes nothing
+        case _:
+            raise MalformedBooking(f"detail-type: {event.event} is not handled by this release")
+
+
+def _created(event: BookingEvent) -> Created:
+    assert event.appointment_type is not None and event.starts_at is not None
+    return Created(
+        booking_id=event.booking_id,
+        client_id=event.client_id,
+        session=Session(event.appointment_type, event.starts_at, event.seats),
+        occurred_at=event.occurred_at,
+        kind=event.kind,
+        origin=event.origin or "client",
+    )
+
+
+def _cancelled(event: BookingEvent) -> Cancelled:
+    return Cancelled(
+        booking_id=event.booking_id,
+        client_id=event.client_id,
+        occurred_at=event.occurred_at,
+        by=CancelledBy(event.cancelled_by) if event.cancelled_by else None,
+        appointment_type=event.appointment_type,
+    )
+
+
+def _give_up(record: SQSRecord, reason: str) -> None:
+    """To the dead letter queue with the reason; without one configured, SQS's own redrive takes it."""
+    count("BookingsRefused", reason="malformed")
+    log.warning("booking event not understood", message_id=record.message_id, reason=reason)
+    url = _config().bookings_dlq_url
+    if url is None:
+        raise MalformedBooking(reason)
+    attributes = {"reason": {"DataType": "String", "StringValue": reason[:1000]}}
+    client("sqs").send_message(QueueUrl=url, MessageBody=record.body, MessageAttributes=attributes)

@@ -1,0 +1,233 @@
+"""Accepts Stripe's events: checks the signature of the raw body, queues it, then says yes.
+
+Knows nothing of credits, of Stripe's fields but `object` and `id`, or of the table. 200 means that
+SQS holds the event. Sending the same event again is safe: the worker applies it once.
+"""
+
+import base64
+import binascii
+import json
+import math
+import re
+import time
+import urllib.parse
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, NoReturn
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from client_credits import stripe_signature
+from client_credits.clients import client
+from client_credits.config import ConfigError, StripeWebhookConfig
+from client_credits.domain.ids import is_id
+from client_credits.problems import problem
+from client_credits.secrets import SecretsUnavailable, StripeSecrets, parameter_reader
+from client_credits.stripe_signature import BadSignature, Fault
+
+MAX_BODY_BYTES = 256_000
+MAX_MESSAGE_BYTES = 261_000  # what a queue of 256 KiB takes, the two attributes aside
+MAX_DEPTH = 64  # Stripe's deepest objects need about a dozen
+RETRY_AFTER_SECONDS = 30
+
+# An escape of half a surrogate pair: the only way to write text that cannot be stored as UTF-8.
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+# Legal in JSON, refused by SQS.
+_NOT_FOR_SQS = re.compile("[\ufffe\uffff]")
+
+
+class Refused(Exception):
+    """The request gets a problem answer. `reason` is for our log only."""
+
+    def __init__(self, status: int, code: str, detail: str, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.reason = reason
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """POST /webhooks/stripe/{practice_id} of an HTTP API, payload format 2.0."""
+    request_id = event.get("requestContext", {}).get("requestId") or context.aws_request_id
+    practice_id = _practice_id(event)
+    try:
+        event_id = _accept(event, practice_id, time.time())
+    except Refused as refused:
+        level = "WARNING" if refused.status < 500 else "ERROR"
+        _log(level, refused.reason, request_id, practice_id)
+        return problem(
+            refused.status,
+            refused.code,
+            refused.detail,
+            request_id,
+            retry_after_seconds=RETRY_AFTER_SECONDS if refused.status == 503 else None,
+        )
+    _log("INFO", "event accepted", request_id, practice_id, event_id)
+    return {
+        "statusCode": 200,
+        "headers": {"content-type": "application/json", "X-Request-Id": request_id},
+        "body": '{"received": true}',
+        "isBase64Encoded": False,
+    }
+
+
+def _accept(event: dict[str, Any], practice_id: str | None, now: float) -> str | None:
+    """Check and queue the event; its id. Raises Refused, and then nothing was sent."""
+    config, secrets = _settings()
+    body = _body(event)
+    if len(body) > MAX_BODY_BYTES:
+        raise Refused(413, "body_too_large", "The body exceeds 256,000 bytes.", "body too large")
+    if practice_id is None:
+        _refuse_signature("not a practice id")
+    header = event.get("headers", {}).get("stripe-signature", "")
+    try:
+        _verify(body, header, practice_id, secrets, now)
+    except BadSignature as bad:
+        _refuse_signature(str(bad))
+    except SecretsUnavailable as unavailable:
+        raise Refused(
+            503, "unavailable", "Try again later.", f"secrets unavailable: {unavailable}"
+        ) from unavailable
+    text, event_id = _stripe_event(body)
+    _send(config.stripe_queue_url, text, practice_id, now)
+    return event_id
+
+
+@cache
+def _settings() -> tuple[StripeWebhookConfig, StripeSecrets]:
+    try:
+        config = StripeWebhookConfig.from_environment()
+    except ConfigError as error:
+        raise Refused(500, "misconfigured", "The service is not set up completely.", str(error)) from error
+    return config, StripeSecrets(parameter_reader(client("ssm")), config.secrets_prefix)
+
+
+def _refuse_signature(reason: str) -> NoReturn:
+    # One answer for every reason: nobody learns which practices exist.
+    raise Refused(400, "bad_signature", "The Stripe-Signature header does not fit the body.", reason)
+
+
+def _practice_id(event: dict[str, Any]) -> str | None:
+    """The id in the path, or None where it is no id. `%` is in no id, so decoding is safe."""
+    text = urllib.parse.unquote((event.get("pathParameters") or {}).get("practice_id", ""))
+    return text if is_id(text) else None
+
+
+def _body(event: dict[str, Any]) -> bytes:
+    """The body's bytes as Stripe signed them."""
+    body: str = event.get("body") or ""
+    try:
+        if event.get("isBase64Encoded"):
+            return base64.b64decode(body, validate=True)
+        return body.encode()
+    except (binascii.Error, ValueError) as error:
+        raise Refused(400, "malformed_body", "The body cannot be decoded.", "undecodable body") from error
+
+
+def _verify(body: bytes, header: str, practice_id: str, secrets: StripeSecrets, now: float) -> None:
+    """Check against the remembered secrets and, if none fits, once more against fresh ones."""
+    try:
+        stripe_signature.verify(body, header, secrets.active(practice_id, now), int(now))
+    except BadSignature as bad:
+        fresh = secrets.reread(practice_id, now) if bad.fault is Fault.MISMATCH else None
+        if fresh is None:
+            raise
+        stripe_signature.verify(body, header, fresh, int(now))
+
+
+def _stripe_event(body: bytes) -> tuple[str, str | None]:
+    """The body as text that SQS takes, and the event's id where it is a plain one."""
+    try:
+        text = body.decode()
+        parsed = json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+        )
+        if _SURROGATE.search(text):
+            json.dumps(parsed, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise _not_an_event("not JSON") from error
+    if not isinstance(parsed, dict) or parsed.get("object") != "event":
+        raise _not_an_event("not an event object")
+    if _deeper_than(MAX_DEPTH, parsed):
+        raise _not_an_event("nested too deep")
+    text = _NOT_FOR_SQS.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+    if len(text.encode()) > MAX_MESSAGE_BYTES:
+        raise Refused(413, "body_too_large", "The body is too large to queue.", "text too large")
+    event_id = parsed.get("id")
+    return text, event_id if is_id(event_id) else None
+
+
+def _not_an_event(reason: str) -> Refused:
+    return Refused(400, "malformed_body", "The body is not a Stripe event object in JSON.", reason)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a key occurs twice")  # readers would disagree on which one counts
+    return members
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError("a number out of range")
+    return number
+
+
+def _deeper_than(limit: int, value: Any) -> bool:
+    """Whether `value` nests more than `limit` objects and arrays. Does not recurse."""
+    level = [value]
+    for _ in range(limit):
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _send(queue_url: str, text: str, practice_id: str, now: float) -> None:
+    received_at = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")
+    try:
+        client("sqs").send_message(
+            QueueUrl=queue_url,
+            MessageBody=text,
+            MessageAttributes={
+                "practice_id": {"DataType": "String", "StringValue": practice_id},
+                "received_at": {
+                    "DataType": "String",
+                    "StringValue": received_at.replace("+00:00", "Z"),
+                },
+            },
+        )
+    except (ClientError, BotoCoreError) as error:
+        raise Refused(
+            503, "unavailable", "Try again later.", f"not queued: {type(error).__name__}"
+        ) from error
+
+
+def _log(
+    level: str, message: str, request_id: str, practice_id: str | None, event_id: str | None = None
+) -> None:
+    """One line of JSON. Bodies, headers and secrets are never arguments of this function."""
+    line = {
+        "level": level,
+        "message": message,
+        "service": "stripe_webhook",
+        "request_id": request_id,
+        "practice_id": practice_id,
+        "event_id": event_id,
+    }
+    print(json.dumps(line), flush=True)

@@ -1,0 +1,60 @@
+"""Settles what fell due: started by the schedule, carried out shard by shard from the queue.
+
+The schedule's event puts one message per shard on the queue; each message settles a page of its
+shard and, if that was not all, puts the shard back. Late, doubled and overlapping runs are safe.
+"""
+
+import json
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from client_credits.clients import client
+from client_credits.config import SweepConfig
+from client_credits.observability import count, logger
+from client_credits.operations.sweeping import shards, sweep_shard
+from client_credits.runtime import store_on, utc_now
+
+log = logger("sweep")
+processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+SEND_BATCH = 10
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Either the schedule's event or a batch of shards."""
+    log.clear_state()
+    if "Records" in event:
+        return dict(process_partial_response(event, work, processor, context))
+    fan_out()
+    return {"shards": len(shards())}
+
+
+@cache
+def _config() -> SweepConfig:
+    return SweepConfig.from_environment()
+
+
+def fan_out() -> None:
+    """One message per shard. Raises when the queue did not take them all; the schedule comes again."""
+    names = shards()
+    for start in range(0, len(names), SEND_BATCH):
+        batch = names[start : start + SEND_BATCH]
+        entries = [{"Id": shard, "MessageBody": json.dumps({"shard": shard})} for shard in batch]
+        answer = client("sqs").send_message_batch(QueueUrl=_config().sweep_queue_url, Entries=entries)
+        if answer.get("Failed"):
+            raise RuntimeError(f"{len(answer['Failed'])} shards were not queued")
+    log.info("sweep started", shards=len(names))
+
+
+def work(record: SQSRecord) -> None:
+    """One page of one shard."""
+    shard = str(json.loads(record.body)["shard"])
+    swept = sweep_shard(store_on(_config().table_name), shard, utc_now())
+    if swept.more:
+        body = json.dumps({"shard": shard})
+        client("sqs").send_message(QueueUrl=_config().sweep_queue_url, MessageBody=body)
+    if swept.wallets:
+        count("WalletsSwept")
+        log.info("shard swept", shard=shard, wallets=swept.wallets, entries=swept.entries)

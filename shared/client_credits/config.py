@@ -1,0 +1,157 @@
+"""What each function must be told, read from its environment when it first works, never at import.
+
+Each class below is one function's need. `from_environment` raises a ConfigError that names every
+setting that is missing or wrong, all at once, so that a deployment is mended in one step.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, Self
+
+
+class ConfigError(Exception):
+    """The environment lacks settings or holds wrong ones: `missing` and `invalid` are their names.
+
+    Values are never part of the message, which may be logged.
+    """
+
+    def __init__(self, need: str, missing: tuple[str, ...], invalid: tuple[str, ...]) -> None:
+        parts = []
+        if missing:
+            parts.append(f"missing: {', '.join(missing)}")
+        if invalid:
+            parts.append(f"invalid: {', '.join(invalid)}")
+        super().__init__(f"{need}: settings {'; '.join(parts)}")
+        self.missing = missing
+        self.invalid = invalid
+
+
+def _text(value: str) -> str:
+    return value
+
+
+_URL = re.compile(r"https?://[^\s/?#]+(/\S*)?")
+
+
+def _url(value: str) -> str:
+    if not _URL.fullmatch(value):
+        raise ValueError("not an http or https address")
+    return value
+
+
+def _mode(value: str) -> str:
+    if value not in ("test", "live"):
+        raise ValueError("neither test nor live")
+    return value
+
+
+def _parameter_prefix(value: str) -> str:
+    if not re.fullmatch(r"(/[A-Za-z0-9_.-]+)+", value):
+        raise ValueError("not a parameter path such as /client-credits/stack")
+    return value
+
+
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
+
+
+def _origins(value: str) -> tuple[str, ...]:
+    """Exact origins, as a browser sends them: lower case, no path, no wildcard."""
+    origins = tuple(part.strip() for part in value.split(",") if part.strip())
+    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+        raise ValueError("not a comma-separated list of origins")
+    return origins
+
+
+def _setting(name: str, parse: Callable[[str], Any] = _text, default: Any = MISSING) -> Any:
+    """A field read from the environment variable `name`; without a default it is required."""
+    metadata = {"name": name, "parse": parse}
+    if default is MISSING:
+        return field(metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _FromEnvironment:
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """Read every setting of this need; a blank one counts as missing. Raises ConfigError."""
+        source = os.environ if environment is None else environment
+        values: dict[str, Any] = {}
+        missing: list[str] = []
+        invalid: list[str] = []
+        for each in fields(cls):
+            name = each.metadata["name"]
+            value = source.get(name, "").strip()
+            if not value:
+                if each.default is MISSING:
+                    missing.append(name)
+                continue
+            try:
+                values[each.name] = each.metadata["parse"](value)
+            except ValueError:
+                invalid.append(name)
+        if missing or invalid:
+            raise ConfigError(cls.__name__, tuple(missing), tuple(invalid))
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StripeWebhookConfig(_FromEnvironment):
+    """What the function that accepts Stripe's events needs."""
+
+    stripe_queue_url: str = _setting("STRIPE_QUEUE_URL", _url)
+    secrets_prefix: str = _setting("SECRETS_PREFIX", _parameter_prefix)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StripeEventsConfig(_FromEnvironment):
+    """What the worker that grants from Stripe's events needs."""
+
+    table_name: str = _setting("TABLE_NAME")
+    stripe_mode: str = _setting("STRIPE_MODE", _mode)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookingsConfig(_FromEnvironment):
+    """What the worker of booking events needs. Without a dead letter queue it lets SQS redrive."""
+
+    table_name: str = _setting("TABLE_NAME")
+    bookings_dlq_url: str | None = _setting("BOOKINGS_DLQ_URL", _url, default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepConfig(_FromEnvironment):
+    """What the sweep needs."""
+
+    table_name: str = _setting("TABLE_NAME")
+    sweep_queue_url: str = _setting("SWEEP_QUEUE_URL", _url)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishConfig(_FromEnvironment):
+    """What the publisher of the table's stream needs."""
+
+    event_bus_name: str = _setting("EVENT_BUS_NAME")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityConfig(_FromEnvironment):
+    """Whose tokens are believed, and under which claim names they say who is asking."""
+
+    issuer: str = _setting("TOKEN_ISSUER")
+    audience: str = _setting("TOKEN_AUDIENCE")
+    jwks_url: str = _setting("TOKEN_JWKS_URL", _url)
+    claim_practice: str = _setting("CLAIM_PRACTICE", default="practice_id")
+    claim_role: str = _setting("CLAIM_ROLE", default="role")
+    claim_client: str = _setting("CLAIM_CLIENT", default="client_id")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiConfig(IdentityConfig):
+    """What the HTTP API needs, identity included. No origins: no browser may call it."""
+
+    table_name: str = _setting("TABLE_NAME")
+    secrets_prefix: str = _setting("SECRETS_PREFIX", _parameter_prefix)
+    cors_origins: tuple[str, ...] = _setting("CORS_ORIGINS", _origins, default=())

@@ -1,0 +1,67 @@
+"""What a practice offers: appointment types and the packages that grant credits for them."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class ExpiryKind(StrEnum):
+    NEVER = "never"
+    DAYS = "days"
+    MONTHS = "months"
+    CYCLE_END = "cycle_end"
+    DATE = "date"
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """How long a package's credits last. `n` for days (1..3650) and months (1..120); `date` is an
+    ISO local day (the credits end at the next midnight) or an RFC 3339 instant."""
+
+    kind: ExpiryKind = ExpiryKind.NEVER
+    n: int | None = None
+    date: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AppointmentType:
+    type_id: str
+    name: str
+    bookable_without_credits: bool = False
+    archived: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """What is sold: credits per appointment type, and how they renew and expire."""
+
+    package_id: str
+    name: str
+    credits: dict[str, int] = field(default_factory=dict)
+    renews_each_cycle: bool = True
+    expiry: Expiry = Expiry()
+    trial_grants: bool = False
+    stripe_prices: tuple[str, ...] = ()
+    url: str | None = None
+    archived_at: datetime | None = None
+
+    @property
+    def archived(self) -> bool:
+        return self.archived_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All of a practice's types and packages. A price belongs to at most one package."""
+
+    version: int = 0
+    types: dict[str, AppointmentType] = field(default_factory=dict)
+    packages: dict[str, Package] = field(default_factory=dict)
+
+    def package_for_price(self, price: str) -> Package | None:
+        return next((p for p in self.packages.values() if price in p.stripe_prices), None)
+
+    def packages_granting(self, type_id: str) -> list[Package]:
+        """The packages on sale that would help a client short of this type, the smallest first."""
+        helping = [p for p in self.packages.values() if not p.archived and p.credits.get(type_id)]
+        return sorted(helping, key=lambda p: (p.credits[type_id], p.package_id))

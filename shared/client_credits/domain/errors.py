@@ -1,0 +1,84 @@
+"""Every way the domain says no.
+
+One tree; each leaf has a stable `code` that callers may rely on. `facts` are typed members for the
+answer (numbers and ids, never names). Nothing here knows HTTP.
+
+CreditsError
+├── Invalid            the request cannot be meant: an unknown field, a value out of bounds
+├── NotFound           there is no such thing for this caller
+├── Conflict           the state forbids it; reading again may help
+│   ├── InsufficientCredits, VersionConflict, LimitReached, ConfirmationRequired
+│   └── AlreadyResolved, AlreadyMapped
+└── Busy               too much contention; the same request may be sent again
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault in a request: where (a JSON pointer), which (a code), and what to do."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class CreditsError(Exception):
+    """The root. `detail` is a sentence for people, free of personal data."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, detail: str, **facts: object) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.facts = facts
+
+
+class Invalid(CreditsError):
+    """A request that is well formed but cannot be meant. `errors` lists every fault found."""
+
+    code = "invalid"
+
+    def __init__(self, detail: str, *errors: Problem) -> None:
+        super().__init__(detail)
+        self.errors = errors
+
+
+class NotFound(CreditsError):
+    code = "not_found"
+
+
+class Conflict(CreditsError):
+    code = "conflict"
+
+
+class InsufficientCredits(Conflict):
+    code = "insufficient_credits"
+
+
+class VersionConflict(Conflict):
+    code = "version_conflict"
+
+
+class LimitReached(Conflict):
+    code = "limit_reached"
+
+
+class ConfirmationRequired(Conflict):
+    code = "confirmation_required"
+
+
+class AlreadyResolved(Conflict):
+    code = "already_resolved"
+
+
+class AlreadyMapped(Conflict):
+    code = "already_mapped"
+
+
+class Busy(CreditsError):
+    """Contention outlasted the retries. Nothing was written by the last attempt; send it again."""
+
+    code = "busy"

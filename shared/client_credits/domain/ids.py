@@ -1,0 +1,19 @@
+"""Identifiers that follow from what they name, so that a retry arrives at the same ones."""
+
+import re
+from base64 import b32encode
+from hashlib import sha256
+
+ID_PATTERN = r"[A-Za-z0-9._:~-]{1,128}"
+_ID = re.compile(ID_PATTERN)
+
+
+def is_id(text: object) -> bool:
+    """Whether `text` is a string of 1 to 128 of the characters A-Za-z0-9._:~-"""
+    return isinstance(text, str) and _ID.fullmatch(text) is not None
+
+
+def derived_id(prefix: str, *parts: str) -> str:
+    """`prefix_` and 100 bits of a hash of `parts`; parts are kept apart, so ("a", "bc") != ("ab", "c")."""
+    digest = sha256("\x1f".join(parts).encode()).digest()
+    return f"{prefix}_{b32encode(digest)[:20].decode().lower()}"

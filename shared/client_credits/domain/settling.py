@@ -1,0 +1,162 @@
+"""Bringing a wallet up to date: what fell due by now is written, oldest first.
+
+Lots past their end are written off; debts are repaid by lots that can, each dated at the instant
+it fell due. Every operation settles first, and every answer is that of the settled wallet, so a
+sweep that is late, doubled or absent changes no number anyone sees.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from client_credits.domain.entries import (
+    Act,
+    Actor,
+    Cause,
+    CauseKind,
+    Change,
+    EntryKind,
+    Posting,
+    Repayment,
+)
+from client_credits.domain.settings import Settings
+from client_credits.domain.wallet import DebtCause, Lot, Wallet, take
+
+SCHEDULE = Actor("system", "schedule")
+
+
+def settle(
+    change: Change,
+    now: datetime,
+    settings: Settings,
+    act: Act | None = None,
+    limit: int | None = None,
+) -> Change:
+    """Settles at `now`, inclusive: a lot that ends at `now` is gone.
+
+    With `act`, what falls due is part of that operation and its entries carry its source id;
+    without, each names itself (`expire/<lot>/<end>`, `repay/<lot>/<debt>/<instant>`). `limit`
+    bounds the records this adds (entries, and bookings repaid), because a transaction does: what is
+    left stays due and the next settling goes on there. Settling a settled wallet changes nothing.
+    """
+    change = _without_lapsed_holds(change, now)
+    room = _Room(change, limit)
+    for instant in _instants(change.wallet, now, settings, act):
+        change = _expire(change, instant, now, act, room)
+        if room.left(change) and settings.auto_repay and change.wallet.debts:
+            change = _repay(change, instant, now, settings, act, room)
+        if not room.left(change):
+            return change
+    return change
+
+
+class _Room:
+    """How many more records fit into the transaction being built."""
+
+    def __init__(self, change: Change, limit: int | None) -> None:
+        self._before = self._records(change)
+        self._limit = limit
+
+    @staticmethod
+    def _records(change: Change) -> int:
+        return len(change.entries) + len(change.repayments)
+
+    def left(self, change: Change, coming: int = 0) -> bool:
+        return self._limit is None or self._records(change) + coming - self._before < self._limit
+
+
+def next_due(wallet: Wallet, now: datetime, settings: Settings) -> datetime | None:
+    """The first instant after `now` at which settling will have something to write."""
+    ends = [lot.end for lot in wallet.lots if lot.remaining and lot.expires_at]
+    starts = [lot.effective_at for lot in wallet.lots] if wallet.debts and settings.auto_repay else []
+    return min((t for t in ends + starts if t > now), default=None)
+
+
+def _without_lapsed_holds(change: Change, now: datetime) -> Change:
+    live = tuple(hold for hold in change.wallet.holds if now < hold.expires_at)
+    if live == change.wallet.holds:
+        return change
+    return replace(change, wallet=replace(change.wallet, holds=live))
+
+
+def _instants(wallet: Wallet, now: datetime, settings: Settings, act: Act | None) -> list[datetime]:
+    """Every instant up to `now` at which a lot ends or a debt may become repayable.
+
+    Credits that an operation brings were not there before it happened, so nothing of them falls
+    due earlier than that.
+    """
+    due = {lot.end for lot in wallet.lots}
+    if wallet.debts and settings.auto_repay:
+        due |= {lot.effective_at for lot in wallet.lots} | {debt.since for debt in wallet.debts}
+    happened = min(act.occurred_at, now) if act else None
+    return sorted({max(t, happened) if happened else t for t in due if t <= now})
+
+
+def _expire(change: Change, instant: datetime, now: datetime, act: Act | None, room: _Room) -> Change:
+    for lot in change.wallet.lots:
+        if lot.remaining and lot.end <= instant and room.left(change):
+            gone = replace(lot, remaining=0)
+            own = act or Act(
+                source_id=f"expire/{lot.lot_id}/{instant_text(lot.end)}",
+                cause=Cause(CauseKind.SCHEDULE, {"lot_id": lot.lot_id}),
+                actor=SCHEDULE,
+                occurred_at=lot.end,
+                now=now,
+            )
+            change = change.record(
+                change.wallet.with_lot(gone),
+                EntryKind.EXPIRED,
+                own,
+                (Posting(-lot.remaining, lot_id=lot.lot_id),),
+                instant,
+            )
+    return change
+
+
+def _repay(
+    change: Change,
+    instant: datetime,
+    now: datetime,
+    settings: Settings,
+    act: Act | None,
+    room: _Room,
+) -> Change:
+    """Lots usable at `instant` repay the debts they could have paid, the oldest debt first."""
+    wallet = change.wallet
+    postings: list[Posting] = []
+    repayments: list[Repayment] = []
+    for debt in sorted(wallet.debts, key=lambda d: (d.since, d.cause, d.ref)):
+        if debt.since > instant:
+            continue
+        covers = debt.starts_at if settings.credit_must_cover == "session" else None
+        owed = debt.amount
+        lots = ((lot, wallet.free(lot, instant)) for lot in wallet.usable_lots(instant, covers))
+        for lot, part in take(lots, owed):
+            if not room.left(change, coming=1 + len(repayments)):
+                break
+            wallet = wallet.with_lot(replace(lot, remaining=lot.remaining - part))
+            owed -= part
+            postings += [Posting(-part, lot_id=lot.lot_id), Posting(part, debt=debt.ref)]
+            if debt.cause is DebtCause.BOOKING:
+                repayments.append(Repayment(debt.ref, as_payer(lot), part))
+        wallet = wallet.with_debt(replace(debt, amount=owed))
+    if not postings:
+        return change
+    own = act or Act(
+        source_id=f"repay/{postings[0].lot_id}/{postings[1].debt}/{instant_text(instant)}",
+        cause=Cause(CauseKind.SCHEDULE, {"lot_id": postings[0].lot_id or ""}),
+        actor=SCHEDULE,
+        occurred_at=instant,
+        now=now,
+    )
+    recorded = change.record(wallet, EntryKind.REPAID, own, tuple(postings), instant)
+    return recorded.repaid_by(tuple(repayments))
+
+
+def as_payer(lot: Lot) -> Lot:
+    """What a booking remembers of a lot that paid it: enough to open the lot again when it has closed."""
+    return replace(lot, remaining=0)
+
+
+def instant_text(instant: datetime) -> str:
+    """RFC 3339 in UTC with Z; fractions only where there are any."""
+    return instant.isoformat().replace("+00:00", "Z")

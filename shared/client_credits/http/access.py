@@ -1,0 +1,81 @@
+"""Who may call which route: the one table of methods, paths and roles.
+
+Looked at before anything else of a request is, so that a caller without the right learns nothing
+from how the rest of the request would have been judged.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from client_credits.identity import Role
+
+ADMIN = frozenset({Role.ADMIN})
+STAFF = frozenset({Role.ADMIN, Role.STAFF})
+BACK_OFFICE = frozenset({Role.ADMIN, Role.STAFF, Role.SERVICE})
+EVERYONE = frozenset(Role)
+
+# A client may ask about itself only: a path that names another client is answered as if there
+# were no such client; where the client is a parameter, the route sees to the same.
+ROUTES: dict[tuple[str, str], frozenset[Role]] = {
+    ("GET", "/v1/settings"): STAFF,
+    ("PATCH", "/v1/settings"): ADMIN,
+    ("GET", "/v1/appointment-types"): STAFF,
+    ("GET", "/v1/appointment-types/<type_id>"): STAFF,
+    ("PUT", "/v1/appointment-types/<type_id>"): ADMIN,
+    ("GET", "/v1/packages"): STAFF | {Role.CLIENT},
+    ("GET", "/v1/packages/<package_id>"): STAFF | {Role.CLIENT},
+    ("PUT", "/v1/packages/<package_id>"): ADMIN,
+    ("GET", "/v1/clients"): STAFF,
+    ("GET", "/v1/clients/<client_id>"): STAFF,
+    ("PUT", "/v1/clients/<client_id>"): STAFF,
+    ("GET", "/v1/clients/<client_id>/settings"): STAFF,
+    ("PATCH", "/v1/clients/<client_id>/settings"): STAFF,
+    ("GET", "/v1/clients/<client_id>/credits"): EVERYONE,
+    ("GET", "/v1/clients/<client_id>/credits/<type_id>/history"): EVERYONE,
+    ("GET", "/v1/clients/<client_id>/credits/<type_id>/lots"): EVERYONE,
+    ("GET", "/v1/eligibility"): EVERYONE,
+    ("POST", "/v1/eligibility"): EVERYONE,
+    ("GET", "/v1/bookings/<booking_id>"): BACK_OFFICE,
+    ("GET", "/v1/parked"): STAFF,
+    ("POST", "/v1/parked/<parked_id>/resolve"): STAFF,
+    ("POST", "/v1/parked/<parked_id>/dismiss"): STAFF,
+}
+
+
+class Verdict(StrEnum):
+    ALLOWED = "allowed"
+    FORBIDDEN = "forbidden"
+    NO_SUCH_PATH = "no_such_path"
+    NO_SUCH_METHOD = "no_such_method"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What the table says of one request. `client_id` is the client that the path names."""
+
+    verdict: Verdict
+    client_id: str | None = None
+    methods: tuple[str, ...] = ()
+
+
+def _pattern(rule: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"<(\w+)>", r"(?P<\1>[^/]+)", rule))
+
+
+_PATTERNS = [(method, _pattern(rule), roles) for (method, rule), roles in ROUTES.items()]
+
+
+def look_up(method: str, path: str, role: Role) -> Access:
+    """Whether `role` may call `method` on `path` (percent-decoded, without the stage)."""
+    found = [
+        (known, match, roles) for known, pattern, roles in _PATTERNS if (match := pattern.fullmatch(path))
+    ]
+    if not found:
+        return Access(Verdict.NO_SUCH_PATH)
+    methods = tuple(known for known, _, _ in found)
+    for known, match, roles in found:
+        if known == method:
+            verdict = Verdict.ALLOWED if role in roles else Verdict.FORBIDDEN
+            return Access(verdict, match.groupdict().get("client_id"), methods)
+    return Access(Verdict.NO_SUCH_METHOD, methods=methods)

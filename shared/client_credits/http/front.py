@@ -1,0 +1,225 @@
+"""The front door of the API: what every request passes before a route sees it, and how refusals look.
+
+In this order: the body is read (413, 400), the caller known (401), the route and right checked
+(404, 405, 403), then the route runs, and every error it may raise becomes a problem answer.
+"""
+
+import base64
+import binascii
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NoReturn
+from urllib.parse import unquote
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from botocore.exceptions import BotoCoreError, ClientError
+
+from client_credits.domain.errors import (
+    Busy,
+    Conflict,
+    Invalid,
+    NotFound,
+    Problem,
+)
+from client_credits.http import client_routes, parked_routes, practice_routes
+from client_credits.http.access import Verdict, look_up
+from client_credits.http.asking import Ask
+from client_credits.identity import Authenticator, Caller, IdentityUnavailable, Role, Unauthenticated
+from client_credits.observability import logger
+from client_credits.problems import problem
+from client_credits.secrets import SecretsUnavailable
+from client_credits.store.store import Store
+
+MAX_BODY_BYTES = 256 * 1024
+MAX_DEPTH = 64
+RETRY_AFTER_SECONDS = 1
+OPEN_PATHS = {"/v1/openapi.json", "/healthz"}
+WITH_BODY = {"POST", "PUT", "PATCH"}
+
+Answer = dict[str, Any]
+log = logger("api")
+
+
+def build() -> APIGatewayHttpResolver:
+    """The router with every route, and the answers for what routes refuse."""
+    app = APIGatewayHttpResolver(enable_validation=True)
+    for routes in (practice_routes, client_routes, parked_routes):
+        app.include_router(routes.router)
+    app.exception_handler(RequestValidationError)(_invalid_request)
+    return app
+
+
+class Refused(Exception):
+    """A request that no route sees."""
+
+    def __init__(self, status: int, code: str, detail: str, **headers: str) -> None:
+        super().__init__(code)
+        self.status, self.code, self.detail, self.headers = status, code, detail, headers
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """All that a request needs from the outside."""
+
+    app: APIGatewayHttpResolver
+    authenticator: Authenticator
+    store: Store
+    clock: Callable[[], datetime]
+    cursor_key: Callable[[], bytes]
+
+    def handle(self, event: dict[str, Any], context: Any) -> Answer:
+        """One request of an HTTP API, payload format 2.0; always an answer, never an exception."""
+        http = event["requestContext"]["http"]
+        request_id = str(event["requestContext"].get("requestId") or context.aws_request_id)
+        log.clear_state()
+        log.append_keys(request_id=request_id)
+        try:
+            answer = self._answer(event, context, request_id)
+        except Exception as error:
+            answer = refusal(error, request_id)
+        log.info("answered", method=http["method"], status=answer["statusCode"])
+        return answer
+
+    def _answer(self, event: dict[str, Any], context: Any, request_id: str) -> Answer:
+        method, path = event["requestContext"]["http"]["method"], _path(event)
+        caller = self._caller(event, method, path)
+        if method in WITH_BODY:
+            event = event | {"body": _checked_body(event), "isBase64Encoded": False}
+            event["headers"] = event.get("headers", {}) | {"content-type": "application/json"}
+        dry = _query(event).get("dry_run") == "true" and method in WITH_BODY
+        ask = Ask(caller, self.store.rehearsal() if dry else self.store, self.clock(), self.cursor_key)
+        self.app.append_context(ask=ask)  # type: ignore[no-untyped-call]
+        answer: Answer = self.app.resolve(event, context)
+        answer.setdefault("headers", {})["X-Request-Id"] = request_id
+        if answer["statusCode"] >= 400:
+            answer["headers"]["content-type"] = "application/problem+json"
+            answer["headers"].pop("Content-Type", None)
+            answer["body"] = _with_request_id(answer["body"], request_id)
+        return answer
+
+    def _caller(self, event: dict[str, Any], method: str, path: str) -> Caller:
+        """The caller, if it may call this route at all. Raises Refused, Unauthenticated, NotFound."""
+        header = event.get("headers", {}).get("authorization")
+        caller = self.authenticator.caller(header, self.clock().timestamp())
+        access = look_up(method, path, caller.role)
+        match access.verdict:
+            case Verdict.NO_SUCH_PATH:
+                raise NotFound("There is no such path.")
+            case Verdict.NO_SUCH_METHOD:
+                allow = ", ".join(access.methods)
+                raise Refused(405, "method_not_allowed", f"This path takes {allow}.", Allow=allow)
+            case Verdict.FORBIDDEN:
+                raise Refused(403, "forbidden", f"The role {caller.role} may not do this.")
+            case Verdict.ALLOWED:
+                own = access.client_id in (None, caller.client_id)
+                if caller.role is Role.CLIENT and not own:
+                    raise NotFound("There is no such client.")
+        return caller
+
+
+def refusal(error: Exception, request_id: str) -> Answer:
+    """The problem answer of an error: the one table of what each means over HTTP."""
+    match error:
+        case Refused():
+            return problem(error.status, error.code, error.detail, request_id, headers=error.headers)
+        case Unauthenticated():
+            told = {"WWW-Authenticate": error.www_authenticate}
+            return problem(401, error.code, "A valid bearer token is needed.", request_id, headers=told)
+        case Invalid():
+            errors = [_told(fault) for fault in error.errors]
+            return problem(422, error.code, error.detail, request_id, errors=errors)
+        case NotFound():
+            return problem(404, error.code, error.detail, request_id)
+        case Conflict():
+            members: dict[str, Any] = error.facts
+            return problem(409, error.code, error.detail, request_id, **members)
+        case Busy() | IdentityUnavailable() | SecretsUnavailable() | ClientError() | BotoCoreError():
+            log.exception("try again later")
+            detail = "The service is busy. Send the same request again."
+            return problem(503, "unavailable", detail, request_id, retry_after_seconds=RETRY_AFTER_SECONDS)
+        case _:
+            log.exception("unexpected")
+            return problem(500, "internal_error", "Something is wrong on our side.", request_id)
+
+
+def _told(fault: Problem) -> dict[str, str]:
+    return {"pointer": fault.pointer, "code": fault.code, "detail": fault.detail}
+
+
+def _invalid_request(error: RequestValidationError) -> Response[str]:
+    """Pydantic's faults as ours; what was sent is not repeated."""
+    errors = [
+        {"pointer": _pointer(fault["loc"]), "code": _CODES.get(fault["type"], fault["type"]), "detail": fault["msg"]}
+        for fault in error.errors()
+    ]
+    answer = problem(422, "invalid", "The request cannot be meant.", "", errors=errors)
+    return Response(status_code=422, content_type="application/problem+json", body=str(answer["body"]))
+
+
+_CODES = {"extra_forbidden": "unknown_field"}
+
+
+def _pointer(location: tuple[str | int, ...]) -> str:
+    place, *rest = location or ("",)
+    steps = [str(step).replace("~", "~0").replace("/", "~1") for step in rest]
+    return "/" + "/".join(steps if place == "body" else [str(place), *steps])
+
+
+def _with_request_id(body: str, request_id: str) -> str:
+    told = json.loads(body)
+    if "code" not in told:  # the router's own: a path its patterns do not take
+        return str(problem(404, "not_found", "There is no such path.", request_id)["body"])
+    return json.dumps(told | {"request_id": request_id})
+
+
+def _path(event: dict[str, Any]) -> str:
+    """The path without the stage, percent-decoded once."""
+    path, stage = str(event.get("rawPath", "/")), event["requestContext"].get("stage", "$default")
+    if stage != "$default" and path.startswith(f"/{stage}/"):
+        path = path[len(stage) + 1 :]
+    return unquote(path)
+
+
+def _query(event: dict[str, Any]) -> dict[str, str]:
+    return event.get("queryStringParameters") or {}
+
+
+def _checked_body(event: dict[str, Any]) -> str:
+    """The body as JSON text that every reader takes alike. Raises Refused (413, 400)."""
+    raw = event.get("body") or ""
+    if len(raw) > 2 * MAX_BODY_BYTES:
+        raise Refused(413, "body_too_large", "The body is larger than 256 KB.")
+    try:
+        body = base64.b64decode(raw, validate=True) if event.get("isBase64Encoded") else raw.encode()
+        if len(body) > MAX_BODY_BYTES:
+            raise Refused(413, "body_too_large", "The body is larger than 256 KB.")
+        text = body.decode()
+        parsed = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse, parse_float=_finite)
+        json.dumps(parsed, ensure_ascii=False).encode()  # half a surrogate pair cannot be stored
+    except (ValueError, RecursionError, binascii.Error) as error:
+        raise Refused(400, "malformed_body", "The body is not JSON in UTF-8.") from error
+    if not isinstance(parsed, dict):
+        raise Refused(400, "malformed_body", "The body must be a JSON object.")
+    return text
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a key occurs twice")
+    return members
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError("a number out of range")
+    return number

@@ -1,0 +1,37 @@
+"""The published OpenAPI 3.1 document, made from the routes themselves."""
+
+import json
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
+
+from client_credits.http.access import ROUTES
+
+DESCRIPTION = """\
+Session credits of a practice's clients. Tenancy comes from the token alone; another practice's or
+client's things answer exactly like things that do not exist. Instants are UTC. Refusals are
+`application/problem+json` (RFC 9457) with a stable `code`. What the gateway answers by itself
+(throttling, unknown paths outside /v1, 503, 504) carries `{"message"}` only. 429 and 503 may be
+retried after `Retry-After` seconds: every write is safe to repeat.
+"""
+
+
+def document(app: APIGatewayHttpResolver) -> dict[str, Any]:
+    """The document as plain JSON values, each route with the roles that may call it."""
+    text = app.get_openapi_json_schema(
+        title="Client Credits",
+        version="1",
+        openapi_version="3.1.0",
+        description=DESCRIPTION,
+    )
+    told: dict[str, Any] = json.loads(text)
+    told["components"].setdefault("securitySchemes", {})["bearer"] = {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+    }
+    told["security"] = [{"bearer": []}]
+    for (method, rule), roles in ROUTES.items():
+        path = rule.replace("<", "{").replace(">", "}")
+        told["paths"][path][method.lower()]["x-roles"] = sorted(str(role) for role in roles)
+    return told

@@ -1,0 +1,128 @@
+"""Deploys the packaged template through a CloudFormation change set, to the emulator or to AWS."""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from client_credits.local.errors import DeploymentFailed
+from client_credits.local.packaging import package
+
+CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND")
+_NOTHING_TO_CHANGE = ("didn't contain changes", "No updates are to be performed", "no changes")
+
+
+def upload_package(
+    s3: Any, bucket: str, template_path: Path, *, prefix: str, built: Mapping[str, Path] | None = None
+) -> str:
+    """Put code, nested templates and the template below ``prefix`` in ``bucket``; returns the template's address."""
+
+    def put(name: str, body: bytes) -> tuple[str, str]:
+        key = f"{prefix}/{name}"
+        s3.put_object(Bucket=bucket, Key=key, Body=body)
+        return bucket, key
+
+    template = json.dumps(package(template_path, put, built=built), sort_keys=True).encode()
+    _, key = put(f"template-{hashlib.sha256(template).hexdigest()[:32]}.json", template)
+    return f"https://s3.{s3.meta.region_name}.amazonaws.com/{bucket}/{key}"
+
+
+def deploy(
+    cloudformation: Any,
+    stack_name: str,
+    template_url: str,
+    parameters: Mapping[str, str],
+    *,
+    keep_previous: bool = False,
+    poll_seconds: float = 5.0,
+    within_seconds: float = 1800.0,
+) -> dict[str, str]:
+    """Create or update the stack and return its outputs. Safe to repeat: without changes nothing happens.
+
+    Parameters that are not given take the template's defaults, or with ``keep_previous`` what the stack has now.
+    Raises DeploymentFailed with CloudFormation's reasons.
+    """
+    exists = _exists(cloudformation, stack_name)
+    kept = _kept_parameters(cloudformation, stack_name, template_url, parameters) if exists and keep_previous else []
+    name = f"deploy-{time.time_ns()}"
+    try:
+        cloudformation.create_change_set(
+            StackName=stack_name,
+            ChangeSetName=name,
+            ChangeSetType="UPDATE" if exists else "CREATE",
+            TemplateURL=template_url,
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()] + kept,
+            Capabilities=list(CAPABILITIES),
+        )
+    except cloudformation.exceptions.ClientError as error:
+        raise DeploymentFailed(f"CloudFormation refused the template of {stack_name}: {error}") from error
+    deadline = time.monotonic() + within_seconds
+    if _change_set_is_ready(cloudformation, stack_name, name, deadline, poll_seconds):
+        cloudformation.execute_change_set(StackName=stack_name, ChangeSetName=name)
+        _wait_until_done(cloudformation, stack_name, deadline, poll_seconds)
+    else:
+        cloudformation.delete_change_set(StackName=stack_name, ChangeSetName=name)
+    return outputs(cloudformation, stack_name)
+
+
+def outputs(cloudformation: Any, stack_name: str) -> dict[str, str]:
+    """What the deployed stack says about itself."""
+    stack = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+def _kept_parameters(
+    cloudformation: Any, stack_name: str, template_url: str, parameters: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    known = {
+        each["ParameterKey"] for each in cloudformation.get_template_summary(TemplateURL=template_url)["Parameters"]
+    }
+    stack = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
+    previous = {each["ParameterKey"] for each in stack.get("Parameters", [])}
+    return [{"ParameterKey": key, "UsePreviousValue": True} for key in sorted((known & previous) - set(parameters))]
+
+
+def _exists(cloudformation: Any, stack_name: str) -> bool:
+    try:
+        stacks = cloudformation.describe_stacks(StackName=stack_name)["Stacks"]
+    except cloudformation.exceptions.ClientError as error:
+        if "does not exist" in str(error):
+            return False
+        raise
+    # A first deployment that never got past its change set left only the name behind.
+    return any(stack["StackStatus"] not in ("REVIEW_IN_PROGRESS", "DELETE_COMPLETE") for stack in stacks)
+
+
+def _change_set_is_ready(cloudformation: Any, stack_name: str, name: str, deadline: float, poll_seconds: float) -> bool:
+    """Whether there is anything to execute."""
+    while time.monotonic() < deadline:
+        change_set = cloudformation.describe_change_set(StackName=stack_name, ChangeSetName=name)
+        status, reason = change_set["Status"], change_set.get("StatusReason", "")
+        if status == "CREATE_COMPLETE":
+            return True
+        if status == "FAILED":
+            if any(words in reason for words in _NOTHING_TO_CHANGE):
+                return False
+            raise DeploymentFailed(f"The change set of {stack_name} failed: {reason}")
+        time.sleep(poll_seconds)
+    raise DeploymentFailed(f"The change set of {stack_name} was not ready in time.")
+
+
+def _wait_until_done(cloudformation: Any, stack_name: str, deadline: float, poll_seconds: float) -> None:
+    while time.monotonic() < deadline:
+        stack = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
+        status = stack["StackStatus"]
+        if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+            return
+        if not status.endswith("_IN_PROGRESS"):
+            raise DeploymentFailed(f"{stack_name} ended as {status}: {_reasons(cloudformation, stack_name)}")
+        time.sleep(poll_seconds)
+    raise DeploymentFailed(f"{stack_name} was not deployed in time.")
+
+
+def _reasons(cloudformation: Any, stack_name: str) -> str:
+    events = cloudformation.describe_stack_events(StackName=stack_name)["StackEvents"]
+    failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
+    return "; ".join(f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}" for event in failed[:5])

@@ -1,0 +1,134 @@
+"""How every operation is carried out: load, decide, commit, and again on conflict.
+
+Owns the bounded retry and the composing of one transaction from changed wallets. A decision is a
+plain function of what was loaded, so it may be made again at will; what makes the effect happen
+once is the record written in the same transaction.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeVar
+
+from client_credits.domain.booking import Booking
+from client_credits.domain.entries import Change, Repayment, untouched
+from client_credits.domain.errors import Busy
+from client_credits.domain.settings import Settings
+from client_credits.domain.settling import next_due, settle
+from client_credits.domain.wallet import Wallet
+from client_credits.store import writes
+from client_credits.store.store import Store, Wanted
+from client_credits.store.table import TRANSACTION, Conflicted, Write
+
+ATTEMPTS = 10
+T = TypeVar("T")
+
+
+def pause(attempt: int) -> None:
+    """Full jitter: between nothing and 10 ms x 2^attempt, at most 0.4 s."""
+    time.sleep(random.uniform(0, min(0.4, 0.01 * 2**attempt)))
+
+
+def once(attempt: Callable[[], T], wait: Callable[[int], None] = pause) -> T:
+    """Runs load-decide-commit until it commits without conflict. Raises Busy after 10 attempts."""
+    for number in range(ATTEMPTS):
+        try:
+            return attempt()
+        except Conflicted:
+            wait(number)
+    raise Busy("Too many changes to the same credits at once. Send the same request again.")
+
+
+def room_for(wallets: int) -> int:
+    """How many records settling may add for each of an operation's wallets, before and after deciding.
+
+    Of a transaction's 100 items each wallet takes two (itself and an entry), the operation and the
+    client one each, and one stays free for what accompanies them.
+    """
+    return max(0, (TRANSACTION - 4 - 2 * wallets) // (2 * max(1, wallets)) - 1)
+
+
+def settled(
+    store: Store, wallets: Iterable[Wallet], now: datetime, settings: Settings, room: int
+) -> dict[str, Change]:
+    """Each wallet settled in memory. What would not fit beside the operation is committed first.
+
+    Raises Conflicted after such a commit, since what was loaded is no longer so.
+    """
+    changes = {w.appointment_type: settle(untouched(w), now, settings) for w in wallets}
+    if store.rehearsing:
+        return changes
+    overfull = [c for c in changes.values() if len(c.entries) + len(c.repayments) > room]
+    for change in overfull:
+        settle_wallet(store, change.before, now, settings)
+    if overfull:
+        raise Conflicted("settled first")
+    return changes
+
+
+def settle_wallet(store: Store, wallet: Wallet, now: datetime, settings: Settings) -> int:
+    """Commits what is due in one wallet, in complete transactions, oldest first. Returns the entries written.
+
+    Raises Conflicted when the wallet has moved on meanwhile.
+    """
+    written = 0
+    while True:
+        change = settle(untouched(wallet), now, settings, limit=room_for(1))
+        if not change.made:
+            return written
+        items = wallet_writes(store, [change], now, settings)
+        if change.before.version == 0 and not change.entries:
+            return written
+        store.commit(items)
+        written += len(change.entries)
+        wallet = replace(change.wallet, version=wallet.version + 1)
+
+
+def wallet_writes(
+    store: Store,
+    changes: Iterable[Change],
+    now: datetime,
+    settings: Settings,
+    own_booking: str | None = None,
+) -> list[Write]:
+    """The writes of changed wallets: each wallet, its entries, and the bookings whose debts were repaid.
+
+    `own_booking` is being written by the operation itself and is left out here.
+    """
+    items: list[Write] = []
+    for change in changes:
+        if not change.made:
+            continue
+        due = next_due(change.wallet, now, settings)
+        if settle(untouched(change.wallet), now, settings).made:
+            due = now  # more fell due than fitted: the next sweep or operation goes on
+        items.append(writes.wallet(change.wallet, due))
+        items += [writes.entry(entry) for entry in change.entries]
+        items += _repaid_bookings(store, change, own_booking)
+    return items
+
+
+def _repaid_bookings(store: Store, change: Change, own_booking: str | None) -> list[Write]:
+    repayments: dict[str, tuple[Repayment, ...]] = {}
+    for repayment in change.repayments:
+        if repayment.booking_id != own_booking:
+            repayments[repayment.booking_id] = (
+                *repayments.get(repayment.booking_id, ()),
+                repayment,
+            )
+    if not repayments:
+        return []
+    practice_id = change.wallet.practice_id
+    loaded = store.load(practice_id, Wanted(bookings=tuple(repayments)))
+    return [
+        writes.repaid_booking(practice_id, loaded.bookings[booking_id], made)
+        for booking_id, made in repayments.items()
+        if booking_id in loaded.bookings
+    ]
+
+
+def own_repayments(booking: Booking, change: Change) -> Booking:
+    """The booking an operation is about, with what settling its wallet repaid of its debt."""
+    return booking.paid_by(change.repayments)

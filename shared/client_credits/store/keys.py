@@ -1,0 +1,80 @@
+"""Where each item stands. `#` never occurs in an id, so keys built with it cannot collide."""
+
+from zlib import crc32
+
+DUE_SHARDS = 16
+ROSTER_SHARDS = 8
+SEQUENCE_DIGITS = 12
+
+Key = tuple[str, str]
+
+
+def account(practice_id: str) -> Key:
+    return practice_id, "settings"
+
+
+def catalogue(practice_id: str) -> Key:
+    return practice_id, "catalogue"
+
+
+def client(practice_id: str, client_id: str) -> Key:
+    return f"{practice_id}#{client_id}", "client"
+
+
+def wallet(practice_id: str, client_id: str, appointment_type: str) -> Key:
+    return f"{practice_id}#{client_id}", f"wallet#{appointment_type}"
+
+
+def entry(practice_id: str, client_id: str, appointment_type: str, sequence: int) -> Key:
+    """Sequences are padded, so that their order as text is their order."""
+    number = str(sequence).zfill(SEQUENCE_DIGITS)
+    return f"{practice_id}#{client_id}", f"{entries_of(appointment_type)}{number}"
+
+
+def entries_of(appointment_type: str) -> str:
+    """The sort key's beginning that all entries of a type share."""
+    return f"entry#{appointment_type}#"
+
+
+def settings_change(practice_id: str, client_id: str | None, occurred_at: str, change_id: str) -> Key:
+    owner = f"{practice_id}#{client_id}" if client_id else practice_id
+    return owner, f"changed#{occurred_at}#{change_id}"
+
+
+def operation(practice_id: str, source_id: str) -> Key:
+    return f"{practice_id}#op#{source_id}", "op"
+
+
+def booking(practice_id: str, booking_id: str) -> Key:
+    return f"{practice_id}#booking#{booking_id}", "op"
+
+
+def link(practice_id: str, kind: str, external_id: str) -> Key:
+    """Whose an external id is: `kind` is customer or subscription."""
+    return f"{practice_id}#{kind}#{external_id}", "link"
+
+
+def parked(practice_id: str, parked_id: str) -> Key:
+    return f"{practice_id}#parked", parked_id
+
+
+def raw_event(practice_id: str, parked_id: str) -> Key:
+    return f"{practice_id}#raw#{parked_id}", "raw"
+
+
+def due_shard(practice_id: str, client_id: str) -> str:
+    """Two digits; a client's wallets share a shard."""
+    return f"{crc32(f'{practice_id}#{client_id}'.encode()) % DUE_SHARDS:02d}"
+
+
+def roster_pk(practice_id: str, client_id: str) -> str:
+    return roster_shard(practice_id, crc32(client_id.encode()) % ROSTER_SHARDS)
+
+
+def roster_shard(practice_id: str, shard: int) -> str:
+    return f"{practice_id}#roster#{shard:02d}"
+
+
+def roster_sk(client_id: str, sort_key: str) -> str:
+    """A client's profile comes first, its wallets follow."""
+    return f"{client_id}#{sort_key}"

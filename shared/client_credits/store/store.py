@@ -1,0 +1,321 @@
+"""What operations load and commit: typed records in front of the table.
+
+Owns the batch read that a decision rests on, and the worker's copy of each practice's catalogue,
+which is read again whenever the settings item, read every time, names another version.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+from client_credits.domain import settings as rules
+from client_credits.domain.booking import Booking
+from client_credits.domain.catalogue import Catalogue
+from client_credits.domain.entries import Entry
+from client_credits.domain.errors import NotFound
+from client_credits.domain.records import Account, Client, Operation, Parked, SettingsChange
+from client_credits.domain.settings import Settings
+from client_credits.domain.wallet import Wallet
+from client_credits.store import codec, keys, writes
+from client_credits.store.keys import Key
+from client_credits.store.table import Item, Page, Table, Write
+
+T = TypeVar("T")
+CATALOGUES_KEPT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which records a decision needs, beside the practice's settings, which it always gets."""
+
+    client_id: str | None = None
+    types: tuple[str, ...] = ()
+    every_type: bool = False
+    source_id: str | None = None
+    booking_id: str | None = None
+    bookings: tuple[str, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()  # (kind, external id)
+    parked_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Which records of a history are wanted: of one kind, with `since <= occurred_at < until`."""
+
+    kind: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def holds(self, kind: str, occurred_at: datetime) -> bool:
+        late_enough = self.since is None or occurred_at >= self.since
+        early_enough = self.until is None or occurred_at < self.until
+        return late_enough and early_enough and self.kind in (None, kind)
+
+    def filter(self) -> tuple[str | None, dict[str, str] | None, dict[str, Any] | None]:
+        """The same as a filter expression with its names and values."""
+        parts = [
+            ("#kind = :kind", ":kind", self.kind),
+            ("occurred_at >= :since", ":since", self.since and writes.sortable(self.since)),
+            ("occurred_at < :until", ":until", self.until and writes.sortable(self.until)),
+        ]
+        wanted = [(text, name, value) for text, name, value in parts if value]
+        if not wanted:
+            return None, None, None
+        names = {"#kind": "kind"} if self.kind else None
+        values = {name: {"S": str(value)} for _, name, value in wanted}
+        return " AND ".join(text for text, _, _ in wanted), names, values
+
+
+EVERYTHING = Period()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The records found, all read consistently; a wallet never touched is an empty one at version 0."""
+
+    account: Account
+    catalogue: Catalogue
+    client: Client | None
+    wallets: dict[str, Wallet]
+    operation: Operation | None
+    booking: Booking | None
+    bookings: dict[str, Booking]
+    links: dict[tuple[str, str], str]
+    parked: Parked | None
+
+    @property
+    def settings(self) -> Settings:
+        """What holds for the loaded client, or for the account where none was loaded."""
+        return effective_settings(self.account, self.client)
+
+
+def effective_settings(account: Account, client: Client | None) -> Settings:
+    return rules.effective(account.values, client.overrides if client else None)
+
+
+class Store:
+    """One table's records. Keeps catalogues for as long as the worker lives."""
+
+    def __init__(self, table: Table, *, rehearsing: bool = False) -> None:
+        self.table = table
+        self.rehearsing = rehearsing
+        self._catalogues: dict[str, Catalogue] = {}
+
+    def rehearsal(self) -> "Store":
+        """The same records, and commits that write nothing: every operation answers as if."""
+        store = Store(self.table, rehearsing=True)
+        store._catalogues = self._catalogues
+        return store
+
+    def load(self, practice_id: str, wanted: Wanted) -> Loaded:
+        """One batch read; one more after a change of the catalogue. Raises NotFound: no such practice."""
+        known = self._catalogues.get(practice_id)
+        items = self.table.get(self._keys(practice_id, wanted, known))
+        account = _record(Account, items.get(keys.account(practice_id)))
+        if account is None:
+            raise NotFound("There is no such practice.")
+        if known is None or known.version != account.catalogue_version:
+            known = self._fresh(practice_id, items, account.catalogue_version)
+            if wanted.every_type:
+                missing = set(self._keys(practice_id, wanted, known)) - set(items)
+                items |= self.table.get(missing)
+        return self._loaded(practice_id, wanted, items, account, known)
+
+    def catalogue(self, practice_id: str) -> Catalogue:
+        """The catalogue as last seen by this worker, read now if it never was. It may be out of date:
+        use it to choose what to load, and decide on the one that `load` returns."""
+        return self._catalogues.get(practice_id) or self.load(practice_id, Wanted()).catalogue
+
+    def commit(self, items: Sequence[Write]) -> None:
+        """All or nothing; raises Conflicted. A rehearsal commits nothing."""
+        if not self.rehearsing:
+            self.table.transact(items)
+
+    def entries(
+        self, practice_id: str, client_id: str, appointment_type: str, sequences: Iterable[int]
+    ) -> list[Entry]:
+        """Entries by their numbers, in order."""
+        wanted = [keys.entry(practice_id, client_id, appointment_type, n) for n in sequences]
+        found = self.table.get(wanted)
+        return [codec.from_json(Entry, found[key]["body"]) for key in wanted if key in found]
+
+    def _keys(self, practice_id: str, wanted: Wanted, catalogue: Catalogue | None) -> list[Key]:
+        found = [keys.account(practice_id)]
+        if catalogue is None:
+            found.append(keys.catalogue(practice_id))
+        if wanted.client_id:
+            types = catalogue.types if wanted.every_type and catalogue else wanted.types
+            found.append(keys.client(practice_id, wanted.client_id))
+            found += [keys.wallet(practice_id, wanted.client_id, t) for t in types]
+        if wanted.source_id:
+            found.append(keys.operation(practice_id, wanted.source_id))
+        bookings = (*wanted.bookings, *([wanted.booking_id] if wanted.booking_id else []))
+        found += [keys.booking(practice_id, b) for b in bookings]
+        found += [keys.link(practice_id, kind, external) for kind, external in wanted.links]
+        if wanted.parked_id:
+            found.append(keys.parked(practice_id, wanted.parked_id))
+        return found
+
+    def _fresh(self, practice_id: str, items: dict[Key, Item], version: int) -> Catalogue:
+        key = keys.catalogue(practice_id)
+        item = items.get(key) or self.table.get([key]).get(key)
+        catalogue = _record(Catalogue, item) or Catalogue()
+        if catalogue.version < version:  # read in one batch with newer settings: look again
+            catalogue = _record(Catalogue, self.table.get([key]).get(key)) or Catalogue()
+        if len(self._catalogues) >= CATALOGUES_KEPT:
+            self._catalogues.clear()
+        self._catalogues[practice_id] = catalogue
+        return catalogue
+
+    def _loaded(
+        self,
+        practice_id: str,
+        wanted: Wanted,
+        items: dict[Key, Item],
+        account: Account,
+        catalogue: Catalogue,
+    ) -> Loaded:
+        client_id = wanted.client_id or ""
+        types = tuple(catalogue.types) if wanted.every_type else wanted.types
+        links = {
+            pair: str(item["client_id"])
+            for pair in wanted.links
+            if (item := items.get(keys.link(practice_id, *pair))) and "client_id" in item
+        }
+        bookings = {
+            b: record
+            for b in wanted.bookings
+            if (record := _record(Booking, items.get(keys.booking(practice_id, b))))
+        }
+        return Loaded(
+            account=account,
+            catalogue=catalogue,
+            client=_record(Client, items.get(keys.client(practice_id, client_id))),
+            wallets={t: wallet_of(practice_id, client_id, t, items) for t in types if client_id},
+            operation=_unversioned(Operation, items.get(keys.operation(practice_id, wanted.source_id or ""))),
+            booking=_record(Booking, items.get(keys.booking(practice_id, wanted.booking_id or ""))),
+            bookings=bookings,
+            links=links,
+            parked=_record(Parked, items.get(keys.parked(practice_id, wanted.parked_id or ""))),
+        )
+
+    # -- lists ---------------------------------------------------------------------------------
+
+    def history_page(
+        self,
+        practice_id: str,
+        client_id: str,
+        appointment_type: str,
+        before: str | None,
+        limit: int,
+        only: Period = EVERYTHING,
+    ) -> list[Entry]:
+        """Entries of one type, newest first, older than the sort key `before`."""
+        pk, begins = keys.client(practice_id, client_id)[0], keys.entries_of(appointment_type)
+        return [codec.from_json(Entry, i["body"]) for i in self._newest(pk, begins, before, limit, only)]
+
+    def settings_changes(
+        self,
+        practice_id: str,
+        client_id: str | None,
+        before: str | None,
+        limit: int,
+        only: Period = EVERYTHING,
+    ) -> list[SettingsChange]:
+        """Changes of the account's settings, or of one client's, newest first."""
+        pk = keys.client(practice_id, client_id)[0] if client_id else practice_id
+        found = self._newest(pk, "changed#", before, limit, only)
+        return [codec.from_json(SettingsChange, item["body"]) for item in found]
+
+    def _newest(self, pk: str, begins: str, before: str | None, limit: int, only: Period) -> list[Item]:
+        """The newest `limit` items that `only` lets through; as many requests as that takes."""
+        where, names, values = only.filter()
+        found: list[Item] = []
+        while len(found) < limit:
+            page = self.table.query(
+                pk,
+                begins=begins,
+                after=before,
+                limit=limit,
+                newest_first=True,
+                where=where,
+                names=names,
+                values=values,
+            )
+            found += page.items
+            if page.last is None:
+                break
+            before = page.last["sk"]
+        return found[:limit]
+
+    def parked_page(
+        self, practice_id: str, after: str | None, limit: int, customer: str | None = None
+    ) -> tuple[list[Parked], str | None]:
+        """Open parked payments, and the id behind which the next page begins; a page may be short."""
+        where, values = "#state = :open", {":open": {"S": "open"}}
+        if customer:
+            where, values = (
+                f"{where} AND customer = :customer",
+                values | {":customer": {"S": customer}},
+            )
+        page = self.table.query(
+            keys.parked(practice_id, "")[0],
+            after=after,
+            limit=limit,
+            where=where,
+            names={"#state": "state"},
+            values=values,
+        )
+        found = [_record(Parked, item) for item in page.items]
+        return [p for p in found if p], page.last["sk"] if page.last else None
+
+    def due_page(self, shard: str, until: str, limit: int) -> Page:
+        """Wallets of one shard that have something to settle by `until`, the longest due first."""
+        condition = "due_shard = :shard AND due_at <= :until"
+        values = {":shard": {"S": shard}, ":until": {"S": until}}
+        return self.table.query_index("due", condition, values, limit=limit)
+
+    def roster_page(
+        self,
+        practice_id: str,
+        shard: int,
+        after: str | None,
+        limit: int,
+        where: str | None = None,
+        values: dict[str, dict[str, str]] | None = None,
+    ) -> Page:
+        """One shard of the roster, in client order: each profile followed by its wallets' numbers."""
+        pk = keys.roster_shard(practice_id, shard)
+        condition = "roster_pk = :pk" + (" AND roster_sk > :after" if after else "")
+        bound = {":pk": {"S": pk}} | ({":after": {"S": after}} if after else {}) | (values or {})
+        return self.table.query_index("roster", condition, bound, limit=limit, where=where)
+
+
+def wallet_of(practice_id: str, client_id: str, appointment_type: str, items: dict[Key, Item]) -> Wallet:
+    item = items.get(keys.wallet(practice_id, client_id, appointment_type))
+    if item is None:
+        return Wallet(practice_id, client_id, appointment_type)
+    body = codec.from_json(writes.WalletBody, item["body"])
+    return Wallet(
+        practice_id,
+        client_id,
+        appointment_type,
+        version=item["version"],
+        sequence=body.sequence,
+        granted_total=body.granted_total,
+        lots=body.lots,
+        debts=body.debts,
+        holds=body.holds,
+    )
+
+
+def _record(kind: type[T], item: Item | None) -> T | None:
+    """A versioned record; its version is the item's."""
+    if item is None:
+        return None
+    return replace(codec.from_json(kind, item["body"]), version=item["version"])  # type: ignore[type-var]
+
+
+def _unversioned(kind: type[T], item: Item | None) -> T | None:
+    return codec.from_json(kind, item["body"]) if item else None

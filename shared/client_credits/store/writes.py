@@ -1,0 +1,187 @@
+"""Each record as the write that stores it, with the condition that keeps it right.
+
+A wallet is put under its version, an entry and an operation only where none is yet: this is the
+one place that writes entries, and nothing rewrites them.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from client_credits.domain.booking import Booking
+from client_credits.domain.catalogue import Catalogue
+from client_credits.domain.entries import Entry, Repayment
+from client_credits.domain.records import (
+    Account,
+    Client,
+    Operation,
+    Parked,
+    SettingsChange,
+)
+from client_credits.domain.wallet import Debt, Hold, Lot, Wallet
+from client_credits.store import codec, keys
+from client_credits.store.keys import Key
+from client_credits.store.table import Write
+
+ABSENT = "attribute_not_exists(pk)"
+
+
+def sortable(instant: datetime) -> str:
+    """An instant as text of one width, so that order as text is order in time."""
+    return instant.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True)
+class WalletBody:
+    """A wallet without what its key says already, which keeps the usual one within a kilobyte."""
+
+    sequence: int = 0
+    granted_total: int = 0
+    lots: tuple[Lot, ...] = ()
+    debts: tuple[Debt, ...] = ()
+    holds: tuple[Hold, ...] = ()
+
+
+def _body(record: Booking | Client | Account | Catalogue | Parked) -> str:
+    """The record without its version, which is the item's own attribute."""
+    return codec.to_json(replace(record, version=0))
+
+
+def _put(key: Key, attributes: dict[str, str | int | None], condition: str = ABSENT) -> Write:
+    item = codec.to_attributes({"pk": key[0], "sk": key[1], **attributes})
+    return {"Put": {"Item": item, "ConditionExpression": condition}}
+
+
+def _put_version(key: Key, seen: int, attributes: dict[str, str | int | None]) -> Write:
+    """Puts a versioned record over the version that was seen; 0 means there was none."""
+    write = _put(key, {"version": seen + 1, **attributes})
+    if seen:
+        write["Put"]["ConditionExpression"] = "version = :seen"
+        write["Put"]["ExpressionAttributeValues"] = {":seen": {"N": str(seen)}}
+    return write
+
+
+def wallet(after: Wallet, due_at: datetime | None) -> Write:
+    """`after.version` is the version that was loaded; it is stored raised by one."""
+    key = keys.wallet(after.practice_id, after.client_id, after.appointment_type)
+    attributes: dict[str, str | int | None] = {
+        "body": codec.to_json(
+            WalletBody(after.sequence, after.granted_total, after.lots, after.debts, after.holds)
+        ),
+        "balance": after.balance,
+        "debt": after.debt,
+        "granted_total": after.granted_total,
+        "roster_pk": keys.roster_pk(after.practice_id, after.client_id),
+        "roster_sk": keys.roster_sk(after.client_id, key[1]),
+    }
+    if due_at:
+        attributes["due_shard"] = keys.due_shard(after.practice_id, after.client_id)
+        attributes["due_at"] = sortable(due_at)
+    return _put_version(key, after.version, attributes)
+
+
+def entry(written: Entry) -> Write:
+    key = keys.entry(written.practice_id, written.client_id, written.appointment_type, written.sequence)
+    attributes: dict[str, str | int | None] = {
+        "kind": written.kind,
+        "amount": written.amount,
+        "occurred_at": sortable(written.occurred_at),
+        "body": codec.to_json(written),
+    }
+    return _put(key, attributes)
+
+
+def operation(practice_id: str, done: Operation) -> Write:
+    return _put(keys.operation(practice_id, done.source_id), {"body": codec.to_json(done)})
+
+
+def booking(practice_id: str, folded: Booking) -> Write:
+    attributes: dict[str, str | int | None] = {
+        "practice_id": practice_id,
+        "state": folded.state,
+        "body": _body(folded),
+    }
+    return _put_version(keys.booking(practice_id, folded.booking_id), folded.version, attributes)
+
+
+def repaid_booking(practice_id: str, before: Booking, repayments: tuple[Repayment, ...]) -> Write:
+    """A booking whose debt was repaid by another operation learns who paid it."""
+    return booking(practice_id, before.paid_by(repayments))
+
+
+def client(practice_id: str, known: Client) -> Write:
+    key = keys.client(practice_id, known.client_id)
+    attributes: dict[str, str | int | None] = {
+        "body": _body(known),
+        "name": known.name.casefold() if known.name else None,
+        "roster_pk": keys.roster_pk(practice_id, known.client_id),
+        "roster_sk": keys.roster_sk(known.client_id, key[1]),
+    }
+    return _put_version(key, known.version, attributes)
+
+
+def account(changed: Account) -> Write:
+    attributes: dict[str, str | int | None] = {
+        "body": _body(changed),
+        "catalogue_version": changed.catalogue_version,
+    }
+    return _put_version(keys.account(changed.practice_id), changed.version, attributes)
+
+
+def catalogue(practice_id: str, changed: Catalogue) -> Write:
+    body = {"body": _body(changed)}
+    return _put_version(keys.catalogue(practice_id), changed.version, {**body})
+
+
+def settings_change(practice_id: str, change: SettingsChange) -> Write:
+    key = keys.settings_change(practice_id, change.client_id, sortable(change.occurred_at), change.change_id)
+    attributes: dict[str, str | int | None] = {
+        "kind": "settings_changed",
+        "occurred_at": sortable(change.occurred_at),
+        "body": codec.to_json(change),
+    }
+    return _put(key, attributes)
+
+
+def link(practice_id: str, kind: str, external_id: str, client_id: str | None, seen: str | None) -> Write:
+    """Says whose an external id is, given whose it was seen to be; None on either side is nobody's."""
+    write = _put(keys.link(practice_id, kind, external_id), {"client_id": client_id})
+    if seen:
+        write["Put"]["ConditionExpression"] = "client_id = :seen"
+        write["Put"]["ExpressionAttributeValues"] = {":seen": {"S": seen}}
+    else:
+        write["Put"]["ConditionExpression"] = "attribute_not_exists(client_id)"
+    return write
+
+
+def parked(practice_id: str, record: Parked, ttl: int | None = None) -> Write:
+    attributes: dict[str, str | int | None] = {
+        "practice_id": practice_id,
+        "state": record.state,
+        "customer": record.customer,
+        "ttl": ttl,
+        "body": _body(record),
+    }
+    return _put_version(keys.parked(practice_id, record.parked_id), record.version, attributes)
+
+
+def raw_event(practice_id: str, parked_id: str, raw: str, until: datetime) -> Write:
+    """The body of an event that was not understood; the table drops it after `until`."""
+    return _put(keys.raw_event(practice_id, parked_id), {"raw": raw, "ttl": int(until.timestamp())})
+
+
+def due(wallet_seen: Wallet, due_at: datetime | None, now: datetime) -> Write:
+    """Moves a wallet in the index of what is due, without touching the wallet itself.
+
+    For one that was due by `now` and turned out to have nothing to settle.
+    """
+    key = keys.wallet(wallet_seen.practice_id, wallet_seen.client_id, wallet_seen.appointment_type)
+    values = {":seen": {"N": str(wallet_seen.version)}, ":now": {"S": sortable(now)}}
+    if due_at:
+        values[":due"] = {"S": sortable(due_at)}
+    update = {
+        "Key": codec.to_attributes({"pk": key[0], "sk": key[1]}),
+        "UpdateExpression": "SET due_at = :due" if due_at else "REMOVE due_shard, due_at",
+        "ConditionExpression": "version = :seen AND due_at <= :now",
+        "ExpressionAttributeValues": values,
+    }
+    return {"Update": update}

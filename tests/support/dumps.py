@@ -1,0 +1,102 @@
+"""Everything a table holds, in a form that two runs can be compared by, and the laws it must keep.
+
+Owns what is left out of a comparison: the instants at which we happened to decide.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from client_credits.store.codec import from_attributes
+from client_credits.store.table import Table
+
+Record = dict[str, Any]
+_OUR_INSTANTS = frozenset({"recorded_at", "created_at", "received_at", "ttl"})
+_CHANGED_AT = re.compile(r"^changed#[^#]+#")
+
+
+def dump(table: Table, client: Any) -> list[Record]:
+    """Every item, its body parsed, in key order."""
+    found: list[Record] = []
+    start: dict[str, Any] = {}
+    while True:
+        page = client.scan(TableName=table.name, ConsistentRead=True, **start)
+        found += map(_parsed, page["Items"])
+        if "LastEvaluatedKey" not in page:
+            return sorted(found, key=lambda item: (item["pk"], item["sk"]))
+        start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+
+def _parsed(item: dict[str, Any]) -> Record:
+    plain = from_attributes(item)
+    if "body" in plain:
+        plain["body"] = json.loads(plain["body"])
+    return plain
+
+
+def timeless(records: Iterable[Record]) -> list[Record]:
+    """The records without the instants at which they were written, however often that was tried."""
+    return sorted((_timeless(record) for record in records), key=lambda r: json.dumps(r, sort_keys=True))
+
+
+def _timeless(record: Record) -> Record:
+    kept = {k: v for k, v in record.items() if k not in _OUR_INSTANTS}
+    if kept["sk"].startswith("changed#"):  # a change of settings happens when we carry it out
+        kept["sk"] = _CHANGED_AT.sub("changed#", kept["sk"])
+        kept["body"] = {k: v for k, v in kept["body"].items() if k != "occurred_at"}
+    body = kept.get("body")
+    if isinstance(body, dict):  # a booking's created_at is the event's own instant
+        ours = _OUR_INSTANTS - ({"created_at"} if "#booking#" in record["pk"] else set())
+        kept["body"] = {k: v for k, v in body.items() if k not in ours}
+    return kept
+
+
+def broken_laws(records: Iterable[Record]) -> list[str]:
+    """Sentences about what contradicts itself, per wallet; empty when all is well.
+
+    Sums, the chain of before and after, sequence without gaps, lots within what they were granted,
+    no lot and no source granted twice.
+    """
+    wallets: dict[str, Record] = {}
+    entries: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        owner, (kind, _, rest) = record["pk"], record["sk"].partition("#")
+        if kind == "wallet":
+            wallets[f"{owner}/{rest}"] = record
+        elif kind == "entry":
+            entries[f"{owner}/{rest.rpartition('#')[0]}"].append(record["body"])
+    faults = [f"{name}: entries without a wallet" for name in entries.keys() - wallets.keys()]
+    for name, record in wallets.items():
+        own = sorted(entries[name], key=lambda e: e["sequence"])
+        faults += [f"{name}: {fault}" for fault in _wallet_faults(record, own)]
+    return faults
+
+
+def _wallet_faults(record: Record, entries: list[Record]) -> list[str]:
+    body, faults = record["body"], []
+    lots = body.get("lots", [])
+    held = sum(lot["remaining"] for lot in lots) - sum(d["amount"] for d in body.get("debts", []))
+    total = sum(e["amount"] for e in entries)
+    if not held == total == record["balance"]:
+        faults.append(f"lots less debts {held}, entries {total}, balance {record['balance']}")
+    numbers = [e["sequence"] for e in entries]
+    if numbers != list(range(1, len(entries) + 1)) or body.get("sequence", 0) != len(entries):
+        faults.append(f"sequences {numbers}, the wallet's {body.get('sequence', 0)}")
+    before = 0
+    for e in entries:
+        if e["balance_before"] != before or e["balance_after"] != before + e["amount"]:
+            faults.append(f"entry {e['sequence']} goes from {e['balance_before']} after {before}")
+        if e["amount"] != sum(p["amount"] for p in e["postings"]):
+            faults.append(f"entry {e['sequence']} is not the sum of its postings")
+        before = e["balance_after"]
+    faults += [
+        f"lot {lot['lot_id']} holds {lot['remaining']} of {lot['granted']}"
+        for lot in lots
+        if not 0 <= lot["remaining"] <= lot["granted"]
+    ]
+    granted = [e["source_id"] for e in entries if e["kind"] == "granted"]
+    if len(granted) != len(set(granted)):
+        faults.append(f"a source granted twice: {granted}")
+    return faults

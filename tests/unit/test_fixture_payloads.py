@@ -1,0 +1,249 @@
+"""Bodies nobody here wrote, recorded from Stripe or made by vendors, each with its outcome by hand.
+
+They lie beside the repository, not in it; without that folder these tests are skipped.
+"""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from client_credits.booking_events import MalformedBooking, booking_event_of
+from client_credits.domain.payments import (
+    Facts,
+    Ignored,
+    Payment,
+    PaymentKind,
+    PaymentLine,
+    Unsupported,
+)
+from client_credits.stripe_events import translate
+
+FOLDER = Path(__file__).resolve().parents[3] / "shared" / "fixtures"
+pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="no fixture folder beside the project")
+
+Json = dict[str, Any]
+CREATED = 1_800_000_000
+
+
+def read(name: str) -> Json:
+    """The body of a file; recorded ones stand in an envelope with their headers."""
+    body: Json = json.loads((FOLDER / name).read_text())
+    inner: Json = body.get("body", body)
+    return inner
+
+
+def ignored(event_id: str, reason: str = "type_not_handled") -> Ignored:
+    return Ignored(event_id, reason)
+
+
+# Whole events
+
+
+A_TRIAL_OF_ELEVEN_SEATS = Payment(
+    payment_id="in_1MhUT5E0b6fckueSfPlY05Fw",
+    kind=PaymentKind.FIRST,
+    account="own",
+    mode="test",
+    event_id="evt_1MhUT7E0b6fckueShdwYrsWN",
+    paid_at=datetime(2023, 3, 3, 8, 59, 59, tzinfo=UTC),
+    customer="cus_NSPHp4fOlXGw8P",
+    client_id=None,
+    subscription="sub_1MhUT5E0b6fckueSYAo1LoiF",
+    payment_intent=None,
+    lines=(
+        PaymentLine(
+            line_id="il_1MhUT5E0b6fckueSJCaQVbIe",
+            price="price_1M3wjkE0b6fckueSKPgfRMSG",
+            quantity=11,
+            amount=0,
+            currency="usd",
+            subscription_item="si_NSPHIHu3GFH1sj",
+            period_start=datetime(2023, 3, 3, 8, 59, 59, tzinfo=UTC),
+            period_end=datetime(2023, 4, 2, 8, 59, 59, tzinfo=UTC),
+            trial=True,
+        ),
+    ),
+)
+
+EVENTS: dict[str, Facts] = {
+    "recorded-2022-11-15/checkout.session.completed": ignored(
+        "evt_1MhUT6E0b6fckueSlc4GyvIi", "its_invoice_grants"
+    ),
+    "recorded-2022-11-15/customer.created": ignored("evt_1MhUT6E0b6fckueSqWR0Bec4"),
+    "recorded-2022-11-15/customer.subscription.created": ignored("evt_1MhUZtE0b6fckueSDaOf1oJ8"),
+    "recorded-2022-11-15/invoice.paid": A_TRIAL_OF_ELEVEN_SEATS,
+    "recorded-2022-11-15/invoice.payment_succeeded": ignored(
+        "evt_1MhUT7E0b6fckueSTtEJC9R4", "twin_of_invoice_paid"
+    ),
+    "recorded-2026-06-24.dahlia/charge.refunded": ignored("evt_3Tsk6F2fVmBzG7em1vcPqaG5"),
+    "recorded-2026-06-24.dahlia/customer.subscription.deleted": ignored(
+        "evt_1Tsk6h2fVmBzG7emqrOvINIF"
+    ),
+    "recorded-2026-06-24.dahlia/customer.subscription.updated": ignored(
+        "evt_1Tsk6Y2fVmBzG7em73eHobf3"
+    ),
+    "recorded-2026-06-24.dahlia/payment_intent.succeeded": ignored("evt_3Tsk6D2fVmBzG7em12aUmBez"),
+    "test-2020-03-02/charge_dispute_closed": ignored("evt_3KtQThJDPojXS6LN0E06aNxq"),
+    "test-2020-03-02/charge_dispute_created": ignored("evt_3KtQThJDPojXS6LN0E06aNxq"),
+    "test-2020-03-02/charge_dispute_funds_withdrawn": ignored("evt_3KtQThJDPojXS6LN0E06aNxq"),
+    "test-2020-03-02/credit_note_created": ignored("evt_1KJrLuJDPojXS6LNKLCh0CEr"),
+    "test-2020-03-02/invoice_payment_paid": ignored("evt_test_invoice_payment_paid"),
+    "test-2020-03-02/refund_created": ignored("evt_1KJrGtJDPojXS6LN15fcthM3"),
+    "test-2020-03-02/refund_failed": ignored("evt_1KJrGtJDPojXS6LN15fcthM3"),
+    "test-2020-03-02/refund_updated": ignored("evt_1KJrGtJDPojXS6LN15fcthM3"),
+    "test-2020-03-02/subscription_deleted": ignored("evt_1J02QdJDPojXS6LNnOJB09Xb"),
+}
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_a_recorded_event_says(name: str) -> None:
+    body = read(f"stripe/{name}.json")
+    assert translate(body, "test") == EVENTS[name]
+    assert translate(body, "live") == Ignored(EVENTS[name].event_id, "other_mode")
+
+
+# Objects alone, put into an event of ours
+
+
+SESSION = "cs_test_a1YS1URlnyQCN5fUUduORoQ7Pw41PJqDWkIVQCpJPqkfIhd6tVY8XB1OLY"
+INVOICE = "in_1Pgc6tB7WZ01zgkWu9fdqL6I"
+CUSTOMER = "cus_QXg1o8vcGmoR32"
+PRICE = "price_1PgafmB7WZ01zgkW02Hf9z6c"
+
+
+def handmade(line_id: str, price: str | None) -> Payment:
+    """The vendor's example of a handmade invoice, paid; its one line has an empty period."""
+    return Payment(
+        payment_id=INVOICE,
+        kind=PaymentKind.MANUAL,
+        account="own",
+        mode="test",
+        event_id="evt_1",
+        paid_at=datetime.fromtimestamp(CREATED, UTC),
+        customer=CUSTOMER,
+        client_id=None,
+        subscription=None,
+        payment_intent=None,
+        lines=(PaymentLine(line_id, price, quantity=1, amount=1000, currency="usd"),),
+    )
+
+
+LINE = "il_1Pgc6sB7WZ01zgkWFnxLrLCq"
+BARE_LINE = "il_tmp_1Pgc6sB7WZ01zgkWrG16hkdl"
+PRORATIONS = Ignored("evt_1", "prorations_only")
+NO_ITEMS = Unsupported("evt_1", "line_items_not_in_event", SESSION)
+
+# By version: the invoice as it is, the invoice paid, an invoice of the line alone, the session paid
+OBJECTS: dict[str, tuple[Facts, Facts, Facts, Facts]] = {
+    "2024-06-20": (
+        Unsupported("evt_1", "not_paid", INVOICE, CUSTOMER, (PRICE,)),
+        handmade(LINE, PRICE),
+        handmade(BARE_LINE, PRICE),
+        NO_ITEMS,
+    ),
+    "2025-03-31.basil": (
+        Unsupported("evt_1", "not_paid", INVOICE, CUSTOMER),
+        handmade(LINE, None),
+        handmade(BARE_LINE, None),
+        NO_ITEMS,
+    ),
+    "2026-06-24.dahlia": (
+        Unsupported("evt_1", "not_paid", INVOICE, CUSTOMER),
+        PRORATIONS,
+        PRORATIONS,
+        Ignored("evt_1", "its_invoice_grants"),
+    ),
+}
+OTHER_OBJECTS = {
+    "charge",
+    "credit_note",
+    "dispute",
+    "invoice_payment",
+    "refund",
+    "subscription",
+    "subscription_item",
+}
+
+
+def told(kind: str, about: Json) -> Facts:
+    event = {
+        "id": "evt_1",
+        "object": "event",
+        "created": CREATED,
+        "livemode": False,
+        "type": kind,
+        "data": {"object": about},
+    }
+    return translate(event, "test")
+
+
+@pytest.mark.parametrize("version", OBJECTS)
+def test_an_example_object_in_a_paid_event_says(version: str) -> None:
+    folder = f"stripe/objects-{version}"
+    invoice, session = read(f"{folder}/invoice.json"), read(f"{folder}/checkout.session.json")
+    alone = {"data": [read(f"{folder}/line_item.json")], "has_more": False}
+    paid = invoice | {"status": "paid"}
+    assert (
+        told("invoice.paid", invoice),
+        told("invoice.paid", paid),
+        told("invoice.paid", paid | {"lines": alone}),
+        told("checkout.session.completed", session | {"payment_status": "paid"}),
+    ) == OBJECTS[version]
+    assert told("checkout.session.completed", session) == Ignored("evt_1", "not_yet_paid")
+
+
+@pytest.mark.parametrize(
+    ("version", "name"),
+    [
+        (version, name)
+        for version in OBJECTS
+        for name in sorted(OTHER_OBJECTS)
+        if (version, name) != ("2024-06-20", "invoice_payment")  # it came with basil
+    ],
+)
+def test_another_object_where_a_payment_belongs_is_parked(version: str, name: str) -> None:
+    about = read(f"stripe/objects-{version}/{name}.json")
+    for kind in ("invoice.paid", "checkout.session.completed"):
+        facts = told(kind, about)
+        assert isinstance(facts, Unsupported)
+        assert facts.reason == "not_understood"
+    assert told(f"{name}.updated", about) == Ignored("evt_1", "type_not_handled")
+
+
+def test_every_file_has_an_outcome_here() -> None:
+    objects = {"invoice", "line_item", "checkout.session", *OTHER_OBJECTS}
+    for file in (FOLDER / "stripe").glob("*/*.json"):
+        version = file.parent.name.removeprefix("objects-")
+        known = file.stem in objects if version in OBJECTS else False
+        assert known or f"{file.parent.name}/{file.stem}" in EVENTS, file
+
+
+# Other booking systems' own bodies are not booking events
+
+
+BOOKINGS = [
+    "calendly.invitee.canceled",
+    "calendly.invitee.created",
+    "square.booking.created",
+    "square.booking.updated",
+]
+
+
+@pytest.mark.parametrize("name", BOOKINGS)
+def test_another_systems_booking_is_malformed_and_its_values_stay_unsaid(name: str) -> None:
+    body = read(f"bookings/{name}.json")
+    with pytest.raises(MalformedBooking) as bare:
+        booking_event_of(body)
+    assert bare.value.reasons == ("detail: not_an_object",)
+    with pytest.raises(MalformedBooking) as wrapped:
+        booking_event_of(
+            {"source": "booking.other", "detail-type": "booking.created", "detail": body}
+        )
+    assert wrapped.value.reasons == (
+        "practice_id: missing",
+        "booking_id: missing",
+        "occurred_at: missing",
+    )

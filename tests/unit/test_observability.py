@@ -1,0 +1,180 @@
+"""What reaches a log line, and what never does."""
+
+import io
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from aws_lambda_powertools import Logger
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_credits import observability
+from client_credits.observability import REDACTED, count, redacted
+
+PERSONAL = [
+    "email",
+    "client_email",
+    "clientEmail",
+    "E-Mail",
+    "name",
+    "client_name",
+    "firstName",
+    "phone",
+    "note",
+    "notes",
+    "token",
+    "access_token",
+    "Authorization",
+    "stripe-signature",
+    "secret",
+    "webhookSecret",
+    "password",
+    "cookie",
+    "body",
+]
+HARMLESS = [
+    "request_id",
+    "operation_id",
+    "practice_id",
+    "client_id",
+    "event_id",
+    "function_name",
+    "table_name",
+    "exception_name",
+    "booking_id",
+    "appointment_type",
+    "kind",
+    "notation",
+    "tokenizer",
+    "reason",
+    "level",
+    "message",
+]
+
+
+@pytest.mark.parametrize("key", PERSONAL)
+def test_what_stands_under_a_personal_or_secret_key_is_struck_out(key: str) -> None:
+    assert redacted({"deep": [{key: "Erika"}]}) == {"deep": [{key: REDACTED}]}
+
+
+@pytest.mark.parametrize("key", HARMLESS)
+def test_ids_and_names_of_things_are_kept(key: str) -> None:
+    assert redacted({key: "x-1"}) == {key: "x-1"}
+
+
+@pytest.mark.parametrize(
+    "telltale",
+    [
+        "erika.mustermann+x@mail.example.org",
+        "whsec_MfKQ9r8GKYqrTwjU",
+        "sk_live_51AbCd",
+        "rk_test_51AbCd",
+        "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
+        "Bearer abc.def",
+        "bearer\tabc",
+    ],
+)
+def test_what_gives_itself_away_is_struck_out_of_any_text(telltale: str) -> None:
+    for value in (telltale, f"for {telltale}: refused", [telltale], ValueError(telltale)):
+        assert telltale not in json.dumps(redacted({"message": value}), default=str)
+    assert telltale not in redacted({telltale: 1})
+
+
+@pytest.mark.parametrize(
+    "plain", ["p1#c-17", "arn:aws:sqs:eu-west-1:1:q", "stripe/acct/live/in_1/il_1", "a@b", "@"]
+)
+def test_ids_in_texts_are_kept(plain: str) -> None:
+    assert redacted(plain) == plain
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_anything_can_be_redacted_and_a_second_time_changes_nothing(value: Any) -> None:
+    assert redacted(redacted(value)) == redacted(value)
+
+
+class _Line:
+    """The one log line that a test writes, parsed."""
+
+    def __init__(self, stream: io.StringIO, log: Logger) -> None:
+        self.stream = stream
+        self.log = log
+
+    def read(self) -> tuple[str, dict[str, Any]]:
+        text = self.stream.getvalue()
+        assert text.count("\n") == 1
+        parsed: dict[str, Any] = json.loads(text)
+        return text, parsed
+
+
+@pytest.fixture
+def line(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Line]:
+    stream = io.StringIO()
+    monkeypatch.delenv("POWERTOOLS_SERVICE_NAME", raising=False)
+    log = observability.logger(f"service-{uuid.uuid4()}")
+    log.registered_handler.setStream(stream)  # type: ignore[attr-defined]
+    yield _Line(stream, log)
+    observability.logger.cache_clear()
+
+
+def test_a_line_is_json_with_service_and_ids(line: _Line) -> None:
+    line.log.append_keys(request_id="req-1", operation_id="stripe/acct/test/in_1")
+    line.log.info("granted", extra={"credits": 3})
+
+    _, parsed = line.read()
+    assert parsed["message"] == "granted"
+    assert parsed["level"] == "INFO"
+    assert parsed["service"].startswith("service-")
+    assert parsed["request_id"] == "req-1"
+    assert parsed["operation_id"] == "stripe/acct/test/in_1"
+    assert parsed["credits"] == 3
+    assert parsed["timestamp"].endswith("+00:00")
+
+
+def test_a_line_holds_nothing_personal_by_any_path(line: _Line) -> None:
+    line.log.append_keys(client_email="erika@example.org")
+    try:
+        raise ValueError("no client\nerika@example.org with whsec_abc123")
+    except ValueError:
+        line.log.exception(
+            "refused %s", "erika@example.org", extra={"caller": {"name": "Erika", "id": "c-17"}}
+        )
+
+    text, parsed = line.read()
+    assert parsed["caller"]["id"] == "c-17"
+    assert parsed["exception_name"] == "ValueError"
+    for personal in ("erika", "Erika", "whsec"):
+        assert personal not in text
+
+
+def test_a_message_that_is_an_object_is_struck_out_too(line: _Line) -> None:
+    line.log.info({"name": "Erika", "kind": "granted"})
+
+    text, _ = line.read()
+    assert "Erika" not in text
+    assert "granted" in text
+
+
+def test_a_count_is_one_embedded_metric_line(capsys: pytest.CaptureFixture[str]) -> None:
+    count("EventParked", reason="unknown_price")
+
+    line = json.loads(capsys.readouterr().out)
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == "ClientCredits"
+    assert directive["Metrics"] == [{"Name": "EventParked", "Unit": "Count"}]
+    assert "reason" in directive["Dimensions"][0]
+    assert line["reason"] == "unknown_price"
+    assert line["EventParked"] in (1, [1.0])
+
+
+def test_a_count_without_dimensions_is_allowed(capsys: pytest.CaptureFixture[str]) -> None:
+    count("PublishFailed")
+
+    assert json.loads(capsys.readouterr().out)["PublishFailed"] in (1, [1.0])

@@ -1,0 +1,301 @@
+"""Signing secrets: their parameters' names and shape, and how long they are believed."""
+
+import json
+import re
+from base64 import b64encode
+
+import pytest
+from botocore.exceptions import ClientError, ConnectTimeoutError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_credits.secrets import (
+    CACHE_SECONDS,
+    MAX_CACHED_PRACTICES,
+    REREAD_SECONDS,
+    SecretsUnavailable,
+    StripeSecrets,
+    cursor_key,
+    parameter_name,
+    parameter_reader,
+)
+
+PREFIX = "/client-credits/demo"
+START = 1_000_000.0
+
+ids = st.from_regex(r"[A-Za-z0-9._:~-]{1,128}", fullmatch=True)
+
+
+class Parameters:
+    """A parameter store that counts what is read and can be out of order."""
+
+    def __init__(self, **secrets: str) -> None:
+        self.values = {
+            parameter_name(PREFIX, practice_id): value for practice_id, value in secrets.items()
+        }
+        self.reads: list[str] = []
+        self.down = False
+
+    def read(self, name: str) -> str | None:
+        self.reads.append(name)
+        if self.down:
+            raise SecretsUnavailable("ThrottlingException")
+        return self.values.get(name)
+
+    def put(self, practice_id: str, current: str | None, previous: str | None = None) -> None:
+        value = json.dumps({"current": current, "previous": previous})
+        self.values[parameter_name(PREFIX, practice_id)] = value
+
+
+@pytest.fixture
+def parameters() -> Parameters:
+    held = Parameters()
+    held.put("p1", "whsec_one")
+    return held
+
+
+@pytest.fixture
+def secrets(parameters: Parameters) -> StripeSecrets:
+    return StripeSecrets(parameters.read, PREFIX)
+
+
+@pytest.mark.parametrize("plain", ["p1", "demo-practice", "Practice_7", "0"])
+def test_a_plain_id_stands_in_its_parameters_name_as_it_is(plain: str) -> None:
+    assert parameter_name(PREFIX, plain) == f"{PREFIX}/stripe/{plain}"
+
+
+def test_what_the_store_does_not_allow_is_escaped() -> None:
+    assert parameter_name(PREFIX, "a:b~c.d") == f"{PREFIX}/stripe/a.3ab.7ec.2ed"
+
+
+@given(practice_id=ids)
+def test_every_id_has_a_legal_name_that_gives_it_back(practice_id: str) -> None:
+    name = parameter_name(PREFIX, practice_id)
+
+    assert re.fullmatch(r"[A-Za-z0-9_.\-/]{1,1011}", name)
+    assert name.count("/") == PREFIX.count("/") + 2
+    escaped = name.removeprefix(f"{PREFIX}/stripe/")
+    unescaped = re.sub(r"\.([0-9a-f]{2})", lambda found: chr(int(found[1], 16)), escaped)
+    assert unescaped == practice_id
+
+
+@given(one=ids, other=ids)
+def test_two_ids_never_share_a_name(one: str, other: str) -> None:
+    assert (parameter_name(PREFIX, one) == parameter_name(PREFIX, other)) is (one == other)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["", "a/b", "../cursor-key", "a b", "p1\n", "p\x00", "é", "p#1", "%2e", "*", "a" * 129],
+)
+def test_what_is_no_id_never_becomes_part_of_a_name(
+    hostile: str, secrets: StripeSecrets, parameters: Parameters
+) -> None:
+    with pytest.raises(ValueError, match="not a practice id"):
+        parameter_name(PREFIX, hostile)
+    with pytest.raises(ValueError, match="not a practice id"):
+        secrets.active(hostile, START)
+    assert parameters.reads == []
+
+
+def test_both_secrets_are_active_while_one_is_being_rolled(
+    secrets: StripeSecrets, parameters: Parameters
+) -> None:
+    parameters.put("p1", "whsec_new", "whsec_old")
+
+    assert secrets.active("p1", START) == ("whsec_new", "whsec_old")
+
+
+def test_a_practice_reads_only_its_own_parameter(
+    secrets: StripeSecrets, parameters: Parameters
+) -> None:
+    parameters.put("p2", "whsec_two")
+
+    assert secrets.active("p1", START) == ("whsec_one",)
+    assert secrets.active("p2", START) == ("whsec_two",)
+    assert parameters.reads == [parameter_name(PREFIX, "p1"), parameter_name(PREFIX, "p2")]
+
+
+def test_secrets_are_remembered_for_their_time_and_no_longer(
+    secrets: StripeSecrets, parameters: Parameters
+) -> None:
+    for after in (0, 1, CACHE_SECONDS - 1):
+        secrets.active("p1", START + after)
+    assert len(parameters.reads) == 1
+
+    parameters.put("p1", "whsec_two")
+    assert secrets.active("p1", START + CACHE_SECONDS) == ("whsec_two",)
+
+
+def test_an_unknown_practice_has_no_secrets_and_is_remembered_as_such(
+    secrets: StripeSecrets, parameters: Parameters
+) -> None:
+    assert secrets.active("nobody", START) == ()
+    assert secrets.active("nobody", START + 1) == ()
+    assert len(parameters.reads) == 1
+
+
+def test_a_failing_signature_finds_the_new_secret_at_once(
+    secrets: StripeSecrets, parameters: Parameters
+) -> None:
+    secrets.active("p1", START)
+    parameters.put("p1", "whsec_two", "whsec_one")
+    secrets.active("p1", START + 1)
+
+    assert secrets.reread("p1", START + 1) == ("whsec_two", "whsec_one")
+    assert secrets.active("p1", START + 2) == ("whsec_two", "whsec_one")
+
+
+def test_a_practice_created_after_it_was_asked_for_is_found(
+    secrets: StripeSecrets, parameters: Parameters
+) -> None:
+    secrets.active("new", START)
+    parameters.put("new", "whsec_new")
+
+    assert secrets.active("new", START + 1) == ()
+    assert secrets.reread("new", START + 1) == ("whsec_new",)
+
+
+def test_what_was_read_for_this_very_request_is_not_read_again(
+    secrets: StripeSecrets, parameters: Parameters
+) -> None:
+    secrets.active("p1", START)
+
+    assert secrets.reread("p1", START) is None
+    assert len(parameters.reads) == 1
+
+
+def test_failing_signatures_cost_one_read_per_practice_and_pause(
+    secrets: StripeSecrets, parameters: Parameters
+) -> None:
+    parameters.put("p2", "whsec_two")
+    for practice_id in ("p1", "p2"):
+        secrets.active(practice_id, START)
+    parameters.reads.clear()
+
+    for tenth in range(10 * REREAD_SECONDS):
+        for practice_id in ("p1", "p2"):
+            now = START + 1 + tenth / 10
+            secrets.active(practice_id, now)
+            assert secrets.reread(practice_id, now) is None
+    assert sorted(parameters.reads) == [parameter_name(PREFIX, "p1"), parameter_name(PREFIX, "p2")]
+
+    secrets.reread("p1", START + 1 + REREAD_SECONDS)
+    assert len(parameters.reads) == 3
+
+
+def test_the_pause_outlives_what_is_remembered(
+    secrets: StripeSecrets, parameters: Parameters
+) -> None:
+    secrets.active("p1", START)
+    parameters.down = True
+    with pytest.raises(SecretsUnavailable):
+        secrets.reread("p1", START + CACHE_SECONDS - 1)
+    parameters.down = False
+    secrets.active("p1", START + CACHE_SECONDS)
+
+    assert secrets.reread("p1", START + CACHE_SECONDS + 1) is None
+    assert len(parameters.reads) == 3
+
+
+def test_an_outage_is_told_and_ends(secrets: StripeSecrets, parameters: Parameters) -> None:
+    parameters.down = True
+    with pytest.raises(SecretsUnavailable):
+        secrets.active("p1", START)
+
+    parameters.down = False
+    assert secrets.active("p1", START) == ("whsec_one",)
+
+
+def test_an_outage_during_a_reread_costs_one_read_too(
+    secrets: StripeSecrets, parameters: Parameters
+) -> None:
+    secrets.active("p1", START)
+    parameters.down = True
+    with pytest.raises(SecretsUnavailable):
+        secrets.reread("p1", START + 1)
+
+    assert secrets.reread("p1", START + 2) is None
+    assert secrets.active("p1", START + 2) == ("whsec_one",)
+    assert len(parameters.reads) == 2
+
+
+def test_invented_practices_do_not_fill_the_memory(
+    secrets: StripeSecrets, parameters: Parameters
+) -> None:
+    for number in range(2 * MAX_CACHED_PRACTICES):
+        secrets.active(f"invented-{number}", START)
+        secrets.active("p1", START)
+
+    assert parameters.reads.count(parameter_name(PREFIX, "p1")) == 1
+    assert len(secrets._by_practice) == MAX_CACHED_PRACTICES
+
+
+@pytest.mark.parametrize("blank", ["", " ", None])
+def test_blank_secrets_are_no_secrets(
+    secrets: StripeSecrets, parameters: Parameters, blank: str | None
+) -> None:
+    parameters.put("p1", blank, blank)
+
+    assert secrets.active("p1", START) == ()
+
+
+@pytest.mark.parametrize(
+    "stored",
+    ["", "whsec_plain", "[]", '"whsec_x"', '{"current": 5}', '{"current": "\\ud800"}', "{"],
+)
+def test_a_parameter_in_another_shape_is_unavailable_and_not_quoted(stored: str) -> None:
+    secrets = StripeSecrets(Parameters(p1=stored).read, PREFIX)
+
+    with pytest.raises(SecretsUnavailable) as caught:
+        secrets.active("p1", START)
+    assert "whsec" not in str(caught.value)
+
+
+def test_members_we_do_not_know_are_ignored() -> None:
+    stored = '{"current": "whsec_one", "rolled_at": "2026-11-22"}'
+
+    assert StripeSecrets(Parameters(p1=stored).read, PREFIX).active("p1", START) == ("whsec_one",)
+
+
+class FakeSsm:
+    def __init__(self, outcome: object) -> None:
+        self.outcome = outcome
+
+    def get_parameter(self, **request: object) -> object:
+        assert request == {"Name": "/a/b", "WithDecryption": True}
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+
+def test_parameters_are_read_decrypted() -> None:
+    read = parameter_reader(FakeSsm({"Parameter": {"Value": "x"}}))
+
+    assert read("/a/b") == "x"
+
+
+def test_an_absent_parameter_is_none_and_every_other_refusal_is_unavailable() -> None:
+    def refusing(code: str) -> ClientError:
+        return ClientError({"Error": {"Code": code, "Message": "..."}}, "GetParameter")
+
+    assert parameter_reader(FakeSsm(refusing("ParameterNotFound")))("/a/b") is None
+    for outcome in (
+        refusing("AccessDeniedException"),
+        refusing("ThrottlingException"),
+        ConnectTimeoutError(endpoint_url="https://ssm.example"),
+    ):
+        with pytest.raises(SecretsUnavailable):
+            parameter_reader(FakeSsm(outcome))("/a/b")
+
+
+def test_the_cursor_key_is_32_bytes_of_base64() -> None:
+    key = bytes(range(32))
+
+    assert cursor_key({f"{PREFIX}/cursor-key": b64encode(key).decode()}.get, PREFIX) == key
+
+
+@pytest.mark.parametrize("stored", [None, "", "no base64!", b64encode(b"short").decode(), "é"])
+def test_a_cursor_key_that_is_absent_or_wrong_is_unavailable(stored: str | None) -> None:
+    with pytest.raises(SecretsUnavailable):
+        cursor_key(lambda name: stored, PREFIX)

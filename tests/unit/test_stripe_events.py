@@ -1,0 +1,871 @@
+"""Situation by shape: what each Stripe event says, written out by hand."""
+
+import copy
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from client_credits.domain.ids import is_id
+from client_credits.domain.payments import (
+    CustomerLink,
+    Facts,
+    Ignored,
+    Payment,
+    PaymentKind,
+    PaymentLine,
+    Unsupported,
+)
+from client_credits.samples import events_folder
+from client_credits.stripe_events import translate
+
+SHAPES = ["2022-11-15", "2024-06-20", "2025-03-31.basil", "2026-10-28.endive"]
+OLD_SHAPES = ("2022-11-15", "2024-06-20")
+
+CREATED, PAID = 1_800_000_100, 1_800_000_000
+STARTS, ENDS = 1_800_000_000, 1_802_592_000
+
+Json = dict[str, Any]
+shape_by_shape = pytest.mark.parametrize("shape", SHAPES)
+
+
+def at(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+# Builders: the same situation in each shape
+
+
+def event(kind: str, about: object, **over: Any) -> Json:
+    return {
+        "id": "evt_1",
+        "object": "event",
+        "created": CREATED,
+        "data": {"object": about},
+        "livemode": False,
+        "type": kind,
+    } | over
+
+
+def session(**over: Any) -> Json:
+    return {
+        "id": "cs_test_1",
+        "object": "checkout.session",
+        "amount_subtotal": 18000,
+        "amount_total": 15000,
+        "client_reference_id": None,
+        "currency": "usd",
+        "customer": "cus_1",
+        "invoice": None,
+        "invoice_creation": {"enabled": False},
+        "metadata": {"client_id": "c1", "package_id": "pack"},
+        "mode": "payment",
+        "payment_intent": "pi_1",
+        "payment_status": "paid",
+        "subscription": None,
+    } | over
+
+
+def line(
+    shape: str,
+    line_id: str = "il_1",
+    price: str | None = "price_1",
+    item: str | None = "si_1",
+    proration: bool = False,
+    unit: int = 18000,
+    **over: Any,
+) -> Json:
+    """A line of a subscription item, or of an invoice item where `item` is None."""
+    common = {
+        "id": line_id,
+        "object": "line_item",
+        "amount": 18000,
+        "currency": "usd",
+        "description": "1 x Follow-ups (at $180.00 / month)",
+        "discount_amounts": [],
+        "discounts": [],
+        "metadata": {},
+        "period": {"start": STARTS, "end": ENDS},
+        "quantity": 1,
+    }
+    if shape in OLD_SHAPES:
+        told: Json = {
+            "plan": {"id": price, "amount": unit} if price and item else None,
+            "price": {"id": price, "unit_amount": unit} if price else None,
+            "proration": proration,
+            "subscription": "sub_1",
+            "type": "subscription" if item else "invoiceitem",
+        }
+        told |= {"subscription_item": item} if item else {}
+    else:
+        # A trial's line tells no unit amount in these shapes.
+        per_unit = None if over.get("amount") == 0 else str(unit)
+        kind = "subscription_item_details" if item else "invoice_item_details"
+        details = {"proration": proration, "subscription": "sub_1"}
+        told = {
+            "parent": {
+                "subscription_item_details": None,
+                "invoice_item_details": None,
+                "type": kind,
+                kind: details | ({"subscription_item": item} if item else {}),
+            },
+            "pricing": {
+                "type": "price_details",
+                "price_details": {"price": price, "product": "prod_1"},
+                "unit_amount_decimal": per_unit,
+            }
+            if price
+            else None,
+            "subscription": None,
+        }
+    return common | told | over
+
+
+def invoice(shape: str, reason: str, *lines: Json, **over: Any) -> Json:
+    only = line(shape, item=None if reason == "manual" else "si_1")
+    common = {
+        "id": "in_1",
+        "object": "invoice",
+        "billing_reason": reason,
+        "currency": "usd",
+        "customer": "cus_1",
+        "lines": {"object": "list", "data": list(lines) or [only], "has_more": False},
+        "metadata": {},
+        "status": "paid",
+        "status_transitions": {"paid_at": PAID},
+    }
+    subscription = None if reason == "manual" else "sub_1"
+    metadata = {"client_id": "c1"}
+    if shape in OLD_SHAPES:
+        told: Json = {"subscription": subscription, "payment_intent": "pi_1"}
+        if shape != "2022-11-15":
+            told["subscription_details"] = {"metadata": metadata}
+    else:
+        details = {"subscription": subscription, "metadata": metadata}
+        told = {
+            "subscription": None,  # still there, and null, in some bodies
+            "parent": None
+            if reason == "manual"
+            else {"type": "subscription_details", "subscription_details": details},
+        }
+    if shape == "2022-11-15" or reason == "manual":
+        told["metadata"] = metadata
+    return common | told | over
+
+
+def paid(shape: str, reason: str, *lines: Json, **over: Any) -> Facts:
+    return translate(event("invoice.paid", invoice(shape, reason, *lines, **over)), "test")
+
+
+def completed(**over: Any) -> Facts:
+    return translate(event("checkout.session.completed", session(**over)), "test")
+
+
+def expected_line(**over: Any) -> PaymentLine:
+    told: Json = {
+        "line_id": "il_1",
+        "price": "price_1",
+        "quantity": 1,
+        "amount": 18000,
+        "currency": "usd",
+        "subscription_item": "si_1",
+        "period_start": at(STARTS),
+        "period_end": at(ENDS),
+    }
+    return PaymentLine(**(told | over))
+
+
+def expected(shape: str, kind: PaymentKind, *lines: PaymentLine, **over: Any) -> Payment:
+    item = None if kind is PaymentKind.MANUAL else "si_1"
+    told: Json = {
+        "payment_id": "in_1",
+        "kind": kind,
+        "account": "own",
+        "mode": "test",
+        "event_id": "evt_1",
+        "paid_at": at(PAID),
+        "customer": "cus_1",
+        "client_id": "c1",
+        "subscription": None if kind is PaymentKind.MANUAL else "sub_1",
+        "payment_intent": "pi_1" if shape in OLD_SHAPES else None,
+        "lines": lines or (expected_line(subscription_item=item),),
+    }
+    return Payment(**(told | over))
+
+
+def lines_of(facts: Facts) -> tuple[PaymentLine, ...]:
+    assert isinstance(facts, Payment), facts
+    return facts.lines
+
+
+# Invoices
+
+
+@shape_by_shape
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("subscription_create", PaymentKind.FIRST),
+        ("subscription_cycle", PaymentKind.CYCLE),
+        ("manual", PaymentKind.MANUAL),
+    ],
+)
+def test_a_paid_invoice_is_a_payment_of_its_kind(
+    shape: str, reason: str, kind: PaymentKind
+) -> None:
+    assert paid(shape, reason) == expected(shape, kind)
+
+
+@shape_by_shape
+def test_every_line_is_told_with_prorations_and_one_offs_apart(shape: str) -> None:
+    facts = paid(
+        shape,
+        "subscription_cycle",
+        line(shape, "il_1", "price_old", item=None, proration=True, amount=-9000),
+        line(shape, "il_2", "price_new", proration=True, amount=12000, quantity=3),
+        line(shape, "il_3", "price_new", quantity=3, amount=54000),
+        line(shape, "il_4", "price_fee", item=None, period={"start": PAID, "end": PAID}),
+        line(shape, "il_5", None, item=None, amount=500),
+        line(shape, "il_6", "price_seat", item="si_2", quantity=0, amount=0),
+        line(shape, "il_7", "price_meter", item="si_3", quantity=None),
+    )
+    assert facts == expected(
+        shape,
+        PaymentKind.CYCLE,
+        expected_line(
+            price="price_old", quantity=0, amount=-9000, subscription_item=None, proration=True
+        ),
+        expected_line(line_id="il_2", price="price_new", quantity=0, amount=12000, proration=True),
+        expected_line(line_id="il_3", price="price_new", quantity=3, amount=54000),
+        expected_line(
+            line_id="il_4",
+            price="price_fee",
+            subscription_item=None,
+            period_start=None,
+            period_end=None,
+        ),
+        expected_line(line_id="il_5", price=None, amount=500, subscription_item=None),
+        expected_line(
+            line_id="il_6", price="price_seat", subscription_item="si_2", quantity=0, amount=0
+        ),
+        expected_line(line_id="il_7", price="price_meter", subscription_item="si_3"),
+    )
+
+
+@shape_by_shape
+def test_a_trials_zero_line_is_told_apart_by_its_wording(shape: str) -> None:
+    for wording in ("Trial period for Follow-ups", "Free trial for 1 x Follow-ups"):
+        zero = line(shape, amount=0, unit=0, description=wording)
+        assert lines_of(paid(shape, "subscription_create", zero))[0].trial
+
+
+@shape_by_shape
+def test_a_zero_line_of_a_free_package_is_no_trial(shape: str) -> None:
+    zero = line(shape, amount=0, unit=0)
+    assert not lines_of(paid(shape, "subscription_create", zero))[0].trial
+
+
+def test_a_price_that_costs_something_is_on_trial_when_its_line_is_zero() -> None:
+    in_old_words = line("2024-06-20", amount=0, description="Essai gratuit")
+    assert lines_of(paid("2024-06-20", "subscription_create", in_old_words))[0].trial
+    plan_only = in_old_words | {"price": None, "plan": {"id": "price_1", "amount": 700}}
+    assert lines_of(paid("2024-06-20", "subscription_create", plan_only))[0].trial
+    newest = line("2026-10-28.endive", description="Essai gratuit") | {"amount": 0}
+    assert lines_of(paid("2026-10-28.endive", "subscription_create", newest))[0].trial
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        {"discount_amounts": [{"amount": 18000, "discount": "di_1"}]},
+        {"discounts": ["di_1"]},
+        {"quantity": 0},
+        {"amount": 1},
+        {"price": {"id": "price_1", "unit_amount": None, "unit_amount_decimal": "0.4"}},
+    ],
+)
+def test_a_discount_no_quantity_or_a_price_that_rounds_to_nothing_is_no_trial(over: Json) -> None:
+    zero = line("2024-06-20") | {"amount": 0, "plan": None} | over
+    assert not lines_of(paid("2024-06-20", "subscription_create", zero))[0].trial
+
+
+@shape_by_shape
+def test_a_fully_discounted_line_keeps_its_amount_and_is_no_trial(shape: str) -> None:
+    off = line(shape, discount_amounts=[{"amount": 18000, "discount": "di_1"}], discounts=["di_1"])
+    assert paid(shape, "subscription_create", off, amount_paid=0) == expected(
+        shape, PaymentKind.FIRST
+    )
+
+
+@shape_by_shape
+@pytest.mark.parametrize("reason", ["subscription_cycle", "manual"])
+def test_only_a_first_invoice_has_trials(shape: str, reason: str) -> None:
+    zero = line(shape, amount=0, description="Trial period for Follow-ups")
+    assert not lines_of(paid(shape, reason, zero))[0].trial
+
+
+@shape_by_shape
+@pytest.mark.parametrize(
+    "reason",
+    ["subscription_update", "subscription_threshold", "quote_accept", "subscription", None],
+)
+def test_other_billing_reasons_are_parked_with_their_prices(shape: str, reason: str) -> None:
+    facts = paid(
+        shape,
+        reason,
+        line(shape, "il_1", "price_old", proration=True),
+        line(shape, "il_2", "price_new"),
+        line(shape, "il_3", "price_new"),
+    )
+    assert facts == Unsupported(
+        "evt_1", "billing_reason_not_handled", "in_1", "cus_1", ("price_new",)
+    )
+
+
+@shape_by_shape
+@pytest.mark.parametrize("reason", ["subscription_update", "subscription_cycle"])
+def test_an_invoice_of_prorations_alone_changes_nothing(shape: str, reason: str) -> None:
+    lines = [line(shape, f"il_{n}", proration=True, item=None) for n in range(3)]
+    assert paid(shape, reason, *lines) == Ignored("evt_1", "prorations_only")
+
+
+@shape_by_shape
+def test_lines_beyond_the_event_are_told_as_missing(shape: str) -> None:
+    lines = {"data": [line(shape, proration=True)], "has_more": True}
+    facts = paid(shape, "subscription_cycle", lines=lines)
+    assert facts == expected(
+        shape, PaymentKind.CYCLE, expected_line(quantity=0, proration=True), lines_missing=True
+    )
+
+
+def test_an_invoice_without_lines_changes_nothing() -> None:
+    lines: Json = {"data": [], "has_more": False}
+    assert paid("2024-06-20", "manual", lines=lines) == Ignored("evt_1", "no_lines")
+
+
+@shape_by_shape
+@pytest.mark.parametrize(
+    ("told", "quantity"),
+    [
+        ({"quantity": 11}, 11),
+        ({"quantity": 1_000_000}, 1_000_000),
+        ({"quantity": 2, "quantity_decimal": "2"}, 2),
+        ({"quantity": 2, "quantity_decimal": "2.000"}, 2),
+        ({"quantity": None, "quantity_decimal": "7"}, 7),
+        ({"quantity": None, "quantity_decimal": None}, 1),
+    ],
+)
+def test_a_line_counts_its_quantity(shape: str, told: Json, quantity: int) -> None:
+    assert lines_of(paid(shape, "manual", line(shape, **told)))[0].quantity == quantity
+
+
+@shape_by_shape
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"quantity": 2, "quantity_decimal": "2.5"},
+        {"quantity": 0.5},
+        {"quantity": -1},
+        {"quantity": 1_000_001},
+        {"quantity": 10**40},
+        {"quantity": 1, "quantity_decimal": "-1"},
+    ],
+)
+def test_a_quantity_that_is_not_whole_or_out_of_bounds_is_parked(shape: str, told: Json) -> None:
+    facts = paid(shape, "manual", line(shape, "il_0", "price_0"), line(shape, **told))
+    assert facts == Unsupported(
+        "evt_1", "quantity_not_whole", "in_1", "cus_1", ("price_0", "price_1")
+    )
+
+
+@shape_by_shape
+def test_nobody_reads_the_quantity_of_a_proration(shape: str) -> None:
+    prorated = line(shape, "il_0", proration=True, quantity=1, quantity_decimal="0.5")
+    assert len(lines_of(paid(shape, "subscription_cycle", prorated, line(shape)))) == 2
+
+
+@pytest.mark.parametrize("status", ["draft", "open", "void", "uncollectible"])
+def test_an_invoice_that_says_it_is_not_paid_is_parked(status: str) -> None:
+    facts = paid("2024-06-20", "manual", status=status)
+    assert facts == Unsupported("evt_1", "not_paid", "in_1", "cus_1", ("price_1",))
+
+
+def test_without_a_paid_instant_the_events_own_counts() -> None:
+    for transitions in (None, {}, {"paid_at": None}):
+        facts = paid("2024-06-20", "manual", status_transitions=transitions, status=None)
+        assert isinstance(facts, Payment)
+        assert facts.paid_at == at(CREATED)
+
+
+def test_the_successful_twin_of_a_paid_invoice_changes_nothing() -> None:
+    twin = event("invoice.payment_succeeded", invoice("2024-06-20", "manual"))
+    assert translate(twin, "test") == Ignored("evt_1", "twin_of_invoice_paid")
+
+
+def test_a_price_or_a_subscription_may_be_expanded() -> None:
+    endive = invoice("2026-10-28.endive", "subscription_cycle")
+    endive["parent"]["subscription_details"]["subscription"] = {"id": "sub_1", "metadata": {}}
+    endive["lines"]["data"][0]["pricing"]["price_details"]["price"] = {"id": "price_1"}
+    endive["payments"] = {
+        "data": [
+            {"status": "canceled", "payment": {"payment_intent": "pi_0"}},
+            {"status": "paid", "payment": {"payment_intent": {"id": "pi_1"}}},
+        ]
+    }
+    facts = translate(event("invoice.paid", endive), "test")
+    assert facts == expected("2026-10-28.endive", PaymentKind.CYCLE, payment_intent="pi_1")
+
+
+@shape_by_shape
+def test_a_subscription_only_its_lines_name_is_found(shape: str) -> None:
+    bare = invoice(shape, "subscription_cycle", metadata={"client_id": "c1"})
+    bare |= {"subscription": None, "parent": None, "subscription_details": None}
+    assert translate(event("invoice.paid", bare), "test") == expected(shape, PaymentKind.CYCLE)
+
+
+def test_a_cycle_of_no_subscription_is_not_understood() -> None:
+    one_off = line("2024-06-20", item=None)
+    facts = paid("2024-06-20", "subscription_cycle", one_off, subscription=None)
+    assert facts == Unsupported("evt_1", "not_understood", "in_1", "cus_1")
+
+
+def test_when_both_details_of_a_line_are_filled_its_type_decides() -> None:
+    both = line("2026-10-28.endive", item=None)
+    both["parent"]["subscription_item_details"] = {"proration": True, "subscription_item": "si_9"}
+    facts = paid("2026-10-28.endive", "manual", both)
+    assert lines_of(facts) == (expected_line(subscription_item=None),)
+
+
+def test_an_invoice_item_stays_one_whatever_subscription_item_it_names() -> None:
+    beside = line("2024-06-20", item=None) | {"subscription_item": "si_1"}
+    facts = paid("2024-06-20", "subscription_cycle", beside)
+    assert lines_of(facts) == (expected_line(subscription_item=None),)
+
+
+def test_a_plan_whose_name_is_no_id_leaves_its_line_without_a_price() -> None:
+    named = line("2022-11-15", "il_0") | {"price": None, "plan": {"id": "Gold plan / yearly"}}
+    facts = paid("2022-11-15", "subscription_cycle", named, line("2022-11-15"))
+    assert [told.price for told in lines_of(facts)] == [None, "price_1"]
+
+
+# Checkout sessions
+
+
+PACK = PaymentLine("pack", None, 1, 18000, "usd", package_id="pack")
+
+
+def one_off(*lines: PaymentLine, **over: Any) -> Payment:
+    told: Json = {
+        "payment_id": "cs_test_1",
+        "kind": PaymentKind.CHECKOUT,
+        "account": "own",
+        "mode": "test",
+        "event_id": "evt_1",
+        "paid_at": at(CREATED),
+        "customer": "cus_1",
+        "client_id": "c1",
+        "subscription": None,
+        "payment_intent": "pi_1",
+        "lines": lines or (PACK,),
+    }
+    return Payment(**(told | over))
+
+
+ITEM = {
+    "id": "li_1",
+    "object": "item",
+    "amount_subtotal": 36000,
+    "amount_total": 30000,
+    "currency": "usd",
+    "price": {"id": "price_1"},
+    "quantity": 2,
+}
+BOUGHT = PaymentLine("li_1", "price_1", 2, 36000, "usd")
+
+
+@pytest.mark.parametrize(
+    ("over", "facts"),
+    [
+        ({}, one_off()),
+        ({"amount_subtotal": None}, one_off(PaymentLine("pack", None, 1, 15000, "usd", "pack"))),
+        (
+            {"amount_subtotal": None, "amount_total": None, "currency": None},
+            one_off(PaymentLine("pack", None, 1, 0, "xxx", "pack")),
+        ),
+        (
+            {"payment_status": "no_payment_required", "payment_intent": None, "amount_total": 0},
+            one_off(payment_intent=None),
+        ),
+        ({"invoice_creation": None}, one_off()),
+        ({"line_items": {"data": [ITEM], "has_more": False}}, one_off(BOUGHT)),
+        ({"line_items": {"data": [ITEM], "has_more": True}}, one_off()),
+        (
+            {"metadata": {"client_id": "c1"}, "line_items": {"data": [ITEM]}},
+            one_off(BOUGHT),
+        ),
+        (
+            {"line_items": {"data": [ITEM | {"price": None, "quantity": 1}]}},
+            one_off(PaymentLine("li_1", None, 1, 36000, "usd", package_id="pack")),
+        ),
+        (
+            {"line_items": {"data": [ITEM | {"quantity": 0.5}]}},
+            Unsupported("evt_1", "quantity_not_whole", "cs_test_1", "cus_1"),
+        ),
+        (
+            {"metadata": {"client_id": "c1"}},
+            Unsupported("evt_1", "line_items_not_in_event", "cs_test_1", "cus_1"),
+        ),
+        (
+            {"metadata": {"client_id": "c1"}, "line_items": {"data": [ITEM], "has_more": True}},
+            Unsupported("evt_1", "line_items_not_in_event", "cs_test_1", "cus_1"),
+        ),
+        ({"payment_status": "unpaid"}, Ignored("evt_1", "not_yet_paid")),
+        ({"invoice_creation": {"enabled": True}}, CustomerLink("evt_1", "cus_1", "c1")),
+        ({"invoice": "in_1"}, CustomerLink("evt_1", "cus_1", "c1")),
+        ({"invoice": "in_1", "customer": None}, Ignored("evt_1", "its_invoice_grants")),
+        ({"mode": "subscription"}, CustomerLink("evt_1", "cus_1", "c1")),
+        (
+            {"mode": "subscription", "metadata": {}, "client_reference_id": "c9"},
+            CustomerLink("evt_1", "cus_1", "c9"),
+        ),
+        ({"mode": "subscription", "metadata": {}}, Ignored("evt_1", "its_invoice_grants")),
+        ({"mode": "setup"}, Ignored("evt_1", "nothing_paid")),
+        ({"mode": "later"}, Unsupported("evt_1", "not_understood", "cs_test_1", "cus_1")),
+        (
+            {"payment_status": "later"},
+            Unsupported("evt_1", "not_understood", "cs_test_1", "cus_1"),
+        ),
+    ],
+)
+def test_a_completed_session_says(over: Json, facts: Facts) -> None:
+    assert completed(**over) == facts
+
+
+# Who and what
+
+
+@pytest.mark.parametrize(
+    ("over", "client"),
+    [
+        ({}, "c-session"),
+        (
+            {"invoice": None, "customer": {"id": "cus_1", "metadata": {"client_id": "c-x"}}},
+            "c-session",
+        ),
+        ({"metadata": {"package_id": "pack", "client_id": ""}}, "c-reference"),
+        ({"metadata": {"package_id": "pack", "client_id": "not an id"}}, "c-reference"),
+        (
+            {
+                "metadata": {"package_id": "pack"},
+                "customer": {"id": "cus_1", "metadata": {"client_id": "c-customer"}},
+            },
+            "c-customer",
+        ),
+        ({"metadata": {"package_id": "pack"}, "client_reference_id": "é"}, None),
+        ({"metadata": {"package_id": "pack"}, "client_reference_id": "c" * 129}, None),
+    ],
+)
+def test_the_beneficiary_of_a_session(over: Json, client: str | None) -> None:
+    named = {"metadata": {"client_id": "c-session", "package_id": "pack"}}
+    facts = completed(**{"client_reference_id": "c-reference", **named, **over})
+    assert isinstance(facts, Payment)
+    assert facts.client_id == client
+
+
+@shape_by_shape
+def test_the_beneficiary_of_an_invoice_is_the_first_of_four_places_that_name_one(
+    shape: str,
+) -> None:
+    body = invoice(
+        shape,
+        "subscription_cycle",
+        line(shape, "il_0", item=None, metadata={"client_id": "c-item"}),
+        line(shape, metadata={"client_id": "c-line"}),
+        metadata={"client_id": "c-invoice"},
+        customer={"id": "cus_1", "metadata": {"client_id": "c-customer"}},
+    )
+    names = {"client_id": "c-subscription"}
+    if shape in OLD_SHAPES:
+        body["subscription_details"] = {"metadata": names}
+    else:
+        body["parent"]["subscription_details"]["metadata"] = names
+    assert _client(body) == "c-invoice"
+    body["metadata"] = None
+    assert _client(body) == "c-subscription"
+    names.clear()
+    assert _client(body) == "c-line"
+    body["lines"]["data"][1]["metadata"] = {}
+    assert _client(body) == "c-customer"
+    body["customer"] = "cus_1"
+    assert _client(body) is None
+
+
+def _client(body: Json) -> str | None:
+    facts = translate(event("invoice.paid", body), "test")
+    assert isinstance(facts, Payment)
+    assert facts.customer == "cus_1"
+    return facts.client_id
+
+
+def test_a_customer_may_be_an_account_or_nobody() -> None:
+    assert completed(customer=None, customer_account="acct_9") == one_off(customer="acct_9")
+    assert completed(customer=None) == one_off(customer=None)
+
+
+@shape_by_shape
+def test_a_package_named_beside_an_invoice_without_prices_is_bought_once(shape: str) -> None:
+    facts = paid(
+        shape,
+        "manual",
+        line(shape, "il_1", None, item=None, amount=-500),
+        line(shape, "il_2", None, item=None, amount=18000, quantity=2),
+        line(shape, "il_3", None, item=None, amount=18000),
+        metadata={"package_id": "pack"},
+    )
+    assert [told.package_id for told in lines_of(facts)] == [None, "pack", None]
+
+
+@shape_by_shape
+def test_a_package_named_beside_a_price_does_not_count(shape: str) -> None:
+    lines = [line(shape, "il_1", None, item=None), line(shape, "il_2")]
+    facts = paid(shape, "manual", *lines, metadata={"package_id": "pack"})
+    assert [told.package_id for told in lines_of(facts)] == [None, None]
+
+
+# Which events matter
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "refund.created",
+        "charge.refunded",
+        "charge.dispute.created",
+        "credit_note.created",
+        "customer.subscription.updated",
+        "invoice.payment_failed",
+        "invoice_payment.paid",
+        "checkout.session.async_payment_succeeded",
+        "payment_intent.succeeded",
+        "v1.customer.created",
+        "nobody.knows",
+    ],
+)
+def test_other_types_change_nothing_whatever_they_carry(kind: str) -> None:
+    bodies: list[object] = [{}, {"id": 7}, None, []]
+    for about in bodies:
+        assert translate(event(kind, about), "test") == Ignored("evt_1", "type_not_handled")
+
+
+def test_a_thin_event_of_a_payment_is_parked() -> None:
+    thin = {
+        "id": "evt_1",
+        "object": "v2.core.event",
+        "type": "v1.invoice.paid",
+        "livemode": False,
+        "created": "2026-11-22T10:00:00.000Z",
+        "related_object": {"id": "in_1", "type": "invoice", "url": "/v1/invoices/in_1"},
+        "snapshot_event": "evt_2",
+    }
+    assert translate(thin, "test") == Unsupported("evt_1", "thin_event", "in_1")
+
+
+def test_events_of_the_other_mode_change_nothing() -> None:
+    for about in (invoice("2024-06-20", "manual"), None):
+        live = event("invoice.paid", about, livemode=True)
+        assert translate(live, "test") == Ignored("evt_1", "other_mode")
+        assert translate(live | {"livemode": False}, "live") == Ignored("evt_1", "other_mode")
+
+
+def test_a_connected_account_and_live_mode_are_told() -> None:
+    live = event(
+        "checkout.session.completed", session(), livemode=True, account="acct_7", context=None
+    )
+    assert translate(live, "live") == one_off(account="acct_7", mode="live")
+
+
+# What is not understood
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        {"object": "invoice"},
+        {"type": None},
+        {"type": 7},
+        {"livemode": None},
+        {"livemode": "false"},
+        {"account": 7},
+        {"account": "not an id"},
+        {"created": None},
+        {"created": 10**20},
+        {"created": -1},
+        {"created": True},
+        {"data": None},
+        {"data": {"object": {"id": "in_1", "object": "invoice"}}},
+    ],
+)
+def test_a_session_event_with_a_wrong_frame_is_parked(over: Json) -> None:
+    facts = translate(event("checkout.session.completed", session(), **over), "test")
+    assert isinstance(facts, Unsupported)
+    assert (facts.event_id, facts.reason) == ("evt_1", "not_understood")
+
+
+@shape_by_shape
+@pytest.mark.parametrize(
+    "over",
+    [
+        {"id": None},
+        {"id": "in/1"},
+        {"lines": None},
+        {"lines": {"data": {}}},
+        {"lines": {"data": [None]}},
+        {"metadata": []},
+        {"billing_reason": 7},
+        {"status": True},
+        {"status_transitions": {"paid_at": "today"}},
+        {"customer": 7},
+    ],
+)
+def test_an_invoice_with_a_wrong_value_is_parked(shape: str, over: Json) -> None:
+    facts = paid(shape, "subscription_cycle", **over)
+    assert isinstance(facts, Unsupported)
+    assert facts.reason == "not_understood"
+
+
+@shape_by_shape
+@pytest.mark.parametrize(
+    "over",
+    [
+        {"id": None},
+        {"amount": None},
+        {"amount": "18000"},
+        {"amount": 10**16},
+        {"currency": "dollars"},
+        {"quantity": "1"},
+        {"quantity": True},
+        {"quantity_decimal": "many"},
+        {"period": {"start": 1.5, "end": 2}},
+        {"period": {"start": 0, "end": 10**18}},
+        {"discount_amounts": [7], "amount": 0},
+    ],
+)
+def test_an_invoice_line_with_a_wrong_value_is_parked(shape: str, over: Json) -> None:
+    facts = paid(shape, "subscription_create", line(shape, **over))
+    assert facts == Unsupported("evt_1", "not_understood", "in_1", "cus_1")
+
+
+def test_two_lines_of_one_id_are_not_understood() -> None:
+    facts = paid("2024-06-20", "manual", line("2024-06-20"), line("2024-06-20"))
+    assert facts == Unsupported("evt_1", "not_understood", "in_1", "cus_1")
+
+
+def test_an_event_without_an_id_gets_one_from_its_content() -> None:
+    nameless = event("invoice.paid", {}, id="not an id")
+    first, again = translate(nameless, "test"), translate(copy.deepcopy(nameless), "test")
+    other = translate(nameless | {"created": 1}, "test")
+    assert first == again
+    assert is_id(first.event_id)
+    assert first.event_id != other.event_id
+
+
+@pytest.mark.parametrize("body", [None, [], "evt_1", 7, {}, {"id": "evt_1"}])
+def test_a_body_that_is_no_event_is_parked(body: object) -> None:
+    facts = translate(body, "test")
+    assert isinstance(facts, Unsupported)
+    assert facts.reason == "not_understood"
+
+
+def test_a_body_nested_without_end_is_parked() -> None:
+    nested: list[object] = []
+    for _ in range(100_000):
+        nested = [nested]
+    assert isinstance(translate({"data": nested}, "test"), Unsupported)
+
+
+# Nothing raises: the sample events, bent in every way
+
+
+SAMPLES: list[Json] = [
+    json.loads(file.read_text()) for file in sorted(events_folder().glob("stripe/*/*.json"))
+]
+ANY_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from([0, 1, -1, 10**30, CREATED, 1.0])
+    | st.floats()
+    | st.text(max_size=8)
+    | st.text(st.characters(codec=None, categories=["Cs"]), max_size=2)
+    | st.sampled_from(["", "c1", "paid", "payment", "0.5", "1e9", "price_1"]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+def _places(value: object) -> list[tuple[Any, Any]]:
+    """Every (container, key) within `value`."""
+    keys: list[Any] = list(value) if isinstance(value, dict) else []
+    if isinstance(value, list):
+        keys = list(range(len(value)))
+    found: list[tuple[Any, Any]] = [(value, key) for key in keys]
+    return found + [deep for key in keys for deep in _places(value[key])]  # type: ignore[index]
+
+
+def _remove(container: Any, key: Any, _: object) -> None:
+    del container[key]
+
+
+def _replace(container: Any, key: Any, value: object) -> None:
+    container[key] = value
+
+
+def _repeat(container: Any, key: Any, _: object) -> None:
+    container[key] = [container[key], container[key]]
+
+
+BENDS: list[Callable[[Any, Any, object], None]] = [_remove, _replace, _replace, _repeat]
+
+
+@st.composite
+def bent_events(draw: st.DrawFn) -> Json:
+    bent = copy.deepcopy(draw(st.sampled_from(SAMPLES)))
+    for _ in range(draw(st.integers(1, 4))):
+        places = _places(bent)
+        if places:
+            container, key = draw(st.sampled_from(places))
+            draw(st.sampled_from(BENDS))(container, key, draw(ANY_JSON))
+    return bent
+
+
+def _is_sound(facts: Facts) -> None:
+    assert isinstance(facts, Payment | CustomerLink | Ignored | Unsupported)
+    assert is_id(facts.event_id)
+    if isinstance(facts, Payment):
+        ids = [facts.payment_id, facts.account, *(told.line_id for told in facts.lines)]
+        maybe = [facts.customer, facts.client_id, facts.subscription, facts.payment_intent]
+        maybe += [told.price for told in facts.lines] + [told.package_id for told in facts.lines]
+        assert all(is_id(named) for named in ids)
+        assert all(named is None or is_id(named) for named in maybe)
+        assert all(0 <= told.quantity <= 1_000_000 for told in facts.lines)
+        assert facts.paid_at.tzinfo is UTC
+
+
+@given(bent_events())
+@settings(max_examples=400, deadline=None)
+def test_no_bent_event_raises(bent: Json) -> None:
+    _is_sound(translate(bent, "test"))
+
+
+@given(ANY_JSON)
+@settings(max_examples=200, deadline=None)
+def test_no_json_raises(body: object) -> None:
+    _is_sound(translate(body, "test"))
+    _is_sound(translate(event("invoice.paid", body), "test"))
+    _is_sound(translate(event("checkout.session.completed", body), "test"))
