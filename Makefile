@@ -36,9 +36,10 @@ check: $(STAMP) $(CHECKOV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	MYPYPATH=shared:. $(BIN)/mypy --strict --explicit-package-bases --namespace-packages functions infra
 	$(BIN)/lint-imports
-	$(BIN)/cfn-lint
-	$(BIN)/python tests/infra/checkov.py $(CHECKOV)
+	$(BIN)/cfn-lint template.yaml infra/monitoring.yaml
+	$(BIN)/python -m tests.infra.checkov $(CHECKOV)
 	$(BIN)/pytest
 
 format: $(STAMP)
@@ -67,12 +68,13 @@ $(STAMP): requirements-dev.txt
 	@touch $@
 
 # checkov pins an old boto3, so it lives apart from everything else.
-$(CHECKOV): Makefile
-	python3 -m venv .venv-checkov
-	.venv-checkov/bin/python -m pip install --quiet --disable-pip-version-check checkov==$(CHECKOV_VERSION)
-	touch $@
+$(CHECKOV):
+	@echo "Setting up checkov…"
+	@python3 -m venv .venv-checkov
+	@.venv-checkov/bin/python -m pip install --quiet --disable-pip-version-check checkov==$(CHECKOV_VERSION)
+	@touch $@
 
-CHECKOV_VERSION := 3.2.495
+CHECKOV_VERSION := 3.3.30
 
 # ---------------------------------------------------------------- AWS
 # What the functions run with on AWS. `sam build` makes the same layer with the same Makefile.

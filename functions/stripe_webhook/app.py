@@ -86,9 +86,7 @@ def _accept(event: dict[str, Any], practice_id: str | None, now: float) -> str |
     except BadSignature as bad:
         _refuse_signature(str(bad))
     except SecretsUnavailable as unavailable:
-        raise Refused(
-            503, "unavailable", "Try again later.", f"secrets unavailable: {unavailable}"
-        ) from unavailable
+        raise Refused(503, "unavailable", "Try again later.", f"secrets unavailable: {unavailable}") from unavailable
     text, event_id = _stripe_event(body)
     _send(config.stripe_queue_url, text, practice_id, now)
     return event_id
@@ -213,14 +211,10 @@ def _send(queue_url: str, text: str, practice_id: str, now: float) -> None:
             },
         )
     except (ClientError, BotoCoreError) as error:
-        raise Refused(
-            503, "unavailable", "Try again later.", f"not queued: {type(error).__name__}"
-        ) from error
+        raise Refused(503, "unavailable", "Try again later.", f"not queued: {type(error).__name__}") from error
 
 
-def _log(
-    level: str, message: str, request_id: str, practice_id: str | None, event_id: str | None = None
-) -> None:
+def _log(level: str, message: str, request_id: str, practice_id: str | None, event_id: str | None = None) -> None:
     """One line of JSON. Bodies, headers and secrets are never arguments of this function."""
     line = {
         "level": level,

@@ -17,14 +17,18 @@ REDACTED = "[redacted]"
 
 # A key is struck out when one of its words is here ("stripe_signature", "clientEmail") ...
 _WORDS = frozenset(
-    ("email", "emails", "mail", "phone", "address", "name", "note", "notes", "payer")
-    + ("token", "tokens", "authorization", "cookie", "password", "credential", "credentials")
-    + ("secret", "secrets", "signature", "signatures", "apikey", "body")
+    {
+        *("email", "emails", "mail", "phone", "address", "name", "note", "notes", "payer"),
+        *("token", "tokens", "authorization", "cookie", "password", "credential", "credentials"),
+        *("secret", "secrets", "signature", "signatures", "apikey", "body"),
+    }
 )
-# ... unless it is one of these, which name things of ours and not people.
+# ... unless all of it is one of these, which name things of ours and not people.
 _NAMES_OF_THINGS = frozenset(
-    ("function_name", "table_name", "event_bus_name", "exception_name", "queue_name", "logger_name")
-    + ("parameter_name", "service_name", "rule_name", "metric_name")
+    {
+        *("function_name", "table_name", "event_bus_name", "queue_name", "parameter_name"),
+        *("service_name", "rule_name", "metric_name", "exception_name", "logger_name"),
+    }
 )
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
 
@@ -50,8 +54,7 @@ def redacted(value: Any) -> Any:
         return _TELLTALE.sub(REDACTED, value)
     if isinstance(value, dict):
         return {
-            redacted(key): REDACTED if _is_personal(str(key)) else redacted(member)
-            for key, member in value.items()
+            redacted(key): REDACTED if _is_personal(str(key)) else redacted(member) for key, member in value.items()
         }
     if isinstance(value, (list, tuple, set, frozenset)):
         return [redacted(member) for member in value]

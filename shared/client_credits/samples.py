@@ -40,9 +40,7 @@ def booking_cases() -> list[str]:
     return _cases("bookings")
 
 
-def stripe_event(
-    case: str, overrides: Mapping[str, str] | None = None, *, now: datetime | None = None
-) -> Event:
+def stripe_event(case: str, overrides: Mapping[str, str] | None = None, *, now: datetime | None = None) -> Event:
     """A Stripe event, unsigned. `paid_at` moves the whole event in time; without it, `now` does.
 
     Line ids follow from the invoice's id, so the same `invoice=` is the same payment again.
@@ -60,9 +58,7 @@ def stripe_event(
     return _with_paths(event, given)
 
 
-def booking_event(
-    case: str, overrides: Mapping[str, str] | None = None, *, now: datetime | None = None
-) -> Event:
+def booking_event(case: str, overrides: Mapping[str, str] | None = None, *, now: datetime | None = None) -> Event:
     """An entry for the bus: source, detail-type, detail. The booking's id is new unless given.
 
     Instants given are taken as they stand, so that malformed ones can be sent. Raises SampleError.
@@ -101,8 +97,7 @@ def _refuse_unknown(given: Mapping[str, str], known: tuple[str, ...]) -> None:
     unknown = sorted(key for key in given if key not in known and "." not in key)
     if unknown:
         raise SampleError(
-            f"Unknown: {', '.join(unknown)}. Known: {', '.join(sorted(known))}, "
-            "or a dotted path into the event."
+            f"Unknown: {', '.join(unknown)}. Known: {', '.join(sorted(known))}, or a dotted path into the event."
         )
 
 

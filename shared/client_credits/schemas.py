@@ -432,10 +432,7 @@ def eligibility_answer(told: Eligibility) -> EligibilityAnswer:
         balance=told.balance,
         available=told.available,
         shortfall=told.shortfall,
-        would_use=[
-            WouldUse(lot_id=lot.lot_id, amount=part, expires_at=lot.expires_at)
-            for lot, part in told.would_use
-        ],
+        would_use=[WouldUse(lot_id=lot.lot_id, amount=part, expires_at=lot.expires_at) for lot, part in told.would_use],
         packages=[PackageOffer(id=p.package_id, name=p.name, url=p.url) for p in told.packages],
         settings=settings_answer(told.settings, told.sources),
         as_of=told.as_of,

@@ -176,9 +176,7 @@ def _session_lines(session: Fields) -> tuple[PaymentLine, ...]:
         items, more = values.page(session, "line_items")
         if items and not more:
             named = _line_of_package(items)
-            return _distinct(
-                _session_item(item, session, package_id if item is named else None) for item in items
-            )
+            return _distinct(_session_item(item, session, package_id if item is named else None) for item in items)
     if not package_id:
         return ()
     # Stripe may leave both amounts null. Then the value is unknown, but the credits are not.

@@ -72,9 +72,8 @@ class Checkout:
         shutil.copytree(ROOT / "infra", root / "infra")
         shutil.copy(ROOT / "template.yaml", root)
         package = root / "shared" / "client_credits"
-        shutil.copytree(ROOT / "shared" / "client_credits" / "local", package / "local")
+        shutil.copytree(ROOT / "shared" / "client_credits", package, ignore=shutil.ignore_patterns("__pycache__"))
         (package / "local" / "demo.py").unlink(missing_ok=True)
-        (package / "__init__.py").touch()
         for name in FUNCTIONS:
             (root / "functions" / name).mkdir(parents=True)
             (root / "functions" / name / "app.py").write_text(LOGGING_FUNCTION)

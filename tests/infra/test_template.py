@@ -1,5 +1,6 @@
 """What the template gives and, above all, what it does not give."""
 
+import dataclasses
 import json
 import re
 import subprocess
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from client_credits import config
 from client_credits.local.stack import local_parameters
 from client_credits.local.tokens import TokenIssuer
 from tests.infra.transformed import MONITORING, ROOT, TEMPLATE, monitoring, resources, transformed
@@ -71,19 +73,16 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
     "SweepTimerRole": {"SweepFunctionAliaslive": {"lambda:InvokeFunction"}},
 }
 
-# Every variable of every function; the values are references, names and parameters, never a secret.
+# What each function reads, besides what Powertools reads; the values are names and addresses, never a secret.
+NEEDS: dict[str, type] = {
+    "ApiFunction": config.ApiConfig,
+    "StripeWebhookFunction": config.StripeWebhookConfig,
+    "StripeEventsFunction": config.StripeEventsConfig,
+    "BookingsFunction": config.BookingsConfig,
+    "SweepFunction": config.SweepConfig,
+    "PublishEntriesFunction": config.PublishConfig,
+}
 COMMON = {"POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL", "POWERTOOLS_SERVICE_NAME"}
-VARIABLES = {
-    "ApiFunction": {
-        "TABLE_NAME", "SECRETS_PREFIX", "STRIPE_MODE", "TOKEN_ISSUER", "TOKEN_AUDIENCE", "TOKEN_JWKS_URL",
-        "CLAIM_PRACTICE", "CLAIM_ROLE", "CLAIM_CLIENT", "CORS_ORIGINS",
-    },
-    "StripeWebhookFunction": {"STRIPE_QUEUE_URL", "SECRETS_PREFIX", "STRIPE_MODE"},
-    "StripeEventsFunction": {"TABLE_NAME", "STRIPE_MODE"},
-    "BookingsFunction": {"TABLE_NAME", "BOOKINGS_DEAD_LETTERS_URL"},
-    "SweepFunction": {"TABLE_NAME", "SWEEP_QUEUE_URL"},
-    "PublishEntriesFunction": {"EVENT_BUS_NAME"},
-}  # fmt: skip
 
 ROUTES = {
     "GET /v1/{proxy+}": "ApiIntegration",
@@ -244,7 +243,7 @@ def test_the_table_is_kept_encrypted_and_can_be_restored() -> None:
 def test_every_function_is_traced_aliased_and_logs_into_a_group_that_forgets() -> None:
     functions, groups = resources("AWS::Lambda::Function"), resources("AWS::Logs::LogGroup")
     aliases = {each["FunctionName"]["Ref"] for each in resources("AWS::Lambda::Alias").values()}
-    assert set(functions) == aliases == set(VARIABLES)
+    assert set(functions) == aliases == set(NEEDS)
     for function in functions.values():
         assert function["TracingConfig"] == {"Mode": "Active"}
         assert function["Layers"] and function["Runtime"] == "python3.13"
@@ -252,10 +251,13 @@ def test_every_function_is_traced_aliased_and_logs_into_a_group_that_forgets() -
     assert all(group["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups.values())
 
 
-def test_a_function_s_variables_are_the_known_ones_and_none_is_a_secret() -> None:
-    functions = resources("AWS::Lambda::Function")
-    found = {name: set(each["Environment"]["Variables"]) for name, each in functions.items()}
-    assert found == {name: variables | COMMON for name, variables in VARIABLES.items()}
+def test_a_function_is_told_what_it_reads_and_nothing_else() -> None:
+    for name, function in resources("AWS::Lambda::Function").items():
+        read = {field.metadata["name"] for field in dataclasses.fields(NEEDS[name])}
+        assert set(function["Environment"]["Variables"]) == read | COMMON, name
+
+
+def test_no_secret_stands_in_the_template_or_passes_through_it() -> None:
     assert not [name for name, each in transformed()["Parameters"].items() if each.get("NoEcho")]
     text = TEMPLATE.read_text() + MONITORING.read_text()
     assert not re.search(r"whsec_|sk_(test|live)|AKIA|BEGIN [A-Z ]*PRIVATE KEY|SecretString|resolve:", text)

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
-
 from tests.support.engines import Engine
-from tests.support.faults import ALWAYS, Crash, Fault, Plan, RememberedTokens, faulty
+from tests.support.faults import ALWAYS, Crash, Fault, Plan, RememberedTokens, faulty, refusal
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 APPLIED, NOT_APPLIED = 1, 0
@@ -64,9 +63,7 @@ def counter(engine: Engine) -> Counter:
         (Fault.CRASH_AFTER, APPLIED),
     ],
 )
-def test_a_fault_leaves_the_write_applied_or_not_as_its_name_says(
-    counter: Counter, fault: Fault, left: int
-) -> None:
+def test_a_fault_leaves_the_write_applied_or_not_as_its_name_says(counter: Counter, fault: Fault, left: int) -> None:
     counter.injector.plan(Plan(fault, call=0, attempts=ALWAYS))
     with pytest.raises((ClientError, ReadTimeoutError, Crash)):
         counter.put_once()
@@ -87,9 +84,7 @@ def test_a_fault_leaves_the_write_applied_or_not_as_its_name_says(
         (Fault.CRASH_AFTER, "Crash"),
     ],
 )
-def test_the_caller_sees_what_dynamodb_would_have_raised(
-    counter: Counter, fault: Fault, raised: str
-) -> None:
+def test_the_caller_sees_what_dynamodb_would_have_raised(counter: Counter, fault: Fault, raised: str) -> None:
     counter.injector.plan(Plan(fault, call=0, attempts=ALWAYS))
     with pytest.raises((ClientError, ReadTimeoutError, Crash)) as caught:
         counter.put_once()
@@ -107,9 +102,7 @@ def test_the_caller_sees_what_dynamodb_would_have_raised(
         (Fault.CRASH_BEFORE, 1),
     ],
 )
-def test_botocore_retries_all_but_a_conflict_and_a_crash(
-    counter: Counter, fault: Fault, attempts: int
-) -> None:
+def test_botocore_retries_all_but_a_conflict_and_a_crash(counter: Counter, fault: Fault, attempts: int) -> None:
     counter.injector.plan(Plan(fault, call=0, attempts=ALWAYS))
     with pytest.raises((ClientError, ReadTimeoutError, Crash)):
         counter.put_once()
@@ -117,9 +110,7 @@ def test_botocore_retries_all_but_a_conflict_and_a_crash(
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST_REQUEST, Fault.THROTTLE, Fault.SERVER_ERROR])
-def test_a_fault_that_strikes_one_attempt_is_healed_by_the_next(
-    counter: Counter, fault: Fault
-) -> None:
+def test_a_fault_that_strikes_one_attempt_is_healed_by_the_next(counter: Counter, fault: Fault) -> None:
     counter.injector.plan(Plan(fault, call=0))
     counter.put_once()
     assert (counter.value(), counter.injector.struck) == (1, 1)
@@ -230,8 +221,6 @@ def test_a_fault_registered_beside_motos_handler_would_still_let_moto_write(moto
     counter.client = client = moto.client()
 
     def throttle(request: Any, **_: Any) -> Any:
-        from tests.support.faults import refusal
-
         return refusal(request, "ProvisionedThroughputExceededException")
 
     client.meta.events.register("before-send.dynamodb", throttle)

@@ -181,9 +181,7 @@ def test_a_call_that_fails_names_its_first_record(app: ModuleType, error: Except
 
 
 def test_a_count_of_failures_without_a_name_is_not_taken_for_success(app: ModuleType) -> None:
-    answer = app.publish(
-        [record(1)], BUS, events_of, lambda entries: {"FailedEntryCount": 1, "Entries": [{}]}
-    )
+    answer = app.publish([record(1)], BUS, events_of, lambda entries: {"FailedEntryCount": 1, "Entries": [{}]})
 
     assert answer["batchItemFailures"] == [{"itemIdentifier": "000001"}]
 
@@ -192,9 +190,7 @@ def test_a_count_of_failures_without_a_name_is_not_taken_for_success(app: Module
     "item",
     [{"events": {"S": "many"}}, {"events": {"N": "x"}}, {"events": {}}, {"events": {"N": "1.5"}}],
 )
-def test_an_item_that_cannot_be_read_fails_alone_after_those_before_it(
-    app: ModuleType, item: Image
-) -> None:
+def test_an_item_that_cannot_be_read_fails_alone_after_those_before_it(app: ModuleType, item: Image) -> None:
     bus = Bus()
 
     assert publish(app, [record(1), record(2, **item), record(3)], bus) == ["000002"]
@@ -221,8 +217,7 @@ def test_whatever_is_refused_redelivery_publishes_each_event_at_least_once(
     app: ModuleType, sizes: list[tuple[int, int]], refusals: set[tuple[int, int]]
 ) -> None:
     records = [
-        record(number, events={"N": str(events)}, size={"N": str(size)})
-        for number, (events, size) in enumerate(sizes)
+        record(number, events={"N": str(events)}, size={"N": str(size)}) for number, (events, size) in enumerate(sizes)
     ]
     expected = {f"p1#c-{n}/{k}" for n, (events, _) in enumerate(sizes) for k in range(events)}
     bus = Bus(*(f"p1#c-{n}/{k}" for n, k in refusals))
@@ -266,9 +261,7 @@ def test_events_reach_a_rule_of_the_bus(app: ModuleType) -> None:
     assert ids == {"p1#c-0/0", "p1#c-1/0", "p1#c-2/0"}
 
 
-def test_the_handler_says_which_setting_is_missing(
-    app: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_handler_says_which_setting_is_missing(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EVENT_BUS_NAME", raising=False)
 
     with pytest.raises(ConfigError, match="EVENT_BUS_NAME"):

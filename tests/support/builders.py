@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
-from client_credits.domain.booking import Cancelled, CancelledBy, Created
+from client_credits.domain.booking import Booking, BookingState, Cancelled, CancelledBy, Created
 from client_credits.domain.catalogue import AppointmentType, Catalogue, Expiry, Package
 from client_credits.domain.deciding import Session
-from client_credits.domain.entries import Act, Actor, Cause, CauseKind
+from client_credits.domain.entries import Act, Actor, Cause, CauseKind, Change
 from client_credits.domain.payments import Payment, PaymentKind, PaymentLine
-from client_credits.domain.wallet import Lot, LotSource, Wallet
+from client_credits.domain.wallet import Debt, DebtCause, Hold, Lot, LotSource, Wallet
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -84,3 +84,33 @@ def created(booking_id: str = "b1", **fields: object) -> Created:
 def cancelled(booking_id: str = "b1", by: CancelledBy | None = None, **fields: object) -> Cancelled:
     values: dict[str, object] = {"client_id": "c1", "occurred_at": NOW, "appointment_type": "follow-up"}
     return Cancelled(booking_id=booking_id, by=by, **(values | fields))  # type: ignore[arg-type]
+
+
+def a_debt(ref: str = "b1", amount: int = 1, **fields: object) -> Debt:
+    values: dict[str, object] = {"cause": DebtCause.BOOKING, "since": NOW, "starts_at": NOW + 2 * DAY}
+    return Debt(ref=ref, amount=amount, **(values | fields))  # type: ignore[arg-type]
+
+
+def a_hold(*parts: tuple[str, int], until: datetime = NOW + HOUR, hold_id: str = "h1") -> Hold:
+    return Hold(hold_id, parts, until)
+
+
+def a_booking(booking_id: str = "b1", seats: int = 1, **fields: object) -> Booking:
+    """A booking just begun; `starts_at` and `appointment_type` are its session's."""
+    session = Session(
+        str(fields.pop("appointment_type", "follow-up")),
+        fields.pop("starts_at", NOW + 2 * DAY),  # type: ignore[arg-type]
+        seats,
+    )
+    values: dict[str, object] = {"client_id": "c1", "session": session}
+    return Booking(booking_id, BookingState.BOOKED, **(values | fields))  # type: ignore[arg-type]
+
+
+def told(change: Change) -> list[tuple[str, int]]:
+    """What a change's entries say, in order: kind and amount."""
+    return [(str(entry.kind), entry.amount) for entry in change.entries]
+
+
+def held_by_lot(wallet: Wallet) -> dict[str, int]:
+    """Remaining credits by lot id."""
+    return {lot.lot_id: lot.remaining for lot in wallet.lots}

@@ -14,14 +14,17 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import botocore.endpoint
 import botocore.session
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 
 from client_credits.local.emulator import Emulator
+from client_credits.operations import committing
 from client_credits.store.store import Store
 from client_credits.store.table import Table
 from tests.support.table import create_table
@@ -93,14 +96,14 @@ def dynamodb(endpoint_url: str | None) -> Any:
 
 def moto_stubber() -> Any:
     """moto's own `before-send` handler. Named late: importing moto hooks it into botocore."""
-    from moto.core.models import botocore_stubber
+    from moto.core.models import botocore_stubber  # noqa: PLC0415
 
     return botocore_stubber
 
 
 @contextlib.contextmanager
 def moto_engine() -> Iterator[Engine]:
-    from moto import mock_aws
+    from moto import mock_aws  # noqa: PLC0415
 
     with mock_aws():
         yield Engine("moto")
@@ -179,12 +182,6 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries follow at once, botocore's and ours: the clock stands still for them, the code is the same."""
-    from types import SimpleNamespace
-
-    import botocore.endpoint
-
-    from client_credits.operations import committing
-
     still = SimpleNamespace(sleep=lambda seconds: None)
     monkeypatch.setattr(botocore.endpoint, "time", still)
     monkeypatch.setattr(committing, "time", still)

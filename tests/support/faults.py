@@ -120,9 +120,7 @@ class Injector:
                 return cancelled(request, codes)
 
 
-def refusal(
-    request: AWSPreparedRequest, code: str, status: int = 400, **members: Any
-) -> AWSResponse:
+def refusal(request: AWSPreparedRequest, code: str, status: int = 400, **members: Any) -> AWSResponse:
     """An error answer as DynamoDB words it."""
     kind = f"com.amazonaws.dynamodb.v20120810#{code}"
     return _answer(request, status, {"__type": kind, "message": code, **members})
@@ -149,9 +147,7 @@ def _answer(request: AWSPreparedRequest, status: int, body: dict[str, Any]) -> A
     return _response(request, status, {}, json.dumps(body).encode())
 
 
-def _response(
-    request: AWSPreparedRequest, status: int, headers: Any, content: bytes
-) -> AWSResponse:
+def _response(request: AWSPreparedRequest, status: int, headers: Any, content: bytes) -> AWSResponse:
     return AWSResponse(request.url, status, headers, _Body(content))
 
 

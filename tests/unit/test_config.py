@@ -111,9 +111,7 @@ def test_what_no_browser_sends_as_an_origin_is_refused(origins: str) -> None:
     assert caught.value.invalid == ("CORS_ORIGINS",)
 
 
-@pytest.mark.parametrize(
-    "url", ["file:///etc/passwd", "ftp://x/", "issuer.example/jwks", "https://"]
-)
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://x/", "issuer.example/jwks", "https://"])
 def test_the_key_set_is_read_over_http_or_https_only(url: str) -> None:
     with pytest.raises(ConfigError) as caught:
         IdentityConfig.from_environment({**API, "TOKEN_JWKS_URL": url})
@@ -158,8 +156,6 @@ heavy = [m for m in ("boto3", "botocore", "pydantic", "aws_lambda_powertools", "
          if m in sys.modules]
 print(json.dumps([Watched.read, heavy]))
 """
-    answer = subprocess.run(
-        [sys.executable, "-c", script], check=True, capture_output=True, env=dict(os.environ)
-    )
+    answer = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, env=dict(os.environ))
 
     assert json.loads(answer.stdout) == [[], []]

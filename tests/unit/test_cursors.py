@@ -17,9 +17,7 @@ positions = st.dictionaries(st.text(max_size=20), st.text(max_size=40) | st.inte
 
 
 @given(position=positions, practice_id=st.text(min_size=1), query=st.text())
-def test_what_was_sealed_comes_back(
-    position: dict[str, object], practice_id: str, query: str
-) -> None:
+def test_what_was_sealed_comes_back(position: dict[str, object], practice_id: str, query: str) -> None:
     cursor = cursors.seal(KEY, practice_id, query, position)
 
     assert cursors.open(KEY, practice_id, query, cursor) == position
@@ -50,9 +48,7 @@ def test_the_same_place_has_the_same_cursor() -> None:
         (bytes(32), "p1", "history/c-17"),
     ],
 )
-def test_a_cursor_is_good_for_its_practice_query_and_key_only(
-    key: bytes, practice_id: str, query: str
-) -> None:
+def test_a_cursor_is_good_for_its_practice_query_and_key_only(key: bytes, practice_id: str, query: str) -> None:
     cursor = cursors.seal(KEY, "p1", "history/c-17", POSITION)
 
     with pytest.raises(BadCursor):

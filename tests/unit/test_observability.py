@@ -83,9 +83,7 @@ def test_what_gives_itself_away_is_struck_out_of_any_text(telltale: str) -> None
     assert telltale not in redacted({telltale: 1})
 
 
-@pytest.mark.parametrize(
-    "plain", ["p1#c-17", "arn:aws:sqs:eu-west-1:1:q", "stripe/acct/live/in_1/il_1", "a@b", "@"]
-)
+@pytest.mark.parametrize("plain", ["p1#c-17", "arn:aws:sqs:eu-west-1:1:q", "stripe/acct/live/in_1/il_1", "a@b", "@"])
 def test_ids_in_texts_are_kept(plain: str) -> None:
     assert redacted(plain) == plain
 
@@ -141,11 +139,9 @@ def test_a_line_is_json_with_service_and_ids(line: _Line) -> None:
 def test_a_line_holds_nothing_personal_by_any_path(line: _Line) -> None:
     line.log.append_keys(client_email="erika@example.org")
     try:
-        raise ValueError("no client\nerika@example.org with whsec_abc123")
+        int("no client\nerika@example.org with whsec_abc123")
     except ValueError:
-        line.log.exception(
-            "refused %s", "erika@example.org", extra={"caller": {"name": "Erika", "id": "c-17"}}
-        )
+        line.log.exception("refused %s", "erika@example.org", extra={"caller": {"name": "Erika", "id": "c-17"}})
 
     text, parsed = line.read()
     assert parsed["caller"]["id"] == "c-17"

@@ -82,7 +82,7 @@ SAYS: dict[str, Facts] = {
     "checkout-completed": payment(PaymentKind.CHECKOUT, PACK, **IN_SESSION, payment_intent="pi_1"),
     "checkout-completed-free": payment(PaymentKind.CHECKOUT, PACK, **IN_SESSION),
     "checkout-unpaid": Ignored("evt_1", "not_yet_paid"),
-    "checkout-subscription-link": CustomerLink("evt_1", "cus_SampleRiverside", "c-17"),
+    "checkout-subscription-link": CustomerLink("evt_1", "cus_SampleRiverside", "c-17", "sub_SampleFollowUps"),
     "invoice-paid-first": payment(PaymentKind.FIRST, plan("First")),
     "invoice-paid-cycle": payment(PaymentKind.CYCLE, plan("Cycle")),
     "invoice-paid-manual": payment(

@@ -30,9 +30,7 @@ class Parameters:
     """A parameter store that counts what is read and can be out of order."""
 
     def __init__(self, **secrets: str) -> None:
-        self.values = {
-            parameter_name(PREFIX, practice_id): value for practice_id, value in secrets.items()
-        }
+        self.values = {parameter_name(PREFIX, practice_id): value for practice_id, value in secrets.items()}
         self.reads: list[str] = []
         self.down = False
 
@@ -98,17 +96,13 @@ def test_what_is_no_id_never_becomes_part_of_a_name(
     assert parameters.reads == []
 
 
-def test_both_secrets_are_active_while_one_is_being_rolled(
-    secrets: StripeSecrets, parameters: Parameters
-) -> None:
+def test_both_secrets_are_active_while_one_is_being_rolled(secrets: StripeSecrets, parameters: Parameters) -> None:
     parameters.put("p1", "whsec_new", "whsec_old")
 
     assert secrets.active("p1", START) == ("whsec_new", "whsec_old")
 
 
-def test_a_practice_reads_only_its_own_parameter(
-    secrets: StripeSecrets, parameters: Parameters
-) -> None:
+def test_a_practice_reads_only_its_own_parameter(secrets: StripeSecrets, parameters: Parameters) -> None:
     parameters.put("p2", "whsec_two")
 
     assert secrets.active("p1", START) == ("whsec_one",)
@@ -116,9 +110,7 @@ def test_a_practice_reads_only_its_own_parameter(
     assert parameters.reads == [parameter_name(PREFIX, "p1"), parameter_name(PREFIX, "p2")]
 
 
-def test_secrets_are_remembered_for_their_time_and_no_longer(
-    secrets: StripeSecrets, parameters: Parameters
-) -> None:
+def test_secrets_are_remembered_for_their_time_and_no_longer(secrets: StripeSecrets, parameters: Parameters) -> None:
     for after in (0, 1, CACHE_SECONDS - 1):
         secrets.active("p1", START + after)
     assert len(parameters.reads) == 1
@@ -135,9 +127,7 @@ def test_an_unknown_practice_has_no_secrets_and_is_remembered_as_such(
     assert len(parameters.reads) == 1
 
 
-def test_a_failing_signature_finds_the_new_secret_at_once(
-    secrets: StripeSecrets, parameters: Parameters
-) -> None:
+def test_a_failing_signature_finds_the_new_secret_at_once(secrets: StripeSecrets, parameters: Parameters) -> None:
     secrets.active("p1", START)
     parameters.put("p1", "whsec_two", "whsec_one")
     secrets.active("p1", START + 1)
@@ -146,9 +136,7 @@ def test_a_failing_signature_finds_the_new_secret_at_once(
     assert secrets.active("p1", START + 2) == ("whsec_two", "whsec_one")
 
 
-def test_a_practice_created_after_it_was_asked_for_is_found(
-    secrets: StripeSecrets, parameters: Parameters
-) -> None:
+def test_a_practice_created_after_it_was_asked_for_is_found(secrets: StripeSecrets, parameters: Parameters) -> None:
     secrets.active("new", START)
     parameters.put("new", "whsec_new")
 
@@ -156,9 +144,7 @@ def test_a_practice_created_after_it_was_asked_for_is_found(
     assert secrets.reread("new", START + 1) == ("whsec_new",)
 
 
-def test_what_was_read_for_this_very_request_is_not_read_again(
-    secrets: StripeSecrets, parameters: Parameters
-) -> None:
+def test_what_was_read_for_this_very_request_is_not_read_again(secrets: StripeSecrets, parameters: Parameters) -> None:
     secrets.active("p1", START)
 
     assert secrets.reread("p1", START) is None
@@ -184,9 +170,7 @@ def test_failing_signatures_cost_one_read_per_practice_and_pause(
     assert len(parameters.reads) == 3
 
 
-def test_the_pause_outlives_what_is_remembered(
-    secrets: StripeSecrets, parameters: Parameters
-) -> None:
+def test_the_pause_outlives_what_is_remembered(secrets: StripeSecrets, parameters: Parameters) -> None:
     secrets.active("p1", START)
     parameters.down = True
     with pytest.raises(SecretsUnavailable):
@@ -207,9 +191,7 @@ def test_an_outage_is_told_and_ends(secrets: StripeSecrets, parameters: Paramete
     assert secrets.active("p1", START) == ("whsec_one",)
 
 
-def test_an_outage_during_a_reread_costs_one_read_too(
-    secrets: StripeSecrets, parameters: Parameters
-) -> None:
+def test_an_outage_during_a_reread_costs_one_read_too(secrets: StripeSecrets, parameters: Parameters) -> None:
     secrets.active("p1", START)
     parameters.down = True
     with pytest.raises(SecretsUnavailable):
@@ -220,9 +202,7 @@ def test_an_outage_during_a_reread_costs_one_read_too(
     assert len(parameters.reads) == 2
 
 
-def test_invented_practices_do_not_fill_the_memory(
-    secrets: StripeSecrets, parameters: Parameters
-) -> None:
+def test_invented_practices_do_not_fill_the_memory(secrets: StripeSecrets, parameters: Parameters) -> None:
     for number in range(2 * MAX_CACHED_PRACTICES):
         secrets.active(f"invented-{number}", START)
         secrets.active("p1", START)
@@ -232,9 +212,7 @@ def test_invented_practices_do_not_fill_the_memory(
 
 
 @pytest.mark.parametrize("blank", ["", " ", None])
-def test_blank_secrets_are_no_secrets(
-    secrets: StripeSecrets, parameters: Parameters, blank: str | None
-) -> None:
+def test_blank_secrets_are_no_secrets(secrets: StripeSecrets, parameters: Parameters, blank: str | None) -> None:
     parameters.put("p1", blank, blank)
 
     assert secrets.active("p1", START) == ()

@@ -649,7 +649,6 @@ def test_a_package_named_beside_a_price_does_not_count(shape: str) -> None:
         "customer.subscription.updated",
         "invoice.payment_failed",
         "invoice_payment.paid",
-        "checkout.session.async_payment_succeeded",
         "payment_intent.succeeded",
         "v1.customer.created",
         "nobody.knows",
@@ -869,3 +868,15 @@ def test_no_json_raises(body: object) -> None:
     _is_sound(translate(body, "test"))
     _is_sound(translate(event("invoice.paid", body), "test"))
     _is_sound(translate(event("checkout.session.completed", body), "test"))
+
+
+def test_a_session_paid_later_is_the_same_payment_as_one_paid_at_once() -> None:
+    at_once = translate(event("checkout.session.completed", session()), "test")
+    later = translate(event("checkout.session.async_payment_succeeded", session()), "test")
+    assert isinstance(at_once, Payment)
+    assert later == at_once
+
+
+def test_a_subscription_checkout_says_whose_the_subscription_is() -> None:
+    told = completed(mode="subscription", subscription="sub_9", customer=None)
+    assert told == CustomerLink("evt_1", None, "c1", "sub_9")

@@ -122,9 +122,7 @@ def after_created(booking: Booking | None, event: Created) -> tuple[Booking | No
 def after_cancelled(booking: Booking | None, event: Cancelled) -> tuple[Booking, Next]:
     """Folds a cancellation into the record. Only a standing booking gives anything back."""
     if booking is None:
-        return Booking(
-            event.booking_id, BookingState.CANCELLED, event.client_id, cancellation=event
-        ), Next.NOTE
+        return Booking(event.booking_id, BookingState.CANCELLED, event.client_id, cancellation=event), Next.NOTE
     if booking.state is BookingState.CANCELLED:
         return booking, Next.NOTHING
     step = Next.RESTORE if booking.state is BookingState.BOOKED else Next.NOTE
@@ -149,9 +147,7 @@ def spend(
     """Decides on a settled wallet; when allowed, the lots pay and the missing part becomes debt."""
     session = booking.session
     assert session is not None
-    decision = decide(
-        change.wallet, session.seats, session.starts_at, act.now, settings, bookable_without_credits
-    )
+    decision = decide(change.wallet, session.seats, session.starts_at, act.now, settings, bookable_without_credits)
     if not decision.allowed:
         refusal = Refusal(decision.reason, decision.available, decision.shortfall, act.occurred_at)
         return change, replace(booking, state=BookingState.REFUSED, refusal=refusal), decision
@@ -176,9 +172,7 @@ def owed_for(session: Session, booking_id: str, decision: Decision, since: datet
     return Debt(DebtCause.BOOKING, booking_id, decision.shortfall, since, session.starts_at)
 
 
-def restore(
-    change: Change, booking: Booking, act: Act, settings: Settings, room: int
-) -> tuple[Change, Booking]:
+def restore(change: Change, booking: Booking, act: Act, settings: Settings, room: int) -> tuple[Change, Booking]:
     """Gives back what a cancelled booking took: its debt first, then credits to the lots that paid.
 
     A lot that ends sooner than the grace after the cancellation gives way to a new lot that ends

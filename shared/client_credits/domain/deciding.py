@@ -75,7 +75,8 @@ def decide(
     rule = _rule(settings, bookable_without_credits)
     if rule is None:
         return Decision(False, _why(wallet, seats, starts_at, now, cover), has, shortfall)
-    if _beyond_limit(wallet, shortfall, len(takes), settings):
+    emptied = sum(1 for lot, part in takes if part == lot.remaining)
+    if _beyond_limit(wallet, shortfall, emptied, settings):
         return Decision(False, Reason.LIMIT_REACHED, has, shortfall)
     return Decision(True, Reason.OK, has, shortfall, takes, rule)
 
@@ -86,10 +87,10 @@ def _rule(settings: Settings, bookable_without_credits: bool) -> Rule | None:
     return Rule.TYPE_BOOKABLE_WITHOUT_CREDITS if bookable_without_credits else None
 
 
-def _beyond_limit(wallet: Wallet, shortfall: int, lots: int, settings: Settings) -> bool:
+def _beyond_limit(wallet: Wallet, shortfall: int, emptied: int, settings: Settings) -> bool:
     limit = settings.max_negative
     owed = wallet.debt + shortfall
-    return (limit != "unlimited" and owed > limit) or wallet.open_count + 1 - lots > MAX_OPEN
+    return (limit != "unlimited" and owed > limit) or wallet.open_count + 1 - emptied > MAX_OPEN
 
 
 def _why(wallet: Wallet, seats: int, starts_at: datetime | None, now: datetime, cover: bool) -> Reason:

@@ -8,9 +8,7 @@ from dateutil.relativedelta import relativedelta
 from client_credits.domain.catalogue import Expiry, ExpiryKind
 
 
-def expires_at(
-    expiry: Expiry, starts: datetime, timezone: str, cycle_end: datetime | None = None
-) -> datetime | None:
+def expires_at(expiry: Expiry, starts: datetime, timezone: str, cycle_end: datetime | None = None) -> datetime | None:
     """The first instant at which the credits are gone, or None for never.
 
     N days and N months end at the first instant of the local date after the N-th: months are

@@ -32,6 +32,7 @@ class LineFate(StrEnum):
     """What becomes of one payment line."""
 
     GRANT = "grant"
+    NOT_RENEWING = "not_renewing"  # a later cycle of a package that grants once
     PRORATION = "proration"
     TRIAL = "trial"  # a trial's zero line of a package that grants nothing for trials
     NO_QUANTITY = "no_quantity"
@@ -41,9 +42,7 @@ class LineFate(StrEnum):
     NO_CYCLE = "no_cycle_to_end_with"
 
 
-PARKED = frozenset(
-    {LineFate.UNKNOWN_PACKAGE, LineFate.PACKAGE_ARCHIVED, LineFate.TOO_MANY, LineFate.NO_CYCLE}
-)
+PARKED = frozenset({LineFate.UNKNOWN_PACKAGE, LineFate.PACKAGE_ARCHIVED, LineFate.TOO_MANY, LineFate.NO_CYCLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +50,29 @@ class LineDecision:
     line: PaymentLine
     fate: LineFate
     package: Package | None = None
-    source_id: str | None = None  # set when it grants: the grant's one name in the practice
+    source_id: str = ""  # the line's one name in the practice
+    first_id: str | None = None  # of a subscription's item: the name of its first paid grant
+
+    @property
+    def grant_id(self) -> str:
+        """The source id of the grant: the item's first one, if the package grants no other."""
+        once = self.package is not None and not self.package.renews_each_cycle
+        return self.first_id if once and self.first_id else self.source_id
 
 
 def decide_line(
     payment: Payment, line: PaymentLine, catalogue: Catalogue, package_id: str | None = None
 ) -> LineDecision:
     """What one line of a payment does. `package_id` is staff's answer for a line no rule explains."""
+    source_id, first_id = _source_ids(payment, line)
     if line.proration:
-        return LineDecision(line, LineFate.PRORATION)
+        return LineDecision(line, LineFate.PRORATION, None, source_id)
     package = _package(line, catalogue)
     if package_id and (package is None or package.archived):
         package = catalogue.packages.get(package_id)
     if package is None:
-        return LineDecision(line, LineFate.UNKNOWN_PACKAGE)
-    fate = _fate(payment, line, package)
-    source = _source_id(payment, line, package) if fate is LineFate.GRANT else None
-    return LineDecision(line, fate, package, source)
+        return LineDecision(line, LineFate.UNKNOWN_PACKAGE, None, source_id, first_id)
+    return LineDecision(line, _fate(payment, line, package), package, source_id, first_id)
 
 
 def _package(line: PaymentLine, catalogue: Catalogue) -> Package | None:
@@ -90,15 +95,14 @@ def _fate(payment: Payment, line: PaymentLine, package: Package) -> LineFate:
     return LineFate.GRANT
 
 
-def _source_id(payment: Payment, line: PaymentLine, package: Package) -> str:
-    """`stripe/<account>/<mode>/<payment>/<line>`; for a package that grants once per subscription,
+def _source_ids(payment: Payment, line: PaymentLine) -> tuple[str, str | None]:
+    """`stripe/<account>/<mode>/<payment>/<line>`, and for a paid line of a subscription's item
     `stripe/<account>/<mode>/<subscription>/first/<item>`, which every cycle's line shares."""
     prefix = f"stripe/{payment.account}/{payment.mode}"
     recurring = payment.kind in (PaymentKind.FIRST, PaymentKind.CYCLE)
-    once = recurring and line.subscription_item and not package.renews_each_cycle and not line.trial
-    if once:
-        return f"{prefix}/{payment.subscription}/first/{line.subscription_item}"
-    return f"{prefix}/{payment.payment_id}/{line.line_id}"
+    shared = recurring and line.subscription_item and not line.trial
+    first = f"{prefix}/{payment.subscription}/first/{line.subscription_item}" if shared else None
+    return f"{prefix}/{payment.payment_id}/{line.line_id}", first
 
 
 def starts_at(payment: Payment, line: PaymentLine) -> datetime:

@@ -56,12 +56,8 @@ def _boolean(value: object) -> str | None:
 
 def _whole(low: int, high: int) -> Callable[[object], str | None]:
     def check(value: object) -> str | None:
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        return (
-            None
-            if whole and low <= int(str(value)) <= high
-            else f"must be a whole number from {low} to {high}"
-        )
+        fine = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+        return None if fine else f"must be a whole number from {low} to {high}"
 
     return check
 
@@ -173,7 +169,4 @@ def effective(account: Mapping[str, Any], client: Mapping[str, Any] | None = Non
 def sources(client: Mapping[str, Any] | None = None) -> dict[str, str]:
     """For each setting, where its effective value comes from: `account` or `client`."""
     own = client or {}
-    return {
-        name: "client" if name not in ACCOUNT_ONLY and own.get(name) is not None else "account"
-        for name in FIELDS
-    }
+    return {name: "client" if name not in ACCOUNT_ONLY and own.get(name) is not None else "account" for name in FIELDS}

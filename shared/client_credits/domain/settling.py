@@ -92,24 +92,35 @@ def _instants(wallet: Wallet, now: datetime, settings: Settings, act: Act | None
 
 
 def _expire(change: Change, instant: datetime, now: datetime, act: Act | None, room: _Room) -> Change:
-    for lot in change.wallet.lots:
-        if lot.remaining and lot.end <= instant and room.left(change):
-            gone = replace(lot, remaining=0)
-            own = act or Act(
-                source_id=f"expire/{lot.lot_id}/{instant_text(lot.end)}",
-                cause=Cause(CauseKind.SCHEDULE, {"lot_id": lot.lot_id}),
-                actor=SCHEDULE,
-                occurred_at=lot.end,
-                now=now,
-            )
-            change = change.record(
-                change.wallet.with_lot(gone),
-                EntryKind.EXPIRED,
-                own,
-                (Posting(-lot.remaining, lot_id=lot.lot_id),),
-                instant,
-            )
+    """Writes off the lots past their end: one entry each, or one together as part of an operation."""
+    ended = [lot for lot in change.wallet.lots if lot.remaining and lot.end <= instant]
+    ended.sort(key=lambda lot: (lot.end, lot.lot_id))
+    if act and ended:
+        return _write_off(change, ended, _during(act, instant), instant)
+    for lot in ended:
+        if room.left(change):
+            name = f"expire/{lot.lot_id}/{instant_text(lot.end)}"
+            change = _write_off(change, [lot], _by_schedule(name, lot.lot_id, instant, now), instant)
     return change
+
+
+def _write_off(change: Change, lots: list[Lot], act: Act, instant: datetime) -> Change:
+    wallet = change.wallet
+    for lot in lots:
+        wallet = wallet.with_lot(replace(lot, remaining=0))
+    postings = tuple(Posting(-lot.remaining, lot_id=lot.lot_id) for lot in lots)
+    return change.record(wallet, EntryKind.EXPIRED, act, postings, instant)
+
+
+def _during(act: Act, instant: datetime) -> Act:
+    """The operation itself, or what fell due between its happening and now, named after both."""
+    if instant <= min(act.occurred_at, act.now):
+        return act
+    return replace(act, source_id=f"{act.source_id}/{instant_text(instant)}")
+
+
+def _by_schedule(source_id: str, lot_id: str, instant: datetime, now: datetime) -> Act:
+    return Act(source_id, Cause(CauseKind.SCHEDULE, {"lot_id": lot_id}), SCHEDULE, instant, now)
 
 
 def _repay(
@@ -141,13 +152,9 @@ def _repay(
         wallet = wallet.with_debt(replace(debt, amount=owed))
     if not postings:
         return change
-    own = act or Act(
-        source_id=f"repay/{postings[0].lot_id}/{postings[1].debt}/{instant_text(instant)}",
-        cause=Cause(CauseKind.SCHEDULE, {"lot_id": postings[0].lot_id or ""}),
-        actor=SCHEDULE,
-        occurred_at=instant,
-        now=now,
-    )
+    lot_id = str(postings[0].lot_id)
+    name = f"repay/{lot_id}/{postings[1].debt}/{instant_text(instant)}"
+    own = _during(act, instant) if act else _by_schedule(name, lot_id, instant, now)
     recorded = change.record(wallet, EntryKind.REPAID, own, tuple(postings), instant)
     return recorded.repaid_by(tuple(repayments))
 

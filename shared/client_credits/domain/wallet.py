@@ -41,10 +41,10 @@ class Lot:
 
     lot_id: str
     granted: int
-    remaining: int
     effective_at: datetime
     expires_at: datetime | None
     source: LotSource
+    remaining: int = 0
     priority: int = DEFAULT_PRIORITY
     package_id: str | None = None
     payment: str | None = None
@@ -168,9 +168,7 @@ def take(lots: Iterable[tuple[Lot, int]], amount: int) -> Iterator[tuple[Lot, in
             amount -= part
 
 
-def available(
-    wallet: Wallet, at: datetime, starts_at: datetime | None = None, *, must_cover: bool = True
-) -> int:
+def available(wallet: Wallet, at: datetime, starts_at: datetime | None = None, *, must_cover: bool = True) -> int:
     """Credits that may be spent: what usable lots have beyond holds and beyond the debts they could repay.
 
     Never below 0. `must_cover` is the setting credit_must_cover = session: a lot pays a session

@@ -68,9 +68,7 @@ _PATTERNS = [(method, _pattern(rule), roles) for (method, rule), roles in ROUTES
 
 def look_up(method: str, path: str, role: Role) -> Access:
     """Whether `role` may call `method` on `path` (percent-decoded, without the stage)."""
-    found = [
-        (known, match, roles) for known, pattern, roles in _PATTERNS if (match := pattern.fullmatch(path))
-    ]
+    found = [(known, match, roles) for known, pattern, roles in _PATTERNS if (match := pattern.fullmatch(path))]
     if not found:
         return Access(Verdict.NO_SUCH_PATH)
     methods = tuple(known for known, _, _ in found)

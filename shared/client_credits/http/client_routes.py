@@ -185,9 +185,7 @@ def get_history(
         items=items,
         next_cursor=ask.seal(
             query,
-            {"entry": going_on.entry, "account": going_on.account, "client": going_on.client}
-            if going_on
-            else None,
+            {"entry": going_on.entry, "account": going_on.account, "client": going_on.client} if going_on else None,
         ),
     )
 

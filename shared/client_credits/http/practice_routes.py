@@ -21,9 +21,7 @@ router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
 def check_same_id(in_body: str | None, in_path: str) -> None:
     if in_body not in (None, in_path):
-        raise Invalid(
-            "The id in the body is not the one in the path.", Problem("/id", "mismatch", "leave it out")
-        )
+        raise Invalid("The id in the body is not the one in the path.", Problem("/id", "mismatch", "leave it out"))
 
 
 def answer(status: int, body: object) -> Response:  # type: ignore[type-arg]
@@ -48,9 +46,7 @@ def get_settings() -> schemas.SettingsAnswer:
 
 
 @router.patch("/v1/settings", tags=["settings"], summary="Change the account's settings", responses=writes())
-def patch_settings(
-    change: Annotated[schemas.SettingsPatch, Body()], dry_run: DryRun = False
-) -> schemas.SettingsAnswer:
+def patch_settings(change: Annotated[schemas.SettingsPatch, Body()], dry_run: DryRun = False) -> schemas.SettingsAnswer:
     ask = asked(router)
     changed = practices.change_account_settings(
         ask.store, ask.practice_id, change.changes(), ask.actor, ask.now, change.confirm
@@ -96,14 +92,10 @@ def put_appointment_type(
     return answer(201 if new else 200, schemas.appointment_type_answer(kind))
 
 
-@router.get(
-    "/v1/packages", tags=["catalogue"], summary="All packages; for a client those on sale", responses=reads()
-)
+@router.get("/v1/packages", tags=["catalogue"], summary="All packages; for a client those on sale", responses=reads())
 def list_packages(limit: Limit = 50, cursor: Cursor = None) -> Packages:
     ask = asked(router)
-    packages = {
-        p.package_id: p for p in _catalogue().packages.values() if not (ask.for_client and p.archived)
-    }
+    packages = {p.package_id: p for p in _catalogue().packages.values() if not (ask.for_client and p.archived)}
     chosen, more = _page(sorted(packages), limit, ask.open("packages", cursor))
     items = [schemas.package_answer(packages[package_id]) for package_id in chosen]
     return Packages(items=items, next_cursor=ask.seal("packages", more))
@@ -139,9 +131,7 @@ def _catalogue() -> Catalogue:
     return ask.store.load(ask.practice_id, Wanted()).catalogue
 
 
-def _page(
-    ids: list[str], limit: int, position: dict[str, str] | None
-) -> tuple[list[str], dict[str, str] | None]:
+def _page(ids: list[str], limit: int, position: dict[str, str] | None) -> tuple[list[str], dict[str, str] | None]:
     """The ids of one page, and where the next begins."""
     rest = [i for i in ids if position is None or i > position["after"]]
     more = {"after": rest[limit - 1]} if len(rest) > limit else None

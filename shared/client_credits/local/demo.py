@@ -16,7 +16,7 @@ from client_credits.local.stack import Stack
 
 VISIBLE_WITHIN_SECONDS = 30
 
-TYPES = {
+TYPES: dict[str, dict[str, Any]] = {
     "follow-up": {"name": "Follow-up session"},
     "initial": {"name": "Initial consultation"},
     "group-class": {"name": "Group class", "bookable_without_credits": True},

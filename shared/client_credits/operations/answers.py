@@ -79,9 +79,7 @@ def _type_credits(wallet: Wallet, name: str, now: datetime, settings: Settings) 
     )
 
 
-def lots_of(
-    store: Store, practice_id: str, client_id: str, type_id: str, now: datetime
-) -> tuple[Wallet, list[Lot]]:
+def lots_of(store: Store, practice_id: str, client_id: str, type_id: str, now: datetime) -> tuple[Wallet, list[Lot]]:
     """A wallet's open lots in burn order. Raises NotFound for an unknown client or type."""
     loaded = _known_client(store, practice_id, Wanted(client_id=client_id, types=(type_id,)), type_id)
     if not loaded.settings.enabled:
@@ -289,9 +287,7 @@ def _merged(
     limit: int,
     start: HistoryPosition,
 ) -> HistoryPage:
-    def told(
-        records: list[SettingsChange], kind: str
-    ) -> Iterator[tuple[datetime, str, Entry | SettingsChange]]:
+    def told(records: list[SettingsChange], kind: str) -> Iterator[tuple[datetime, str, Entry | SettingsChange]]:
         return ((record.occurred_at, kind, record) for record in records)
 
     # The wallet is read beside its entries, so what was unwritten for one may be written for the other.

@@ -46,9 +46,7 @@ class BookingOutcome:
     repeated: bool = False
 
 
-def book(
-    store: Store, practice_id: str, event: Created, now: datetime, actor: Actor = BOOKINGS
-) -> BookingOutcome:
+def book(store: Store, practice_id: str, event: Created, now: datetime, actor: Actor = BOOKINGS) -> BookingOutcome:
     """Spends one credit per seat, or records why not. Repeats, and bookings already cancelled, change nothing."""
 
     def attempt(client_id: str | None, type_id: str) -> BookingOutcome:
@@ -76,9 +74,7 @@ def book(
     return once(lambda: attempt(event.client_id, event.session.appointment_type))
 
 
-def cancel(
-    store: Store, practice_id: str, event: Cancelled, now: datetime, actor: Actor = BOOKINGS
-) -> BookingOutcome:
+def cancel(store: Store, practice_id: str, event: Cancelled, now: datetime, actor: Actor = BOOKINGS) -> BookingOutcome:
     """Gives back what the booking took, by the settings; a booking not yet created is remembered as cancelled."""
 
     def attempt(client_id: str | None, type_id: str) -> BookingOutcome:

@@ -44,15 +44,13 @@ def once(attempt: Callable[[], T], wait: Callable[[int], None] = pause) -> T:
 def room_for(wallets: int) -> int:
     """How many records settling may add for each of an operation's wallets, before and after deciding.
 
-    Of a transaction's 100 items each wallet takes two (itself and an entry), the operation and the
-    client one each, and one stays free for what accompanies them.
+    Of a transaction's 100 items each wallet takes two (itself and an entry), the operation's records
+    two, the client one, and one stays free for what accompanies them.
     """
     return max(0, (TRANSACTION - 4 - 2 * wallets) // (2 * max(1, wallets)) - 1)
 
 
-def settled(
-    store: Store, wallets: Iterable[Wallet], now: datetime, settings: Settings, room: int
-) -> dict[str, Change]:
+def settled(store: Store, wallets: Iterable[Wallet], now: datetime, settings: Settings, room: int) -> dict[str, Change]:
     """Each wallet settled in memory. What would not fit beside the operation is committed first.
 
     Raises Conflicted after such a commit, since what was loaded is no longer so.

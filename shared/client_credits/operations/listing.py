@@ -39,9 +39,7 @@ class Position:
     client_id: str | None = None
 
 
-def roster(
-    store: Store, practice_id: str, start: Position = Position()
-) -> Iterator[tuple[Position, RosterLine]]:
+def roster(store: Store, practice_id: str, start: Position = Position()) -> Iterator[tuple[Position, RosterLine]]:
     """Every client behind `start`, shard by shard, in order of id within a shard."""
     for shard in range(start.shard, ROSTER_SHARDS):
         after = start.client_id if shard == start.shard else None

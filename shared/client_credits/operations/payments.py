@@ -4,7 +4,7 @@ One payment line is one operation with its own source id, so a payment that was 
 a worker died is completed by its redelivery, and a second event about the same payment adds nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 
@@ -49,8 +49,7 @@ def apply_payment(
     """
     beneficiary = payment.client_id or client_id or _linked_client(store, practice_id, payment)
     outcomes = [
-        _apply_line(store, practice_id, payment, line, beneficiary, package_id, actor, now)
-        for line in payment.lines
+        _apply_line(store, practice_id, payment, line, beneficiary, package_id, actor, now) for line in payment.lines
     ]
     reason = _reason_to_park(outcomes, payment)
     if reason and park:
@@ -91,16 +90,20 @@ def _apply_line(
     def attempt() -> LineOutcome:
         guess = decide_line(payment, line, store.catalogue(practice_id), package_id)
         types = tuple(guess.package.credits) if guess.package and client_id else ()
-        loaded = store.load(practice_id, Wanted(client_id=client_id, types=types, source_id=guess.source_id))
+        sources = tuple(s for s in (guess.source_id, guess.first_id) if s)
+        loaded = store.load(practice_id, Wanted(client_id=client_id, types=types, source_ids=sources))
         decision = decide_line(payment, line, loaded.catalogue, package_id)
-        if _needs_more(decision, guess):
+        if set(_credits(decision)) - set(loaded.wallets) and client_id:
             return attempt()  # the catalogue changed: this worker's copy is fresh now
-        if loaded.operation:
-            return LineOutcome(line.line_id, loaded.operation.outcome, loaded.operation, True)
+        done = loaded.operations.get(decision.source_id)
+        if done:
+            return LineOutcome(line.line_id, done.outcome, done, True)
         if decision.fate is not LineFate.GRANT:
             return LineOutcome(line.line_id, decision.fate)
         if client_id is None:
             return LineOutcome(line.line_id, "unknown_client")
+        if loaded.operations.get(decision.grant_id):
+            return _not_renewing(store, practice_id, payment, decision, client_id, now)
         return _grant(store, practice_id, payment, decision, loaded, client_id, actor, now)
 
     try:
@@ -109,12 +112,37 @@ def _apply_line(
         return LineOutcome(line.line_id, limit.code)
 
 
-def _needs_more(decision: LineDecision, guess: LineDecision) -> bool:
-    """Whether the decision on fresh rules needs other records than those that were loaded."""
-    if decision.source_id != guess.source_id:
-        return True
-    mine, loaded = decision.package, guess.package
-    return bool(mine) and set(mine.credits if mine else ()) != set(loaded.credits if loaded else ())
+def _credits(decision: LineDecision) -> dict[str, int]:
+    """What a line grants per appointment type."""
+    credits = decision.package.credits if decision.package else {}
+    return {t: n * decision.line.quantity for t, n in credits.items() if n}
+
+
+def _not_renewing(
+    store: Store,
+    practice_id: str,
+    payment: Payment,
+    decision: LineDecision,
+    client_id: str,
+    now: datetime,
+) -> LineOutcome:
+    """A later cycle of a package that grants once. It is remembered, so that it stays without a
+    grant when it is delivered again after the package was made to renew."""
+    done = _record(payment, decision, LineFate.NOT_RENEWING, client_id, (), now)
+    store.commit([writes.operation(practice_id, done)])
+    return LineOutcome(decision.line.line_id, done.outcome, done)
+
+
+def _record(
+    payment: Payment,
+    decision: LineDecision,
+    outcome: str,
+    client_id: str,
+    entries: tuple[EntryRef, ...],
+    now: datetime,
+) -> Operation:
+    content = _content(payment, decision.line)
+    return Operation(decision.source_id, content, outcome, client_id, entries, now)
 
 
 def _grant(
@@ -127,8 +155,7 @@ def _grant(
     actor: Actor,
     now: datetime,
 ) -> LineOutcome:
-    package, source_id = decision.package, decision.source_id
-    assert package is not None and source_id is not None
+    source_id = decision.grant_id
     act = Act(
         source_id=source_id,
         cause=Cause(CauseKind.PACKAGE, _cause_ids(payment, decision)),
@@ -137,23 +164,18 @@ def _grant(
         now=now,
     )
     settings = loaded.settings
-    credits = {t: n * decision.line.quantity for t, n in package.credits.items() if n}
+    credits = _credits(decision)
     room = room_for(len(credits))
     wallets = [loaded.wallets[t] for t in credits]
     before = settled(store, wallets, now, settings, room)
-    changes = [
-        grant(before[t], amount, decision, payment, act, settings, room) for t, amount in credits.items()
-    ]
+    changes = [grant(before[t], amount, decision, payment, act, settings, room) for t, amount in credits.items()]
     entries = [entry for change in changes for entry in change.entries if entry.source_id == source_id]
-    done = Operation(
-        source_id=source_id,
-        content=_content(payment, decision.line),
-        outcome="granted" if credits else "no_credits",
-        client_id=client_id,
-        entries=tuple(EntryRef(e.appointment_type, e.sequence, e.amount) for e in entries),
-        recorded_at=now,
-    )
+    refs = tuple(EntryRef(e.appointment_type, e.sequence, e.amount) for e in entries)
+    outcome = "granted" if credits else "no_credits"
+    done = _record(payment, decision, outcome, client_id, refs, now)
     items = [writes.operation(practice_id, done)]
+    if decision.first_id and decision.first_id not in loaded.operations:
+        items.append(writes.operation(practice_id, replace(done, source_id=decision.first_id)))
     items += wallet_writes(store, changes, now, settings)
     if loaded.client is None:
         items.append(writes.client(practice_id, Client(client_id, created_at=now)))

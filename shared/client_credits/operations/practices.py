@@ -174,8 +174,7 @@ def _check_package(package: Package, catalogue: Catalogue) -> None:
     unknown = [t for t in package.credits if t not in catalogue.types]
     if unknown:
         faults = [
-            Problem(f"/credits/{t}", "unknown_appointment_type", "create this appointment type first")
-            for t in unknown
+            Problem(f"/credits/{t}", "unknown_appointment_type", "create this appointment type first") for t in unknown
         ]
         raise Invalid("A package grants credits of the practice's appointment types only.", *faults)
     for price in package.stripe_prices:

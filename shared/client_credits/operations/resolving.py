@@ -72,9 +72,7 @@ def entries_of(store: Store, practice_id: str, outcome: LineOutcome) -> list[Ent
     ]
 
 
-def dismiss(
-    store: Store, practice_id: str, parked_id: str, now: datetime, actor: Actor, reason: str
-) -> Parked:
+def dismiss(store: Store, practice_id: str, parked_id: str, now: datetime, actor: Actor, reason: str) -> Parked:
     """Closes a parked payment without granting it. Raises NotFound or AlreadyResolved."""
     parked = _open(store, practice_id, parked_id)
     return _close(store, practice_id, parked, ParkedState.DISMISSED, actor, reason, now)

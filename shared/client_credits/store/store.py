@@ -32,7 +32,7 @@ class Wanted:
     client_id: str | None = None
     types: tuple[str, ...] = ()
     every_type: bool = False
-    source_id: str | None = None
+    source_ids: tuple[str, ...] = ()
     booking_id: str | None = None
     bookings: tuple[str, ...] = ()
     links: tuple[tuple[str, str], ...] = ()  # (kind, external id)
@@ -78,7 +78,7 @@ class Loaded:
     catalogue: Catalogue
     client: Client | None
     wallets: dict[str, Wallet]
-    operation: Operation | None
+    operations: dict[str, Operation]
     booking: Booking | None
     bookings: dict[str, Booking]
     links: dict[tuple[str, str], str]
@@ -132,9 +132,7 @@ class Store:
         if not self.rehearsing:
             self.table.transact(items)
 
-    def entries(
-        self, practice_id: str, client_id: str, appointment_type: str, sequences: Iterable[int]
-    ) -> list[Entry]:
+    def entries(self, practice_id: str, client_id: str, appointment_type: str, sequences: Iterable[int]) -> list[Entry]:
         """Entries by their numbers, in order."""
         wanted = [keys.entry(practice_id, client_id, appointment_type, n) for n in sequences]
         found = self.table.get(wanted)
@@ -148,8 +146,7 @@ class Store:
             types = catalogue.types if wanted.every_type and catalogue else wanted.types
             found.append(keys.client(practice_id, wanted.client_id))
             found += [keys.wallet(practice_id, wanted.client_id, t) for t in types]
-        if wanted.source_id:
-            found.append(keys.operation(practice_id, wanted.source_id))
+        found += [keys.operation(practice_id, source_id) for source_id in wanted.source_ids]
         bookings = (*wanted.bookings, *([wanted.booking_id] if wanted.booking_id else []))
         found += [keys.booking(practice_id, b) for b in bookings]
         found += [keys.link(practice_id, kind, external) for kind, external in wanted.links]
@@ -184,16 +181,18 @@ class Store:
             if (item := items.get(keys.link(practice_id, *pair))) and "client_id" in item
         }
         bookings = {
-            b: record
-            for b in wanted.bookings
-            if (record := _record(Booking, items.get(keys.booking(practice_id, b))))
+            b: record for b in wanted.bookings if (record := _record(Booking, items.get(keys.booking(practice_id, b))))
         }
         return Loaded(
             account=account,
             catalogue=catalogue,
             client=_record(Client, items.get(keys.client(practice_id, client_id))),
             wallets={t: wallet_of(practice_id, client_id, t, items) for t in types if client_id},
-            operation=_unversioned(Operation, items.get(keys.operation(practice_id, wanted.source_id or ""))),
+            operations={
+                source_id: codec.from_json(Operation, item["body"])
+                for source_id in wanted.source_ids
+                if (item := items.get(keys.operation(practice_id, source_id)))
+            },
             booking=_record(Booking, items.get(keys.booking(practice_id, wanted.booking_id or ""))),
             bookings=bookings,
             links=links,
@@ -315,7 +314,3 @@ def _record(kind: type[T], item: Item | None) -> T | None:
     if item is None:
         return None
     return replace(codec.from_json(kind, item["body"]), version=item["version"])  # type: ignore[type-var]
-
-
-def _unversioned(kind: type[T], item: Item | None) -> T | None:
-    return codec.from_json(kind, item["body"]) if item else None

@@ -64,9 +64,7 @@ def wallet(after: Wallet, due_at: datetime | None) -> Write:
     """`after.version` is the version that was loaded; it is stored raised by one."""
     key = keys.wallet(after.practice_id, after.client_id, after.appointment_type)
     attributes: dict[str, str | int | None] = {
-        "body": codec.to_json(
-            WalletBody(after.sequence, after.granted_total, after.lots, after.debts, after.holds)
-        ),
+        "body": codec.to_json(WalletBody(after.sequence, after.granted_total, after.lots, after.debts, after.holds)),
         "balance": after.balance,
         "debt": after.debt,
         "granted_total": after.granted_total,
@@ -95,12 +93,8 @@ def operation(practice_id: str, done: Operation) -> Write:
 
 
 def booking(practice_id: str, folded: Booking) -> Write:
-    attributes: dict[str, str | int | None] = {
-        "practice_id": practice_id,
-        "state": folded.state,
-        "body": _body(folded),
-    }
-    return _put_version(keys.booking(practice_id, folded.booking_id), folded.version, attributes)
+    key = keys.booking(practice_id, folded.booking_id)
+    return _put_version(key, folded.version, {"body": _body(folded)})
 
 
 def repaid_booking(practice_id: str, before: Booking, repayments: tuple[Repayment, ...]) -> Write:
@@ -155,7 +149,6 @@ def link(practice_id: str, kind: str, external_id: str, client_id: str | None, s
 
 def parked(practice_id: str, record: Parked, ttl: int | None = None) -> Write:
     attributes: dict[str, str | int | None] = {
-        "practice_id": practice_id,
         "state": record.state,
         "customer": record.customer,
         "ttl": ttl,

@@ -1,0 +1,367 @@
+"""Every operation that writes, each with the past it starts from: what the fault tests run through.
+
+A case's `act` is what a source delivers: it is delivered again, with the same content and a later
+`now`, until it succeeds. Its answer is what the caller learns, without our own instants.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from client_credits.domain.booking import CancelledBy
+from client_credits.domain.catalogue import AppointmentType, Catalogue, Expiry, ExpiryKind, Package
+from client_credits.domain.entries import Act, Actor, Cause, CauseKind, Entry, untouched
+from client_credits.domain.errors import AlreadyResolved
+from client_credits.domain.granting import add_lot
+from client_credits.domain.ids import derived_id
+from client_credits.domain.payments import CustomerLink, Payment, PaymentKind, Unsupported
+from client_credits.domain.records import Account, Client
+from client_credits.domain.settings import Settings
+from client_credits.domain.wallet import Lot, Wallet
+from client_credits.operations.bookings import BookingOutcome, book, cancel
+from client_credits.operations.linking import apply_link
+from client_credits.operations.parking import park_event
+from client_credits.operations.payments import LineOutcome, apply_payment
+from client_credits.operations.practices import (
+    change_account_settings,
+    change_client_settings,
+    create_practice,
+    put_appointment_type,
+    put_client,
+    put_package,
+)
+from client_credits.operations.resolving import dismiss, resolve
+from client_credits.operations.sweeping import settle_one, sweep_shard
+from client_credits.store import keys, writes
+from client_credits.store.store import Store
+from tests.support.builders import DAY, HOUR, NOW, a_line, a_lot, a_package, a_payment, cancelled, created
+
+P = "p1"
+STAFF = Actor("staff", "s1")
+MANY = 130  # lots: more than one transaction settles, and more than two
+
+Step = Callable[[Store, datetime], Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """`past` is carried out in order, undisturbed. `done` is how a repeat may say that it was done."""
+
+    name: str
+    act: Step
+    past: tuple[Step, ...] = ()
+    done: tuple[type[Exception], ...] = ()
+    founded: bool = True  # the practice, its catalogue and client c1 exist
+
+
+def founded(store: Store) -> None:
+    """The practice of the tests: two types, packages of every kind, one client with a customer."""
+    packages = (
+        a_package("three-pack"),
+        a_package("bundle", credits={"follow-up": 2, "initial": 1}, stripe_prices=("price_2",)),
+        a_package("gift", credits={}, stripe_prices=("price_0",)),
+        a_package("day-pass", stripe_prices=("price_day",), expiry=Expiry(ExpiryKind.DAYS, 1)),
+        a_package("starter", stripe_prices=("price_s",), renews_each_cycle=False),
+    )
+    catalogue = Catalogue(
+        types={t: AppointmentType(t, t.title()) for t in ("follow-up", "initial")},
+        packages={p.package_id: p for p in packages},
+    )
+    store.commit(
+        [
+            writes.catalogue(P, catalogue),
+            writes.account(Account(P, created_at=NOW, catalogue_version=1)),
+            writes.client(P, Client("c1", stripe_customers=("cus_1",), created_at=NOW)),
+            writes.link(P, "customer", "cus_1", "c1", None),
+        ]
+    )
+
+
+# -- steps -------------------------------------------------------------------------------------
+
+
+def paying(payment: Payment) -> Step:
+    return lambda store, now: apply_payment(store, P, payment, now)
+
+
+def booking(booking_id: str = "b1", **fields: Any) -> Step:
+    return lambda store, now: book(store, P, created(booking_id, **fields), now)
+
+
+def cancelling(booking_id: str = "b1", by: CancelledBy | None = None, **fields: Any) -> Step:
+    return lambda store, now: cancel(store, P, cancelled(booking_id, by, **fields), now)
+
+
+def setting(**values: Any) -> Step:
+    return lambda store, now: change_account_settings(store, P, values, STAFF, now, confirmed=True)
+
+
+def resolving(payment: Payment, **answers: str) -> Step:
+    return lambda store, now: resolve(store, P, parked_id(payment), now, STAFF, **answers)
+
+
+def dismissing(payment: Payment) -> Step:
+    return lambda store, now: dismiss(store, P, parked_id(payment), now, STAFF, "paid back in cash")
+
+
+def parked_id(payment: Payment) -> str:
+    return derived_id("prk", payment.account, payment.mode, payment.payment_id)
+
+
+def sweeping(store: Store, now: datetime) -> Any:
+    return sweep_shard(store, keys.due_shard(P, "c1"), now)
+
+
+def holding(*lots: Lot, appointment_type: str = "follow-up") -> Step:
+    """A wallet with these lots, granted one by one but written at once."""
+
+    def step(store: Store, now: datetime) -> None:
+        change = untouched(Wallet(P, "c1", appointment_type))
+        for lot in lots:
+            cause = Cause(CauseKind.PACKAGE, {"package_id": "old"})
+            act = Act(f"old/{lot.lot_id}", cause, STAFF, lot.effective_at, lot.effective_at)
+            change = add_lot(change, lot, act, Settings(), room=0)
+        commit_entries(store, change.entries)
+        due = min((lot.expires_at for lot in lots if lot.expires_at), default=None)
+        store.commit([writes.wallet(replace(change.wallet, version=0), due)])
+
+    return step
+
+
+def commit_entries(store: Store, entries: tuple[Entry, ...]) -> None:
+    for start in range(0, len(entries), 100):
+        store.commit([writes.entry(e) for e in entries[start : start + 100]])
+
+
+def ending(lot_id: str, remaining: int, ago: timedelta) -> Lot:
+    """A lot that ended some time before NOW, not yet written off."""
+    return a_lot(lot_id, remaining, effective_at=NOW - 40 * DAY, expires_at=NOW - ago)
+
+
+MANY_ENDED = holding(a_lot("lot-good", 2), *(ending(f"lot-{n:03d}", 1, (n + 1) * HOUR) for n in range(MANY)))
+BUNDLES = a_payment("in_many", *(a_line(f"il_{n}", price=f"price_{n}") for n in (1, 2, 0)))
+UNKNOWN_CLIENT = a_payment("in_lost", client_id=None, customer="cus_new", subscription="sub_new")
+UNKNOWN_PRICE = a_payment("in_odd", a_line("il_1"), a_line("il_2", price="price_new"))
+TO_CLIENT_LINK = CustomerLink("evt_link", "cus_new", "c1", "sub_new")
+
+PRACTICE = [
+    Case("create a practice", lambda s, now: create_practice(s, P, now), founded=False),
+    Case(
+        "put a new appointment type",
+        lambda s, now: put_appointment_type(s, P, AppointmentType("yoga", "Yoga")),
+    ),
+    Case(
+        "put a new package",
+        lambda s, now: put_package(s, P, Package("new", "New", {"initial": 1}), False, now),
+    ),
+    Case(
+        "archive a package",
+        lambda s, now: put_package(s, P, a_package("three-pack"), True, now),
+    ),
+    Case(
+        "put a package whose price a parked payment waits for",
+        lambda s, now: put_package(s, P, a_package("new", stripe_prices=("price_new",)), False, now),
+        past=(paying(UNKNOWN_PRICE),),
+    ),
+    Case(
+        "put a new client",
+        lambda s, now: put_client(s, P, Client("c2", "Bo", stripe_customers=("cus_2",)), now),
+    ),
+    Case(
+        "put a client with other customers than before",
+        lambda s, now: put_client(s, P, Client("c1", stripe_customers=("cus_8", "cus_9")), now),
+    ),
+    Case(
+        "put a client whose customer a parked payment waits for",
+        lambda s, now: put_client(s, P, Client("c2", stripe_customers=("cus_new",)), now),
+        past=(paying(UNKNOWN_CLIENT),),
+    ),
+    Case("change the account's settings", setting(max_negative=3, auto_repay=False)),
+    Case("switch credits off", setting(enabled=False), past=(paying(a_payment()),)),
+    Case(
+        "change a client's settings",
+        lambda s, now: change_client_settings(s, P, "c1", {"max_negative": 1}, STAFF, now),
+    ),
+]
+
+PAYMENTS = [
+    Case("a payment of one line", paying(a_payment())),
+    Case("a payment of several lines and types", paying(BUNDLES)),
+    Case("a payment for a client not yet known", paying(a_payment(client_id="c-new"))),
+    Case("a payment found by its customer", paying(a_payment(client_id=None, subscription=None))),
+    Case(
+        "the first payment of a package that grants once",
+        paying(
+            a_payment(
+                "in_1",
+                a_line(price="price_s", subscription_item="si_1", period_start=NOW, period_end=NOW + DAY),
+                kind=PaymentKind.FIRST,
+            )
+        ),
+    ),
+    Case(
+        "a payment heard of a second time by another event",
+        paying(a_payment(event_id="evt_2")),
+        past=(paying(a_payment()),),
+    ),
+    Case("a payment that repays two bookings", paying(a_payment()), past=(booking("b1"), booking("b2"))),
+    Case(
+        "a payment into a wallet with lots that have ended",
+        paying(a_payment()),
+        past=(holding(ending("lot-1", 2, DAY), ending("lot-2", 1, HOUR), a_lot("lot-3", 4)),),
+    ),
+    Case(
+        "a payment whose credits have ended before it arrives",
+        paying(a_payment("in_1", a_line(price="price_day"), paid_at=NOW - 9 * DAY)),
+    ),
+    Case("a payment into a wallet that must be settled first", paying(a_payment()), past=(MANY_ENDED,)),
+    Case("a payment for no known client", paying(UNKNOWN_CLIENT)),
+    Case("a payment with an unknown price beside a known one", paying(UNKNOWN_PRICE)),
+    Case(
+        "an event that makes no payment",
+        lambda s, now: park_event(s, P, Unsupported("evt_9", "no_lines", "in_9", "cus_1"), "{}", now),
+    ),
+    Case(
+        "resolve a parked payment by its client",
+        resolving(UNKNOWN_CLIENT, client_id="c1"),
+        past=(paying(UNKNOWN_CLIENT),),
+        done=(AlreadyResolved,),
+    ),
+    Case(
+        "resolve a parked payment by its package",
+        resolving(UNKNOWN_PRICE, package_id="bundle"),
+        past=(paying(UNKNOWN_PRICE),),
+        done=(AlreadyResolved,),
+    ),
+    Case(
+        "dismiss a parked payment", dismissing(UNKNOWN_CLIENT), past=(paying(UNKNOWN_CLIENT),), done=(AlreadyResolved,)
+    ),
+    Case("link a customer and a subscription", lambda s, now: apply_link(s, P, TO_CLIENT_LINK, now)),
+    Case(
+        "link what a parked payment waits for",
+        lambda s, now: apply_link(s, P, TO_CLIENT_LINK, now),
+        past=(paying(UNKNOWN_CLIENT),),
+    ),
+]
+
+NO_DEBT = setting(allow_booking_without_credits=False)
+TWO_LOTS = holding(a_lot("lot-1", 2, expires_at=NOW + 9 * DAY), a_lot("lot-2", 3))
+SOON = holding(a_lot("lot-1", 2, expires_at=NOW + 3 * DAY))
+
+BOOKINGS = [
+    Case("a booking paid by one lot", booking(), past=(paying(a_payment()),)),
+    Case("a booking paid by two lots", booking(seats=4), past=(TWO_LOTS,)),
+    Case("a booking that becomes debt", booking(seats=2)),
+    Case("a booking paid in part", booking(seats=5), past=(paying(a_payment()),)),
+    Case("a booking refused", booking(), past=(NO_DEBT,)),
+    Case(
+        "a booking refused once and asked for again",
+        booking(occurred_at=NOW + HOUR / 120),
+        past=(NO_DEBT, booking(), paying(a_payment())),
+    ),
+    Case("a booking of a type that is not tracked", booking(appointment_type="yoga")),
+    Case("a booking of nobody we know", booking(client_id=None)),
+    Case("a booking by a client not yet known", booking(client_id="c-new")),
+    Case("a booking while credits are off", booking(), past=(setting(enabled=False),)),
+    Case(
+        "a booking in a wallet with lots that have ended",
+        booking(),
+        past=(holding(ending("lot-1", 2, DAY), ending("lot-2", 1, HOUR), a_lot("lot-3", 4)),),
+    ),
+    Case("a booking in a wallet that must be settled first", booking(), past=(MANY_ENDED,)),
+    Case("a booking told twice", booking(), past=(paying(a_payment()), booking())),
+    Case("a booking told after its cancellation", booking(), past=(paying(a_payment()), cancelling())),
+    Case("a cancellation of a paid booking", cancelling(), past=(TWO_LOTS, booking(seats=4))),
+    Case(
+        "a cancellation by the practice, with grace",
+        cancelling(by=CancelledBy.PRACTICE),
+        past=(SOON, booking(seats=2)),
+    ),
+    Case(
+        "a cancellation after its lot has ended",
+        cancelling(occurred_at=NOW + 5 * DAY),
+        past=(SOON, booking(seats=2)),
+    ),
+    Case("a cancellation of a debt", cancelling(), past=(booking(seats=2),)),
+    Case(
+        "a cancellation of what a payment has repaid",
+        cancelling(),
+        past=(booking(), booking("b2"), paying(a_payment())),
+    ),
+    Case(
+        "a cancellation that gives nothing back",
+        cancelling(),
+        past=(setting(restore_on_cancel=False), paying(a_payment()), booking()),
+    ),
+    Case("a cancellation before the booking", cancelling()),
+    Case("a cancellation of a refused booking", cancelling(), past=(NO_DEBT, booking())),
+    Case(
+        "a cancellation that does not say whose booking it is",
+        cancelling(client_id=None, appointment_type=None),
+        past=(paying(a_payment()), booking()),
+    ),
+    Case(
+        "a cancellation that repays another booking",
+        cancelling(),
+        past=(holding(a_lot("lot-1", 1)), booking("b1"), booking("b2")),
+    ),
+]
+
+SWEEPS = [
+    Case("a sweep with nothing due", sweeping, past=(TWO_LOTS,)),
+    Case(
+        "a sweep of two wallets",
+        sweeping,
+        past=(
+            holding(ending("lot-1", 2, DAY), a_lot("lot-2", 1)),
+            holding(ending("lot-3", 2, HOUR), appointment_type="initial"),
+        ),
+    ),
+    Case("a sweep of more than a transaction holds", sweeping, past=(MANY_ENDED,)),
+    Case(
+        "settling one wallet",
+        lambda s, now: settle_one(s, P, "c1", "follow-up", now),
+        past=(holding(ending("lot-1", 2, DAY), ending("lot-2", 2, HOUR)),),
+    ),
+    Case(
+        "a sweep of a debt that a lot could not repay when it began",
+        sweeping,
+        past=(
+            holding(a_lot("lot-1", 1, effective_at=NOW - HOUR, expires_at=NOW + DAY)),
+            booking(seats=2),
+            lambda s, now: due_now(s),
+        ),
+    ),
+]
+
+
+def due_now(store: Store) -> None:
+    """Puts client c1's wallet among what is due although nothing is."""
+    key = keys.wallet(P, "c1", "follow-up")
+    store.commit(
+        [
+            {
+                "Update": {
+                    "Key": {"pk": {"S": key[0]}, "sk": {"S": key[1]}},
+                    "UpdateExpression": "SET due_shard = :shard, due_at = :at",
+                    "ExpressionAttributeValues": {
+                        ":shard": {"S": keys.due_shard(P, "c1")},
+                        ":at": {"S": writes.sortable(NOW)},
+                    },
+                }
+            }
+        ]
+    )
+
+
+CASES = [*PRACTICE, *PAYMENTS, *BOOKINGS, *SWEEPS]
+
+
+def told(answer: Any) -> Any:
+    """What a caller learns from an answer, in a form in which the first one and a repeat are alike."""
+    if isinstance(answer, BookingOutcome):
+        return replace(answer.booking, version=0)
+    if isinstance(answer, list) and answer and isinstance(answer[0], LineOutcome):
+        return [(o.line_id, o.fate, o.operation and replace(o.operation, recorded_at=None)) for o in answer]
+    return None
