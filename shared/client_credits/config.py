@@ -32,11 +32,12 @@ def _text(value: str) -> str:
     return value
 
 
-_URL = re.compile(r"https?://[^\s/?#]+(/\S*)?")
+# The patterns are compiled where they are used: most functions need one of them at most, and every
+# one of their cold starts would pay for all.
 
 
 def _url(value: str) -> str:
-    if not _URL.fullmatch(value):
+    if not re.fullmatch(r"https?://[^\s/?#]+(/\S*)?", value):
         raise ValueError("not an http or https address")
     return value
 
@@ -53,13 +54,11 @@ def _parameter_prefix(value: str) -> str:
     return value
 
 
-_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
-
-
 def _origins(value: str) -> tuple[str, ...]:
     """Exact origins, as a browser sends them: lower case, no path, no wildcard."""
+    origin_pattern = r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?"
     origins = tuple(part.strip() for part in value.split(",") if part.strip())
-    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+    if not all(re.fullmatch(origin_pattern, origin) for origin in origins):
         raise ValueError("not a comma-separated list of origins")
     return origins
 

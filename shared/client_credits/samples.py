@@ -36,6 +36,11 @@ def stripe_cases() -> list[str]:
     return _cases("stripe", NEWEST_API_VERSION)
 
 
+def stripe_versions() -> list[str]:
+    """Stripe's API versions that there are samples of, the newest last."""
+    return sorted(folder.name for folder in events_folder().joinpath("stripe").iterdir())
+
+
 def booking_cases() -> list[str]:
     return _cases("bookings")
 
@@ -77,6 +82,12 @@ def booking_event(case: str, overrides: Mapping[str, str] | None = None, *, now:
         value = given[key]
         detail[key] = _whole(key, value) if key == "seats" else value or None
     return _with_paths(entry, given)
+
+
+def changed(event: Event, overrides: Mapping[str, str]) -> Event:
+    """An event of one's own with values of dotted paths replaced, in place. Raises SampleError."""
+    _refuse_unknown(overrides, ())
+    return _with_paths(event, overrides)
 
 
 # Files

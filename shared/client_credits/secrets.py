@@ -9,8 +9,7 @@ import re
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -77,8 +76,7 @@ def cursor_key(read: ReadParameter, prefix: str) -> bytes:
     return key
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
+class _Read(NamedTuple):
     secrets: tuple[str, ...]
     read_at: float
     reread_at: float  # when a failing signature last cost a read

@@ -69,17 +69,18 @@ def sign(body: bytes, secret: str, timestamp: int) -> str:
 
 def _parts(header: str) -> tuple[str, list[bytes]]:
     """The header's timestamp as written and its v1 signatures; other schemes are ignored."""
-    if len(header) > MAX_HEADER_CHARACTERS:
+    if len(header) > MAX_HEADER_CHARACTERS or not header.isascii():
         raise BadSignature(Fault.MALFORMED)
     timestamps: list[str] = []
     signatures: list[bytes] = []
     for part in header.split(","):
-        scheme, _, value = part.partition("=")
+        scheme, equals, value = part.partition("=")
+        if scheme in ("t", "v1") and not equals:
+            raise BadSignature(Fault.MALFORMED)
         if scheme == "t":
             timestamps.append(value)
         elif scheme == "v1":
-            # Bytes, since comparing strings fails on non-ASCII; `?` is no hexadecimal digit.
-            signatures.append(value.encode("ascii", "replace"))
+            signatures.append(value.encode())
     if len(timestamps) != 1 or not _TIMESTAMP.fullmatch(timestamps[0]):
         raise BadSignature(Fault.MALFORMED)
     if not 1 <= len(signatures) <= MAX_SIGNATURES:

@@ -20,10 +20,12 @@ ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = ("api", "stripe_webhook", "stripe_events", "bookings", "sweep", "publish_entries")
 LOGGING_FUNCTION = """
 import json
+import os
 import client_credits
 
 def handler(event, context):
-    print(json.dumps({"package": client_credits.__file__, "event": event}, default=str))
+    told = {"package": client_credits.__file__, "event": event, "keys": os.environ.get("TOKEN_JWKS_URL")}
+    print(json.dumps(told, default=str))
     return {"statusCode": 200, "body": "{}"}
 """
 

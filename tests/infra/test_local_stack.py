@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.infra.checkout import Checkout, wait_until
+from tests.infra.checkout import Checkout, free_port, wait_until
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -48,10 +48,10 @@ def test_everything_of_the_template_works_and_survives_a_stop_and_a_new_start(ch
             "Source": "booking.probe",
             "DetailType": "booking.created",
         }
-        stack.client("events").put_events(Entries=[event | {"Detail": json.dumps({"probe": 1})}])
+        stack.client("events").put_events(Entries=[event | {"Detail": json.dumps({"probe": "booking-one"})}])
         stack.client("sqs").send_message(QueueUrl=described["outputs"]["StripeQueueUrl"], MessageBody="a stripe event")
         stack.put("first")
-        wait_until(lambda: "booking.probe" in stack.logged("bookings"))
+        wait_until(lambda: "booking-one" in stack.logged("bookings"))
         wait_until(lambda: "a stripe event" in stack.logged("stripe-events"))
         wait_until(lambda: "first" in stack.logged("publish-entries"))
         assert str(checkout.directory) in stack.logged("bookings"), "the functions run with the layer's package"
@@ -60,13 +60,19 @@ def test_everything_of_the_template_works_and_survives_a_stop_and_a_new_start(ch
     assert not (checkout.directory / "stack.json").exists()
     assert not checkout.processes()
 
-    with checkout.running() as stack:
+    with checkout.running(PORT=str(free_port())) as stack:
         assert stack.described["table_name"] == table
-        assert stack.described["api_url"] == described["api_url"]
+        assert stack.described["api_url"] != described["api_url"], "it runs on another port"
         assert stack.described["stripe_webhook_secret"] == described["stripe_webhook_secret"]
         assert stack.get("first") is not None
         stack.put("second")
+        queue = stack.described["outputs"]["StripeQueueUrl"]
+        stack.client("sqs").send_message(QueueUrl=queue, MessageBody="another stripe event")
+        stack.client("events").put_events(Entries=[event | {"Detail": json.dumps({"probe": "booking-two"})}])
         wait_until(lambda: "second" in stack.logged("publish-entries"))
+        wait_until(lambda: "another stripe event" in stack.logged("stripe-events"))
+        wait_until(lambda: "booking-two" in stack.logged("bookings"))
+        assert stack.described["aws_endpoint_url"] in stack.logged("api"), "the functions are told the new addresses"
         assert fetch(f"{stack.described['api_url']}/healthz")[0] == 200
         wait_until(lambda: '"kind": "start"' in stack.logged("sweep"), 90)
 

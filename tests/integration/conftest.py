@@ -1,5 +1,6 @@
 """What the tests against engines share."""
 
+from tests.support.api import api
 from tests.support.engines import emulator, engine, moto, no_waiting
 
-__all__ = ["emulator", "engine", "moto", "no_waiting"]
+__all__ = ["api", "emulator", "engine", "moto", "no_waiting"]

@@ -5,11 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import boto3
 import jwt
+import pytest
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from cryptography.hazmat.primitives.asymmetric import rsa
 from moto import mock_aws
 
@@ -19,6 +22,7 @@ from client_credits.operations import practices
 from client_credits.store.store import Store
 from client_credits.store.table import Table
 from tests.support.builders import NOW
+from tests.support.engines import Engine
 from tests.support.table import create_table
 
 ISSUER, AUDIENCE = "https://issuer.test/", "client-credits"
@@ -45,9 +49,22 @@ def token(role: str = "staff", practice_id: str = "p1", key: Any = KEY, now: dat
 
 @dataclass
 class Reply:
+    """An answer: `body` is its JSON, `text` is the very text of it."""
+
     status: int
     headers: dict[str, str]
     body: Any
+    text: str = ""
+
+    @property
+    def code(self) -> str | None:
+        """The code of a refusal."""
+        return self.body.get("code")
+
+    @property
+    def faults(self) -> dict[str, str]:
+        """A refusal's faults: each pointer with its code."""
+        return {fault["pointer"]: fault["code"] for fault in self.body.get("errors", [])}
 
 
 @dataclass
@@ -68,13 +85,18 @@ class Api:
         bearer: str | None = "",
         raw: str | None = None,
         headers: dict[str, str] | None = None,
+        client: str | None = None,
+        practice: str = "p1",
+        encoded: bool = False,
         **query: Any,
     ) -> Reply:
+        """`client` asks as that client; `raw` is a body sent as it stands, base64 where `encoded`."""
         told = {"content-type": "application/json"} | (headers or {})
         if bearer is not None:
-            told["authorization"] = f"Bearer {bearer or token(role, now=self.now[0])}"
+            told["authorization"] = f"Bearer {bearer or self._token(role, practice, client)}"
         parts = urlsplit(path)
         text = raw if raw is not None else None if body is None else json.dumps(body)
+        query = {k: str(v).lower() if isinstance(v, bool) else v for k, v in query.items()}
         event = {
             "version": "2.0",
             "rawPath": quote(parts.path, safe="/%"),
@@ -87,10 +109,20 @@ class Api:
                 "http": {"method": method, "path": parts.path},
             },
             "body": text,
-            "isBase64Encoded": False,
+            "isBase64Encoded": encoded,
         }
+        return self.send(event)
+
+    def send(self, event: dict[str, Any]) -> Reply:
+        """An event as it stands, for what no well-behaved caller would send."""
         answer = self.front.handle(event, None)
-        return Reply(answer["statusCode"], dict(answer["headers"]), json.loads(answer["body"]))
+        text = answer["body"]
+        return Reply(answer["statusCode"], dict(answer["headers"]), json.loads(text), text)
+
+    def _token(self, role: str, practice: str, client: str | None) -> str:
+        if client is not None:
+            return token("client", practice, now=self.now[0], client_id=client)
+        return token(role, practice, now=self.now[0])
 
 
 @contextmanager
@@ -105,3 +137,24 @@ def running_api() -> Iterator[Api]:
         authenticator = Authenticator(ISSUER, AUDIENCE, "", ClaimNames(), key_set)
         front = Front(build(), authenticator, store, lambda: now[0], lambda: b"k" * 32)
         yield Api(front, store, now)
+
+
+@cache
+def _routes() -> APIGatewayHttpResolver:
+    """The router, built once: it keeps nothing of a request, and building it takes longer than most tests."""
+    return build()
+
+
+def api_on(store: Store) -> Api:
+    """The front door before a store, with the practices p1 and p2."""
+    practices.create_practice(store, "p1", NOW)
+    practices.create_practice(store, "p2", NOW)
+    now = [NOW]
+    authenticator = Authenticator(ISSUER, AUDIENCE, "", ClaimNames(), key_set)
+    return Api(Front(_routes(), authenticator, store, lambda: now[0], lambda: b"k" * 32), store, now)
+
+
+@pytest.fixture
+def api(moto: Engine) -> Api:
+    """The front door before an empty table of its own."""
+    return api_on(moto.fresh_store())

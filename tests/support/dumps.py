@@ -13,7 +13,8 @@ from client_credits.store.codec import from_attributes
 from client_credits.store.table import Table
 
 Record = dict[str, Any]
-_OUR_INSTANTS = frozenset({"recorded_at", "created_at", "received_at", "ttl"})
+# When we happened to decide. A booking's own `created_at` is the event's, and is compared.
+_OUR_INSTANTS = frozenset({"recorded_at", "created_at", "received_at", "archived_at", "ttl"})
 _CHANGED_AT = re.compile(r"^changed#[^#]+#")
 
 
@@ -38,19 +39,43 @@ def _parsed(item: dict[str, Any]) -> Record:
 
 def timeless(records: Iterable[Record]) -> list[Record]:
     """The records without the instants at which they were written, however often that was tried."""
-    return sorted((_timeless(record) for record in records), key=lambda r: json.dumps(r, sort_keys=True))
+    return sorted(map(_timeless, records), key=lambda record: (record["pk"], record["sk"]))
 
 
 def _timeless(record: Record) -> Record:
-    kept = {k: v for k, v in record.items() if k not in _OUR_INSTANTS}
-    if kept["sk"].startswith("changed#"):  # a change of settings happens when we carry it out
-        kept["sk"] = _CHANGED_AT.sub("changed#", kept["sk"])
-        kept["body"] = {k: v for k, v in kept["body"].items() if k != "occurred_at"}
-    body = kept.get("body")
-    if isinstance(body, dict):  # a booking's created_at is the event's own instant
-        ours = _OUR_INSTANTS - ({"created_at"} if "#booking#" in record["pk"] else set())
-        kept["body"] = {k: v for k, v in body.items() if k not in ours}
+    ours = _OUR_INSTANTS - ({"created_at"} if "#booking#" in record["pk"] else set())
+    if record["sk"].startswith("changed#"):  # a change of settings happens when we carry it out
+        ours |= {"occurred_at"}
+        record = record | {"sk": _CHANGED_AT.sub("changed#", record["sk"])}
+    kept: Record = _without(record, ours)
     return kept
+
+
+def _without(value: Any, names: frozenset[str] | set[str]) -> Any:
+    if isinstance(value, dict):
+        return {k: _without(v, names) for k, v in value.items() if k not in names}
+    return [_without(v, names) for v in value] if isinstance(value, list) else value
+
+
+def differences(expected: list[Record], found: list[Record]) -> list[str]:
+    """Where two dumps differ, one sentence per item; empty when they do not."""
+    before, after = _by_key(expected), _by_key(found)
+    return [
+        f"{'/'.join(key)}: {_leaves(before.get(key))} became {_leaves(after.get(key))}"
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key)
+    ]
+
+
+def _by_key(records: list[Record]) -> dict[tuple[str, str], list[Record]]:
+    found: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for record in records:
+        found[record["pk"], record["sk"]].append(record)
+    return found
+
+
+def _leaves(records: list[Record] | None) -> str:
+    return json.dumps(records)[:400] if records else "nothing"
 
 
 def broken_laws(records: Iterable[Record]) -> list[str]:

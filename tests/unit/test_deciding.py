@@ -1,11 +1,11 @@
 """May this client book this session: which lots would pay, what is owed by which rule, or why not."""
 
 import pytest
+from tests.support.builders import DAY, HOUR, NOW, a_debt, a_hold, a_lot, a_wallet
 
 from client_credits.domain.deciding import Decision, Reason, Rule, decide
 from client_credits.domain.settings import Settings
 from client_credits.domain.wallet import MAX_OPEN, Debt, DebtCause, Wallet
-from tests.support.builders import DAY, HOUR, NOW, a_debt, a_hold, a_lot, a_wallet
 
 STRICT = Settings(allow_booking_without_credits=False)
 OPEN = Settings()
@@ -96,9 +96,7 @@ def test_a_reason_is_given_only_where_its_absence_would_have_been_enough() -> No
 
 
 def test_credits_that_debts_would_swallow_anyway_are_no_reason() -> None:
-    wallet = a_wallet(
-        a_lot(remaining=2, effective_at=NOW + HOUR), debts=(a_debt(amount=2, starts_at=None),)
-    )
+    wallet = a_wallet(a_lot(remaining=2, effective_at=NOW + HOUR), debts=(a_debt(amount=2, starts_at=None),))
     assert asked(wallet).reason is Reason.INSUFFICIENT
 
 
@@ -125,9 +123,7 @@ def test_no_rule_is_named_where_credits_were_enough() -> None:
     ("max_negative", "owed", "seats", "allowed"),
     [(0, 0, 1, False), (1, 0, 1, True), (1, 0, 2, False), (3, 2, 1, True), (3, 3, 1, False)],
 )
-def test_the_total_of_debts_stays_within_max_negative(
-    max_negative: int, owed: int, seats: int, allowed: bool
-) -> None:
+def test_the_total_of_debts_stays_within_max_negative(max_negative: int, owed: int, seats: int, allowed: bool) -> None:
     debts = (a_debt("old", owed),) if owed else ()
     decision = asked(a_wallet(debts=debts), seats, Settings(max_negative=max_negative))
     assert decision.allowed is allowed

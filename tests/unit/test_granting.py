@@ -4,14 +4,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-
-from client_credits.domain.catalogue import Catalogue, Expiry, ExpiryKind, Package
-from client_credits.domain.entries import Change, Posting, untouched
-from client_credits.domain.errors import LimitReached
-from client_credits.domain.granting import LineDecision, LineFate, decide_line, grant, starts_at
-from client_credits.domain.payments import Payment, PaymentKind, PaymentLine
-from client_credits.domain.settings import Settings
-from client_credits.domain.wallet import MAX_CREDITS, MAX_OPEN, LotSource, Value, Wallet
 from tests.support.builders import (
     DAY,
     HOUR,
@@ -27,6 +19,14 @@ from tests.support.builders import (
     held_by_lot,
     told,
 )
+
+from client_credits.domain.catalogue import Catalogue, Expiry, ExpiryKind, Package
+from client_credits.domain.entries import Change, Posting, untouched
+from client_credits.domain.errors import LimitReached
+from client_credits.domain.granting import LineDecision, LineFate, decide_line, grant, starts_at
+from client_credits.domain.payments import Payment, PaymentKind, PaymentLine
+from client_credits.domain.settings import Settings
+from client_credits.domain.wallet import MAX_CREDITS, MAX_OPEN, LotSource, Value, Wallet
 
 CYCLE_START, CYCLE_END = NOW - HOUR, NOW + 30 * DAY
 
@@ -55,7 +55,7 @@ def granted(
     paid = a_payment("in_1", line or a_line(), **payment)
     decision = decide_line(paid, paid.lines[0], a_catalogue(package or a_package()))
     assert decision.fate is LineFate.GRANT
-    act = an_act(now, paid.paid_at, source_id=decision.source_id or "")
+    act = an_act(now, paid.paid_at, source_id=decision.grant_id)
     before = untouched(wallet or a_wallet())
     return grant(before, amount, decision, paid, act, Settings(timezone=timezone), room=40)
 
@@ -135,43 +135,51 @@ def test_a_package_that_ends_with_its_cycle_needs_a_cycle() -> None:
 # -- once per subscription, or every cycle -----------------------------------------------------
 
 
-def source(renews: bool, payment: Payment, line: PaymentLine) -> str | None:
+def named(renews: bool, payment: Payment, line: PaymentLine) -> str:
+    """The source id of the grant, which a practice knows at most once."""
     package = a_package(renews_each_cycle=renews, trial_grants=True)
-    return decide_line(payment, line, a_catalogue(package)).source_id
+    return decide_line(payment, line, a_catalogue(package)).grant_id
 
 
 def test_a_renewing_package_grants_under_a_new_name_every_cycle() -> None:
-    names = {source(True, a_payment(f"in_{n}"), a_cycle_line("il")) for n in (1, 2, 3)}
+    names = {named(True, a_payment(f"in_{n}"), a_cycle_line("il")) for n in (1, 2, 3)}
     assert names == {f"stripe/own/test/in_{n}/il" for n in (1, 2, 3)}
+
+
+def test_whether_a_package_renews_never_changes_the_name_of_the_line_itself() -> None:
+    """So a payment delivered again after the package was edited is found under its old name."""
+    payment, line = a_payment("in_1"), a_cycle_line()
+    packages = (a_package(renews_each_cycle=renews) for renews in (True, False))
+    assert {decide_line(payment, line, a_catalogue(p)).source_id for p in packages} == {"stripe/own/test/in_1/il_1"}
 
 
 def test_a_package_that_does_not_renew_has_one_name_for_all_cycles_of_an_item() -> None:
     payments = [a_payment("in_1", kind=PaymentKind.FIRST), a_payment("in_2"), a_payment("in_3")]
-    names = {source(False, payment, a_cycle_line(f"il_{n}")) for n, payment in enumerate(payments)}
+    names = {named(False, payment, a_cycle_line(f"il_{n}")) for n, payment in enumerate(payments)}
     assert names == {"stripe/own/test/sub_1/first/si_1"}
 
 
 def test_each_item_and_each_subscription_has_its_own_first_payment() -> None:
     payment = a_payment("in_1")
-    items = {source(False, payment, a_cycle_line(subscription_item=item)) for item in ("si_1", "si_2")}
-    other = source(False, replace(payment, subscription="sub_2"), a_cycle_line())
+    items = {named(False, payment, a_cycle_line(subscription_item=item)) for item in ("si_1", "si_2")}
+    other = named(False, replace(payment, subscription="sub_2"), a_cycle_line())
     assert len(items | {other}) == 3
 
 
 def test_a_trial_is_not_the_first_payment() -> None:
     trial = a_cycle_line("il_0", trial=True, amount=0)
-    assert source(False, a_payment("in_0", kind=PaymentKind.FIRST), trial) == "stripe/own/test/in_0/il_0"
+    assert named(False, a_payment("in_0", kind=PaymentKind.FIRST), trial) == "stripe/own/test/in_0/il_0"
 
 
 @pytest.mark.parametrize("kind", [PaymentKind.CHECKOUT, PaymentKind.MANUAL])
 def test_a_one_off_purchase_always_grants(kind: PaymentKind) -> None:
-    names = {source(False, a_payment(p, kind=kind), a_line("li")) for p in ("cs_1", "cs_2")}
+    names = {named(False, a_payment(p, kind=kind), a_line("li")) for p in ("cs_1", "cs_2")}
     assert names == {"stripe/own/test/cs_1/li", "stripe/own/test/cs_2/li"}
 
 
 def test_accounts_and_modes_have_names_of_their_own() -> None:
     names = {
-        source(True, a_payment("in_1", account=account, mode=mode), a_line())
+        named(True, a_payment("in_1", account=account, mode=mode), a_line())
         for account in ("own", "acct_1")
         for mode in ("test", "live")
     }

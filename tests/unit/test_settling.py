@@ -4,11 +4,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-
-from client_credits.domain.entries import CauseKind, Change, EntryKind, Posting, untouched
-from client_credits.domain.settings import Settings
-from client_credits.domain.settling import as_payer, next_due, settle
-from client_credits.domain.wallet import DebtCause, Wallet
 from tests.support.builders import (
     DAY,
     HOUR,
@@ -21,6 +16,11 @@ from tests.support.builders import (
     held_by_lot,
     told,
 )
+
+from client_credits.domain.entries import CauseKind, Change, EntryKind, Posting, untouched
+from client_credits.domain.settings import Settings
+from client_credits.domain.settling import as_payer, next_due, settle
+from client_credits.domain.wallet import DebtCause, Wallet
 
 RULES = Settings()
 MICROSECOND = timedelta(microseconds=1)
@@ -51,9 +51,7 @@ def test_an_expiry_is_dated_at_the_end_of_the_lot_however_late_it_is_written() -
 
 
 def test_lots_are_written_off_oldest_end_first_each_in_its_own_entry() -> None:
-    wallet = a_wallet(
-        a_lot("c", 1), a_lot("b", 2, expires_at=NOW - HOUR), a_lot("a", 3, expires_at=NOW - DAY)
-    )
+    wallet = a_wallet(a_lot("c", 1), a_lot("b", 2, expires_at=NOW - HOUR), a_lot("a", 3, expires_at=NOW - DAY))
     change = settled(wallet)
     assert told(change) == [("expired", -3), ("expired", -2)]
     assert [(e.sequence, e.balance_before, e.balance_after) for e in change.entries] == [(1, 6, 3), (2, 3, 1)]

@@ -5,6 +5,7 @@ from datetime import timedelta
 from itertools import permutations
 
 import pytest
+from tests.support.builders import DAY, HOUR, NOW, a_debt, a_hold, a_lot, a_wallet
 
 from client_credits.domain.wallet import (
     FOREVER,
@@ -15,7 +16,6 @@ from client_credits.domain.wallet import (
     burn_order,
     take,
 )
-from tests.support.builders import DAY, HOUR, NOW, a_debt, a_hold, a_lot, a_wallet
 
 MICROSECOND = timedelta(microseconds=1)
 

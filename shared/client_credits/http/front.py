@@ -1,7 +1,7 @@
 """The front door of the API: what every request passes before a route sees it, and how refusals look.
 
-In this order: the body is read (413, 400), the caller known (401), the route and right checked
-(404, 405, 403), then the route runs, and every error it may raise becomes a problem answer.
+In this order: the caller is known (401), the route and right checked (404, 405, 403), the body read
+(413, 400), then the route runs, and every error it may raise becomes a problem answer.
 """
 
 import base64
@@ -37,7 +37,7 @@ from client_credits.store.store import Store
 MAX_BODY_BYTES = 256 * 1024
 MAX_DEPTH = 64
 RETRY_AFTER_SECONDS = 1
-OPEN_PATHS = {"/v1/openapi.json", "/healthz"}
+MAX_FAULTS = 100  # listed in one refusal: Lambda takes no answer above 6 MB
 WITH_BODY = {"POST", "PUT", "PATCH"}
 
 Answer = dict[str, Any]
@@ -50,6 +50,8 @@ def build() -> APIGatewayHttpResolver:
     for routes in (practice_routes, client_routes, parked_routes):
         app.include_router(routes.router)
     app.exception_handler(RequestValidationError)(_invalid_request)
+    app.not_found(_no_such_path)
+    app.exception_handler(Exception)(_raised)  # or the router would log each refusal in words of its own
     return app
 
 
@@ -90,15 +92,15 @@ class Front:
         if method in WITH_BODY:
             event = event | {"body": _checked_body(event), "isBase64Encoded": False}
             event["headers"] = event.get("headers", {}) | {"content-type": "application/json"}
-        dry = _query(event).get("dry_run") == "true" and method in WITH_BODY
-        ask = Ask(caller, self.store.rehearsal() if dry else self.store, self.clock(), self.cursor_key)
+        store = self.store.rehearsal() if _only_rehearsed(event) else self.store
+        ask = Ask(caller, store, self.clock(), self.cursor_key)
         self.app.append_context(ask=ask)  # type: ignore[no-untyped-call]
         answer: Answer = self.app.resolve(event, context)
         answer.setdefault("headers", {})["X-Request-Id"] = request_id
         if answer["statusCode"] >= 400:
             answer["headers"]["content-type"] = "application/problem+json"
             answer["headers"].pop("Content-Type", None)
-            answer["body"] = _with_request_id(answer["body"], request_id)
+            answer["body"] = json.dumps(json.loads(answer["body"]) | {"request_id": request_id})
         return answer
 
     def _caller(self, event: dict[str, Any], method: str, path: str) -> Caller:
@@ -154,10 +156,24 @@ def _invalid_request(error: RequestValidationError) -> Response[str]:
     """Pydantic's faults as ours; what was sent is not repeated."""
     errors = [
         {"pointer": _pointer(fault["loc"]), "code": _CODES.get(fault["type"], fault["type"]), "detail": fault["msg"]}
-        for fault in error.errors()
+        for fault in error.errors()[:MAX_FAULTS]
     ]
-    answer = problem(422, "invalid", "The request cannot be meant.", "", errors=errors)
-    return Response(status_code=422, content_type="application/problem+json", body=str(answer["body"]))
+    return _response(problem(422, "invalid", "The request cannot be meant.", "", errors=errors))
+
+
+def _no_such_path(_: Exception) -> Response[str]:
+    """For a path that the router's own patterns do not take."""
+    return _raised(NotFound("There is no such path."))
+
+
+def _raised(error: Exception) -> Response[str]:
+    return _response(refusal(error, ""))
+
+
+def _response(answer: Answer) -> Response[str]:
+    """A problem answer as the router takes it; the request's id is put in by the front."""
+    headers = {k: v for k, v in answer["headers"].items() if k == "Retry-After"}
+    return Response(answer["statusCode"], "application/problem+json", answer["body"], headers)
 
 
 _CODES = {"extra_forbidden": "unknown_field"}
@@ -167,13 +183,6 @@ def _pointer(location: tuple[str | int, ...]) -> str:
     place, *rest = location or ("",)
     steps = [str(step).replace("~", "~0").replace("/", "~1") for step in rest]
     return "/" + "/".join(steps if place == "body" else [str(place), *steps])
-
-
-def _with_request_id(body: str, request_id: str) -> str:
-    told = json.loads(body)
-    if "code" not in told:  # the router's own: a path its patterns do not take
-        return str(problem(404, "not_found", "There is no such path.", request_id)["body"])
-    return json.dumps(told | {"request_id": request_id})
 
 
 def _path(event: dict[str, Any]) -> str:
@@ -188,6 +197,15 @@ def _query(event: dict[str, Any]) -> dict[str, str]:
     return event.get("queryStringParameters") or {}
 
 
+def _only_rehearsed(event: dict[str, Any]) -> bool:
+    """Whether a write is asked for without its effect. Raises Invalid for what is neither true nor false:
+    to guess wrong here would be to write what was not to be written."""
+    given = _query(event).get("dry_run", "false")
+    if given not in ("true", "false"):
+        raise Invalid("The request cannot be meant.", Problem("/query/dry_run", "bool_parsing", "true or false"))
+    return given == "true"
+
+
 def _checked_body(event: dict[str, Any]) -> str:
     """The body as JSON text that every reader takes alike. Raises Refused (413, 400)."""
     raw = event.get("body") or ""
@@ -200,11 +218,27 @@ def _checked_body(event: dict[str, Any]) -> str:
         text = body.decode()
         parsed = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse, parse_float=_finite)
         json.dumps(parsed, ensure_ascii=False).encode()  # half a surrogate pair cannot be stored
+        _check_depth(parsed)
     except (ValueError, RecursionError, binascii.Error) as error:
         raise Refused(400, "malformed_body", "The body is not JSON in UTF-8.") from error
     if not isinstance(parsed, dict):
         raise Refused(400, "malformed_body", "The body must be a JSON object.")
     return text
+
+
+def _check_depth(value: Any) -> None:
+    """Raises ValueError beyond MAX_DEPTH. Does not recurse; whoever reads the body next may."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, (dict, list))
+        ]
+        if not level:
+            return
+    raise ValueError("nested too deep")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from client_credits.local.errors import DeploymentFailed
 from client_credits.local.packaging import package
 
 CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND")
+_REVISION = "SettingsRevision"
 _NOTHING_TO_CHANGE = ("didn't contain changes", "No updates are to be performed", "no changes")
 
 
@@ -45,7 +46,9 @@ def deploy(
     Raises DeploymentFailed with CloudFormation's reasons.
     """
     exists = _exists(cloudformation, stack_name)
-    kept = _kept_parameters(cloudformation, stack_name, template_url, parameters) if exists and keep_previous else []
+    values = _parameter_values(cloudformation, stack_name if exists and keep_previous else None, template_url)
+    values |= parameters
+    values[_REVISION] = parameters.get(_REVISION) or _digest_of_settings(values)
     name = f"deploy-{time.time_ns()}"
     try:
         cloudformation.create_change_set(
@@ -53,7 +56,7 @@ def deploy(
             ChangeSetName=name,
             ChangeSetType="UPDATE" if exists else "CREATE",
             TemplateURL=template_url,
-            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()] + kept,
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
             Capabilities=list(CAPABILITIES),
         )
     except cloudformation.exceptions.ClientError as error:
@@ -73,15 +76,23 @@ def outputs(cloudformation: Any, stack_name: str) -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
-def _kept_parameters(
-    cloudformation: Any, stack_name: str, template_url: str, parameters: Mapping[str, str]
-) -> list[dict[str, Any]]:
-    known = {
-        each["ParameterKey"] for each in cloudformation.get_template_summary(TemplateURL=template_url)["Parameters"]
-    }
-    stack = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
-    previous = {each["ParameterKey"] for each in stack.get("Parameters", [])}
-    return [{"ParameterKey": key, "UsePreviousValue": True} for key in sorted((known & previous) - set(parameters))]
+def _parameter_values(cloudformation: Any, stack_name: str | None, template_url: str) -> dict[str, str]:
+    """What the template's parameters are when nothing is given: the stack's values, else the defaults."""
+    known = cloudformation.get_template_summary(TemplateURL=template_url)["Parameters"]
+    values = {each["ParameterKey"]: each["DefaultValue"] for each in known if "DefaultValue" in each}
+    if stack_name is not None:
+        stack = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
+        names = {each["ParameterKey"] for each in known}
+        for each in stack.get("Parameters", []):
+            if each["ParameterKey"] in names:
+                values[each["ParameterKey"]] = each["ParameterValue"]
+    return values
+
+
+def _digest_of_settings(values: Mapping[str, str]) -> str:
+    """Another word for other settings, so that versions with these settings are published."""
+    settings = {name: value for name, value in values.items() if name != _REVISION}
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _exists(cloudformation: Any, stack_name: str) -> bool:

@@ -24,6 +24,7 @@ from client_credits.local.errors import EmulatorFailed, PortInUse
 HOST = "127.0.0.1"
 READY_WITHIN_SECONDS = 40.0
 STOPPED_WITHIN_SECONDS = 30.0
+_PORT = "port"
 
 
 class Emulator:
@@ -56,7 +57,7 @@ class Emulator:
         shutil.rmtree(temporary, ignore_errors=True)
         for folder in (temporary, self.directory / "home", self.state_directory):
             folder.mkdir(parents=True, exist_ok=True)
-        _forget_stream_positions(self.state_directory / "lambda.json")
+        _mend(self.state_directory, self.port)
         with self.log_path.open("wb") as log:
             self._process = _spawn(self._environment(temporary), self.directory, log)
         try:
@@ -76,6 +77,7 @@ class Emulator:
         except subprocess.TimeoutExpired:
             self.kill()
             raise EmulatorFailed("The emulator did not stop in time and was killed; its state is lost.") from None
+        (self.state_directory / _PORT).write_text(str(self.port))
         self._clean_up()
 
     def kill(self) -> None:
@@ -173,6 +175,24 @@ def _answers(url: str) -> bool:
     return status == HTTPStatus.OK
 
 
+def _mend(state: Path, port: int) -> None:
+    """Make saved state fit to be started from: what the emulator saves does not quite add up."""
+    _forget_stream_positions(state / "lambda.json")
+    note = state / _PORT
+    saved_port = note.read_text() if note.exists() else str(port)
+    if saved_port != str(port):
+        _move_addresses(state, f"{HOST}:{saved_port}", f"{HOST}:{port}")
+        note.write_text(str(port))
+
+
+def _move_addresses(state: Path, old: str, new: str) -> None:
+    """Queues are known by their addresses, which hold the port; after a start on another one nobody found them."""
+    for path in state.glob("*.json"):
+        text = path.read_text()
+        if old in text:
+            _replace(path, text.replace(old, new))
+
+
 def _forget_stream_positions(path: Path) -> None:
     """Let streams be read from their start again.
 
@@ -183,6 +203,10 @@ def _forget_stream_positions(path: Path) -> None:
         return
     saved: dict[str, Any] = json.loads(path.read_text())
     if saved.get("payload", {}).pop("dynamodb_stream_positions", None) is not None:
-        partial = path.with_suffix(".json.partial")
-        partial.write_text(json.dumps(saved))
-        partial.replace(path)
+        _replace(path, json.dumps(saved))
+
+
+def _replace(path: Path, text: str) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(text)
+    partial.replace(path)

@@ -1,5 +1,6 @@
 """What becomes of parked payments: granted once the missing fact is known, or dismissed by staff."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -86,23 +87,30 @@ def replay(
     customer: str | None = None,
     subscription: str | None = None,
     prices: frozenset[str] = frozenset(),
+    everything: bool = False,
 ) -> int:
-    """Tries again the open parked payments that a new link or a newly mapped price may explain.
+    """Tries again the open parked payments that a new link or a newly mapped price may explain, or all of them.
 
     Returns how many were granted; what is still unexplained stays parked. Safe to repeat.
     """
     granted = 0
+    for parked in open_payments(store, practice_id):
+        about = (customer is not None and parked.customer == customer) or (
+            subscription is not None and parked.subscription == subscription
+        )
+        if parked.payment and (everything or about or prices & set(parked.prices)):
+            granted += _try(store, practice_id, parked, now)
+    return granted
+
+
+def open_payments(store: Store, practice_id: str) -> Iterator[Parked]:
+    """Every payment that is still parked, events that no payment could be made of included."""
     after: str | None = None
     while True:
         page, after = store.parked_page(practice_id, after, PAGE)
-        for parked in page:
-            about = (customer is not None and parked.customer == customer) or (
-                subscription is not None and parked.subscription == subscription
-            )
-            if parked.payment and (about or prices & set(parked.prices)):
-                granted += _try(store, practice_id, parked, now)
+        yield from page
         if after is None:
-            return granted
+            return
 
 
 def _try(store: Store, practice_id: str, parked: Parked, now: datetime) -> int:

@@ -1,0 +1,145 @@
+"""`credits balance`, `history`, `eligibility`: what the HTTP API answers, as tables. Ids only, no names."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote, urlencode
+
+import typer
+
+from client_credits.cli.everywhere import PracticeId, Session, an_id
+from client_credits.cli.output import lines, table
+from client_credits.cli.sweep import an_instant
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+PAGE = 100  # the most that the API gives at once
+
+Client = Annotated[str, typer.Argument(metavar="CLIENT", help="The client's id.")]
+
+
+def balance(session: Session, client: Client, practice: PracticeId = None) -> None:
+    """Show a client's credits of every appointment type."""
+    told = _get(session, f"/v1/clients/{_id(client)}/credits", practice)
+    session.output.answer(told, lambda: _balances(told))
+
+
+def history(
+    session: Session,
+    client: Client,
+    appointment_type: Annotated[str, typer.Argument(metavar="TYPE", help="The appointment type's id.")],
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many entries.")] = 50,
+    practice: PracticeId = None,
+) -> None:
+    """Show what happened to a client's credits of one type, newest first."""
+    path = f"/v1/clients/{_id(client)}/credits/{_id(appointment_type)}/history"
+    items: list[Any] = []
+    cursor: str | None = None
+    while len(items) < limit:
+        query = {"limit": min(PAGE, limit - len(items)), "cursor": cursor}
+        page = _get(session, path, practice, **query)
+        items, cursor = items + page["items"], page["next_cursor"]
+        if cursor is None:
+            break
+    session.output.answer({"items": items, "next_cursor": cursor}, lambda: _entries(items, cursor))
+
+
+def eligibility(
+    session: Session,
+    client: Client,
+    appointment_type: Annotated[
+        str | None, typer.Argument(metavar="[TYPE]", help="The appointment type's id; every type if left out.")
+    ] = None,
+    starts_at: Annotated[
+        datetime | None,
+        typer.Option(parser=an_instant, metavar="INSTANT", help="When the session starts; now if left out."),
+    ] = None,
+    seats: Annotated[int, typer.Option(min=1, max=100, help="How many are to sit there.")] = 1,
+    practice: PracticeId = None,
+) -> None:
+    """Show whether a client may book, and why."""
+    told = _get(
+        session,
+        "/v1/eligibility",
+        practice,
+        client_id=an_id(client),
+        appointment_type=an_id(appointment_type) if appointment_type else None,
+        starts_at=starts_at.isoformat() if starts_at else None,
+        seats=seats,
+    )
+    session.output.answer(told, lambda: _answers(told["items"] if appointment_type is None else [told]))
+
+
+def _id(text: str) -> str:
+    return quote(an_id(text), safe=":~")
+
+
+def _get(session: Session, path: str, practice: str | None, **query: Any) -> Any:
+    from client_credits.cli.calling import call  # noqa: PLC0415
+    from client_credits.cli.tokens import bearer  # noqa: PLC0415
+
+    asked = urlencode({name: value for name, value in query.items() if value is not None})
+    url = f"{session.target.api_url}{path}{'?' if asked else ''}{asked}"
+    return call(url, headers={"authorization": f"Bearer {bearer(session, practice)}"})
+
+
+def _balances(told: dict[str, Any]) -> "RenderableType":
+    if not told["enabled"]:
+        return "Credits are switched off for this client."
+    numbers = ("balance", "available", "held", "frozen", "not_yet_effective", "debt", "granted_total", "version")
+    rows = [
+        (line["appointment_type"], *(line[name] for name in numbers), line["next_expiry"]) for line in told["credits"]
+    ]
+    columns = ("type", *(f"{name.replace('_', ' ')} #" for name in numbers), "next expiry")
+    return table(columns, rows, f"{told['client_id']} at {told['as_of']}")
+
+
+def _entries(items: list[dict[str, Any]], cursor: str | None) -> "RenderableType":
+    rows = [
+        (
+            entry["sequence"],
+            entry["occurred_at"],
+            entry["kind"],
+            entry["amount"],
+            entry["balance_after"],
+            _cause(entry["cause"]),
+        )
+        for entry in items
+    ]
+    shown = table(("number #", "occurred at", "kind", "amount #", "balance #", "cause"), rows)
+    return lines(shown, "There is more: raise --limit.") if cursor else shown
+
+
+def _cause(cause: dict[str, Any]) -> str:
+    """The kind and the ids that name it; of a change of settings, what it set."""
+    told = {name: value for name, value in cause.items() if name not in ("kind", "before")}
+    after = told.pop("after", None) or {}
+    return " ".join([cause["kind"], *(f"{name}={value}" for name, value in (told | after).items())])
+
+
+def _answers(answers: list[dict[str, Any]]) -> "RenderableType":
+    rows = [
+        (
+            answer["appointment_type"],
+            "yes" if answer["allowed"] else "no",
+            answer["reason"],
+            answer["balance"],
+            answer["available"],
+            answer["shortfall"],
+            " ".join(f"{part['amount']}×{part['lot_id']}" for part in answer["would_use"]) or None,  # noqa: RUF001 a times sign
+            " ".join(package["id"] for package in answer["packages"]) or None,
+        )
+        for answer in answers
+    ]
+    columns = (
+        "type",
+        "allowed",
+        "reason",
+        "balance #",
+        "available #",
+        "shortfall #",
+        "would use",
+        "packages that help",
+    )
+    shown = table(columns, rows)
+    return lines(shown, answers[0]["message"]) if len(answers) == 1 else shown

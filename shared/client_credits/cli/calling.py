@@ -1,0 +1,58 @@
+"""One HTTP call to the stack, and a sentence for every way it can end badly."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import Any
+
+from client_credits.cli.errors import CommandError
+
+TIMEOUT_SECONDS = 35  # the gateway gives up after 30
+_LOOPBACK = "http://127.0.0.1:"
+
+
+def call(
+    url: str,
+    *,
+    method: str = "GET",
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Any:
+    """The JSON of a good answer. Raises CommandError: no answer, or the problem that was answered."""
+    status, answer = _request(url, method, body, headers or {})
+    try:
+        told = json.loads(answer)
+    except ValueError:
+        told = None
+    if status >= 400:
+        raise CommandError(_problem(status, told))
+    if told is None:
+        raise CommandError(f"{url} answered {status} with something that is not JSON.")
+    return told
+
+
+def _request(url: str, method: str, body: bytes | None, headers: Mapping[str, str]) -> tuple[int, bytes]:
+    if not url.startswith(("https://", _LOOPBACK)):
+        raise CommandError(f"{url} is neither HTTPS nor on this machine: nothing secret is sent there.")
+    # A proxy that the environment names must not get what is meant for this machine.
+    proxies = [urllib.request.ProxyHandler({})] if url.startswith(_LOOPBACK) else []
+    opener = urllib.request.build_opener(*proxies)
+    asked = urllib.request.Request(url, data=body, method=method, headers=dict(headers))  # noqa: S310 checked above
+    try:
+        with opener.open(asked, timeout=TIMEOUT_SECONDS) as answer:
+            return int(answer.status), answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{url} does not answer: {getattr(error, 'reason', None) or error}") from None
+
+
+def _problem(status: int, told: Any) -> str:
+    """The detail of a problem answer with its errors, or what the gateway says by itself."""
+    if not isinstance(told, dict):
+        return f"The API answered {status}."
+    detail = told.get("detail") or told.get("message") or told.get("title") or ""
+    errors = [f"{each.get('pointer')}: {each.get('detail')}." for each in told.get("errors") or []]
+    request_id = f" (request {told['request_id']})" if told.get("request_id") else ""
+    return " ".join([f"{status}: {detail}", *errors]) + request_id

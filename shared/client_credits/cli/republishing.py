@@ -1,0 +1,101 @@
+"""Publish failures: the stream's records that were given up on, read again and handed to the function again.
+
+A message on that queue names a span of one shard and holds no records; the stream keeps those for a day.
+Publishing twice is safe: receivers tell repeats by `event_id`.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+RECORDS_A_CALL = 5  # each may hold two images of 400 KB, and a call takes 6 MB
+MAX_EMPTY_PAGES = 100  # a shard may have gaps
+ALIAS = "live"
+_GONE = {"TrimmedDataAccessException", "ResourceNotFoundException"}
+
+
+class NotPublished(Exception):
+    """The message must stay; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Records `start` to `end`, both included, of one shard of a stream. Sequence numbers are decimal text."""
+
+    stream_arn: str
+    shard_id: str
+    start: str
+    end: str
+
+
+def span_of(body: str) -> Span:
+    """What a failure message is about. Raises NotPublished when it is not one of Lambda's."""
+    try:
+        batch = json.loads(body)["DDBStreamBatchInfo"]
+        span = Span(batch["streamArn"], batch["shardId"], batch["startSequenceNumber"], batch["endSequenceNumber"])
+        if int(span.start) <= int(span.end):
+            return span
+    except (ValueError, LookupError, TypeError):
+        pass
+    raise NotPublished("the message names no records of a stream")
+
+
+def publish_again(streams: Any, functions: Any, function_name: str, body: str) -> int:
+    """Publishes the records that a failure message is about; returns how many. Raises NotPublished."""
+    span = span_of(body)
+    records = list(_records(streams, span))
+    if not records or records[0]["dynamodb"]["SequenceNumber"] != span.start:
+        raise NotPublished("the stream no longer has the records; the entries themselves are in the table")
+    for start in range(0, len(records), RECORDS_A_CALL):
+        _invoke(functions, function_name, records[start : start + RECORDS_A_CALL])
+    return len(records)
+
+
+def _records(streams: Any, span: Span) -> Iterator[dict[str, Any]]:
+    """The records of the span that the stream still has, as Lambda would send them."""
+    try:
+        iterator = streams.get_shard_iterator(
+            StreamArn=span.stream_arn,
+            ShardId=span.shard_id,
+            ShardIteratorType="AT_SEQUENCE_NUMBER",
+            SequenceNumber=span.start,
+        )["ShardIterator"]
+        empty_pages = 0
+        while iterator and empty_pages < MAX_EMPTY_PAGES:
+            page = streams.get_records(ShardIterator=iterator)
+            for record in page["Records"]:
+                if int(record["dynamodb"]["SequenceNumber"]) > int(span.end):
+                    return
+                yield _as_sent(record, span.stream_arn)
+                if record["dynamodb"]["SequenceNumber"] == span.end:
+                    return
+            empty_pages = 0 if page["Records"] else empty_pages + 1
+            iterator = page.get("NextShardIterator")
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _GONE:
+            raise
+
+
+def _as_sent(record: dict[str, Any], stream_arn: str) -> dict[str, Any]:
+    change = dict(record["dynamodb"])
+    created = change.get("ApproximateCreationDateTime")
+    if isinstance(created, datetime):
+        change["ApproximateCreationDateTime"] = created.timestamp()
+    return {**record, "dynamodb": change, "eventSourceARN": stream_arn}
+
+
+def _invoke(functions: Any, function_name: str, records: list[dict[str, Any]]) -> None:
+    """One call of the function with a batch. Raises NotPublished unless it published all of it."""
+    answer = functions.invoke(
+        FunctionName=function_name, Qualifier=ALIAS, Payload=json.dumps({"Records": records}).encode()
+    )
+    told = json.loads(answer["Payload"].read() or b"null")
+    if answer.get("FunctionError"):
+        raise NotPublished(f"the function failed: {(told or {}).get('errorMessage', answer['FunctionError'])}")
+    failed = (told or {}).get("batchItemFailures") or []
+    if failed:
+        raise NotPublished(f"the function stopped at record {failed[0].get('itemIdentifier')}")

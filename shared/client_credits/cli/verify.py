@@ -1,0 +1,69 @@
+"""`credits verify`: the invariants, checked on what is stored."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from client_credits.cli.errors import Broken, CommandError
+from client_credits.cli.everywhere import PracticeId, Session, an_id
+from client_credits.cli.output import lines, table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from client_credits.cli.verifying import Checked
+
+WORKERS = 8  # clients read side by side
+ROUND = 256  # clients handed to the workers at a time
+
+
+def verify(
+    session: Session,
+    client: Annotated[str | None, typer.Option(metavar="ID", help="Only this client.")] = None,
+    practice: PracticeId = None,
+) -> None:
+    """Check the invariants on the stored wallets, entries and bookings; ends with 1 on any breach. Writes nothing."""
+    from client_credits.cli.verifying import Checked  # noqa: PLC0415
+    from client_credits.operations.listing import roster  # noqa: PLC0415
+    from client_credits.store.store import Wanted  # noqa: PLC0415
+
+    practice_id = session.practice_id(practice)
+    session.store.load(practice_id, Wanted())  # so that an unknown practice is not one without clients
+    if client is not None:
+        clients = [an_id(client)]
+    else:
+        clients = [line.client_id for _, line in roster(session.store, practice_id)]
+    total = Checked()
+    with session.output.progress("Verifying", len(clients)) as advance:
+        for checked in _checked(session, practice_id, clients):
+            if checked is None and client is not None:
+                raise CommandError(f"Practice {practice_id} has no client {client}.")
+            total += checked or Checked()
+            advance(1)
+    facts = {"practice_id": practice_id, **asdict(total)}
+    session.output.answer(facts, lambda: _shown(practice_id, total))
+    if total.breaches:
+        raise Broken
+
+
+def _checked(session: Session, practice_id: str, clients: list[str]) -> Iterator["Checked | None"]:
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
+    from client_credits.cli.verifying import check_client  # noqa: PLC0415
+
+    store = session.store
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for start in range(0, len(clients), ROUND):
+            yield from pool.map(lambda each: check_client(store, practice_id, each), clients[start : start + ROUND])
+
+
+def _shown(practice_id: str, total: "Checked") -> "RenderableType":
+    kinds = ("clients", "wallets", "entries", "bookings")
+    rows: list[tuple[Any, ...]] = [(kind, f"{getattr(total, kind):,}") for kind in kinds]
+    counts = table(("checked", "count #"), [*rows, ("breaches", f"{len(total.breaches):,}")], f"Practice {practice_id}")
+    if not total.breaches:
+        return lines(counts, "Every law holds.")
+    broken = [(breach.law, breach.where, breach.detail) for breach in total.breaches]
+    return lines(counts, table(("law", "where", "what"), broken, "Breaches"))
