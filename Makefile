@@ -11,8 +11,8 @@ STAMP := .venv/.installed
 CHECKOV := .venv-checkov/bin/checkov
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench soak build deploy lock clean setup
-.SILENT: help run setup build deploy
+.PHONY: help run test check format bench soak build deploy deploy-is-named lock clean setup
+.SILENT: help run setup build deploy deploy-is-named
 
 help:
 	echo "make run [PORT=4566] [EMPTY=1]      the whole system on this machine, until Ctrl-C"
@@ -83,10 +83,12 @@ build: $(STAMP)
 	$(MAKE) --no-print-directory -C shared build-SharedLayer ARTIFACTS_DIR=$(CURDIR)/build/SharedLayer PYTHON=$(CURDIR)/$(BIN)/python
 	$(BIN)/python infra/deploy.py package
 
-deploy: build
-	@test -n "$(STACK)" -a -n "$(BUCKET)" || \
-	  { echo "make deploy needs STACK=<stack name> and BUCKET=<S3 bucket for the packages>." >&2; exit 1; }
+deploy: deploy-is-named build
 	$(BIN)/python infra/deploy.py deploy --stack "$(STACK)" --bucket "$(BUCKET)" $(if $(REGION),--region "$(REGION)") -- $(PARAMETERS)
+
+deploy-is-named:
+	test -n "$(STACK)" -a -n "$(BUCKET)" || \
+	  { echo "make deploy needs STACK=<stack name> and BUCKET=<S3 bucket for the packages>." >&2; exit 1; }
 
 # ---------------------------------------------------------------- upkeep
 PIP_COMPILE := $(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links \

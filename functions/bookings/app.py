@@ -7,9 +7,7 @@ fails comes back. The rest of the batch goes on either way. Repeats are safe.
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-
+from client_credits.batches import Message, work_off
 from client_credits.booking_events import (
     BookingEvent,
     BookingEventKind,
@@ -27,14 +25,13 @@ from client_credits.operations.bookings import BookingOutcome
 from client_credits.runtime import store_on, utc_now
 
 log = logger("bookings")
-processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """One batch of the bookings queue; answers which messages must come back."""
     log.clear_state()
     _config()
-    return dict(process_partial_response(event, work, processor, context))
+    return work_off(event, work, log)
 
 
 @cache
@@ -42,22 +39,22 @@ def _config() -> BookingsConfig:
     return BookingsConfig.from_environment()
 
 
-def work(record: SQSRecord) -> None:
+def work(message: Message) -> None:
     """One event, exactly once in effect."""
     try:
-        event = read_booking_event(record.body)
+        event = read_booking_event(message["body"])
         outcome = _apply(event)
     except MalformedBooking as malformed:
-        _give_up(record, str(malformed))
+        _give_up(message, str(malformed))
         return
     except NotFound:
-        _give_up(record, "practice_id: unknown")
+        _give_up(message, "practice_id: unknown")
         return
     told = outcome.booking.state if outcome else "ignored"
     count("Bookings", event=event.event, outcome=told)
     ids = {"practice_id": event.practice_id, "booking_id": event.booking_id, "outcome": told}
     entries = [entry.entry_id for entry in outcome.entries] if outcome else []
-    log.info("booking event done", message_id=record.message_id, entries=entries, **ids)
+    log.info("booking event done", message_id=message["messageId"], entries=entries, **ids)
 
 
 def _apply(event: BookingEvent) -> BookingOutcome | None:
@@ -95,12 +92,12 @@ def _cancelled(event: BookingEvent) -> Cancelled:
     )
 
 
-def _give_up(record: SQSRecord, reason: str) -> None:
+def _give_up(message: Message, reason: str) -> None:
     """To the dead letter queue with the reason; without one configured, SQS's own redrive takes it."""
     count("BookingsRefused", reason="malformed")
-    log.warning("booking event not understood", message_id=record.message_id, reason=reason)
+    log.warning("booking event not understood", message_id=message["messageId"], reason=reason)
     url = _config().bookings_dlq_url
     if url is None:
         raise MalformedBooking(reason)
     attributes = {"reason": {"DataType": "String", "StringValue": reason[:1000]}}
-    client("sqs").send_message(QueueUrl=url, MessageBody=record.body, MessageAttributes=attributes)
+    client("sqs").send_message(QueueUrl=url, MessageBody=message["body"], MessageAttributes=attributes)

@@ -8,9 +8,7 @@ import json
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-
+from client_credits.batches import Message, work_off
 from client_credits.config import StripeEventsConfig
 from client_credits.domain.payments import CustomerLink, Facts, Ignored, Payment, Unsupported
 from client_credits.observability import count, logger
@@ -21,14 +19,13 @@ from client_credits.store.store import Store
 from client_credits.stripe_events import translate
 
 log = logger("stripe_events")
-processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """One batch of the Stripe queue; answers which messages must come back."""
     log.clear_state()
     _config()
-    return dict(process_partial_response(event, work, processor, context))
+    return work_off(event, work, log)
 
 
 @cache
@@ -36,15 +33,15 @@ def _config() -> StripeEventsConfig:
     return StripeEventsConfig.from_environment()
 
 
-def work(record: SQSRecord) -> None:
+def work(message: Message) -> None:
     """One event, exactly once in effect."""
     config = _config()
-    practice_id = str(record.message_attributes["practice_id"].string_value)
-    facts = translate(json.loads(record.body), config.stripe_mode)  # type: ignore[arg-type]
-    outcome = _apply(store_on(config.table_name), practice_id, facts, record.body)
+    practice_id = str(message["messageAttributes"]["practice_id"]["stringValue"])
+    facts = translate(json.loads(message["body"]), config.stripe_mode)  # type: ignore[arg-type]
+    outcome = _apply(store_on(config.table_name), practice_id, facts, message["body"])
     count("StripeEvents", outcome=outcome)
     ids = {"practice_id": practice_id, "event_id": facts.event_id, "outcome": outcome}
-    log.info("stripe event done", message_id=record.message_id, **ids)
+    log.info("stripe event done", message_id=message["messageId"], **ids)
 
 
 def _apply(store: Store, practice_id: str, facts: Facts, raw: str) -> str:

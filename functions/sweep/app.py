@@ -8,9 +8,7 @@ import json
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-
+from client_credits.batches import Message, work_off
 from client_credits.clients import client
 from client_credits.config import SweepConfig
 from client_credits.observability import count, logger
@@ -18,7 +16,6 @@ from client_credits.operations.sweeping import shards, sweep_shard
 from client_credits.runtime import store_on, utc_now
 
 log = logger("sweep")
-processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 SEND_BATCH = 10
 
 
@@ -26,7 +23,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Either the schedule's event or a batch of shards."""
     log.clear_state()
     if "Records" in event:
-        return dict(process_partial_response(event, work, processor, context))
+        return work_off(event, work, log)
     fan_out()
     return {"shards": len(shards())}
 
@@ -48,9 +45,9 @@ def fan_out() -> None:
     log.info("sweep started", shards=len(names))
 
 
-def work(record: SQSRecord) -> None:
+def work(message: Message) -> None:
     """One page of one shard."""
-    shard = str(json.loads(record.body)["shard"])
+    shard = str(json.loads(message["body"])["shard"])
     swept = sweep_shard(store_on(_config().table_name), shard, utc_now())
     if swept.more:
         body = json.dumps({"shard": shard})

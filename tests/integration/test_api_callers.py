@@ -8,13 +8,13 @@ from typing import Any
 
 import jwt
 import pytest
-
-from client_credits.http.access import ROUTES
-from client_credits.operations import practices
 from tests.support.api import AUDIENCE, ISSUER, OTHER_KEY, Api, Reply, api_on, token
 from tests.support.builders import NOW
 from tests.support.engines import Engine
 from tests.support.stock import booked, catalogue, client, furnished, package, paid, put, read
+
+from client_credits.http.access import ROUTES
+from client_credits.operations import practices
 
 AT = int(NOW.timestamp())
 PATCH_RESTORE = {"restore_on_cancel": True}

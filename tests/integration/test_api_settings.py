@@ -4,8 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-
-from client_credits.domain.booking import BookingState, CancelledBy
 from tests.support.api import Api
 from tests.support.builders import DAY
 from tests.support.stock import (
@@ -23,6 +21,8 @@ from tests.support.stock import (
     patch,
     read,
 )
+
+from client_credits.domain.booking import BookingState, CancelledBy
 
 # product.md's table, as far as this release acts on it.
 DEFAULTS: dict[str, Any] = {
@@ -140,10 +140,9 @@ def test_a_pair_that_agrees_is_fine_and_one_that_contradicts_is_refused(api: Api
     client(api)
     agreeing = {"prevent_no_credit_booking": True, "allow_booking_without_credits": False}
     assert values(patch(api, path, agreeing).body)["prevent_no_credit_booking"] is True
-    for contradicting in ({"prevent_no_credit_booking": True, "allow_booking_without_credits": True},
-                          {"prevent_no_credit_booking": False, "allow_booking_without_credits": False},
-                          {"prevent_no_credit_booking": None, "allow_booking_without_credits": False}):
+    for prevent, allow in ((True, True), (False, False), (None, False)):
         with nothing_written(api):
+            contradicting = {"prevent_no_credit_booking": prevent, "allow_booking_without_credits": allow}
             reply = api("PATCH", path, contradicting)
         assert (reply.status, reply.faults) == (422, {"/prevent_no_credit_booking": "contradiction"})
 
@@ -172,9 +171,7 @@ def test_what_holds_for_the_whole_account_has_no_override(api: Api, name: str) -
 
 @pytest.mark.parametrize("path", [SETTINGS, OF_C1])
 @pytest.mark.parametrize(("name", "value"), WITHOUT_EFFECT.items())
-def test_a_setting_that_does_nothing_yet_is_refused_and_not_stored(
-    api: Api, path: str, name: str, value: Any
-) -> None:
+def test_a_setting_that_does_nothing_yet_is_refused_and_not_stored(api: Api, path: str, name: str, value: Any) -> None:
     client(api)
     with nothing_written(api):
         reply = api("PATCH", path, {name: value})
@@ -381,8 +378,7 @@ def test_while_off_credits_expire_all_the_same(api: Api) -> None:
     api.now[0] += 3 * DAY
     patch(api, SETTINGS, {"enabled": True})
     assert balances(api)["follow-up"] == 0
-    kinds = [e["kind"] for e in listed(api, "/v1/clients/c1/credits/follow-up/history")]
-    assert kinds == ["expired", "settings_changed", "settings_changed", "granted"] or "expired" in kinds
+    assert "expired" in [e["kind"] for e in listed(api, "/v1/clients/c1/credits/follow-up/history")]
 
 
 # --- A change is one record, in the history of everyone it affects

@@ -1,6 +1,6 @@
 """Small wallets on a coarse clock: few instants, few lots, so that ties and edges come up often."""
 
-from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,6 @@ from client_credits.domain.settings import Settings
 from client_credits.domain.wallet import Debt, DebtCause, Hold, Lot, LotSource, Wallet
 from tests.support.builders import HOUR, NOW, an_act
 
-Draw = Callable[[st.SearchStrategy[Any]], Any]
 FIRST, LAST = -6, 12  # hours around NOW
 LONG_AGO = NOW + (FIRST - 1) * HOUR
 
@@ -20,54 +19,61 @@ def hour(low: int = FIRST, high: int = LAST) -> st.SearchStrategy[datetime]:
     return st.integers(low, high).map(lambda n: NOW + n * HOUR)
 
 
-@st.composite
-def lots(draw: Draw, lot_id: str) -> Lot:
-    granted = draw(st.integers(1, 4))
-    effective_at = draw(hour(FIRST, 6))
-    lasts = draw(st.none() | st.integers(1, 8))
+# Plain numbers first, values after: far quicker to draw and to shrink than strategies within strategies.
+_LOT = st.tuples(
+    st.integers(1, 4),  # remaining
+    st.integers(0, 2),  # gone already
+    st.integers(FIRST, 6),  # start
+    st.integers(0, 8),  # length in hours, 0: without end
+    st.sampled_from([60, 100]),  # priority
+    st.sampled_from([(), (), (), ("dispute/1",)]),
+)
+_DEBT = st.tuples(st.integers(1, 3), st.integers(FIRST, 0), st.integers(FIRST, LAST), st.integers(0, 2))
+_HOLD = st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(1, 4), st.integers(-2, 6))
+
+
+def _lot(lot_id: str, drawn: tuple[int, int, int, int, int, tuple[str, ...]]) -> Lot:
+    remaining, gone, start, length, priority, frozen = drawn
+    effective_at = NOW + start * HOUR
+    expires_at = effective_at + length * HOUR if length else None
     return Lot(
-        lot_id=lot_id,
-        granted=granted,
-        remaining=draw(st.integers(1, granted)),
-        effective_at=effective_at,
-        expires_at=None if lasts is None else effective_at + lasts * HOUR,
-        source=LotSource.PURCHASE,
-        priority=draw(st.sampled_from([60, 100])),
-        frozen=draw(st.sampled_from([(), (), (), ("dispute/1",)])),
+        lot_id, remaining + gone, remaining, effective_at, expires_at, LotSource.PURCHASE, priority, frozen=frozen
     )
 
 
-@st.composite
-def debts(draw: Draw, ref: str) -> Debt:
-    cause = draw(st.sampled_from([DebtCause.BOOKING, DebtCause.BOOKING, DebtCause.STAFF]))
-    starts_at = draw(hour()) if cause is DebtCause.BOOKING else None
-    return Debt(cause, ref, draw(st.integers(1, 3)), draw(hour(FIRST, 0)), starts_at)
+def _debt(ref: str, drawn: tuple[int, int, int, int]) -> Debt:
+    amount, since, start, cause = drawn
+    if cause == 0:
+        return Debt(DebtCause.STAFF, ref, amount, NOW + since * HOUR)
+    return Debt(DebtCause.BOOKING, ref, amount, NOW + since * HOUR, NOW + start * HOUR)
 
 
-@st.composite
-def holds(draw: Draw, hold_id: str, held: list[Lot]) -> Hold:
-    """A hold of part of some lots, never beyond their ends."""
-    chosen = draw(st.lists(st.sampled_from(held), min_size=1, max_size=2, unique_by=lambda lot: lot.lot_id))
-    parts = tuple((lot.lot_id, draw(st.integers(1, lot.remaining))) for lot in chosen)
-    return Hold(hold_id, parts, min([draw(hour(-2, 6)), *(lot.end for lot in chosen)]))
+def _hold(open_lots: list[Lot], drawn: tuple[int, int, int, int]) -> Hold:
+    """A hold of part of one or two lots, never beyond their ends."""
+    one, other, amount, until = drawn
+    chosen = {lot.lot_id: lot for lot in (open_lots[one % len(open_lots)], open_lots[other % len(open_lots)])}
+    parts = tuple((lot_id, min(amount, lot.remaining)) for lot_id, lot in chosen.items())
+    return Hold("hold-1", parts, min([NOW + until * HOUR, *(lot.end for lot in chosen.values())]))
 
 
-@st.composite
-def wallets(draw: Draw, max_lots: int = 5, with_holds: bool = True) -> Wallet:
-    """Any wallet that could stand in the table: not settled, lots in any order, one hold at most."""
-    open_lots = [draw(lots(f"lot-{n}")) for n in range(draw(st.integers(0, max_lots)))]
-    owed = [draw(debts(f"debt-{n}")) for n in range(draw(st.integers(0, 4)))]
-    held = with_holds and open_lots and draw(st.booleans())
-    aside = (draw(holds("hold-1", open_lots)),) if held else ()
-    return Wallet(
-        "p1",
-        "c1",
-        "follow-up",
-        version=1,
-        lots=tuple(draw(st.permutations(open_lots))),
-        debts=tuple(draw(st.permutations(owed))),
-        holds=aside,
-    )
+def _wallet(drawn_lots: list[Any], drawn_debts: list[Any], hold: Any, backwards: bool) -> Wallet:
+    open_lots = [_lot(f"lot-{n}", drawn) for n, drawn in enumerate(drawn_lots)]
+    owed = [_debt(f"debt-{n}", drawn) for n, drawn in enumerate(drawn_debts)]
+    aside = (_hold(open_lots, hold),) if hold and open_lots else ()
+    step = -1 if backwards else 1
+    return Wallet("p1", "c1", "follow-up", 1, lots=tuple(open_lots[::step]), debts=tuple(owed[::step]), holds=aside)
+
+
+def lots(lot_id: str) -> st.SearchStrategy[Lot]:
+    return _LOT.map(lambda drawn: _lot(lot_id, drawn))
+
+
+_WALLETS = st.builds(_wallet, st.lists(_LOT, max_size=5), st.lists(_DEBT, max_size=4), st.none() | _HOLD, st.booleans())
+
+
+def wallets() -> st.SearchStrategy[Wallet]:
+    """Any wallet that could stand in the table: not settled, one hold at most."""
+    return _WALLETS
 
 
 def rules(**fixed: object) -> st.SearchStrategy[Settings]:
@@ -119,12 +125,10 @@ def opened(wallet: Wallet) -> tuple[Wallet, list[Entry]]:
             explain(EntryKind.SPENT, Posting(lot.remaining - lot.granted, lot_id=lot.lot_id))
     for debt in wallet.debts:
         explain(EntryKind.SPENT, Posting(-debt.amount, debt=debt.ref))
-    return Wallet(**{**_fields(wallet), "sequence": len(entries)}), entries
-
-
-def _fields(wallet: Wallet) -> dict[str, Any]:
-    return {name: getattr(wallet, name) for name in Wallet.__dataclass_fields__}
+    return replace(wallet, sequence=len(entries)), entries
 
 
 def act_at(now: datetime, occurred_at: datetime | None = None, source_id: str = "op/1") -> Act:
-    return an_act(now, occurred_at, source_id)
+    """An operation about the booking `new`."""
+    act = an_act(now, occurred_at, source_id)
+    return replace(act, cause=Cause(CauseKind.BOOKING, {"booking_id": "new"}))

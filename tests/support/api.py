@@ -16,9 +16,11 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from cryptography.hazmat.primitives.asymmetric import rsa
 from moto import mock_aws
 
+from client_credits.domain.records import Account
 from client_credits.http.front import Front, build
 from client_credits.identity import Authenticator, ClaimNames
 from client_credits.operations import practices
+from client_credits.store import writes
 from client_credits.store.store import Store
 from client_credits.store.table import Table
 from tests.support.builders import NOW
@@ -147,9 +149,16 @@ def _routes() -> APIGatewayHttpResolver:
 
 def api_on(store: Store) -> Api:
     """The front door before a store, with the practices p1 and p2."""
-    practices.create_practice(store, "p1", NOW)
-    practices.create_practice(store, "p2", NOW)
-    now = [NOW]
+    store.commit([writes.account(Account(practice, created_at=NOW)) for practice in ("p1", "p2")])
+    return _behind_a_front(store, [NOW])
+
+
+def api_beside(api: Api) -> Api:
+    """Another worker on the same table and clock, which remembers nothing yet."""
+    return _behind_a_front(Store(api.store.table), api.now)
+
+
+def _behind_a_front(store: Store, now: list[datetime]) -> Api:
     authenticator = Authenticator(ISSUER, AUDIENCE, "", ClaimNames(), key_set)
     return Api(Front(_routes(), authenticator, store, lambda: now[0], lambda: b"k" * 32), store, now)
 

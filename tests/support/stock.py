@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
 from client_credits.domain.booking import Booking, CancelledBy
 from client_credits.domain.payments import Payment
+from client_credits.domain.records import Account, Client
 from client_credits.operations import bookings, payments
+from client_credits.store import writes
 from tests.support.api import Api, Reply
-from tests.support.builders import a_line, a_payment, cancelled, created
+from tests.support.builders import NOW, a_catalogue, a_line, a_package, a_payment, cancelled, created
 from tests.support.dumps import Record, differences, dump
 
 _numbers = count(1)
@@ -54,11 +57,14 @@ def client(api: Api, client_id: str = "c1", practice: str = "p1", **fields: Any)
 
 
 def furnished(api: Api) -> Api:
-    """The practice that most tests begin with: two types, one package, client c1."""
-    catalogue(api)
-    package(api)
-    client(api)
+    """The practice that most tests begin with: two types, one package, client c1; in one write."""
+    account = Account("p1", created_at=NOW, catalogue_version=1, version=1)
+    ours = Client("c1", created_at=NOW)
+    api.store.commit([writes.account(account), writes.catalogue("p1", OFFERED), writes.client("p1", ours)])
     return api
+
+
+OFFERED = replace(a_catalogue(a_package()), version=0)
 
 
 def no_debt(api: Api) -> None:
@@ -110,7 +116,8 @@ def nothing_written(api: Api) -> Iterator[None]:
     """The table is the same after the block as before it."""
     before = contents(api)
     yield
-    assert differences(before, contents(api)) == []
+    changed = differences(before, contents(api))
+    assert not changed, changed
 
 
 def balances(api: Api, client_id: str = "c1", **more: Any) -> dict[str, int]:

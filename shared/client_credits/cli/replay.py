@@ -131,7 +131,7 @@ def _parked(session: Session, practice: str | None, dry_run: bool) -> Replayed:
     store = session.store.rehearsal() if dry_run else session.store
     found = sum(1 for _ in resolving.open_payments(store, practice_id))
     granted = resolving.replay(store, practice_id, utc_now(), everything=True)
-    notes = (f"{found - granted} stay parked",) if found > granted else ()
+    notes = (f"{found - granted} still unexplained: see GET /v1/parked",) if found > granted else ()
     return Replayed(Kind.PARKED, found, granted, notes)
 
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
 RECORDS_A_CALL = 5  # each may hold two images of 400 KB, and a call takes 6 MB
 MAX_EMPTY_PAGES = 100  # a shard may have gaps
 ALIAS = "live"
+NO_SPAN = "the message names no records of a stream"
 _GONE = {"TrimmedDataAccessException", "ResourceNotFoundException"}
 
 
@@ -41,7 +42,7 @@ def span_of(body: str) -> Span:
             return span
     except (ValueError, LookupError, TypeError):
         pass
-    raise NotPublished("the message names no records of a stream")
+    raise NotPublished(NO_SPAN)
 
 
 def publish_again(streams: Any, functions: Any, function_name: str, body: str) -> int:
@@ -78,6 +79,8 @@ def _records(streams: Any, span: Span) -> Iterator[dict[str, Any]]:
     except ClientError as error:
         if error.response["Error"]["Code"] not in _GONE:
             raise
+    except ParamValidationError as error:
+        raise NotPublished(NO_SPAN) from error
 
 
 def _as_sent(record: dict[str, Any], stream_arn: str) -> dict[str, Any]:

@@ -8,14 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from client_credits.domain.booking import Booking
-from client_credits.domain.entries import Entry
+from client_credits.domain.entries import CauseKind, Entry, EntryKind
 from client_credits.domain.invariants import Law, breaches
 from client_credits.domain.wallet import Wallet
 from client_credits.store import codec, keys
 from client_credits.store.store import Store, Wanted, wallet_of
 from client_credits.store.table import Item
 
-UNREADABLE = "readable"  # a law of ours: every record can be read
+# Laws of storage, beside those of the domain.
+READABLE = "readable"  # every record can be read
+RECORDED = "recorded"  # what was written together is all there: the client's record, and what makes a repeat harmless
 _TRIES = 5
 
 
@@ -96,7 +98,7 @@ def _read(store: Store, practice_id: str, client_id: str, wallets: list[Item]) -
         try:
             wallet = wallet_of(practice_id, client_id, kind, {(item["pk"], item["sk"]): item})
         except (ValueError, LookupError):
-            read.breaches.append(Breach(UNREADABLE, f"{place}/{kind}", "the wallet cannot be read"))
+            read.breaches.append(Breach(READABLE, f"{place}/{kind}", "the wallet cannot be read"))
             continue
         read.wallets[kind] = wallet
         read.breaches += _stored_numbers(wallet, item, f"{place}/{kind}")
@@ -106,12 +108,28 @@ def _read(store: Store, practice_id: str, client_id: str, wallets: list[Item]) -
         try:
             entry = codec.from_json(Entry, item["body"])
         except (ValueError, LookupError):
-            read.breaches.append(Breach(UNREADABLE, where, "the entry cannot be read"))
+            read.breaches.append(Breach(READABLE, where, "the entry cannot be read"))
             continue
         read.entries.setdefault(kind, []).append(entry)
         read.breaches += _stored_entry(practice_id, client_id, entry, item, where)
     _read_bookings(store, practice_id, read, place)
+    read.breaches += _not_recorded(store, practice_id, client_id, read)
     return read
+
+
+def _not_recorded(store: Store, practice_id: str, client_id: str, read: _Read) -> Iterator[Breach]:
+    """Without its operation's record a payment that is delivered again would be granted again."""
+    place = f"{practice_id}/{client_id}"
+    entries = [entry for kind in read.entries.values() for entry in kind]
+    granted = {e.source_id for e in entries if (e.kind, e.cause.kind) == (EntryKind.GRANTED, CauseKind.PACKAGE)}
+    profile = keys.client(practice_id, client_id)
+    operations = {keys.operation(practice_id, source_id): source_id for source_id in sorted(granted)}
+    found = store.table.get([profile, *operations])
+    if (read.wallets or entries) and profile not in found:
+        yield Breach(RECORDED, place, "the client has wallets and no record")
+    for key, source_id in operations.items():
+        if key not in found:
+            yield Breach(RECORDED, f"{place} {source_id}", "the operation has entries and no record")
 
 
 def _stored_numbers(wallet: Wallet, item: Item, where: str) -> Iterator[Breach]:
@@ -142,14 +160,14 @@ def _read_bookings(store: Store, practice_id: str, read: _Read, place: str) -> N
     try:
         read.bookings = store.load(practice_id, Wanted(bookings=named)).bookings
     except ValueError:
-        read.breaches.append(Breach(UNREADABLE, place, "a booking cannot be read"))
+        read.breaches.append(Breach(READABLE, place, "a booking cannot be read"))
         return
     for booking_id in sorted(causes - read.bookings.keys()):
-        read.breaches.append(Breach(Law.BOOKING, f"{place} {booking_id}", "entries name it and it has no record"))
+        read.breaches.append(Breach(RECORDED, f"{place} {booking_id}", "the booking has entries and no record"))
 
 
 def _broken(practice_id: str, client_id: str, read: _Read) -> Iterator[Breach]:
-    unreadable = {breach.where for breach in read.breaches if breach.law == UNREADABLE}
+    unreadable = {breach.where for breach in read.breaches if breach.law == READABLE}
     for kind in sorted({*read.wallets, *read.entries}):
         if f"{practice_id}/{client_id}/{kind}" in unreadable:
             continue  # without its wallet every entry would be a breach of its own

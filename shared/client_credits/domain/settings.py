@@ -5,6 +5,7 @@ Two levels: the account's default and a client's override; an override of null m
 `FIELDS`, and so is refused rather than stored.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
@@ -86,9 +87,12 @@ def _timezone(value: object) -> str | None:
     return None
 
 
-def _https_url(value: object) -> str | None:
-    fine = isinstance(value, str) and value.startswith(("https://", "http://")) and len(value) <= 2048
-    return None if fine and not any(c.isspace() for c in str(value)) else "must be an http(s) URL"
+_URL = re.compile(r"https?://[^\s/?#]+\S*")
+
+
+def _url(value: object) -> str | None:
+    fine = isinstance(value, str) and len(value) <= 2048 and _URL.fullmatch(value)
+    return None if fine else "must be an http(s) URL"
 
 
 _CHECKS: dict[str, Callable[[object], str | None]] = {
@@ -102,7 +106,7 @@ _CHECKS: dict[str, Callable[[object], str | None]] = {
     "auto_repay": _boolean,
     "unidentified_bookings": _one_of("allow", "refuse"),
     "timezone": _timezone,
-    "packages_url": _https_url,
+    "packages_url": _url,
 }
 FIELDS = tuple(field.name for field in fields(Settings))
 assert set(FIELDS) == set(_CHECKS)

@@ -1,6 +1,6 @@
 """Clients: their profiles and settings, credits, lots and history; eligibility; bookings by id."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler import Response
@@ -13,7 +13,7 @@ from client_credits.domain.deciding import Session
 from client_credits.domain.entries import EntryKind
 from client_credits.domain.errors import Invalid, NotFound, Problem
 from client_credits.http.asking import asked
-from client_credits.http.describing import Cursor, DryRun, Limit, PathId, QueryId, reads, writes
+from client_credits.http.describing import Cursor, DryRun, Limit, PathId, QueryId, asks, puts, reads, writes
 from client_credits.http.practice_routes import answer, check_same_id
 from client_credits.operations import answers, bookings, listing, practices
 from client_credits.operations.answers import HistoryPosition
@@ -76,7 +76,7 @@ def get_client(client_id: PathId) -> schemas.ClientAnswer:
     "/v1/clients/<client_id>",
     tags=["clients"],
     summary="Create or replace a client's profile; grants what was parked for its Stripe customers",
-    responses=writes(),
+    responses=puts(),
 )
 def put_client(
     client_id: PathId, wanted: Annotated[schemas.ClientPut, Body()], dry_run: DryRun = False
@@ -217,7 +217,7 @@ def get_eligibility(
     "/v1/eligibility",
     tags=["eligibility"],
     summary="May this client book all these sessions together?",
-    responses=reads(),
+    responses=asks(),
 )
 def post_eligibility(
     question: Annotated[schemas.EligibilityPost, Body()],
@@ -244,10 +244,7 @@ def _instant(name: str, text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        instant = datetime.fromisoformat(text.replace(" ", "+"))
-        if instant.tzinfo is None:
-            raise ValueError("no offset")
-        return instant.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
+        return schemas.read_instant(text.replace(" ", "+"))
+    except ValueError as error:
         fault = Problem(f"/query/{name}", "not_an_instant", "write it like 2026-12-01T09:00:00Z")
         raise Invalid("An instant in the query cannot be read.", fault) from error

@@ -8,6 +8,8 @@ from client_credits.domain.ids import ID_PATTERN
 from client_credits.schemas import Problem
 
 _TOLD = {
+    200: "What was asked for, or what was changed.",
+    201: "Created.",
     400: "The request is malformed.",
     401: "No token, or one that proves nothing.",
     403: "The caller's role may not do this.",
@@ -19,24 +21,39 @@ _TOLD = {
 }
 
 
-def refusals(*statuses: int) -> dict[int, Any]:
-    """The problem answers of a route: the ones every route has, and `statuses`."""
-    every = (400, 401, 403, 404, 422, 503)
+_EVERY = (200, 400, 401, 403, 404, 422, 503)
+
+
+def answers(*statuses: int) -> dict[int, Any]:
+    """The answers of a route: the ones every route has, and `statuses`.
+
+    A success says nothing of its content: the router puts what the route returns there.
+    """
     return {
-        status: {
-            "description": _TOLD[status],
-            "content": {"application/problem+json": {"model": Problem}},
-        }
-        for status in sorted({*every, *statuses})
+        status: {"description": _TOLD[status]} | (_PROBLEM if status >= 400 else {})
+        for status in sorted({*_EVERY, *statuses})
     }
 
 
+_PROBLEM = {"content": {"application/problem+json": {"model": Problem}}}
+
+
 def reads() -> dict[int, Any]:
-    return refusals()
+    return answers()
+
+
+def asks() -> dict[int, Any]:
+    """A question with a body."""
+    return answers(413)
 
 
 def writes() -> dict[int, Any]:
-    return refusals(409, 413)
+    return answers(409, 413)
+
+
+def puts() -> dict[int, Any]:
+    """A write that creates what was not there."""
+    return answers(201, 409, 413)
 
 
 PathId = Annotated[str, Path(pattern=f"^{ID_PATTERN}$")]

@@ -92,7 +92,8 @@ class Front:
         if method in WITH_BODY:
             event = event | {"body": _checked_body(event), "isBase64Encoded": False}
             event["headers"] = event.get("headers", {}) | {"content-type": "application/json"}
-        store = self.store.rehearsal() if _only_rehearsed(event) else self.store
+        rehearsed = method in WITH_BODY and _dry_run(event)
+        store = self.store.rehearsal() if rehearsed else self.store
         ask = Ask(caller, store, self.clock(), self.cursor_key)
         self.app.append_context(ask=ask)  # type: ignore[no-untyped-call]
         answer: Answer = self.app.resolve(event, context)
@@ -100,7 +101,8 @@ class Front:
         if answer["statusCode"] >= 400:
             answer["headers"]["content-type"] = "application/problem+json"
             answer["headers"].pop("Content-Type", None)
-            answer["body"] = json.dumps(json.loads(answer["body"]) | {"request_id": request_id})
+            told = json.loads(answer["body"]) | {"request_id": request_id}
+            answer["body"] = json.dumps(told, separators=(",", ":"), ensure_ascii=False)
         return answer
 
     def _caller(self, event: dict[str, Any], method: str, path: str) -> Caller:
@@ -197,9 +199,9 @@ def _query(event: dict[str, Any]) -> dict[str, str]:
     return event.get("queryStringParameters") or {}
 
 
-def _only_rehearsed(event: dict[str, Any]) -> bool:
+def _dry_run(event: dict[str, Any]) -> bool:
     """Whether a write is asked for without its effect. Raises Invalid for what is neither true nor false:
-    to guess wrong here would be to write what was not to be written."""
+    to guess here could be to write what was not to be written."""
     given = _query(event).get("dry_run", "false")
     if given not in ("true", "false"):
         raise Invalid("The request cannot be meant.", Problem("/query/dry_run", "bool_parsing", "true or false"))
@@ -218,18 +220,19 @@ def _checked_body(event: dict[str, Any]) -> str:
         text = body.decode()
         parsed = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse, parse_float=_finite)
         json.dumps(parsed, ensure_ascii=False).encode()  # half a surrogate pair cannot be stored
-        _check_depth(parsed)
     except (ValueError, RecursionError, binascii.Error) as error:
         raise Refused(400, "malformed_body", "The body is not JSON in UTF-8.") from error
     if not isinstance(parsed, dict):
         raise Refused(400, "malformed_body", "The body must be a JSON object.")
+    if _deeper_than(MAX_DEPTH, parsed):
+        raise Refused(400, "malformed_body", f"The body nests more than {MAX_DEPTH} levels deep.")
     return text
 
 
-def _check_depth(value: Any) -> None:
-    """Raises ValueError beyond MAX_DEPTH. Does not recurse; whoever reads the body next may."""
+def _deeper_than(limit: int, value: Any) -> bool:
+    """Whether `value` nests more than `limit` objects and arrays. Does not recurse; who reads it next may."""
     level = [value]
-    for _ in range(MAX_DEPTH):
+    for _ in range(limit):
         level = [
             child
             for parent in level
@@ -237,8 +240,8 @@ def _check_depth(value: Any) -> None:
             if isinstance(child, (dict, list))
         ]
         if not level:
-            return
-    raise ValueError("nested too deep")
+            return False
+    return True
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from client_credits.domain.catalogue import AppointmentType, Catalogue
 from client_credits.domain.errors import Invalid, NotFound, Problem
 from client_credits.domain.settings import effective
 from client_credits.http.asking import asked
-from client_credits.http.describing import Cursor, DryRun, Limit, PathId, reads, writes
+from client_credits.http.describing import Cursor, DryRun, Limit, PathId, puts, reads, writes
 from client_credits.operations import practices
 from client_credits.store.store import Wanted
 
@@ -80,7 +80,7 @@ def get_appointment_type(type_id: PathId) -> schemas.AppointmentTypeAnswer:
     "/v1/appointment-types/<type_id>",
     tags=["catalogue"],
     summary="Create or replace an appointment type",
-    responses=writes(),
+    responses=puts(),
 )
 def put_appointment_type(
     type_id: PathId, wanted: Annotated[schemas.AppointmentTypePut, Body()], dry_run: DryRun = False
@@ -113,7 +113,7 @@ def get_package(package_id: PathId) -> schemas.PackageAnswer:
     "/v1/packages/<package_id>",
     tags=["catalogue"],
     summary="Create or replace a package; lots already granted stay as they are",
-    responses=writes(),
+    responses=puts(),
 )
 def put_package(
     package_id: PathId, wanted: Annotated[schemas.PackagePut, Body()], dry_run: DryRun = False

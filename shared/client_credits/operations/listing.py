@@ -1,26 +1,30 @@
 """Lists over a practice's roster: its clients and what each holds. They may lag a write by a moment."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from client_credits.domain.entries import untouched
 from client_credits.domain.records import Client
 from client_credits.domain.settling import settle
+from client_credits.domain.wallet import Wallet
 from client_credits.store.keys import ROSTER_SHARDS
-from client_credits.store.store import Store, Wanted
+from client_credits.store.store import Loaded, Store, Wanted
+from client_credits.store.writes import sortable
 
 PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
 class RosterLine:
-    """A client and its stored balances and debts per appointment type."""
+    """A client and its stored balances and debts per appointment type, and when the first of them falls due."""
 
     client_id: str
     name: str | None = None
     balances: dict[str, int] = field(default_factory=dict)
     debts: dict[str, int] = field(default_factory=dict)
+    due_at: str | None = None
 
     @property
     def holding(self) -> bool:
@@ -29,6 +33,10 @@ class RosterLine:
     @property
     def negative(self) -> bool:
         return any(debt > 0 for debt in self.debts.values())
+
+    def may_differ(self, now: datetime) -> bool:
+        """Whether settling could change these numbers: something is due, or credits stand beside debts."""
+        return (self.due_at is not None and self.due_at <= sortable(now)) or (self.holding and self.negative)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +74,16 @@ def _shard(store: Store, practice_id: str, shard: int, after: str | None) -> Ite
         yield line
 
 
-def _with(line: RosterLine, sort_key: str, item: dict[str, object]) -> RosterLine:
+def _with(line: RosterLine, sort_key: str, item: dict[str, Any]) -> RosterLine:
     if sort_key == "client":
-        name = item.get("name")
-        return RosterLine(line.client_id, str(name) if name else None, line.balances, line.debts)
+        return replace(line, name=item.get("name"))
     kind = sort_key.removeprefix("wallet#")
-    balances = line.balances | {kind: int(str(item.get("balance", 0)))}
-    debts = line.debts | {kind: int(str(item.get("debt", 0)))}
-    return RosterLine(line.client_id, line.name, balances, debts)
+    return replace(
+        line,
+        balances=line.balances | {kind: item["balance"]},
+        debts=line.debts | {kind: item["debt"]},
+        due_at=min(filter(None, (line.due_at, item.get("due_at"))), default=None),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +103,8 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class ListedClient:
+    """A client with its settled balances; none are shown while credits are switched off."""
+
     client: Client
     balances: dict[str, int]
 
@@ -100,10 +112,10 @@ class ListedClient:
 def clients_page(
     store: Store, practice_id: str, now: datetime, start: Position, limit: int, only: Filter
 ) -> tuple[list[ListedClient], Position | None]:
-    """Clients with their settled balances, and where the next page begins (None: this was the last)."""
+    """Clients in the roster's order, and where the next page begins (None: this was the last)."""
     chosen: list[tuple[Position, RosterLine]] = []
     for position, line in roster(store, practice_id, start):
-        if only.lets(line):
+        if only.lets(_settled(store, practice_id, line, now)):
             chosen.append((position, line))
         if len(chosen) > limit:
             break
@@ -112,16 +124,28 @@ def clients_page(
     return [_listed(store, practice_id, line, now) for _, line in page], more
 
 
-def _listed(store: Store, practice_id: str, line: RosterLine, now: datetime) -> ListedClient:
+def count_holding(store: Store, practice_id: str, now: datetime) -> int:
+    """How many clients have credits left."""
+    return sum(1 for _, line in roster(store, practice_id) if _settled(store, practice_id, line, now).holding)
+
+
+def _settled(store: Store, practice_id: str, line: RosterLine, now: datetime) -> RosterLine:
+    """The line as it stands now; the wallets are read only where the stored numbers may be behind."""
+    if not line.may_differ(now):
+        return line
+    wallets = _wallets(store, practice_id, line, now)[1]
+    balances = {wallet.appointment_type: wallet.balance for wallet in wallets}
+    return replace(line, balances=balances, debts={w.appointment_type: w.debt for w in wallets})
+
+
+def _wallets(store: Store, practice_id: str, line: RosterLine, now: datetime) -> tuple[Loaded, list[Wallet]]:
     wanted = Wanted(client_id=line.client_id, types=tuple(sorted(line.balances)))
     loaded = store.load(practice_id, wanted)
-    balances = {
-        type_id: settle(untouched(wallet), now, loaded.settings).wallet.balance
-        for type_id, wallet in loaded.wallets.items()
-    }
+    return loaded, [settle(untouched(w), now, loaded.settings).wallet for w in loaded.wallets.values()]
+
+
+def _listed(store: Store, practice_id: str, line: RosterLine, now: datetime) -> ListedClient:
+    loaded, wallets = _wallets(store, practice_id, line, now)
+    shown = wallets if loaded.settings.enabled else []
+    balances = {wallet.appointment_type: wallet.balance for wallet in shown}
     return ListedClient(loaded.client or Client(line.client_id), balances)
-
-
-def count_holding(store: Store, practice_id: str) -> int:
-    """How many clients have credits left."""
-    return sum(1 for _, line in roster(store, practice_id) if line.holding)

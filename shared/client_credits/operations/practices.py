@@ -60,7 +60,7 @@ def change_account_settings(
         loaded = store.load(practice_id, Wanted())
         account = loaded.account
         if wanted.get("enabled") is False and loaded.settings.enabled and not confirmed:
-            raise _switching_off(store, practice_id, loaded.catalogue)
+            raise _switching_off(store, practice_id, loaded.catalogue, now)
         values = {k: v for k, v in (account.values | wanted).items() if v is not None}
         if values == account.values:
             return account
@@ -72,11 +72,11 @@ def change_account_settings(
     return once(attempt)
 
 
-def _switching_off(store: Store, practice_id: str, catalogue: Catalogue) -> ConfirmationRequired:
+def _switching_off(store: Store, practice_id: str, catalogue: Catalogue, now: datetime) -> ConfirmationRequired:
     carrying = [p.package_id for p in catalogue.packages.values() if any(p.credits.values())]
     return ConfirmationRequired(
         "Switching credits off stops all checks and hides every balance. Repeat with confirm: true.",
-        clients_with_credits=listing.count_holding(store, practice_id),
+        clients_with_credits=listing.count_holding(store, practice_id, now),
         packages_with_credits=sorted(carrying),
     )
 

@@ -1,0 +1,250 @@
+"""`credits balance`, `history`, `eligibility` against a server on loopback that answers like the API."""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import jwt
+import pytest
+
+from client_credits.cli.target import LocalStack, Target
+from client_credits.local.tokens import TokenIssuer
+from tests.support.cli import Ran, credits
+
+BALANCE = {
+    "appointment_type": "follow-up",
+    "name": "Follow-up session",
+    "balance": -2,
+    "available": 0,
+    "held": 0,
+    "frozen": 0,
+    "not_yet_effective": 0,
+    "debt": 2,
+    "granted_total": 3,
+    "next_expiry": None,
+    "version": 7,
+}
+CREDITS = {"client_id": "c-1", "enabled": True, "as_of": "2026-11-22T12:00:00Z", "credits": [BALANCE]}
+ANSWER = {
+    "appointment_type": "follow-up",
+    "allowed": False,
+    "reason": "insufficient_credits",
+    "message": "You need a credit for Follow-up session and have 0.",
+    "balance": 0,
+    "available": 0,
+    "shortfall": 1,
+    "would_use": [],
+    "packages": [{"id": "three-pack", "name": "Three", "url": None}],
+    "settings": {},
+    "as_of": "2026-11-22T12:00:00Z",
+}
+
+
+def entry(sequence: int) -> dict[str, Any]:
+    return {
+        "sequence": sequence,
+        "kind": "granted",
+        "amount": 3,
+        "balance_after": 3 * sequence,
+        "cause": {"kind": "package", "package_id": "three-pack"},
+        "occurred_at": "2026-11-22T12:00:00Z",
+    }
+
+
+def setting() -> dict[str, Any]:
+    cause = {"kind": "settings", "before": {"auto_repay": None}, "after": {"auto_repay": False}}
+    return entry(0) | {"sequence": None, "kind": "settings_changed", "amount": 0, "balance_after": None, "cause": cause}
+
+
+class Api:
+    """Answers what it was told to, and remembers what it was asked."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.answers: list[tuple[int, Any]] = []
+        self.asked: list[tuple[str, dict[str, str], str]] = []
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            parts = urlsplit(self.path)
+            told.asked.append((parts.path, dict(parse_qsl(parts.query)), self.headers["authorization"]))
+            status, body = told.answers.pop(0)
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body if isinstance(body, bytes) else json.dumps(body).encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        told = Api(f"http://127.0.0.1:{server.server_port}")
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield told
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def local(api: Api, tmp_path: Path) -> Target:
+    tokens = {"staff": TokenIssuer(tmp_path / "keys", "issuer").mint("staff", "demo")}
+
+    def client(service: str) -> Any:
+        raise AssertionError(f"{service} is not needed")
+
+    return Target("local", api.url, "t", "b", "/p", {}, client, "demo", LocalStack(tmp_path, tokens, "c-1"))
+
+
+@pytest.fixture
+def deployed(local: Target) -> Target:
+    return replace(local, practice_id=None, local=None)
+
+
+def run(target: Target, *words: str, **env: str) -> Ran:
+    return credits(*words, target=target, env=env)
+
+
+def test_balance_asks_as_staff_of_the_practice_and_shows_every_number(api: Api, local: Target) -> None:
+    api.answers = [(200, CREDITS)]
+    ran = run(local, "balance", "c-1", "--practice", "p2")
+    assert ran.code == 0
+    assert "follow-up" in ran.out
+    assert " -2 " in ran.out
+    assert "Follow-up session" not in ran.out, "ids suffice"
+    ((path, _, authorization),) = api.asked
+    assert path == "/v1/clients/c-1/credits"
+    claims = jwt.decode(authorization.removeprefix("Bearer "), options={"verify_signature": False})
+    assert (claims["role"], claims["practice_id"]) == ("staff", "p2")
+
+
+def test_json_is_the_answer_of_the_api_and_nothing_else(api: Api, local: Target) -> None:
+    api.answers = [(200, CREDITS)]
+    assert run(local, "--json", "balance", "c-1").json == CREDITS
+
+
+def test_a_client_without_credits_is_told_so(api: Api, local: Target) -> None:
+    api.answers = [(200, CREDITS | {"enabled": False, "credits": []})]
+    assert "switched off" in run(local, "balance", "c-1").out
+
+
+def test_a_negative_number_is_red(api: Api, local: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.answers = [(200, CREDITS)]
+    ran = run(local, "balance", "c-1", FORCE_COLOR="1")
+    assert "\x1b[1;31m-2" in ran.out
+
+
+def test_history_follows_the_pages_up_to_the_limit(api: Api, local: Target) -> None:
+    first = [entry(n) for n in range(205, 105, -1)]
+    second = [entry(n) for n in range(105, 85, -1)]
+    api.answers = [(200, {"items": first, "next_cursor": "more"}), (200, {"items": second, "next_cursor": "even"})]
+    ran = run(local, "history", "c-1", "follow-up", "--limit", "120", "--json")
+    assert ran.json == {"items": first + second, "next_cursor": "even"}
+    assert [query for _, query, _ in api.asked] == [{"limit": "100"}, {"limit": "20", "cursor": "more"}]
+    assert api.asked[0][0] == "/v1/clients/c-1/credits/follow-up/history"
+
+
+def test_history_ends_with_the_last_page_and_shows_settings_too(api: Api, local: Target) -> None:
+    api.answers = [(200, {"items": [entry(1), setting()], "next_cursor": None})]
+    ran = run(local, "history", "c-1", "follow-up")
+    assert ran.code == 0
+    assert "package_id=three-pack" in ran.out
+    assert "auto_repay=False" in ran.out
+    assert "There is more" not in ran.out
+
+
+def test_eligibility_of_one_type_says_why_and_what_helps(api: Api, local: Target) -> None:
+    api.answers = [(200, ANSWER)]
+    ran = run(local, "eligibility", "c-1", "follow-up", "--starts-at", "2026-12-01T10:00:00+01:00", "--seats", "2")
+    assert ran.code == 0
+    assert "insufficient_credits" in ran.out
+    assert "three-pack" in ran.out
+    assert ANSWER["message"] in ran.out
+    ((path, query, _),) = api.asked
+    assert path == "/v1/eligibility"
+    assert query == {
+        "client_id": "c-1",
+        "appointment_type": "follow-up",
+        "starts_at": "2026-12-01T10:00:00+01:00",
+        "seats": "2",
+    }
+
+
+def test_eligibility_without_a_type_shows_every_type(api: Api, local: Target) -> None:
+    used = {"allowed": True, "reason": "ok", "would_use": [{"lot_id": "lot_1", "amount": 1, "expires_at": None}]}
+    api.answers = [(200, {"items": [ANSWER, ANSWER | used | {"appointment_type": "initial"}]})]
+    ran = run(local, "eligibility", "c-1")
+    assert "initial" in ran.out
+    assert "lot_1" in ran.out
+    assert api.asked[0][1] == {"client_id": "c-1", "seats": "1"}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (
+            404,
+            {"status": 404, "detail": "There is no such client.", "request_id": "req-7"},
+            "no such client. (request req-7)",
+        ),
+        (
+            422,
+            {"detail": "Not so.", "errors": [{"pointer": "/query/limit", "code": "x", "detail": "at most 100"}]},
+            "422: Not so. /query/limit: at most 100.",
+        ),
+        (503, {"message": "Service Unavailable"}, "503: Service Unavailable"),
+        (502, b"<html>", "The API answered 502."),
+        (200, b"<html>", "not JSON"),
+    ],
+)
+def test_a_problem_answer_is_one_sentence(api: Api, local: Target, status: int, body: Any, told: str) -> None:
+    api.answers = [(status, body)]
+    ran = run(local, "balance", "c-1", "--json")
+    assert (ran.code, ran.out) == (1, "")
+    assert told in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_nobody_listening_is_one_sentence(api: Api, local: Target) -> None:
+    ran = run(replace(local, api_url="http://127.0.0.1:9"), "balance", "c-1")
+    assert (ran.code, ran.out) == (1, "")
+    assert "does not answer" in ran.err
+
+
+def test_a_proxy_of_the_environment_is_not_asked_about_this_machine(api: Api, local: Target) -> None:
+    api.answers = [(200, CREDITS)]
+    assert run(local, "balance", "c-1", http_proxy="http://127.0.0.1:9").code == 0
+
+
+def test_a_deployed_stack_is_asked_with_the_token_of_the_environment(api: Api, deployed: Target) -> None:
+    api.answers = [(200, CREDITS)]
+    assert run(deployed, "balance", "c-1", CREDITS_TOKEN="theirs").code == 0
+    assert api.asked[0][2] == "Bearer theirs"
+
+
+def test_a_deployed_stack_without_a_token_is_one_sentence(api: Api, deployed: Target) -> None:
+    ran = run(deployed, "balance", "c-1", CREDITS_TOKEN="")
+    assert (ran.code, ran.out) == (1, "")
+    assert "CREDITS_TOKEN" in ran.err
+    assert run(deployed, "balance", "c-1", "--practice", "p1", CREDITS_TOKEN="theirs").code == 2
+    assert not api.asked
+
+
+def test_tokens_of_a_deployed_stack_come_from_its_issuer(deployed: Target) -> None:
+    ran = run(deployed, "token", "--role", "staff")
+    assert (ran.code, ran.out) == (1, "")
+    assert "issuer" in ran.err
+    assert "CREDITS_TOKEN" in ran.err
+
+
+def test_a_token_is_sent_to_nobody_in_the_clear(deployed: Target) -> None:
+    ran = run(replace(deployed, api_url="http://api.example.com"), "balance", "c-1", CREDITS_TOKEN="theirs")
+    assert ran.code == 1
+    assert "neither HTTPS nor on this machine" in ran.err
