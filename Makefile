@@ -47,7 +47,7 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 
 bench: $(STAMP)
-	$(BIN)/python -m tests.load.bench $(BENCH)
+	$(BIN)/python -m bench $(BENCH)
 
 soak: $(STAMP)
 	$(BIN)/pytest -m soak $(SOAK)

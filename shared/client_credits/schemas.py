@@ -18,7 +18,7 @@ from client_credits.domain.catalogue import AppointmentType, Expiry, ExpiryKind,
 from client_credits.domain.entries import Entry, Posting
 from client_credits.domain.expiry import fixed_end
 from client_credits.domain.ids import ID_PATTERN
-from client_credits.domain.records import Client, Parked, SettingsChange
+from client_credits.domain.records import MAX_CUSTOMERS, Client, Parked, SettingsChange
 from client_credits.domain.settings import Settings
 from client_credits.domain.wallet import MAX_CREDITS, MAX_TYPES, Lot, Wallet
 from client_credits.operations.answers import Eligibility
@@ -239,7 +239,7 @@ class ClientPut(Request):
     id: Id | None = Field(default=None, description="May be repeated from the path, not changed.")
     name: Text | None = None
     email: Annotated[str, Field(strict=True, pattern=r"^[^@\s]{1,64}@[^@\s]{1,255}$")] | None = None
-    stripe_customers: Annotated[list[Id], Field(max_length=40)] = Field(default_factory=list)
+    stripe_customers: Annotated[list[Id], Field(max_length=MAX_CUSTOMERS)] = Field(default_factory=list)
     external_ids: Annotated[dict[Id, Id], Field(max_length=20)] = Field(default_factory=dict)
 
     def client(self, client_id: str) -> Client:

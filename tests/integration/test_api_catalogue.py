@@ -1,11 +1,13 @@
 """Appointment types and packages over HTTP: created, replaced, mapped to prices, archived, listed."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.support.api import Api, api_beside
-from tests.support.builders import DAY, NOW
+from tests.support.builders import DAY, NOW, a_package
 from tests.support.stock import (
+    OFFERED,
     balances,
     catalogue,
     client,
@@ -18,6 +20,11 @@ from tests.support.stock import (
     put,
     read,
 )
+
+from client_credits.domain.catalogue import Package
+from client_credits.domain.records import Account
+from client_credits.store import writes
+from client_credits.store.codec import to_json
 
 PACKAGE = "/v1/packages/ten-pack"
 DEFAULTS: dict[str, Any] = {
@@ -292,18 +299,24 @@ def test_a_package_without_credits_grants_nothing_and_says_so(api: Api) -> None:
     assert read(api, "/v1/parked")["items"] == []
 
 
-def test_a_full_catalogue_is_refused_with_limit_reached(api: Api) -> None:
-    """One item holds it: what would not fit is refused, not broken."""
-    urls = f"https://x/{'a' * 2000}"
-    statuses = []
-    for number in range(200):
-        reply = api("PUT", f"/v1/packages/p{number}", {"name": "n" * 200, "url": urls})
-        statuses.append(reply.status)
-        if reply.status != 201:
-            assert (reply.status, reply.code) == (409, "limit_reached")
-            break
-    assert statuses[-1] == 409
-    assert read(api, "/v1/packages/p0")["name"] == "n" * 200
+def crowd(size: int, letter: str) -> dict[str, Package]:
+    ids = [f"p{number:04}" for number in range(size)]
+    return {p: a_package(p, name=letter * 200, credits={}, stripe_prices=()) for p in ids}
+
+
+@pytest.mark.parametrize("letter", ["n", "\N{SEEDLING}"], ids=["one byte", "four bytes"])
+def test_a_full_catalogue_is_refused_with_limit_reached(api: Api, letter: str) -> None:
+    """One item, of at most 400 KB in bytes, holds it: what would not fit is refused, not broken."""
+    furnished(api)
+    full = replace(OFFERED, packages=crowd(1000, letter), version=1)
+    each = len(to_json(full).encode()) // 1000
+    full = replace(full, packages=crowd(349_900 // each, letter))
+    account = Account("p1", created_at=NOW, catalogue_version=2, version=2)
+    api.store.commit([writes.account(account), writes.catalogue("p1", full)])
+    with nothing_written(api):
+        reply = api("PUT", PACKAGE, {"name": letter * 200})
+    assert (reply.status, reply.code) == (409, "limit_reached")
+    assert put(api, "/v1/packages/p0000", {"name": "short"}).status == 200
 
 
 # --- Lists

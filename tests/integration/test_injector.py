@@ -14,7 +14,7 @@ APPLIED, NOT_APPLIED = 1, 0
 class Counter:
     """A naive counter: one `ADD` per call, so that whatever is carried out twice is seen."""
 
-    def __init__(self, engine: Engine, *, tokens: bool = False) -> None:
+    def __init__(self, engine: Engine, *, tokens: bool = True) -> None:
         self.faulty = faulty(engine, tokens=tokens)
         self.injector = self.faulty.injector
         self.client = self.faulty.client
@@ -150,36 +150,29 @@ def test_unprocessed_keys_are_the_second_half_of_those_asked_for(engine: Engine)
 # -- request tokens ----------------------------------------------------------------------------
 
 
-def test_without_tokens_a_naive_write_is_applied_again_by_botocores_own_retry(moto: Engine) -> None:
-    counter = Counter(moto)
+def test_without_tokens_a_naive_write_is_applied_again_by_botocores_own_retry(engine: Engine) -> None:
+    counter = Counter(engine, tokens=False)
     counter.injector.plan(Plan(Fault.LOST_RESPONSE, call=0))
     counter.add()
     assert counter.value() == 2
 
 
-def test_with_tokens_botocores_retry_gets_the_first_success(moto: Engine) -> None:
-    counter = Counter(moto, tokens=True)
+def test_with_tokens_botocores_retry_gets_the_first_success(engine: Engine) -> None:
+    counter = Counter(engine, tokens=True)
     counter.injector.plan(Plan(Fault.LOST_RESPONSE, call=0))
     counter.add()
     assert counter.value() == 1
 
 
-def test_the_emulator_keeps_tokens_itself(emulator: Engine) -> None:
-    counter = Counter(emulator)
-    counter.injector.plan(Plan(Fault.LOST_RESPONSE, call=0))
-    counter.add()
-    assert counter.value() == 1
-
-
-def test_a_new_call_has_a_new_token(moto: Engine) -> None:
-    counter = Counter(moto, tokens=True)
+def test_a_new_call_has_a_new_token(engine: Engine) -> None:
+    counter = Counter(engine)
     counter.add()
     counter.add()
     assert counter.value() == 2
 
 
 def test_a_token_is_forgotten_after_ten_minutes(moto: Engine) -> None:
-    counter = Counter(moto, tokens=True)
+    counter = Counter(moto)
     update = {
         "TableName": counter.table,
         "Key": {"pk": {"S": "counter"}, "sk": {"S": "counter"}},
@@ -194,7 +187,7 @@ def test_a_token_is_forgotten_after_ten_minutes(moto: Engine) -> None:
 
 
 def test_a_token_with_other_content_is_refused(moto: Engine) -> None:
-    counter = Counter(moto, tokens=True)
+    counter = Counter(moto)
     item = {"pk": {"S": "a"}, "sk": {"S": "b"}}
     put = {"TableName": counter.table, "Item": item}
     other = {"TableName": counter.table, "Item": item | {"n": {"N": "1"}}}
@@ -205,7 +198,7 @@ def test_a_token_with_other_content_is_refused(moto: Engine) -> None:
 
 
 def test_the_shim_lets_reads_through(moto: Engine) -> None:
-    counter = Counter(moto, tokens=True)
+    counter = Counter(moto)
     assert isinstance(counter.injector._send, RememberedTokens)
     counter.add()
     key = {"pk": {"S": "counter"}, "sk": {"S": "counter"}}

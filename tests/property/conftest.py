@@ -5,7 +5,7 @@
 
 import os
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 settings.register_profile(
@@ -15,6 +15,7 @@ settings.register_profile(
     database=None,
     max_examples=150,
     stateful_step_count=25,
+    phases=[Phase.explicit, Phase.generate, Phase.shrink],
     suppress_health_check=SLOW,
 )
 settings.register_profile(

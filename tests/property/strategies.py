@@ -37,7 +37,14 @@ def _lot(lot_id: str, drawn: tuple[int, int, int, int, int, tuple[str, ...]]) ->
     effective_at = NOW + start * HOUR
     expires_at = effective_at + length * HOUR if length else None
     return Lot(
-        lot_id, remaining + gone, remaining, effective_at, expires_at, LotSource.PURCHASE, priority, frozen=frozen
+        lot_id=lot_id,
+        granted=remaining + gone,
+        remaining=remaining,
+        effective_at=effective_at,
+        expires_at=expires_at,
+        source=LotSource.PURCHASE,
+        priority=priority,
+        frozen=frozen,
     )
 
 

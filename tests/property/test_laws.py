@@ -76,7 +76,7 @@ def test_settling_in_parts_comes_to_the_same_wallet(
     wallet: Wallet, settings: Settings, now: datetime, limit: int
 ) -> None:
     whole = settled(wallet, now, settings)
-    wallet, parts = wallet, []
+    parts: list[Entry] = []
     for _ in range(60):
         change = settled(wallet, now, settings, limit=limit)
         assert len(change.entries) + len(change.repayments) <= limit

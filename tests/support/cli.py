@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -65,20 +66,20 @@ class Stack:
         return int(found["Attributes"][name])
 
 
+@cache
+def _moto_client(service: str) -> Any:
+    """One for all tests: making one takes longer than most of them, and moto forgets by itself."""
+    return botocore.session.Session().create_client(service, region_name="us-east-1")
+
+
 @contextmanager
 def moto_stack(directory: Path, *, is_local: bool = True) -> Iterator[Stack]:
     """A table, queues and a bus as the template declares them; local or, by name alone, deployed."""
     with mock_aws():
-        session = botocore.session.Session()
-        made: dict[str, Any] = {}
         fakes: dict[str, Any] = {}
 
         def client(service: str) -> Any:
-            if service in fakes:
-                return fakes[service]
-            if service not in made:
-                made[service] = session.create_client(service, region_name="us-east-1")
-            return made[service]
+            return fakes.get(service) or _moto_client(service)
 
         create_table(client("dynamodb"), "credits")
         client("events").create_event_bus(Name="credits-bus")

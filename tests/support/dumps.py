@@ -18,16 +18,25 @@ _OUR_INSTANTS = frozenset({"recorded_at", "created_at", "received_at", "archived
 _CHANGED_AT = re.compile(r"^changed#[^#]+#")
 
 
-def dump(table: Table, client: Any) -> list[Record]:
-    """Every item, its body parsed, in key order."""
-    found: list[Record] = []
+def items_of(table: Table, client: Any) -> list[dict[str, Any]]:
+    """Every item as DynamoDB writes it."""
+    found: list[dict[str, Any]] = []
     start: dict[str, Any] = {}
     while True:
         page = client.scan(TableName=table.name, ConsistentRead=True, **start)
-        found += map(_parsed, page["Items"])
+        found += page["Items"]
         if "LastEvaluatedKey" not in page:
-            return sorted(found, key=lambda item: (item["pk"], item["sk"]))
+            return found
         start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+
+def records_of(items: Iterable[dict[str, Any]]) -> list[Record]:
+    """The items with their bodies parsed, in key order."""
+    return sorted(map(_parsed, items), key=lambda record: (record["pk"], record["sk"]))
+
+
+def dump(table: Table, client: Any) -> list[Record]:
+    return records_of(items_of(table, client))
 
 
 def _parsed(item: dict[str, Any]) -> Record:

@@ -7,11 +7,11 @@ taken off, and the one handler that remains decides whether the request is sent,
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from io import BytesIO
 from typing import Any
+from uuid import uuid4
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ReadTimeoutError
@@ -186,6 +186,22 @@ class RememberedTokens:
         return answer
 
 
+class ForgottenTokens:
+    """An engine that keeps tokens, as one that keeps none: each attempt comes with a token of its own.
+
+    So is DynamoDB once ten minutes have passed: what a write is guarded by then is its conditions alone.
+    """
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+
+    def __call__(self, request: AWSPreparedRequest) -> AWSResponse:
+        token = json.loads(request.body).get("ClientRequestToken")
+        if token:  # of the same length, so that the headers hold
+            request.body = request.body.replace(token.encode(), str(uuid4()).encode())
+        return self._send(request)
+
+
 @dataclass(frozen=True, slots=True)
 class Faulty:
     """A client whose requests pass through its injector. `clock` is the tokens', in seconds."""
@@ -195,14 +211,16 @@ class Faulty:
     clock: list[float]
 
 
-def faulty(engine: Engine, *, tokens: bool = False) -> Faulty:
-    """A new client of `engine` with an injector; `tokens` for an engine that keeps none of its own."""
+def faulty(engine: Engine, *, tokens: bool = True) -> Faulty:
+    """A new client of `engine` with an injector. `tokens`: what becomes of a repeated transaction's."""
     client = engine.client()
     clock = [0.0]
-    send = engine.sender(client)
-    wire = _wire(send)
-    injector = Injector(client, RememberedTokens(wire, lambda: clock[0]) if tokens else wire)
-    return Faulty(client, injector, clock)
+    wire = _wire(engine.sender(client))
+    if engine.name == "moto":
+        wire = RememberedTokens(wire, lambda: clock[0]) if tokens else wire
+    elif not tokens:
+        wire = ForgottenTokens(wire)
+    return Faulty(client, Injector(client, wire), clock)
 
 
 def _wire(send: Any) -> Send:
@@ -216,13 +234,3 @@ def _wire(send: Any) -> Send:
         return answer
 
     return through_moto
-
-
-@contextmanager
-def planned(injector: Injector, plan: Plan) -> Iterator[Injector]:
-    """Strikes as planned within the block and not after it."""
-    injector.plan(plan)
-    try:
-        yield injector
-    finally:
-        injector.plan(None)

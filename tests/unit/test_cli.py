@@ -1,19 +1,23 @@
 """The `credits` command as such: its commands, its options, the stack it finds, and how it fails."""
 
+import atexit
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
+from tests.support.cli import Ran, credits
 
 from client_credits.cli import target as targets
 from client_credits.local.tokens import AUDIENCE, TokenIssuer
-from tests.support.cli import Ran, credits
 
 ISSUER = "http://127.0.0.1:9/identity"
 
@@ -32,9 +36,19 @@ def described(no_repository: Path) -> Path:
     return describe(no_repository)
 
 
+@cache
+def signing_keys() -> Path:
+    """One key for all tests, since making one takes longer than most of them."""
+    directory = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, directory)
+    TokenIssuer(directory, ISSUER).key_set()
+    return directory
+
+
 def describe(folder: Path, **changes: Any) -> Path:
     directory = folder / ".local"
     directory.mkdir(exist_ok=True)
+    (directory / "keys").symlink_to(signing_keys())
     issuer = TokenIssuer(directory / "keys", ISSUER)
     told = {
         "api_url": "http://127.0.0.1:9",
@@ -120,7 +134,12 @@ def test_a_description_that_is_none_is_one_sentence(no_repository: Path, content
 
 
 def test_a_stack_that_does_not_answer_is_one_sentence(described: Path) -> None:
-    for words in (("verify",), ("balance", "c-17"), ("practice", "create", "p2"), ("trigger", "stripe", "--file", "x")):
+    for words in (
+        ("verify",),
+        ("balance", "c-17"),
+        ("practice", "create", "p2"),
+        ("trigger", "stripe", "checkout-completed"),
+    ):
         ran = credits(*words)
         assert (ran.code, ran.out) == (1, "")
         assert ran.err.count("\n") == 1, ran.err

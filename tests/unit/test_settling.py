@@ -168,6 +168,25 @@ def test_a_repayment_is_dated_when_both_the_debt_and_the_credit_were_there() -> 
     assert settled(old_debt).entries[0].source_id == "repay/lot-1/b1/2026-11-20T12:00:00Z"
 
 
+def test_credits_set_aside_repay_a_debt_from_the_instant_their_hold_lapses() -> None:
+    """`ends` burns first but was held until an hour ago; by then `never` had repaid."""
+    wallet = a_wallet(
+        a_lot("ends", 1, expires_at=NOW + 9 * DAY),
+        a_lot("never", 1),
+        debts=(a_debt("b1", 2, since=NOW - 3 * HOUR),),
+        holds=(a_hold(("ends", 1), until=NOW - HOUR),),
+    )
+    change = settled(wallet)
+    assert told(change) == [("repaid", 0), ("repaid", 0)]
+    assert [e.occurred_at for e in change.entries] == [NOW - 3 * HOUR, NOW - HOUR]
+    assert [r.lot.lot_id for r in change.repayments] == ["never", "ends"]
+
+
+def test_a_debt_waits_for_the_lapse_of_a_hold() -> None:
+    wallet = a_wallet(a_lot("1", 1), debts=(a_debt(),), holds=(a_hold(("1", 1), until=NOW + HOUR),))
+    assert next_due(wallet, NOW, RULES) == NOW + HOUR
+
+
 # -- both, in the order in which they fell due -------------------------------------------------
 
 
@@ -251,6 +270,18 @@ def test_a_limit_counts_the_bookings_that_learn_who_repaid_them() -> None:
     assert (len(change.entries), len(change.repayments)) == (1, 2)
     assert [d.ref for d in change.wallet.debts] == ["b3"]
     assert not settled(settled(change.wallet, limit=3).wallet).made
+
+
+def test_a_repayment_that_finds_no_room_keeps_its_turn_before_what_fell_due_later() -> None:
+    """With room for one record the repayment (an entry and a booking) must wait; so must the later end."""
+    wallet = a_wallet(
+        a_lot("gone", 1, expires_at=NOW - 3 * HOUR),
+        a_lot("payer", 1, effective_at=NOW - 2 * HOUR, expires_at=NOW - HOUR),
+        debts=(a_debt("b1", 1, since=NOW - 2 * HOUR, starts_at=NOW - 90 * timedelta(minutes=1)),),
+    )
+    change = settled(wallet, limit=2)
+    assert told(change) == [("expired", -1)]
+    assert told(settled(change.wallet, limit=2)) == [("repaid", 0)]
 
 
 def test_with_no_room_nothing_is_settled() -> None:

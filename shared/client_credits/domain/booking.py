@@ -194,7 +194,8 @@ def restore(change: Change, booking: Booking, act: Act, settings: Settings, room
     for number, payer in enumerate(booking.payers):
         lot = _returning_lot(wallet.lot(payer.lot.lot_id), payer, number, cancelled, act, settings)
         wallet = wallet.with_lot(lot)
-        postings.append(Posting(payer.amount, lot_id=lot.lot_id))
+        made_from = lot.parent if lot.lot_id != payer.lot.lot_id else None
+        postings.append(Posting(payer.amount, lot_id=lot.lot_id, made_from=made_from))
     if not postings:
         return change, booking
     change = change.record(wallet, EntryKind.RESTORED, act, tuple(postings))

@@ -18,12 +18,19 @@ class EntryKind(StrEnum):
     RESTORED = "restored"
     FORFEITED = "forfeited"
     EXPIRED = "expired"
+    ADJUSTED = "adjusted"
+    EXTENDED = "extended"
+    VOIDED = "voided"
+    TRANSFERRED_IN = "transferred_in"
+    TRANSFERRED_OUT = "transferred_out"
 
 
 class CauseKind(StrEnum):
     PACKAGE = "package"
     BOOKING = "booking"
+    STAFF = "staff"
     SCHEDULE = "schedule"
+    TRANSFER = "transfer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +51,15 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """A signed number of credits of one lot, or of one debt (minus: more is owed)."""
+    """A signed number of credits of one lot, or of one debt (minus: more is owed).
+
+    `made_from` names the lot that this one was made from, where the posting makes a lot.
+    """
 
     amount: int
     lot_id: str | None = None
     debt: str | None = None
+    made_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ CreditsError
 ├── NotFound           there is no such thing for this caller
 ├── Conflict           the state forbids it; reading again may help
 │   ├── InsufficientCredits, VersionConflict, LimitReached, ConfirmationRequired
-│   └── AlreadyResolved, AlreadyMapped
+│   └── AlreadyResolved, AlreadyMapped, LotClosed, KeyReused
 └── Busy               too much contention; the same request may be sent again
 """
 
@@ -60,6 +60,16 @@ class InsufficientCredits(Conflict):
 
 class VersionConflict(Conflict):
     code = "version_conflict"
+
+
+class LotClosed(Conflict):
+    code = "lot_closed"
+
+
+class KeyReused(Conflict):
+    """An idempotency key that stands for another request already."""
+
+    code = "idempotency_key_reused"
 
 
 class LimitReached(Conflict):

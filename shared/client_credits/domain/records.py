@@ -7,6 +7,8 @@ from typing import Any
 
 from client_credits.domain.payments import Payment
 
+MAX_CUSTOMERS = 40  # listed with one client; a customer linked beyond is the client's all the same
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -53,6 +55,7 @@ class EntryRef:
     appointment_type: str
     sequence: int
     amount: int
+    client_id: str | None = None  # where it is not the operation's own client
 
 
 @dataclass(frozen=True, slots=True)

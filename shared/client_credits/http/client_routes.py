@@ -21,7 +21,20 @@ from client_credits.operations.listing import Position
 from client_credits.store.store import Period, Wanted, effective_settings
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
-Kind = Literal["granted", "repaid", "spent", "restored", "forfeited", "expired", "settings_changed"]
+Kind = Literal[
+    "granted",
+    "repaid",
+    "spent",
+    "restored",
+    "forfeited",
+    "expired",
+    "adjusted",
+    "extended",
+    "voided",
+    "transferred_in",
+    "transferred_out",
+    "settings_changed",
+]
 assert {*EntryKind} | {"settings_changed"} == set(Kind.__args__)  # type: ignore[attr-defined]
 
 

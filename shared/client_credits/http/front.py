@@ -87,8 +87,10 @@ class Front:
         return answer
 
     def _answer(self, event: dict[str, Any], context: Any, request_id: str) -> Answer:
-        method, path = event["requestContext"]["http"]["method"], _path(event)
-        caller = self._caller(event, method, path)
+        # Decoded once and for all, so that who may call a path and which route it is are the same question.
+        event = event | {"rawPath": unquote(str(event.get("rawPath", "/")))}
+        method = event["requestContext"]["http"]["method"]
+        caller = self._caller(event, method, _path(event))
         if method in WITH_BODY:
             event = event | {"body": _checked_body(event), "isBase64Encoded": False}
             event["headers"] = event.get("headers", {}) | {"content-type": "application/json"}
@@ -188,11 +190,11 @@ def _pointer(location: tuple[str | int, ...]) -> str:
 
 
 def _path(event: dict[str, Any]) -> str:
-    """The path without the stage, percent-decoded once."""
-    path, stage = str(event.get("rawPath", "/")), event["requestContext"].get("stage", "$default")
+    """The path without the stage."""
+    path, stage = str(event["rawPath"]), event["requestContext"].get("stage", "$default")
     if stage != "$default" and path.startswith(f"/{stage}/"):
-        path = path[len(stage) + 1 :]
-    return unquote(path)
+        return path[len(stage) + 1 :]
+    return path
 
 
 def _query(event: dict[str, Any]) -> dict[str, str]:

@@ -2,17 +2,19 @@
 
 Whoever starts it hands over the reading end of a pipe as standard input and keeps the writing end. However that
 process dies, kill -9 included, the pipe closes, and the emulator ends with it; its workers read from pipes of the
-emulator and end in turn. Nothing stays behind.
+emulator and end in turn. Nothing stays behind, the description of the stack in the working directory neither.
 """
 
 import os
 import sys
 import threading
+from pathlib import Path
 
 
 def _end_with_parent(descriptor: int) -> None:
     while os.read(descriptor, 1):
         pass
+    Path("stack.json").unlink(missing_ok=True)
     os._exit(1)
 
 

@@ -264,10 +264,10 @@ def history(
         raise NotFound("There is no such client or appointment type.")
     if not loaded.settings.enabled:
         return HistoryPage([], None)
-    if start.entry is None:
-        unwritten = _unwritten(loaded.wallets[type_id], now, loaded.settings)
-        stored = [e for e in unwritten if only.holds(e.kind, e.occurred_at)] + stored
-    return _merged(stored, changes[0].result(), changes[1].result(), limit, start)
+    settled = _settled(loaded.wallets[type_id], now, loaded.settings)
+    stored = [e for e in _unwritten(settled, start) if only.holds(e.kind, e.occurred_at)] + stored
+    begun = start if start.entry else _newest(settled.wallet, now)
+    return _merged(stored, changes[0].result(), changes[1].result(), limit, begun)
 
 
 @cache
@@ -275,9 +275,16 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=3, thread_name_prefix="history")
 
 
-def _unwritten(wallet: Wallet, now: datetime, settings: Settings) -> list[Entry]:
+def _unwritten(settled: Change, start: HistoryPosition) -> list[Entry]:
     """Entries of what fell due and no one has written yet, newest first; they will be written just so."""
-    return list(reversed(_settled(wallet, now, settings).entries))
+    return [e for e in reversed(settled.entries) if start.entry is None or _sort_key(e) < start.entry]
+
+
+def _newest(wallet: Wallet, now: datetime) -> HistoryPosition:
+    """Where a history begins, so that what is written while someone reads on stays out of later pages."""
+    after_all = keys.entry("", "", wallet.appointment_type, wallet.sequence + 1)[1]
+    from_now = keys.settings_change("", None, sortable(now), "~")[1]
+    return HistoryPosition(after_all, from_now, from_now)
 
 
 def _merged(

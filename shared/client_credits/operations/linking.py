@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from client_credits.domain.payments import CustomerLink
-from client_credits.domain.records import Client
+from client_credits.domain.records import MAX_CUSTOMERS, Client
 from client_credits.operations import resolving
 from client_credits.operations.committing import once
 from client_credits.store import writes
@@ -30,7 +30,8 @@ def apply_link(store: Store, practice_id: str, link: CustomerLink, now: datetime
         customer = link.customer
         known = loaded.client or Client(link.client_id, created_at=now)
         owner = loaded.links.get(("customer", customer or ""), link.client_id)
-        if customer and owner == link.client_id and customer not in known.stripe_customers:
+        listed = customer in known.stripe_customers or len(known.stripe_customers) >= MAX_CUSTOMERS
+        if customer and owner == link.client_id and not listed:
             known = replace(known, stripe_customers=(*known.stripe_customers, customer))
         if known != loaded.client:
             items.append(writes.client(practice_id, known))

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from client_credits.domain.ids import derived_id
 from client_credits.domain.payments import Payment, Unsupported
 from client_credits.domain.records import Parked
+from client_credits.operations.committing import once
 from client_credits.store import writes
-from client_credits.store.store import Store
-from client_credits.store.table import Conflicted
+from client_credits.store.store import Store, Wanted
 
 RAW_KEPT = timedelta(days=30)
 
@@ -52,7 +52,10 @@ def _park(
     items = [writes.parked(practice_id, record)]
     if raw is not None and raw_until is not None:
         items.append(writes.raw_event(practice_id, record.parked_id, raw, raw_until))
-    try:
-        store.commit(items)
-    except Conflicted:
-        return  # parked before
+
+    def attempt() -> None:
+        # Only finding it there says that it was parked before: a conflict may be mere contention.
+        if store.load(practice_id, Wanted(parked_id=record.parked_id)).parked is None:
+            store.commit(items)
+
+    once(attempt)

@@ -17,7 +17,7 @@ from client_credits.domain.errors import (
     Problem,
 )
 from client_credits.domain.ids import derived_id
-from client_credits.domain.records import Account, Client, SettingsChange
+from client_credits.domain.records import MAX_CUSTOMERS, Account, Client, SettingsChange
 from client_credits.operations import listing, resolving
 from client_credits.operations.committing import once
 from client_credits.store import keys, writes
@@ -26,7 +26,6 @@ from client_credits.store.store import Store, Wanted
 from client_credits.store.table import Write
 
 CATALOGUE_BYTES = 350_000  # of the 400 KB an item may have
-MAX_CUSTOMERS = 40
 
 
 def create_practice(store: Store, practice_id: str, now: datetime) -> bool:
@@ -187,7 +186,7 @@ def _check_package(package: Package, catalogue: Catalogue) -> None:
 
 
 def _commit_catalogue(store: Store, account: Account, changed: Catalogue) -> None:
-    if len(to_json(changed)) > CATALOGUE_BYTES:
+    if len(to_json(changed).encode()) > CATALOGUE_BYTES:
         raise LimitReached("The catalogue is full: shorten names and URLs, or drop unused packages.")
     moved = replace(account, catalogue_version=changed.version + 1)
     store.commit([writes.catalogue(account.practice_id, changed), writes.account(moved)])
@@ -212,8 +211,11 @@ def put_client(store: Store, practice_id: str, wanted: Client, now: datetime) ->
         changed = replace(wanted, overrides=overrides, created_at=created_at, version=version)
         if changed != known:
             dropped = set(known.stripe_customers if known else ()) - set(wanted.stripe_customers)
-            items = _links(practice_id, wanted.client_id, links, loaded.links, dropped)
-            store.commit([writes.client(practice_id, changed), *items])
+            freed = _free_links(store, practice_id, wanted.client_id, dropped)
+            claimed = [
+                writes.link(practice_id, *pair, wanted.client_id, None) for pair in links if pair not in loaded.links
+            ]
+            store.commit([writes.client(practice_id, changed), *claimed, *freed])
         return changed, known is None
 
     answer = once(attempt)
@@ -222,13 +224,16 @@ def put_client(store: Store, practice_id: str, wanted: Client, now: datetime) ->
     return answer
 
 
-def _links(
-    practice_id: str,
-    client_id: str,
-    wanted: tuple[tuple[str, str], ...],
-    found: dict[tuple[str, str], str],
-    dropped: set[str],
-) -> list[Write]:
-    claimed = [writes.link(practice_id, *pair, client_id, None) for pair in wanted if pair not in found]
-    freed = [writes.link(practice_id, "customer", c, None, client_id) for c in sorted(dropped)]
-    return claimed + freed
+def _free_links(store: Store, practice_id: str, client_id: str, dropped: set[str]) -> list[Write]:
+    """The writes that make these customers nobody's; what one transaction would not hold is committed first."""
+    links = tuple(("customer", customer) for customer in sorted(dropped))
+    owned = [pair for pair, owner in _owners(store, practice_id, links).items() if owner == client_id]
+    freed = [writes.link(practice_id, *pair, None, client_id) for pair in owned]
+    while len(freed) > MAX_CUSTOMERS:
+        store.commit(freed[:MAX_CUSTOMERS])
+        freed = freed[MAX_CUSTOMERS:]
+    return freed
+
+
+def _owners(store: Store, practice_id: str, links: tuple[tuple[str, str], ...]) -> dict[tuple[str, str], str]:
+    return store.load(practice_id, Wanted(links=links)).links if links else {}

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from client_credits.domain.entries import Actor, Entry
 from client_credits.domain.errors import AlreadyResolved, Invalid, NotFound, Problem
 from client_credits.domain.records import Parked, ParkedState
+from client_credits.operations import editing
 from client_credits.operations.committing import once
 from client_credits.operations.payments import (
     PARKED_FATES,
@@ -66,11 +67,7 @@ def entries_of(store: Store, practice_id: str, outcome: LineOutcome) -> list[Ent
     done = outcome.operation
     if done is None or store.rehearsing:
         return []
-    return [
-        entry
-        for ref in done.entries
-        for entry in store.entries(practice_id, done.client_id, ref.appointment_type, [ref.sequence])
-    ]
+    return editing.entries_of(store, practice_id, done)
 
 
 def dismiss(store: Store, practice_id: str, parked_id: str, now: datetime, actor: Actor, reason: str) -> Parked:

@@ -37,6 +37,8 @@ class Wanted:
     bookings: tuple[str, ...] = ()
     links: tuple[tuple[str, str], ...] = ()  # (kind, external id)
     parked_id: str | None = None
+    others: tuple[str, ...] = ()  # further clients
+    also: tuple[tuple[str, str], ...] = ()  # further wallets: (client id, appointment type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +85,17 @@ class Loaded:
     bookings: dict[str, Booking]
     links: dict[tuple[str, str], str]
     parked: Parked | None
+    also: dict[tuple[str, str], Wallet]
+    others: dict[str, Client]
 
     @property
     def settings(self) -> Settings:
         """What holds for the loaded client, or for the account where none was loaded."""
         return effective_settings(self.account, self.client)
+
+    def settings_of(self, client_id: str) -> Settings:
+        """What holds for another client whose wallets were loaded."""
+        return effective_settings(self.account, self.others.get(client_id))
 
 
 def effective_settings(account: Account, client: Client | None) -> Settings:
@@ -152,6 +160,8 @@ class Store:
         found += [keys.link(practice_id, kind, external) for kind, external in wanted.links]
         if wanted.parked_id:
             found.append(keys.parked(practice_id, wanted.parked_id))
+        found += [keys.wallet(practice_id, *pair) for pair in wanted.also]
+        found += [keys.client(practice_id, client_id) for client_id in wanted.others]
         return found
 
     def _fresh(self, practice_id: str, items: dict[Key, Item], version: int) -> Catalogue:
@@ -197,6 +207,12 @@ class Store:
             bookings=bookings,
             links=links,
             parked=_record(Parked, items.get(keys.parked(practice_id, wanted.parked_id or ""))),
+            also={pair: wallet_of(practice_id, *pair, items) for pair in wanted.also},
+            others={
+                other: profile
+                for other in wanted.others
+                if (profile := _record(Client, items.get(keys.client(practice_id, other))))
+            },
         )
 
     # -- lists ---------------------------------------------------------------------------------

@@ -1,0 +1,342 @@
+"""Staff's edits, gifts and transfers: each one transaction, those with a key at most once.
+
+An idempotency key becomes the source id `api/<key>`: the same request again is answered with the
+entries it wrote then, another request under the same key is refused. Replacing numbers needs no
+key, because it holds only for the versions that were seen.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+
+from client_credits.domain import editing
+from client_credits.domain.entries import Act, Actor, Cause, CauseKind, Change, Entry
+from client_credits.domain.errors import Invalid, KeyReused, NotFound, Problem
+from client_credits.domain.expiry import expires_at as end_of
+from client_credits.domain.granting import add_lot
+from client_credits.domain.ids import derived_id
+from client_credits.domain.records import EntryRef, Operation
+from client_credits.domain.transferring import transfer as move
+from client_credits.domain.wallet import MAX_CREDITS, MAX_TYPES, Wallet
+from client_credits.operations.committing import once, room_for, settled, wallet_writes
+from client_credits.store import writes
+from client_credits.store.store import Loaded, Store, Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """A request under an idempotency key; `content` is what was asked, as text."""
+
+    key: str
+    content: str
+
+    @property
+    def source_id(self) -> str:
+        return f"api/{self.key}"
+
+    @property
+    def digest(self) -> str:
+        return sha256(self.content.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """The entries of the operation itself, and whether they were written by an earlier request."""
+
+    entries: list[Entry]
+    repeated: bool = False
+    wallets: tuple[Wallet, ...] = ()  # of a replacement: as they stand after it
+
+
+@dataclass(frozen=True, slots=True)
+class NewBalance:
+    """The number staff want for one type, for the version they saw (0: never touched)."""
+
+    appointment_type: str
+    balance: int
+    version: int
+    expires_at: datetime | None = None
+
+
+def set_balances(
+    store: Store,
+    practice_id: str,
+    client_id: str,
+    wanted: list[NewBalance],
+    actor: Actor,
+    now: datetime,
+    reason: str | None = None,
+) -> Edited:
+    """Makes each balance exactly as given, all or none. Raises VersionConflict, Invalid, LimitReached."""
+    types = tuple(change.appointment_type for change in wanted)
+    if len(set(types)) != len(types) or not 0 < len(types) <= MAX_TYPES:
+        fault = Problem("/changes", "out_of_range", f"name 1 to {MAX_TYPES} types, each once")
+        raise Invalid("These changes cannot be saved together.", fault)
+    seen = [f"{change.appointment_type}@{change.version}={change.balance}" for change in wanted]
+    source_id = f"api/{derived_id('set', client_id, *seen)}"
+
+    def attempt() -> Edited:
+        loaded = _client(store, practice_id, client_id, types)
+        act = _act(source_id, CauseKind.STAFF, {}, actor, now, reason)
+        room = room_for(len(wanted))
+        # A stale version is told before anything else is done about these wallets.
+        for change in wanted:
+            editing.check_version(loaded.wallets[change.appointment_type], change.version)
+        before = settled(store, loaded.wallets.values(), now, loaded.settings, room)
+        changes = [
+            editing.set_balance(
+                before[w.appointment_type], w.balance, w.version, w.expires_at, act, loaded.settings, room
+            )
+            for w in wanted
+        ]
+        items = wallet_writes(store, changes, now, loaded.settings)
+        if items:
+            store.commit(items)
+        after = tuple(replace(c.wallet, version=c.before.version + int(c.made)) for c in changes)
+        return Edited(_own(changes, source_id), wallets=after)
+
+    return once(attempt)
+
+
+def adjust(
+    store: Store,
+    practice_id: str,
+    client_id: str,
+    appointment_type: str,
+    amount: int,
+    keyed: Keyed,
+    actor: Actor,
+    now: datetime,
+    reason: str,
+    expires_at: datetime | None = None,
+) -> Edited:
+    """Adds or takes credits, once per key. Raises Invalid, KeyReused, LimitReached, NotFound."""
+    if not 0 < abs(amount) <= MAX_CREDITS:
+        fault = Problem("/amount", "out_of_range", f"a whole number within {MAX_CREDITS}, not 0")
+        raise Invalid("This amount cannot be added.", fault)
+
+    def decide(loaded: Loaded) -> list[Change]:
+        act = _act(keyed.source_id, CauseKind.STAFF, {}, actor, now, reason)
+        room, settings = room_for(1), loaded.settings
+        before = settled(store, loaded.wallets.values(), now, settings, room)[appointment_type]
+        return [editing.adjust(before, amount, expires_at, act, settings, room)]
+
+    return _once_per_key(store, practice_id, client_id, (appointment_type,), keyed, now, decide)
+
+
+def grant_by_hand(
+    store: Store,
+    practice_id: str,
+    client_id: str,
+    package_id: str,
+    quantity: int,
+    keyed: Keyed,
+    actor: Actor,
+    now: datetime,
+    reason: str | None = None,
+    expires_at: datetime | None = None,
+) -> Edited:
+    """Grants a package as a gift or sold elsewhere, all its types in one, once per key.
+
+    Its own rule says when it ends unless `expires_at` does; a package that ends with a billing
+    cycle needs it. Raises Invalid, NotFound, KeyReused, LimitReached.
+    """
+    package = store.load(practice_id, Wanted()).catalogue.packages.get(package_id)
+    if package is None or package.archived:
+        told = "is archived" if package else "does not exist"
+        fault = Problem("/package_id", "not_on_sale", "name a package that is on sale")
+        raise Invalid(f"This package {told}.", fault)
+    credits = {t: n * quantity for t, n in package.credits.items() if n}
+    if not credits or max(credits.values()) > MAX_CREDITS:
+        fault = Problem("/quantity", "out_of_range", f"a package with 1 to {MAX_CREDITS} credits")
+        raise Invalid("This grants no credits, or too many.", fault)
+    if package.expiry.kind == "cycle_end" and expires_at is None:
+        fault = Problem("/expires_at", "required", "this package ends with a billing cycle: name its end")
+        raise Invalid("There is no billing cycle to end with.", fault)
+
+    def decide(loaded: Loaded) -> list[Change]:
+        act = _act(keyed.source_id, CauseKind.PACKAGE, {"package_id": package_id}, actor, now, reason)
+        room, settings = room_for(len(credits)), loaded.settings
+        end = expires_at or end_of(package.expiry, now, settings.timezone)
+        before = settled(store, loaded.wallets.values(), now, settings, room)
+        changes = []
+        for appointment_type, amount in credits.items():
+            lot = editing.a_complimentary_lot(before[appointment_type].wallet, amount, end, act)
+            lot = replace(lot, package_id=package_id)
+            changes.append(add_lot(before[appointment_type], lot, act, settings, room))
+        return changes
+
+    return _once_per_key(store, practice_id, client_id, tuple(credits), keyed, now, decide)
+
+
+def change_lot(
+    store: Store,
+    practice_id: str,
+    client_id: str,
+    appointment_type: str,
+    lot_id: str,
+    actor: Actor,
+    now: datetime,
+    *,
+    void: bool = False,
+    expires_at: datetime | None = None,
+    reason: str | None = None,
+) -> Edited:
+    """Voids an open lot, or gives it a later end (None: never). Raises LotClosed, Invalid, NotFound."""
+
+    def attempt() -> Edited:
+        loaded = _client(store, practice_id, client_id, (appointment_type,))
+        wallet, settings, room = loaded.wallets[appointment_type], loaded.settings, room_for(1)
+        source_id = f"api/{derived_id('edit', client_id, lot_id, str(wallet.version))}"
+        act = _act(source_id, CauseKind.STAFF, {"lot_id": lot_id}, actor, now, reason)
+        before = settled(store, [wallet], now, settings, room)[appointment_type]
+        if void:
+            change = editing.void(before, lot_id, act)
+        else:
+            change = editing.extend(before, lot_id, expires_at, act, settings, room)
+        items = wallet_writes(store, [change], now, settings)
+        if items:
+            store.commit(items)
+        return Edited(_own([change], source_id))
+
+    return once(attempt)
+
+
+def transfer(
+    store: Store,
+    practice_id: str,
+    giver_id: str,
+    receiver_id: str,
+    appointment_type: str,
+    amount: int,
+    keyed: Keyed,
+    actor: Actor,
+    now: datetime,
+    reason: str | None = None,
+) -> Edited:
+    """Moves credits from one client to another in one transaction, once per key.
+
+    Raises InsufficientCredits when the giver has fewer, Invalid, NotFound, KeyReused, LimitReached.
+    """
+    if giver_id == receiver_id:
+        fault = Problem("/to_client_id", "out_of_range", "name another client")
+        raise Invalid("A client cannot give credits to itself.", fault)
+    if not 0 < amount <= MAX_CREDITS:
+        fault = Problem("/amount", "out_of_range", f"a whole number from 1 to {MAX_CREDITS}")
+        raise Invalid("This amount cannot be moved.", fault)
+    pair = (receiver_id, appointment_type)
+    cause = {"from_client_id": giver_id, "to_client_id": receiver_id}
+
+    def attempt() -> Edited:
+        wanted = Wanted(client_id=giver_id, types=(appointment_type,), source_ids=(keyed.source_id,), also=(pair,))
+        loaded = store.load(practice_id, wanted)
+        _check_known(loaded, appointment_type)
+        if receiver_id not in loaded.others:
+            raise NotFound("There is no such client to receive them.")
+        done = loaded.operations.get(keyed.source_id)
+        if done:
+            return _again(store, practice_id, done, keyed)
+        act = _act(keyed.source_id, CauseKind.TRANSFER, cause, actor, now, reason)
+        settings, theirs, room = loaded.settings, loaded.settings_of(receiver_id), room_for(2)
+        giver = settled(store, loaded.wallets.values(), now, settings, room)[appointment_type]
+        receiver = settled(store, [loaded.also[pair]], now, theirs, room)[appointment_type]
+        giver, receiver = move(giver, receiver, amount, act, settings, theirs, room)
+        entries = _own([giver, receiver], keyed.source_id)
+        items = [writes.operation(practice_id, _record(keyed, giver_id, "transferred", entries, now))]
+        items += wallet_writes(store, [giver], now, settings)
+        items += wallet_writes(store, [receiver], now, theirs)
+        store.commit(items)
+        return Edited(entries)
+
+    return once(attempt)
+
+
+def _once_per_key(
+    store: Store,
+    practice_id: str,
+    client_id: str,
+    types: tuple[str, ...],
+    keyed: Keyed,
+    now: datetime,
+    decide: Callable[[Loaded], list[Change]],
+) -> Edited:
+    def attempt() -> Edited:
+        loaded = _client(store, practice_id, client_id, types, (keyed.source_id,))
+        done = loaded.operations.get(keyed.source_id)
+        if done:
+            return _again(store, practice_id, done, keyed)
+        changes = decide(loaded)
+        entries = _own(changes, keyed.source_id)
+        items = [writes.operation(practice_id, _record(keyed, client_id, "edited", entries, now))]
+        items += wallet_writes(store, changes, now, loaded.settings)
+        store.commit(items)
+        return Edited(entries)
+
+    return once(attempt)
+
+
+def _client(
+    store: Store,
+    practice_id: str,
+    client_id: str,
+    types: tuple[str, ...],
+    source_ids: tuple[str, ...] = (),
+) -> Loaded:
+    wanted = Wanted(client_id=client_id, types=types, source_ids=source_ids)
+    loaded = store.load(practice_id, wanted)
+    _check_known(loaded, *types)
+    return loaded
+
+
+def _check_known(loaded: Loaded, *types: str) -> None:
+    if loaded.client is None:
+        raise NotFound("There is no such client.")
+    unknown = [t for t in types if t not in loaded.catalogue.types]
+    if unknown:
+        raise NotFound(f"There is no appointment type {unknown[0]}.")
+
+
+def _again(store: Store, practice_id: str, done: Operation, keyed: Keyed) -> Edited:
+    """The first answer, read back by the operation's record. Raises KeyReused for another request."""
+    if done.content != keyed.digest:
+        raise KeyReused("This Idempotency-Key stands for another request. Use a new one.")
+    return Edited(entries_of(store, practice_id, done), repeated=True)
+
+
+def entries_of(store: Store, practice_id: str, done: Operation) -> list[Entry]:
+    """The entries that an operation wrote."""
+    return [
+        entry
+        for ref in done.entries
+        for entry in store.entries(practice_id, ref.client_id or done.client_id, ref.appointment_type, [ref.sequence])
+    ]
+
+
+def _record(keyed: Keyed, client_id: str, outcome: str, entries: Iterable[Entry], now: datetime) -> Operation:
+    refs = tuple(
+        EntryRef(
+            e.appointment_type,
+            e.sequence,
+            e.amount,
+            e.client_id if e.client_id != client_id else None,
+        )
+        for e in entries
+    )
+    return Operation(keyed.source_id, keyed.digest, outcome, client_id, refs, now)
+
+
+def _own(changes: Iterable[Change], source_id: str) -> list[Entry]:
+    """The entries of the operation itself, without what was settled on the way."""
+    return [e for change in changes for e in change.entries if e.source_id == source_id]
+
+
+def _act(
+    source_id: str,
+    kind: CauseKind,
+    ids: Mapping[str, str],
+    actor: Actor,
+    now: datetime,
+    reason: str | None,
+) -> Act:
+    return Act(source_id, Cause(kind, dict(ids)), actor, now, now, reason)

@@ -1,0 +1,126 @@
+"""`?dry_run=true`: every write answers as it would, and nothing at all is written."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.support.api import Api
+from tests.support.stock import (
+    booked,
+    client,
+    contents,
+    furnished,
+    nothing_written,
+    package,
+    paid,
+    patch,
+    read,
+)
+
+from client_credits.http.access import ROUTES
+
+Call = tuple[str, str, Any]
+
+
+def parked_id(api: Api) -> str:
+    return str(read(api, "/v1/parked")["items"][0]["id"])
+
+
+# What each write is asked, by its route; several where it can answer in several ways.
+WRITES: dict[tuple[str, str], dict[str, Callable[[Api], Call]]] = {
+    ("PATCH", "/v1/settings"): {
+        "a change": lambda api: ("PATCH", "/v1/settings", {"max_negative": 3}),
+        "no change": lambda api: ("PATCH", "/v1/settings", {"max_negative": 9}),
+        "off, unconfirmed": lambda api: ("PATCH", "/v1/settings", {"enabled": False}),
+        "off": lambda api: ("PATCH", "/v1/settings", {"enabled": False, "confirm": True}),
+        "refused": lambda api: ("PATCH", "/v1/settings", {"max_negative": -1}),
+    },
+    ("PUT", "/v1/appointment-types/<type_id>"): {
+        "a new one": lambda api: ("PUT", "/v1/appointment-types/massage", {"name": "Massage"}),
+        "a known one": lambda api: ("PUT", "/v1/appointment-types/initial", {"name": "First", "archived": True}),
+    },
+    ("PUT", "/v1/packages/<package_id>"): {
+        "a new one": lambda api: ("PUT", "/v1/packages/new", {"name": "New", "credits": {"initial": 1}}),
+        "a known one": lambda api: ("PUT", "/v1/packages/three-pack", {"name": "Three"}),
+        "archived": lambda api: ("PUT", "/v1/packages/three-pack", {"name": "Three", "archived": True}),
+        "with a parked price": lambda api: ("PUT", "/v1/packages/new", {"name": "N", "stripe_prices": ["price_x"]}),
+        "another's price": lambda api: ("PUT", "/v1/packages/new", {"name": "N", "stripe_prices": ["price_1"]}),
+    },
+    ("PUT", "/v1/clients/<client_id>"): {
+        "a new one": lambda api: ("PUT", "/v1/clients/new", {"name": "New", "stripe_customers": ["cus_new"]}),
+        "a known one": lambda api: ("PUT", "/v1/clients/c1", {"name": "Anna"}),
+        "with a parked customer": lambda api: ("PUT", "/v1/clients/c1", {"stripe_customers": ["cus_x"]}),
+        "another's customer": lambda api: ("PUT", "/v1/clients/c1", {"stripe_customers": ["cus_2"]}),
+    },
+    ("PATCH", "/v1/clients/<client_id>/settings"): {
+        "a change": lambda api: ("PATCH", "/v1/clients/c1/settings", {"auto_repay": False}),
+        "cleared": lambda api: ("PATCH", "/v1/clients/c1/settings", {"restore_on_cancel": None}),
+        "unknown": lambda api: ("PATCH", "/v1/clients/never/settings", {"auto_repay": False}),
+    },
+    ("POST", "/v1/parked/<parked_id>/resolve"): {
+        "granted": lambda api: ("POST", f"/v1/parked/{parked_id(api)}/resolve",
+                                {"package_id": "three-pack", "client_id": "c1"}),
+        "still unexplained": lambda api: ("POST", f"/v1/parked/{parked_id(api)}/resolve", {}),
+        "unknown": lambda api: ("POST", "/v1/parked/prk_never/resolve", {}),
+    },
+    ("POST", "/v1/parked/<parked_id>/dismiss"): {
+        "dismissed": lambda api: ("POST", f"/v1/parked/{parked_id(api)}/dismiss", {"reason": "a mistake"}),
+    },
+}  # fmt: skip
+CASES = [(route, name) for route, named in WRITES.items() for name in named]
+
+
+def eventful(api: Api) -> Api:
+    furnished(api)
+    client(api, "c2", stripe_customers=["cus_2"])
+    patch(api, "/v1/settings", {"max_negative": 9})
+    patch(api, "/v1/clients/c1/settings", {"restore_on_cancel": False})
+    paid(api)
+    booked(api)
+    paid(api, price="price_x", client_id=None, customer="cus_x")
+    return api
+
+
+def test_every_write_is_rehearsed_here() -> None:
+    questions = {("POST", "/v1/eligibility")}
+    assert {route for route in ROUTES if route[0] != "GET"} - questions == set(WRITES)
+
+
+@pytest.mark.parametrize(("route", "name"), CASES, ids=[f"{r[0]} {r[1]}: {n}" for r, n in CASES])
+def test_a_rehearsal_writes_nothing_and_answers_like_the_real_thing(
+    api: Api, route: tuple[str, str], name: str
+) -> None:
+    eventful(api)
+    call = WRITES[route][name](api)
+    with nothing_written(api):
+        rehearsed = api(*call, dry_run=True)
+        again = api(*call, dry_run=True)
+    real = api(*call)
+    assert (rehearsed.status, rehearsed.headers, rehearsed.body) == (real.status, real.headers, real.body)
+    assert again.text == rehearsed.text, "rehearsing leaves nothing behind in the worker either"
+
+
+@pytest.mark.parametrize("text", ["True", "1", "yes", "on", "t", "TRUE", "", "false,true", "true,true", "maybe"])
+@pytest.mark.parametrize("route", WRITES)
+def test_what_is_neither_true_nor_false_is_refused_rather_than_guessed(
+    api: Api, route: tuple[str, str], text: str
+) -> None:
+    eventful(api)
+    call = next(iter(WRITES[route].values()))(api)
+    with nothing_written(api):
+        reply = api(*call, dry_run=text)
+    assert (reply.status, set(reply.faults)) == (422, {"/query/dry_run"})
+
+
+def test_false_is_the_real_thing(api: Api) -> None:
+    before = contents(api)
+    assert api("PUT", "/v1/clients/c1", {}, dry_run=False).status == 201
+    assert contents(api) != before
+
+
+def test_a_rehearsed_package_is_not_remembered_as_if_it_were_there(api: Api) -> None:
+    furnished(api)
+    assert api("PUT", "/v1/packages/new", {"name": "New"}, dry_run=True).status == 201
+    assert api("GET", "/v1/packages/new").status == 404
+    package(api, "new", stripe_prices=[])
+    assert read(api, "/v1/packages/new")["name"] == "Three sessions"

@@ -1,0 +1,125 @@
+"""`credits practice create`: an account, a secret that is shown once, and the key of list cursors."""
+
+import json
+from base64 import b64decode
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+from tests.support.cli import PREFIX, Stack, moto_stack
+
+from client_credits import secrets
+from client_credits.store.store import Wanted
+
+GIVEN = "whsec_fromStripe123"
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    with moto_stack(tmp_path) as made:
+        yield made
+
+
+def stored(stack: Stack, practice_id: str = "p2") -> dict[str, str | None]:
+    value = secrets.parameter_reader(stack.client("ssm"))(secrets.parameter_name(PREFIX, practice_id))
+    assert value is not None
+    told: dict[str, str | None] = json.loads(value)
+    return told
+
+
+def cursor_key(stack: Stack) -> bytes:
+    return secrets.cursor_key(secrets.parameter_reader(stack.client("ssm")), PREFIX)
+
+
+def test_a_new_practice_exists_and_has_the_secret_that_was_shown(stack: Stack) -> None:
+    told = stack("practice", "create", "p2", "--json").json
+    assert told["created"]
+    assert told["webhook_url"].endswith("/webhooks/stripe/p2")
+    assert stored(stack) == {"current": told["secret"], "previous": None}
+    assert len(b64decode(told["secret"].removeprefix("whsec_") + "==")) >= 24
+    assert stack.store.load("p2", Wanted()).account.version == 1
+    assert len(cursor_key(stack)) == 32
+
+
+def test_the_secret_is_encrypted_at_rest(stack: Stack) -> None:
+    stack("practice", "create", "p2")
+    for name in (secrets.parameter_name(PREFIX, "p2"), secrets.cursor_key_name(PREFIX)):
+        assert stack.client("ssm").get_parameter(Name=name)["Parameter"]["Type"] == "SecureString"
+
+
+def test_people_are_shown_the_address_and_once_the_secret(stack: Stack) -> None:
+    first, second = stack("practice", "create", "p2"), stack("practice", "create", "p2")
+    secret = stored(stack)["current"]
+    assert str(secret) in first.out
+    assert "/webhooks/stripe/p2" in second.out
+    assert "exists" in second.out
+    assert str(secret) not in second.out
+
+
+def test_repeating_changes_nothing(stack: Stack) -> None:
+    stack("practice", "create", "p2")
+    before, key = stored(stack), cursor_key(stack)
+    again = stack("practice", "create", "p2", "--json").json
+    assert (again["created"], again["secret"], again["secret_change"]) == (False, None, "kept")
+    assert (stored(stack), cursor_key(stack)) == (before, key)
+
+
+def test_rotating_keeps_the_secret_before_valid_beside_the_new_one(stack: Stack) -> None:
+    old = stack("practice", "create", "p2", "--json").json["secret"]
+    new = stack("practice", "create", "p2", "--rotate-secret", "--json").json["secret"]
+    assert new not in (None, old)
+    assert stored(stack) == {"current": new, "previous": old}
+
+
+def test_the_secret_that_stripe_gave_takes_the_place_of_the_one_made_here(stack: Stack) -> None:
+    stack("practice", "create", "p2")
+    ran = stack("practice", "create", "p2", "--secret", GIVEN)
+    assert GIVEN not in ran.out, "who gave it knows it"
+    assert stored(stack) == {"current": GIVEN, "previous": None}
+
+
+def test_the_secret_that_stripe_rolled_to_is_valid_beside_the_one_before(stack: Stack) -> None:
+    stack("practice", "create", "p2", "--secret", GIVEN)
+    stack("practice", "create", "p2", "--secret", "whsec_rolled12345", "--rotate-secret")
+    assert stored(stack) == {"current": "whsec_rolled12345", "previous": GIVEN}
+
+
+def test_setting_the_same_secret_again_keeps_the_one_before(stack: Stack) -> None:
+    stack("practice", "create", "p2", "--secret", GIVEN)
+    stack("practice", "create", "p2", "--secret", "whsec_rolled12345", "--rotate-secret")
+    told = stack("practice", "create", "p2", "--secret", "whsec_rolled12345", "--rotate-secret", "--json").json
+    assert told["secret_change"] == "kept"
+    assert stored(stack)["previous"] == GIVEN
+
+
+def test_a_secret_need_not_stand_on_the_command_line(stack: Stack) -> None:
+    assert stack("practice", "create", "p2", "--secret", "-", stdin=f"{GIVEN}\n").code == 0
+    assert stored(stack)["current"] == GIVEN
+
+
+def test_a_practice_whose_secret_is_missing_gets_one_by_repeating(stack: Stack) -> None:
+    stack("practice", "create", "p2")
+    stack.client("ssm").delete_parameter(Name=secrets.parameter_name(PREFIX, "p2"))
+    told = stack("practice", "create", "p2", "--json").json
+    assert (told["created"], told["secret_change"]) == (False, "created")
+    assert stored(stack)["current"] == told["secret"]
+
+
+def test_ids_that_ssm_does_not_allow_get_parameters_of_their_own(stack: Stack) -> None:
+    names = [stack("practice", "create", practice_id, "--json").json["secret"] for practice_id in ("a:b", "a.b", "a~b")]
+    assert [stored(stack, practice_id)["current"] for practice_id in ("a:b", "a.b", "a~b")] == names
+
+
+def test_what_aws_refuses_is_one_sentence(stack: Stack) -> None:
+    class Refusing:
+        exceptions = stack.client("ssm").exceptions
+
+        def put_parameter(self, **_: object) -> None:
+            told = {"Error": {"Code": "AccessDeniedException", "Message": "You may not."}}
+            raise ClientError(told, "PutParameter")
+
+    stack.fakes["ssm"] = Refusing()
+    ran = stack("practice", "create", "p2")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == "AWS refused PutParameter: AccessDeniedException: You may not.\n"
