@@ -1,58 +1,72 @@
-"""Takes out of a layer's site folder what its functions never read. `shared/Makefile` runs this after pip.
-
-botocore describes four hundred services; these functions call a handful. At run time the rest would
-be read and parsed on every cold start, or only carried along. Every partition and region stays, so
-the layer works wherever Lambda does.
+"""Takes out of a layer what its functions never read; `shared/Makefile` runs it after pip.
 
     python trim_layer.py <site folder> <service>...
+
+botocore describes four hundred services and documents each call of them. A cold start would read
+and parse that, or at least carry it along. What stays is what a client needs to make calls, for
+these services alone; every partition and region stays, so the layer works wherever Lambda does.
 """
 
 import gzip
 import json
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-# What only builders of documentation read; without it a service's model is a third as long to parse.
-_PROSE = frozenset({"documentation", "documentationUrl"})
-# Parts of a service's description that answer questions no function asks.
-_UNUSED_FILES = ("examples-1.json", "completions-1.json", "waiters-2.json")
+PROSE = frozenset({"documentation", "documentationUrl"})
+UNREAD = ("examples-1.json", "completions-1.json")  # serve documentation and shells
 
 
 def main(arguments: Sequence[str]) -> None:
     site, services = Path(arguments[0]), frozenset(arguments[1:])
-    assert services, "a layer for no service at all?"
     described = site / "botocore" / "data"
-    _keep_services(described, services)
-    _rewrite(described / "endpoints.json", lambda endpoints: _endpoints_of(endpoints, services))
-
-
-def _keep_services(described: Path, services: frozenset[str]) -> None:
-    """Of each service its newest API version, which is the one botocore takes; of the rest nothing."""
-    missing = services - {path.name for path in described.iterdir() if path.is_dir()}
-    if missing:
-        raise SystemExit(f"botocore does not know {', '.join(sorted(missing))}")
+    unknown = services - {path.name for path in described.iterdir()}
+    if not services or unknown:
+        raise SystemExit(f"botocore does not describe: {', '.join(sorted(unknown)) or 'name a service'}")
     for service in (path for path in described.iterdir() if path.is_dir()):
-        if service.name not in services:
+        if service.name in services:
+            _trim_service(service)
+        else:
             shutil.rmtree(service)
-            continue
-        *older, _newest = sorted(service.iterdir())
-        for version in older:
-            shutil.rmtree(version)
+    endpoints = described / "endpoints.json"
+    endpoints.write_text(_json(_endpoints_of(services, json.loads(endpoints.read_text()))))
 
 
-def _rewrite(path: Path, change: Callable[[Any], Any]) -> None:
-    path.write_text(json.dumps(change(json.loads(path.read_text())), separators=(",", ":")))
+def _trim_service(service: Path) -> None:
+    """Leaves the newest version, which is the one that botocore takes, without prose, unpacked."""
+    *older, newest = sorted(service.iterdir())
+    for version in older:
+        shutil.rmtree(version)
+    for name in UNREAD:
+        for path in newest.glob(f"{name}*"):
+            path.unlink()
+    for packed in newest.glob("*.json.gz"):
+        packed.with_suffix("").write_text(_json(_without_prose(json.loads(gzip.decompress(packed.read_bytes())))))
+        packed.unlink()
 
 
-def _endpoints_of(endpoints: dict[str, Any], services: frozenset[str]) -> dict[str, Any]:
-    """The endpoints of every partition and region, for these services."""
+def _without_prose(node: Any) -> Any:
+    """A copy of a model without its documentation; a member that happens to be named so stays."""
+    match node:
+        case dict():
+            kept = ((k, v) for k, v in node.items() if not (k in PROSE and isinstance(v, str)))
+            return {name: _without_prose(value) for name, value in kept}
+        case list():
+            return [_without_prose(each) for each in node]
+        case _:
+            return node
+
+
+def _endpoints_of(services: frozenset[str], endpoints: dict[str, Any]) -> dict[str, Any]:
     for partition in endpoints["partitions"]:
-        known = partition["services"]
-        partition["services"] = {name: known[name] for name in sorted(services & known.keys())}
+        partition["services"] = {name: told for name, told in partition["services"].items() if name in services}
     return endpoints
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 if __name__ == "__main__":

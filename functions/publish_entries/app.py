@@ -77,9 +77,9 @@ def publish(
             published += len(batch)
     except _RecordFailed as stopped:
         failed = stopped
-        _log().error("publishing stopped: %s", stopped, extra={"sequence_number": stopped.sequence_number})
+        _log().error(f"publishing stopped: {stopped}", sequence_number=stopped.sequence_number)
         count("PublishFailed")
-    _log().info("published", extra={"records": len(records), "events": published})
+    _log().info("published", records=len(records), events=published)
     return {"batchItemFailures": [{"itemIdentifier": failed.sequence_number}] if failed else []}
 
 

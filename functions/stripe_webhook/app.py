@@ -21,6 +21,7 @@ from client_credits import stripe_signature
 from client_credits.clients import client
 from client_credits.config import ConfigError, StripeWebhookConfig
 from client_credits.domain.ids import is_id
+from client_credits.observability import logger
 from client_credits.problems import problem
 from client_credits.secrets import SecretsUnavailable, StripeSecrets, parameter_reader
 from client_credits.stripe_signature import BadSignature, Fault
@@ -29,6 +30,8 @@ MAX_BODY_BYTES = 256_000
 MAX_MESSAGE_BYTES = 261_000  # what a queue of 256 KiB takes, the two attributes aside
 MAX_DEPTH = 64  # Stripe's deepest objects need about a dozen
 RETRY_AFTER_SECONDS = 30
+
+log = logger("stripe_webhook")
 
 # An escape of half a surrogate pair: the only way to write text that cannot be stored as UTF-8.
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -54,8 +57,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     try:
         event_id = _accept(event, practice_id, time.time())
     except Refused as refused:
-        level = "WARNING" if refused.status < 500 else "ERROR"
-        _log(level, refused.reason, request_id, practice_id)
+        tell = log.warning if refused.status < 500 else log.error
+        tell(refused.reason, request_id=request_id, practice_id=practice_id, event_id=None)
         return problem(
             refused.status,
             refused.code,
@@ -63,7 +66,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             request_id,
             retry_after_seconds=RETRY_AFTER_SECONDS if refused.status == 503 else None,
         )
-    _log("INFO", "event accepted", request_id, practice_id, event_id)
+    log.info("event accepted", request_id=request_id, practice_id=practice_id, event_id=event_id)
     return {
         "statusCode": 200,
         "headers": {"content-type": "application/json", "X-Request-Id": request_id},
@@ -212,16 +215,3 @@ def _send(queue_url: str, text: str, practice_id: str, now: float) -> None:
         )
     except (ClientError, BotoCoreError) as error:
         raise Refused(503, "unavailable", "Try again later.", f"not queued: {type(error).__name__}") from error
-
-
-def _log(level: str, message: str, request_id: str, practice_id: str | None, event_id: str | None = None) -> None:
-    """One line of JSON. Bodies, headers and secrets are never arguments of this function."""
-    line = {
-        "level": level,
-        "message": message,
-        "service": "stripe_webhook",
-        "request_id": request_id,
-        "practice_id": practice_id,
-        "event_id": event_id,
-    }
-    print(json.dumps(line), flush=True)

@@ -7,12 +7,12 @@ event source's classes at cold start for what is one loop.
 from collections.abc import Callable
 from typing import Any
 
-from aws_lambda_powertools import Logger
+from client_credits.observability import Log
 
 Message = dict[str, Any]
 
 
-def work_off(event: dict[str, Any], work: Callable[[Message], None], log: Logger) -> dict[str, Any]:
+def work_off(event: dict[str, Any], work: Callable[[Message], None], log: Log) -> dict[str, Any]:
     """Runs `work` on each message of an SQS event; answers which ones must be delivered again.
 
     Whatever `work` raises is logged and costs that message a delivery: after the last one SQS moves

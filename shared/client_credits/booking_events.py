@@ -7,31 +7,19 @@ refuses raises MalformedBooking, whose reasons name fields and never repeat what
 
 import json
 import re
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Any, NoReturn
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
-
-from client_credits.domain.ids import ID_PATTERN
+from client_credits.domain.ids import is_id
+from client_credits.instants import BadInstant, read_instant
 
 MAX_SEATS = 100
 MAX_REASON = 500  # characters; a longer note is cut, for a note is no cause to refuse a booking
-YEARS = range(1970, 3000)  # date arithmetic stays far from overflow
 
-_RFC3339 = re.compile(
-    r"(?P<local>[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2})"
-    r"(\.(?P<fraction>[0-9]{1,9}))?(?P<zone>[Zz]|[+-][0-9]{2}:[0-9]{2})"
-)
+_SOURCE = re.compile(r"booking\.[A-Za-z0-9._:~-]{1,120}")
 
 
 class MalformedBooking(Exception):
@@ -77,70 +65,31 @@ class Party(StrEnum):
     PRACTICE = "practice"
 
 
-def _instant(value: object) -> datetime:
-    """An RFC 3339 instant, or a datetime with a zone, as UTC. Fractions below 1 us are cut."""
-    instant = value if isinstance(value, datetime) else _written_instant(value)
-    if instant is None or instant.tzinfo is None:
-        raise PydanticCustomError("not_an_instant", "Not an RFC 3339 instant with a zone.")
-    if instant.year not in YEARS:  # before astimezone, which may overflow
-        raise PydanticCustomError("instant_out_of_range", "Years 1970 to 2999 only.")
-    return instant.astimezone(UTC)
-
-
-def _written_instant(value: object) -> datetime | None:
-    """None for what is not RFC 3339, or names a day or time that does not exist."""
-    written = _RFC3339.fullmatch(value) if isinstance(value, str) else None
-    if written is None:
-        return None
-    fraction = (written["fraction"] or "0")[:6].ljust(6, "0")
-    zone = written["zone"].upper().replace("Z", "+00:00")
-    try:
-        return datetime.fromisoformat(f"{written['local']}.{fraction}{zone}")
-    except ValueError:
-        return None
-
-
-def _note(text: str) -> str:
-    """A note that can be stored: cut to length, half characters replaced."""
-    return text[:MAX_REASON].encode("utf-8", "replace").decode()
-
-
-Id = Annotated[str, Field(strict=True, pattern=f"^{ID_PATTERN}$")]
-Instant = Annotated[datetime, BeforeValidator(_instant)]
-Seats = Annotated[int, Field(strict=True, ge=1, le=MAX_SEATS)]
-Reason = Annotated[str, Field(strict=True), AfterValidator(_note)]
-
-
-class BookingEvent(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookingEvent:
     """One booking event. Instants are UTC; None is what the event did not say."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
-
     event: BookingEventKind
-    source: Annotated[str, Field(strict=True, pattern=r"^booking\.[A-Za-z0-9._:~-]{1,120}$")]
-    practice_id: Id
-    booking_id: Id
-    occurred_at: Instant
-    client_id: Id | None = None
-    appointment_type: Id | None = None
-    starts_at: Instant | None = None
-    seats: Seats = 1
+    source: str
+    practice_id: str
+    booking_id: str
+    occurred_at: datetime
+    client_id: str | None = None
+    appointment_type: str | None = None
+    starts_at: datetime | None = None
+    seats: int = 1
     kind: BookedAs = BookedAs.APPOINTMENT
     origin: Origin | None = None
     cancelled_by: Party | None = None
     rescheduled_by: Party | None = None
-    previous_booking_id: Id | None = None
-    series_id: Id | None = None
-    hold_id: Id | None = None
-    reason: Reason | None = None
+    previous_booking_id: str | None = None
+    series_id: str | None = None
+    hold_id: str | None = None
+    reason: str | None = None
 
-    @model_validator(mode="after")
-    def _says_what_is_booked(self) -> Self:
-        if self.event in (BookingEventKind.CREATED, BookingEventKind.RESCHEDULED):
-            missing = [n for n in ("appointment_type", "starts_at") if getattr(self, n) is None]
-            if missing:
-                raise PydanticCustomError("missing", ",".join(missing))
-        return self
+
+_NEEDED = ("event", "source", "practice_id", "booking_id", "occurred_at")
+_BOOKED = ("appointment_type", "starts_at")  # needed by what books a session
 
 
 def read_booking_event(body: str | bytes) -> BookingEvent:
@@ -161,32 +110,86 @@ def booking_event_of(envelope: object) -> BookingEvent:
         raise MalformedBooking("detail: not_an_object")
     named = {**detail, "event": envelope.get("detail-type"), "source": envelope.get("source")}
     told = {name: value for name, value in named.items() if value is not None}  # null is absent
-    try:
-        return BookingEvent.model_validate(told)
-    except ValidationError as refused:
-        raise MalformedBooking(*_reasons(refused)) from None
+    values, faults = _read(told)
+    if not faults and values["event"] in (BookingEventKind.CREATED, BookingEventKind.RESCHEDULED):
+        faults = [f"{name}: missing" for name in _BOOKED if name not in values]
+    if faults:
+        raise MalformedBooking(*faults)
+    return BookingEvent(**values)
 
 
-def _reasons(refused: ValidationError) -> list[str]:
-    """Each fault as "field: code", in the order of the fields."""
-    faults = refused.errors(include_url=False, include_input=False, include_context=False)
-    reasons = []
-    for fault in faults:
-        if fault["loc"]:
-            field = {"event": "detail-type"}.get(str(fault["loc"][0]), str(fault["loc"][0]))
-            reasons.append(f"{field}: {_CODES.get(fault['type'], fault['type'])}")
-        else:
-            reasons.extend(f"{field}: missing" for field in fault["msg"].split(","))
-    return list(dict.fromkeys(reasons))
+def _read(told: Mapping[str, object]) -> tuple[dict[str, Any], list[str]]:
+    """What was told, field by field, and each fault as "field: code" in the order of the fields."""
+    values: dict[str, Any] = {}
+    faults = []
+    for name in _FIELDS:
+        if name not in told:
+            if name in _NEEDED:
+                faults.append(f"{_AS_WRITTEN.get(name, name)}: missing")
+            continue
+        try:
+            values[name] = _READ[name](told[name])
+        except _Fault as fault:
+            faults.append(f"{_AS_WRITTEN.get(name, name)}: {fault}")
+        except BadInstant as bad:
+            faults.append(f"{name}: {bad.code}")
+    return values, faults
 
 
-# Pydantic's names of faults in the project's words; its own where there is none.
-_CODES: dict[str, Literal["unknown", "not_an_id", "not_text", "not_whole", "out_of_range"]] = {
-    "enum": "unknown",
-    "string_pattern_mismatch": "not_an_id",
-    "string_type": "not_text",
-    "string_unicode": "not_text",
-    "int_type": "not_whole",
-    "greater_than_equal": "out_of_range",
-    "less_than_equal": "out_of_range",
-}
+class _Fault(Exception):
+    """The code of what is wrong with one value."""
+
+
+def _refuse(code: str) -> NoReturn:
+    raise _Fault(code)
+
+
+def _matching(fits: Callable[[str], object]) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        if not isinstance(value, str):
+            _refuse("not_text")
+        return value if fits(value) else _refuse("not_an_id")
+
+    return read
+
+
+def _seats(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        _refuse("not_whole")
+    return value if 1 <= value <= MAX_SEATS else _refuse("out_of_range")
+
+
+def _word(words: type[StrEnum]) -> Callable[[object], StrEnum]:
+    known = {str(word): word for word in words}
+
+    def read(value: object) -> StrEnum:
+        return known[value] if isinstance(value, str) and value in known else _refuse("unknown")
+
+    return read
+
+
+def _note(value: object) -> str:
+    """A note that can be stored: cut to length, half characters replaced."""
+    if not isinstance(value, str):
+        _refuse("not_text")
+    return value[:MAX_REASON].encode("utf-8", "replace").decode()
+
+
+_FIELDS = tuple(field.name for field in fields(BookingEvent))
+_AS_WRITTEN = {"event": "detail-type"}
+_READ: dict[str, Callable[[Any], Any]] = {
+    "event": _word(BookingEventKind),
+    "source": _matching(_SOURCE.fullmatch),
+    "occurred_at": read_instant,
+    "starts_at": read_instant,
+    "seats": _seats,
+    "kind": _word(BookedAs),
+    "origin": _word(Origin),
+    "cancelled_by": _word(Party),
+    "rescheduled_by": _word(Party),
+    "reason": _note,
+} | dict.fromkeys(
+    ("practice_id", "booking_id", "client_id", "appointment_type", "previous_booking_id", "series_id", "hold_id"),
+    _matching(is_id),
+)
+assert _READ.keys() == set(_FIELDS)

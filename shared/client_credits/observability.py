@@ -3,17 +3,19 @@
 Code should not log a name or a token in the first place. This is the net below it.
 """
 
+import json
 import os
 import re
+import sys
+import time
+from datetime import UTC, datetime
 from functools import cache
+from traceback import format_exception
 from typing import Any
-
-from aws_lambda_powertools import Logger, single_metric
-from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
-from aws_lambda_powertools.metrics import MetricUnit
 
 NAMESPACE = "ClientCredits"
 REDACTED = "[redacted]"
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 # A key is struck out when one of its words is here ("stripe_signature", "clientEmail") ...
 _WORDS = frozenset(
@@ -63,22 +65,65 @@ def redacted(value: Any) -> Any:
     return redacted(str(value))
 
 
-class _Formatter(LambdaPowertoolsFormatter):
-    def serialize(self, log: Any) -> str:
-        return super().serialize(redacted(log))
+class Log:
+    """A function's log: one line of JSON per call, on standard output, where Lambda collects it.
+
+    Thread-safe for lines; the ids set by `append_keys` belong to the one request being worked on.
+    """
+
+    def __init__(self, service: str, level: str = "INFO") -> None:
+        """Lines below `level` are not written; a level that is none counts as INFO."""
+        self._service = service
+        self._least = _LEVELS.index(level if level in _LEVELS else "INFO")
+        self._ids: dict[str, object] = {}
+
+    def append_keys(self, **ids: object) -> None:
+        """Puts ids on each line from now on, until `clear_state`."""
+        self._ids |= ids
+
+    def clear_state(self) -> None:
+        """Forgets the ids. The handler calls this first."""
+        self._ids = {}
+
+    def debug(self, message: object, **fields: object) -> None:
+        self._write("DEBUG", message, fields)
+
+    def info(self, message: object, **fields: object) -> None:
+        self._write("INFO", message, fields)
+
+    def warning(self, message: object, **fields: object) -> None:
+        self._write("WARNING", message, fields)
+
+    def error(self, message: object, **fields: object) -> None:
+        self._write("ERROR", message, fields)
+
+    def exception(self, message: object, **fields: object) -> None:
+        """As `error`, with the exception being handled and where it came from."""
+        kind, raised, _ = sys.exc_info()
+        told = {"exception_name": kind.__name__, "exception": "".join(format_exception(raised))} if kind else {}
+        self._write("ERROR", message, told | fields)
+
+    def _write(self, level: str, message: object, fields: dict[str, object]) -> None:
+        if _LEVELS.index(level) < self._least:
+            return
+        line = {
+            "level": level,
+            "message": message,
+            "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "service": self._service,
+            **self._ids,
+            **fields,
+        }
+        if trace := os.environ.get("_X_AMZN_TRACE_ID"):
+            line["xray_trace_id"] = trace.split(";", maxsplit=1)[0].removeprefix("Root=")
+        _print(redacted(line))
 
 
 @cache
-def logger(service: str) -> Logger:
-    """The logger of a function, the same at every call. POWERTOOLS_LOG_LEVEL sets its level.
-
-    `append_keys(request_id=..., operation_id=...)` adds ids to each line until `clear_state()`,
-    which the handler calls first.
-    """
-    return Logger(
-        service=os.environ.get("POWERTOOLS_SERVICE_NAME") or service,
-        logger_formatter=_Formatter(utc=True, use_rfc3339=True),
-    )
+def logger(service: str) -> Log:
+    """The log of a function, the same at every call. POWERTOOLS_LOG_LEVEL sets its level."""
+    name = os.environ.get("POWERTOOLS_SERVICE_NAME") or service
+    return Log(name, os.environ.get("POWERTOOLS_LOG_LEVEL") or "INFO")
 
 
 def count(name: str, **dimensions: str) -> None:
@@ -86,7 +131,18 @@ def count(name: str, **dimensions: str) -> None:
 
     Each set of dimension values is a metric that is paid for: kinds and reasons, never ids.
     """
-    namespace = os.environ.get("POWERTOOLS_METRICS_NAMESPACE") or NAMESPACE
-    with single_metric(name=name, unit=MetricUnit.Count, value=1, namespace=namespace) as metric:
-        for dimension, value in dimensions.items():
-            metric.add_dimension(name=dimension, value=value)
+    service = os.environ.get("POWERTOOLS_SERVICE_NAME")
+    told = ({"service": service} if service else {}) | dimensions
+    directive = {
+        "Namespace": os.environ.get("POWERTOOLS_METRICS_NAMESPACE") or NAMESPACE,
+        "Dimensions": [list(told)],
+        "Metrics": [{"Name": name, "Unit": "Count"}],
+    }
+    stamp = {"Timestamp": time.time_ns() // 1_000_000, "CloudWatchMetrics": [directive]}
+    _print({"_aws": stamp, **told, name: 1})
+
+
+def _print(line: dict[str, Any]) -> None:
+    # One write, so that lines of several threads do not mix.
+    sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")
+    sys.stdout.flush()

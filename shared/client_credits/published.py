@@ -5,16 +5,15 @@ the same one.
 """
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel
-
+from client_credits import telling
 from client_credits.domain.booking import Booking
 from client_credits.domain.entries import Entry
 from client_credits.domain.ids import derived_id
 from client_credits.domain.records import Parked, SettingsChange
 from client_credits.domain.settling import instant_text
-from client_credits.schemas import EntryAnswer, entry_answer, parked_answer
 from client_credits.store import codec
 
 Published = dict[str, Any]  # practice_id, detail_type (its name on the bus), detail
@@ -30,17 +29,18 @@ def _events(new: dict[str, Any], old: dict[str, Any] | None) -> Iterator[Publish
     practice_id = pk.split("#", maxsplit=1)[0]
     if sk.startswith("entry#") and old is None:
         entry = codec.from_json(Entry, new["body"])
-        yield _of(f"credits.{entry.kind}", practice_id, entry.entry_id, entry_answer(entry))
+        yield _of(f"credits.{entry.kind}", practice_id, entry.entry_id, _without_reason(telling.entry(entry)))
     elif sk.startswith("changed#") and old is None:
         change = codec.from_json(SettingsChange, new["body"])
         event_id = derived_id("evt", practice_id, change.change_id)
-        yield _of("credits.settings_changed", practice_id, event_id, entry_answer(change))
+        told = _without_reason(telling.settings_change(change))
+        yield _of("credits.settings_changed", practice_id, event_id, told)
     elif pk.startswith(f"{practice_id}#booking#"):
         yield from _refusals(practice_id, new, old)
     elif pk == f"{practice_id}#parked" and old is None:
         parked = codec.from_json(Parked, new["body"])
         event_id = derived_id("evt", practice_id, parked.parked_id)
-        yield _of("credits.payment_parked", practice_id, event_id, parked_answer(parked))
+        yield _of("credits.payment_parked", practice_id, event_id, telling.parked(parked))
 
 
 def _refusals(practice_id: str, new: dict[str, Any], old: dict[str, Any] | None) -> Iterator[Published]:
@@ -66,8 +66,12 @@ def _refusals(practice_id: str, new: dict[str, Any], old: dict[str, Any] | None)
     yield {"detail_type": "credits.booking_refused", "practice_id": practice_id, "detail": detail}
 
 
-def _of(detail_type: str, practice_id: str, event_id: str, answer: BaseModel) -> Published:
-    # A reason is a note in staff's own words: it stays in the history and is not sent around.
-    told = answer.model_dump(mode="json", exclude={"reason"} if isinstance(answer, EntryAnswer) else None)
-    detail = {"practice_id": practice_id, "event_id": event_id, **told}
+def _without_reason(told: telling.Told) -> telling.Told:
+    """A reason is a note in staff's own words: it stays in the history and is not sent around."""
+    return {name: value for name, value in told.items() if name != "reason"}
+
+
+def _of(detail_type: str, practice_id: str, event_id: str, told: telling.Told) -> Published:
+    written = {name: instant_text(value) if isinstance(value, datetime) else value for name, value in told.items()}
+    detail = {"practice_id": practice_id, "event_id": event_id, **written}
     return {"detail_type": detail_type, "practice_id": practice_id, "detail": detail}

@@ -9,18 +9,20 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, TypeAdapter
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
+from pydantic_core import PydanticCustomError
 
-from client_credits.booking_events import YEARS, Instant
+from client_credits import telling
 from client_credits.domain import settings as rules
 from client_credits.domain.booking import Booking
 from client_credits.domain.catalogue import AppointmentType, Expiry, ExpiryKind, Package
-from client_credits.domain.entries import Entry, Posting
+from client_credits.domain.entries import Entry
 from client_credits.domain.expiry import fixed_end
 from client_credits.domain.ids import ID_PATTERN
 from client_credits.domain.records import MAX_CUSTOMERS, Client, Parked, SettingsChange
 from client_credits.domain.settings import Settings
 from client_credits.domain.wallet import MAX_CREDITS, MAX_TYPES, Lot, Wallet
+from client_credits.instants import YEARS, BadInstant, read_instant
 from client_credits.operations.answers import Eligibility
 
 Id = Annotated[str, Field(strict=True, pattern=f"^{ID_PATTERN}$")]
@@ -28,6 +30,16 @@ Text = Annotated[str, Field(strict=True, min_length=1, max_length=200)]
 Reason = Annotated[str, Field(strict=True, min_length=1, max_length=500)]
 Url = Annotated[str, Field(strict=True, pattern=r"^https?://\S{1,2040}$")]
 Price = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9_.-]{1,128}$")]
+
+
+def _instant(value: object) -> datetime:
+    try:
+        return read_instant(value)
+    except BadInstant as bad:
+        raise PydanticCustomError(bad.code, bad.detail) from None
+
+
+Instant = Annotated[datetime, BeforeValidator(_instant)]
 
 
 class Request(BaseModel):
@@ -136,12 +148,6 @@ def appointment_type_answer(kind: AppointmentType) -> AppointmentTypeAnswer:
 
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
-
-
-def read_instant(text: str) -> datetime:
-    """An RFC 3339 instant as UTC. Raises ValueError."""
-    return _INSTANT.validate_python(text)
 
 
 def _a_day_or_instant(value: str) -> str:
@@ -361,53 +367,8 @@ class EntryAnswer(Answer):
 
 def entry_answer(entry: Entry | SettingsChange, *, for_client: bool = False) -> EntryAnswer:
     """An entry as it is told; a client sees neither who acted nor the reason given."""
-    told = _settings_entry(entry) if isinstance(entry, SettingsChange) else _ledger_entry(entry)
-    return told.model_copy(update={"actor": None, "reason": None}) if for_client else told
-
-
-def _ledger_entry(entry: Entry) -> EntryAnswer:
-    return EntryAnswer(
-        entry_id=entry.entry_id,
-        source_id=entry.source_id,
-        client_id=entry.client_id,
-        appointment_type=entry.appointment_type,
-        sequence=entry.sequence,
-        kind=entry.kind,
-        amount=entry.amount,
-        balance_before=entry.balance_before,
-        balance_after=entry.balance_after,
-        postings=[_posting(posting) for posting in entry.postings],
-        cause={"kind": str(entry.cause.kind), **entry.cause.ids},
-        actor=ActorAnswer(kind=entry.actor.kind, id=entry.actor.actor_id),
-        reason=entry.reason,
-        occurred_at=entry.occurred_at,
-        recorded_at=entry.recorded_at,
-    )
-
-
-def _posting(posting: Posting) -> dict[str, str | int]:
-    owner = {"lot_id": posting.lot_id} if posting.lot_id else {"debt": posting.debt or ""}
-    return {**owner, "amount": posting.amount}
-
-
-def _settings_entry(change: SettingsChange) -> EntryAnswer:
-    return EntryAnswer(
-        entry_id=change.change_id,
-        source_id=f"settings/{change.change_id}",
-        client_id=change.client_id,
-        appointment_type=None,
-        sequence=None,
-        kind="settings_changed",
-        amount=0,
-        balance_before=None,
-        balance_after=None,
-        postings=[],
-        cause={"kind": "settings", "before": change.before, "after": change.after},
-        actor=ActorAnswer(kind=change.actor_kind, id=change.actor_id),
-        reason=None,
-        occurred_at=change.occurred_at,
-        recorded_at=change.occurred_at,
-    )
+    told = telling.settings_change(entry) if isinstance(entry, SettingsChange) else telling.entry(entry)
+    return EntryAnswer(**told | ({"actor": None, "reason": None} if for_client else {}))
 
 
 # -- eligibility -------------------------------------------------------------------------------
@@ -540,16 +501,7 @@ class ParkedAnswer(Answer):
 
 
 def parked_answer(parked: Parked) -> ParkedAnswer:
-    return ParkedAnswer(
-        id=parked.parked_id,
-        reason=parked.reason,
-        event_id=parked.event_id,
-        customer=parked.customer,
-        payment=parked.payment_id,
-        prices=list(parked.prices),
-        received_at=parked.received_at,
-        state=parked.state,
-    )
+    return ParkedAnswer(**telling.parked(parked))
 
 
 class ResolveBody(Request):

@@ -18,6 +18,9 @@ from client_credits.operations import practices
 
 AT = int(NOW.timestamp())
 PATCH_RESTORE = {"restore_on_cancel": True}
+SET_ONE = {"appointment_type": "follow-up", "balance": 1, "version": 2}
+ADD_ONE = {"appointment_type": "follow-up", "amount": 1, "reason": "goodwill"}
+GIVE_ONE = {"from_client_id": "c1", "to_client_id": "c2", "appointment_type": "follow-up", "amount": 1}
 SESSION = {"appointment_type": "follow-up", "starts_at": "2026-12-01T09:00:00Z"}
 
 
@@ -79,6 +82,11 @@ TABLE: list[tuple[str, str, dict[str, Any] | None, tuple[int, int, int, int, int
     ("GET", "/v1/clients/<c1>/settings", None, (403, 403, 200, 404, 403, 200)),
     ("PATCH", "/v1/clients/<c1>/settings", PATCH_RESTORE, (403, 403, 200, 404, 403, 200)),
     ("GET", "/v1/clients/<c1>/credits", None, (200, 404, 200, 404, 200, 200)),
+    ("PUT", "/v1/clients/<c1>/credits", {"changes": [SET_ONE]}, (403, 403, 200, 404, 403, 200)),
+    ("POST", "/v1/clients/<c1>/adjustments", ADD_ONE, (403, 403, 200, 404, 200, 200)),
+    ("POST", "/v1/clients/<c1>/grants", {"package_id": "three-pack"}, (403, 403, 200, 404, 200, 200)),
+    ("PATCH", "/v1/clients/<c1>/credits/<follow-up>/lots/<lot>", {"expires_at": None}, (403, 403, 200, 404, 403, 200)),
+    ("POST", "/v1/transfers", GIVE_ONE, (403, 403, 200, 404, 403, 200)),
     ("GET", "/v1/clients/<c1>/credits/<follow-up>/history", None, (200, 404, 200, 404, 200, 200)),
     ("GET", "/v1/clients/<c1>/credits/<follow-up>/lots", None, (200, 404, 200, 404, 200, 200)),
     ("GET", "/v1/eligibility", {"client_id": "c1"}, (200, 404, 200, 200, 200, 200)),
@@ -102,11 +110,12 @@ class World:
         booked(api)
         paid(api, price="price_unknown")
         (parked,) = read(api, "/v1/parked")["items"]
-        self.ids = {"parked": parked["id"]}
+        (lot,) = read(api, "/v1/clients/c1/credits/follow-up/lots")["items"]
+        self.ids = {"parked": parked["id"], "lot": lot["lot_id"]}
 
     def path(self, written: str, **instead: str) -> str:
         """A path of the table with its ids put in."""
-        for name in ("follow-up", "three-pack", "c1", "b1", "parked"):
+        for name in ("follow-up", "three-pack", "c1", "b1", "parked", "lot"):
             written = written.replace(f"<{name}>", instead.get(name, self.ids.get(name, name)))
         return written
 
@@ -114,7 +123,8 @@ class World:
         """`given` is the query of a GET and the body of everything else."""
         if method == "GET":
             return self.api(method, path, **(given or {}), **who)
-        return self.api(method, path, given, dry_run=True, **who)
+        headers = {"idempotency-key": "key-1"} | who.pop("headers", {})
+        return self.api(method, path, given, dry_run=True, headers=headers, **who)
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +175,7 @@ THINGS = [row for row in TABLE if "<" in row[1] and row[0] != "PUT"]
 @pytest.mark.parametrize("row", THINGS, ids=[f"{r[0]} {r[1]}" for r in THINGS])
 def test_another_practices_things_answer_like_things_that_do_not_exist(world: World, row: Any) -> None:
     method, path, given, _ = row
-    never = {"follow-up": "never", "three-pack": "never", "c1": "never", "b1": "never", "parked": "prk_never"}
+    never = {"follow-up": "never", "three-pack": "never", "c1": "never", "b1": "never", "parked": "prk_never", "lot": "never"}
     for role in ("admin", "staff", "service"):
         theirs = world.ask(method, world.path(path), given, role=role, practice="p2")
         absent = world.ask(method, world.path(path, **never), given, role=role, practice="p2")

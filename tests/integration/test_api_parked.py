@@ -249,7 +249,13 @@ def test_the_grant_is_timed_by_the_payment_and_not_by_its_resolving(api: Api) ->
     paid(api, price="price_x")
     api.now[0] += 5 * DAY
     reply = resolve(api, the_parked(api)["id"], {"package_id": "short"})
-    assert [(e["kind"], e["amount"]) for e in reply.body["entries"]] == [("granted", 3), ("expired", -3)]
+    granted = reply.body["entries"][0]
+    assert (granted["kind"], granted["occurred_at"]) == ("granted", "2026-11-22T12:00:00Z")
+    history = listed(api, "/v1/clients/c1/credits/follow-up/history")
+    assert [(e["kind"], e["occurred_at"]) for e in history] == [
+        ("expired", "2026-11-24T00:00:00Z"),
+        ("granted", "2026-11-22T12:00:00Z"),
+    ]
     assert balances(api)["follow-up"] == 0
 
 

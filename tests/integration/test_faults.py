@@ -5,26 +5,28 @@ a new one, two minutes later. Afterwards the table must hold what it holds witho
 our own instants, and keep its laws; the caller must have learnt the same.
 """
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 from typing import Any
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
-from tests.support.builders import NOW
+from tests.support.builders import NOW, a_lot, a_payment, created
 from tests.support.dumps import Record, broken_laws, differences, dump, items_of, records_of, timeless
 from tests.support.engines import Engine
-from tests.support.fault_cases import CASES, Case, founded, told
+from tests.support.fault_cases import CASES, Case, P, Step, founded, holding, told
 from tests.support.faults import ALWAYS, Crash, Fault, Faulty, Plan, applicable, faulty
 
 from client_credits.domain.errors import Busy
 from client_credits.operations import committing
+from client_credits.operations.bookings import book
+from client_credits.operations.payments import apply_payment
 from client_credits.store.store import Store
-from client_credits.store.table import Conflicted, Table
+from client_credits.store.table import Conflicted, Table, Write
 
 pytestmark = pytest.mark.usefixtures("no_waiting", "few_attempts")
-LATER = timedelta(minutes=2)
 RETRYABLE = (Crash, ClientError, BotoCoreError, Busy, Conflicted)
 
 # How a fault strikes: one attempt of a call, which botocore may heal; all of them, so that the worker
@@ -91,7 +93,7 @@ class Stage:
 
     def _act(self, first: bool) -> Any:
         try:
-            return self.case.act(Store(self._faulty_table), NOW if first else NOW + LATER)
+            return self.case.act(Store(self._faulty_table), NOW if first else NOW + self.case.later)
         except self.case.done:
             return None
 
@@ -130,14 +132,13 @@ def plans(calls: list[str], faults: dict[Fault, tuple[dict[str, int], ...]]) -> 
 
 
 def check(stage: Stage, faults: dict[Fault, tuple[dict[str, int], ...]]) -> int:
-    """Runs a case under every plan and compares; returns how often a fault struck."""
+    """Runs a case under every plan and compares; returns how many plans there were, all of which struck."""
     smooth = stage.run()
     assert broken_laws(smooth.records) == []
     expected = stage.comparable(smooth.records)
-    struck, wrong = 0, []
-    for plan in plans(smooth.calls, faults):
+    planned, wrong = list(plans(smooth.calls, faults)), []
+    for plan in planned:
         run = stage.run(plan)
-        struck += run.struck
         if not run.struck:
             wrong.append(f"{plan}: never struck")
         wrong += [f"{plan}: {d}" for d in differences(expected, stage.comparable(run.records))]
@@ -146,7 +147,7 @@ def check(stage: Stage, faults: dict[Fault, tuple[dict[str, int], ...]]) -> int:
         wrong += [f"{plan}: {law}" for law in broken_laws(run.records)]
     if wrong:
         pytest.fail("\n".join([f"{len(wrong)} wrong", *wrong[:12]]), pytrace=False)
-    return struck
+    return len(planned)
 
 
 @pytest.fixture
@@ -161,9 +162,21 @@ def forgetful(emulator: Engine) -> Faulty:
     return faulty(emulator, tokens=False)
 
 
+@pytest.fixture(scope="module")
+def remembering(emulator: Engine) -> Faulty:
+    return faulty(emulator)
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_every_single_fault_is_survived(emulator: Engine, forgetful: Faulty, case: Case) -> None:
     assert check(Stage(emulator, forgetful, case), STRIKES) > 0
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_lost_response_is_survived_where_tokens_are_remembered(
+    emulator: Engine, remembering: Faulty, case: Case
+) -> None:
+    assert check(Stage(emulator, remembering, case), {Fault.LOST_RESPONSE: (ONE,)}) > 0
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -174,7 +187,47 @@ def test_a_repeat_changes_nothing_and_is_told_the_same(emulator: Engine, case: C
     before = dump(through.table, emulator.shared_client)
     try:
         for worker in (through, Store(through.table)):
-            assert told(case.act(worker, NOW + LATER)) == first
+            assert told(case.act(worker, NOW + case.later)) == first
     except case.done:
         pass
     assert dump(through.table, emulator.shared_client) == before
+
+
+# -- positive controls: the check sees what it is there to see ---------------------------------------
+
+
+class Careless(Table):
+    """A table that leaves something out of each transaction."""
+
+    def __init__(self, table: Table, left_out: str) -> None:
+        super().__init__(table._client, table.name)
+        self._left_out = left_out
+
+    def transact(self, writes: Sequence[Write]) -> None:
+        super().transact([w for w in writes if self._left_out not in str(w["Put"]["Item"]["pk"])])
+
+
+def unrecorded(store: Store, now: datetime) -> None:
+    """A payment granted without its operation record."""
+    apply_payment(Store(Careless(store.table, "#op#")), P, a_payment(), now)
+
+
+def piecemeal(store: Store, now: datetime) -> None:
+    """A booking whose record follows its wallet in a transaction of its own."""
+    table = store.table
+    table_in_parts = Store(table)
+    table_in_parts.commit = lambda items: [table.transact([item]) for item in items]  # type: ignore[assignment,method-assign]
+    book(table_in_parts, P, created(), now)
+
+
+def swallowing(store: Store, now: datetime) -> None:
+    """A payment whose worker takes contention for success."""
+    with contextlib.suppress(Busy):
+        apply_payment(store, P, a_payment(), now)
+
+
+@pytest.mark.parametrize("careless", [unrecorded, piecemeal, swallowing])
+def test_carelessness_is_caught(emulator: Engine, forgetful: Faulty, careless: Step) -> None:
+    case = Case(careless.__name__, careless, past=(holding(a_lot()),))
+    with pytest.raises((pytest.fail.Exception, AssertionError)):
+        check(Stage(emulator, forgetful, case), STRIKES)

@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -200,7 +199,6 @@ def test_an_item_that_cannot_be_read_fails_alone_after_those_before_it(app: Modu
 def test_a_failure_and_a_success_are_both_logged_without_contents(
     app: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    app._log().registered_handler.setStream(sys.stdout)
     publish(app, [record(1), record(2)], Bus("p1#c-2/0"))
 
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -496,6 +496,7 @@ def test_each_request_logs_one_line_of_ids_and_nothing_else(
 
     out = capsys.readouterr().out
     accepted, forged, malformed = [json.loads(line) for line in out.splitlines()]
+    assert accepted.pop("timestamp") == "2026-11-18T11:06:40.000+00:00"
     assert accepted == {
         "level": "INFO",
         "message": "event accepted",

@@ -32,7 +32,6 @@ class Credit:
     start: datetime
     end: datetime
     priority: int
-    grace: bool = False
 
     def burns(self) -> tuple[int, datetime, datetime, str]:
         return self.priority, self.end, self.start, self.lot
@@ -130,7 +129,7 @@ class NaiveWallet:
         for credit in booked.paid:
             grace_ends = cancelled_at + timedelta(days=days)
             start = min(cancelled_at, now)
-            graced = Credit(f"{credit.lot}+", start, grace_ends, credit.priority, grace=True)
+            graced = Credit(f"{credit.lot}+", start, grace_ends, credit.priority)
             self.credits.append(graced if days and credit.end < grace_ends else credit)
         booked.paid = []
         self.pass_time(now, min(cancelled_at, now))
@@ -161,9 +160,9 @@ class NaiveWallet:
         covers = session if self.rules.must_cover_session else None
         return [credit for credit in self.credits if credit.pays(now, covers)]
 
-    def lots(self) -> Counter[tuple[datetime, datetime, int, bool]]:
-        """How many credits there are of each start, end, priority and whether by grace."""
-        return Counter((c.start, c.end, c.priority, c.grace) for c in self.credits)
+    def lots(self) -> Counter[tuple[datetime, datetime, int]]:
+        """How many credits there are of each start, end and priority."""
+        return Counter((c.start, c.end, c.priority) for c in self.credits)
 
     def debts(self) -> Counter[str]:
         return Counter(owed.booking for owed in self.owed)

@@ -173,10 +173,9 @@ class WalletMachine(RuleBasedStateMachine):
         cover = self.model.rules.must_cover_session
         for ledger in (self.swept, self.unswept):
             wallet = ledger.settled(self.now)
-            held: Counter[tuple[datetime, datetime, int, bool]] = Counter()
+            held: Counter[tuple[datetime, datetime, int]] = Counter()
             for lot in wallet.lots:
-                grace = lot.source is LotSource.GRACE
-                held[lot.effective_at, lot.expires_at or ENDLESS, lot.priority, grace] += lot.remaining
+                held[lot.effective_at, lot.expires_at or ENDLESS, lot.priority] += lot.remaining
             assert held == self.model.lots()
             assert {debt.ref: debt.amount for debt in wallet.debts} == dict(self.model.debts())
             assert wallet.balance_at(self.now) == self.model.balance(self.now)

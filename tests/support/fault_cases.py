@@ -12,7 +12,7 @@ from typing import Any
 from client_credits.domain.booking import CancelledBy
 from client_credits.domain.catalogue import AppointmentType, Catalogue, Expiry, ExpiryKind, Package
 from client_credits.domain.entries import Act, Actor, Cause, CauseKind, Entry, untouched
-from client_credits.domain.errors import AlreadyResolved
+from client_credits.domain.errors import AlreadyResolved, LotClosed, NotFound, VersionConflict
 from client_credits.domain.granting import add_lot
 from client_credits.domain.ids import derived_id
 from client_credits.domain.payments import CustomerLink, Payment, PaymentKind, Unsupported
@@ -20,6 +20,16 @@ from client_credits.domain.records import Account, Client
 from client_credits.domain.settings import Settings
 from client_credits.domain.wallet import Lot, Wallet
 from client_credits.operations.bookings import BookingOutcome, book, cancel
+from client_credits.operations.editing import (
+    Edited,
+    Keyed,
+    NewBalance,
+    adjust,
+    change_lot,
+    grant_by_hand,
+    set_balances,
+    transfer,
+)
 from client_credits.operations.linking import apply_link
 from client_credits.operations.parking import park_event
 from client_credits.operations.payments import LineOutcome, apply_payment
@@ -50,6 +60,7 @@ class Case:
 
     `one_way`: there is one way to do it, so that versions, which count transactions, end the same.
     `scheduled`: it comes again whatever became of it, so it need not be finished the first time.
+    `later` is how long the redelivery takes; none where an entry's own instant is our `now`.
     """
 
     name: str
@@ -59,6 +70,7 @@ class Case:
     founded: bool = True  # the practice, its catalogue and client c1 exist
     one_way: bool = True
     scheduled: bool = False
+    later: timedelta = timedelta(minutes=2)
 
 
 def founded(store: Store) -> None:
@@ -360,6 +372,75 @@ SWEEPS = [
 ]
 
 
+def keyed(key: str = "k1") -> Keyed:
+    return Keyed(key, f"the request of {key}")
+
+
+def edit(name: str, act: Step, *past: Step, done: tuple[type[Exception], ...] = ()) -> Case:
+    """What staff ask for by a call: it happens when we carry it out."""
+    return Case(name, act, past, done, later=timedelta(0))
+
+
+TYPES_AT = [NewBalance("follow-up", 9, 1), NewBalance("initial", 2, 0, NOW + DAY)]
+EDITS = [
+    edit(
+        "replace the balances of two types",
+        lambda s, now: set_balances(s, P, "c1", TYPES_AT, STAFF, now),
+        TWO_LOTS,
+        done=(VersionConflict,),
+    ),
+    edit(
+        "raise a balance out of debt",
+        lambda s, now: set_balances(s, P, "c1", [NewBalance("follow-up", 1, 1)], STAFF, now),
+        booking(seats=2),
+        done=(VersionConflict,),
+    ),
+    edit(
+        "add credits",
+        lambda s, now: adjust(s, P, "c1", "follow-up", 4, keyed(), STAFF, now, "a gift"),
+        TWO_LOTS,
+    ),
+    edit(
+        "take more credits than there are",
+        lambda s, now: adjust(s, P, "c1", "follow-up", -7, keyed(), STAFF, now, "a mistake"),
+        TWO_LOTS,
+    ),
+    edit(
+        "add credits that repay a booking",
+        lambda s, now: adjust(s, P, "c1", "follow-up", 4, keyed(), STAFF, now, "a gift"),
+        booking(seats=2),
+    ),
+    edit(
+        "grant a package of two types by hand",
+        lambda s, now: grant_by_hand(s, P, "c1", "bundle", 3, keyed(), STAFF, now),
+        TWO_LOTS,
+    ),
+    edit(
+        "void a lot",
+        lambda s, now: change_lot(s, P, "c1", "follow-up", "lot-1", STAFF, now, void=True, reason="fraud"),
+        TWO_LOTS,
+        done=(LotClosed, NotFound),
+    ),
+    edit(
+        "extend a lot",
+        lambda s, now: change_lot(s, P, "c1", "follow-up", "lot-1", STAFF, now, expires_at=NOW + 99 * DAY),
+        TWO_LOTS,
+    ),
+    edit(
+        "transfer credits of two lots",
+        lambda s, now: transfer(s, P, "c1", "c2", "follow-up", 4, keyed(), STAFF, now),
+        TWO_LOTS,
+        lambda s, now: put_client(s, P, Client("c2"), now),
+    ),
+    edit(
+        "transfer credits that repay the receiver's booking",
+        lambda s, now: transfer(s, P, "c1", "c2", "follow-up", 2, keyed(), STAFF, now),
+        TWO_LOTS,
+        booking(client_id="c2", seats=1),
+    ),
+]
+
+
 def due_now(store: Store) -> None:
     """Puts client c1's wallet among what is due although nothing is."""
     key = keys.wallet(P, "c1", "follow-up")
@@ -379,13 +460,15 @@ def due_now(store: Store) -> None:
     )
 
 
-CASES = [*PRACTICE, *PAYMENTS, *BOOKINGS, *SWEEPS]
+CASES = [*PRACTICE, *PAYMENTS, *BOOKINGS, *EDITS, *SWEEPS]
 
 
 def told(answer: Any) -> Any:
     """What a caller learns from an answer, in a form in which the first one and a repeat are alike."""
     if isinstance(answer, BookingOutcome):
         return replace(answer.booking, version=0)
+    if isinstance(answer, Edited):
+        return answer.entries
     if isinstance(answer, list) and answer and isinstance(answer[0], LineOutcome):
         return [(o.line_id, o.fate, o.operation and replace(o.operation, recorded_at=None)) for o in answer]
     return None

@@ -1,18 +1,16 @@
 """What reaches a log line, and what never does."""
 
-import io
 import json
 import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from aws_lambda_powertools import Logger
 from hypothesis import given
 from hypothesis import strategies as st
 
 from client_credits import observability
-from client_credits.observability import REDACTED, count, redacted
+from client_credits.observability import REDACTED, Log, count, redacted
 
 PERSONAL = [
     "email",
@@ -101,30 +99,28 @@ def test_anything_can_be_redacted_and_a_second_time_changes_nothing(value: Any) 
 class _Line:
     """The one log line that a test writes, parsed."""
 
-    def __init__(self, stream: io.StringIO, log: Logger) -> None:
-        self.stream = stream
+    def __init__(self, log: Log, capsys: pytest.CaptureFixture[str]) -> None:
         self.log = log
+        self._capsys = capsys
 
     def read(self) -> tuple[str, dict[str, Any]]:
-        text = self.stream.getvalue()
+        text = self._capsys.readouterr().out
         assert text.count("\n") == 1
         parsed: dict[str, Any] = json.loads(text)
         return text, parsed
 
 
 @pytest.fixture
-def line(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Line]:
-    stream = io.StringIO()
+def line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[_Line]:
     monkeypatch.delenv("POWERTOOLS_SERVICE_NAME", raising=False)
-    log = observability.logger(f"service-{uuid.uuid4()}")
-    log.registered_handler.setStream(stream)  # type: ignore[attr-defined]
-    yield _Line(stream, log)
+    monkeypatch.delenv("POWERTOOLS_LOG_LEVEL", raising=False)
+    yield _Line(observability.logger(f"service-{uuid.uuid4()}"), capsys)
     observability.logger.cache_clear()
 
 
 def test_a_line_is_json_with_service_and_ids(line: _Line) -> None:
     line.log.append_keys(request_id="req-1", operation_id="stripe/acct/test/in_1")
-    line.log.info("granted", extra={"credits": 3})
+    line.log.info("granted", credits=3)
 
     _, parsed = line.read()
     assert parsed["message"] == "granted"
@@ -141,11 +137,12 @@ def test_a_line_holds_nothing_personal_by_any_path(line: _Line) -> None:
     try:
         int("no client\nerika@example.org with whsec_abc123")
     except ValueError:
-        line.log.exception("refused %s", "erika@example.org", extra={"caller": {"name": "Erika", "id": "c-17"}})
+        line.log.exception("refused erika@example.org", caller={"name": "Erika", "id": "c-17"})
 
     text, parsed = line.read()
     assert parsed["caller"]["id"] == "c-17"
     assert parsed["exception_name"] == "ValueError"
+    assert "test_a_line_holds_nothing_personal_by_any_path" in parsed["exception"]
     for personal in ("erika", "Erika", "whsec"):
         assert personal not in text
 
@@ -156,6 +153,55 @@ def test_a_message_that_is_an_object_is_struck_out_too(line: _Line) -> None:
     text, _ = line.read()
     assert "Erika" not in text
     assert "granted" in text
+
+
+def test_ids_stay_until_the_state_is_cleared(line: _Line) -> None:
+    line.log.append_keys(request_id="req-1")
+    line.log.append_keys(operation_id="op-1")
+    line.log.info("first")
+    _, first = line.read()
+    line.log.clear_state()
+    line.log.info("second")
+    _, second = line.read()
+
+    assert (first["request_id"], first["operation_id"]) == ("req-1", "op-1")
+    assert not {"request_id", "operation_id"} & second.keys()
+
+
+def test_the_logger_of_a_service_is_the_same_at_every_call(line: _Line) -> None:
+    assert observability.logger("sweep") is observability.logger("sweep")
+
+
+@pytest.mark.parametrize(
+    ("level", "written"),
+    [("DEBUG", "DIWE"), ("INFO", "IWE"), ("WARNING", "WE"), ("ERROR", "E"), ("LOUD", "IWE")],
+)
+def test_lines_below_the_level_are_not_written(
+    level: str, written: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_LOG_LEVEL", level)
+    observability.logger.cache_clear()
+    log = observability.logger("sweep")
+    for write in (log.debug, log.info, log.warning, log.error):
+        write("done")
+    observability.logger.cache_clear()
+
+    levels = [json.loads(line)["level"] for line in capsys.readouterr().out.splitlines()]
+    assert "".join(level[0] for level in levels) == written
+
+
+def test_a_line_names_the_trace_it_belongs_to(line: _Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1")
+    line.log.info("done")
+
+    assert line.read()[1]["xray_trace_id"] == "1-5759e988-bd862e3fe1be46a994272793"
+
+
+@pytest.mark.parametrize("value", ["half \ud83d", {"at": object()}, {1, 2}, b"\xff", 2**70, float("nan")])
+def test_whatever_is_logged_makes_one_line(line: _Line, value: object) -> None:
+    line.log.info("done", value=value)
+
+    assert line.read()[1]["message"] == "done"
 
 
 def test_a_count_is_one_embedded_metric_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ from client_credits.domain.errors import Invalid, NotFound, Problem
 from client_credits.http.asking import asked
 from client_credits.http.describing import Cursor, DryRun, Limit, PathId, QueryId, asks, puts, reads, writes
 from client_credits.http.practice_routes import answer, check_same_id
+from client_credits.instants import read_instant
 from client_credits.operations import answers, bookings, listing, practices
 from client_credits.operations.answers import HistoryPosition
 from client_credits.operations.listing import Position
@@ -257,7 +258,7 @@ def _instant(name: str, text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        return schemas.read_instant(text.replace(" ", "+"))
+        return read_instant(text.replace(" ", "+"))
     except ValueError as error:
         fault = Problem(f"/query/{name}", "not_an_instant", "write it like 2026-12-01T09:00:00Z")
         raise Invalid("An instant in the query cannot be read.", fault) from error

@@ -25,9 +25,10 @@ from client_credits.domain.errors import (
     NotFound,
     Problem,
 )
-from client_credits.http import client_routes, parked_routes, practice_routes
+from client_credits.http import client_routes, edit_routes, parked_routes, practice_routes
 from client_credits.http.access import Verdict, look_up
 from client_credits.http.asking import Ask
+from client_credits.http.refusing import Refused
 from client_credits.identity import Authenticator, Caller, IdentityUnavailable, Role, Unauthenticated
 from client_credits.observability import logger
 from client_credits.problems import problem
@@ -47,20 +48,12 @@ log = logger("api")
 def build() -> APIGatewayHttpResolver:
     """The router with every route, and the answers for what routes refuse."""
     app = APIGatewayHttpResolver(enable_validation=True)
-    for routes in (practice_routes, client_routes, parked_routes):
+    for routes in (practice_routes, client_routes, edit_routes, parked_routes):
         app.include_router(routes.router)
     app.exception_handler(RequestValidationError)(_invalid_request)
     app.not_found(_no_such_path)
     app.exception_handler(Exception)(_raised)  # or the router would log each refusal in words of its own
     return app
-
-
-class Refused(Exception):
-    """A request that no route sees."""
-
-    def __init__(self, status: int, code: str, detail: str, **headers: str) -> None:
-        super().__init__(code)
-        self.status, self.code, self.detail, self.headers = status, code, detail, headers
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,11 +58,12 @@ def credits_of(store: Store, practice_id: str, client_id: str, now: datetime) ->
     lines = []
     for type_id, kind in sorted(loaded.catalogue.types.items()):
         wallet = _settled(loaded.wallets[type_id], now, loaded.settings).wallet
-        lines.append(_type_credits(wallet, kind.name, now, loaded.settings))
+        lines.append(type_credits(wallet, kind.name, now, loaded.settings))
     return ClientCredits(client_id, True, now, lines)
 
 
-def _type_credits(wallet: Wallet, name: str, now: datetime, settings: Settings) -> TypeCredits:
+def type_credits(wallet: Wallet, name: str, now: datetime, settings: Settings) -> TypeCredits:
+    """The numbers of a settled wallet."""
     lots = wallet.lots
     return TypeCredits(
         appointment_type=wallet.appointment_type,

@@ -18,7 +18,8 @@ from client_credits.domain.granting import add_lot
 from client_credits.domain.ids import derived_id
 from client_credits.domain.records import EntryRef, Operation
 from client_credits.domain.transferring import transfer as move
-from client_credits.domain.wallet import MAX_CREDITS, MAX_TYPES, Wallet
+from client_credits.domain.wallet import MAX_CREDITS, MAX_TYPES
+from client_credits.operations.answers import TypeCredits, type_credits
 from client_credits.operations.committing import once, room_for, settled, wallet_writes
 from client_credits.store import writes
 from client_credits.store.store import Loaded, Store, Wanted
@@ -46,7 +47,7 @@ class Edited:
 
     entries: list[Entry]
     repeated: bool = False
-    wallets: tuple[Wallet, ...] = ()  # of a replacement: as they stand after it
+    credits: tuple[TypeCredits, ...] = ()  # of a replacement: the types named, as they stand after it
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,10 @@ def set_balances(
         items = wallet_writes(store, changes, now, loaded.settings)
         if items:
             store.commit(items)
-        after = tuple(replace(c.wallet, version=c.before.version + int(c.made)) for c in changes)
-        return Edited(_own(changes, source_id), wallets=after)
+        after = [replace(c.wallet, version=c.before.version + int(c.made)) for c in changes]
+        names = {type_id: kind.name for type_id, kind in loaded.catalogue.types.items()}
+        told = (type_credits(w, names[w.appointment_type], now, loaded.settings) for w in after)
+        return Edited(_own(changes, source_id), credits=tuple(told))
 
     return once(attempt)
 
@@ -142,7 +145,7 @@ def grant_by_hand(
     Its own rule says when it ends unless `expires_at` does; a package that ends with a billing
     cycle needs it. Raises Invalid, NotFound, KeyReused, LimitReached.
     """
-    package = store.load(practice_id, Wanted()).catalogue.packages.get(package_id)
+    package = _client(store, practice_id, client_id, ()).catalogue.packages.get(package_id)
     if package is None or package.archived:
         told = "is archived" if package else "does not exist"
         fault = Problem("/package_id", "not_on_sale", "name a package that is on sale")
@@ -229,7 +232,13 @@ def transfer(
     cause = {"from_client_id": giver_id, "to_client_id": receiver_id}
 
     def attempt() -> Edited:
-        wanted = Wanted(client_id=giver_id, types=(appointment_type,), source_ids=(keyed.source_id,), also=(pair,))
+        wanted = Wanted(
+            client_id=giver_id,
+            types=(appointment_type,),
+            source_ids=(keyed.source_id,),
+            others=(receiver_id,),
+            also=(pair,),
+        )
         loaded = store.load(practice_id, wanted)
         _check_known(loaded, appointment_type)
         if receiver_id not in loaded.others:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 
-from client_credits.domain.entries import Act, Actor, Cause, CauseKind
+from client_credits.domain.entries import Act, Actor, Cause, CauseKind, Entry
 from client_credits.domain.errors import LimitReached
 from client_credits.domain.granting import PARKED, LineDecision, LineFate, decide_line, grant
 from client_credits.domain.payments import Payment, PaymentLine
@@ -29,6 +29,7 @@ class LineOutcome:
     fate: str
     operation: Operation | None = None
     repeated: bool = False
+    entries: tuple[Entry, ...] = ()  # written by this call; a repeat's are found by its record
 
 
 def apply_payment(
@@ -180,7 +181,7 @@ def _grant(
     if loaded.client is None:
         items.append(writes.client(practice_id, Client(client_id, created_at=now)))
     store.commit(items)
-    return LineOutcome(decision.line.line_id, done.outcome, done)
+    return LineOutcome(decision.line.line_id, done.outcome, done, entries=tuple(entries))
 
 
 def _cause_ids(payment: Payment, decision: LineDecision) -> dict[str, str]:

@@ -63,11 +63,10 @@ def resolve(
 
 
 def entries_of(store: Store, practice_id: str, outcome: LineOutcome) -> list[Entry]:
-    """The entries an operation wrote, read back by its record; none while only rehearsing."""
-    done = outcome.operation
-    if done is None or store.rehearsing:
-        return []
-    return editing.entries_of(store, practice_id, done)
+    """The entries of a line: those just decided, or those its record names."""
+    if outcome.entries or outcome.operation is None:
+        return list(outcome.entries)
+    return editing.entries_of(store, practice_id, outcome.operation)
 
 
 def dismiss(store: Store, practice_id: str, parked_id: str, now: datetime, actor: Actor, reason: str) -> Parked:

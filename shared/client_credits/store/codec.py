@@ -1,32 +1,153 @@
 """Records to JSON text and back, by their own types; fields at their defaults are left out.
 
 Owns the stored form of every record. A reader ignores fields it does not know, so that an older
-release can read what a newer one wrote.
+release can read what a newer one wrote; what it does know must have its type, or it raises
+ValueError. Instants are RFC 3339 with Z.
+
+A record's type is taken apart once, when one is first met. A validation library would do the same,
+but costs every cold start more than all that is done here.
 """
 
-from collections.abc import Hashable, Mapping
+import json
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from datetime import datetime
+from enum import Enum
 from functools import cache
-from typing import Any, TypeVar, cast
-
-from pydantic import TypeAdapter
+from types import NoneType, UnionType
+from typing import Any, NamedTuple, TypeVar, Union, cast, get_args, get_origin
 
 T = TypeVar("T")
 Attributes = dict[str, Any]
 
 
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+class _Form(NamedTuple):
+    """How values of one type are written as JSON values, and read again."""
+
+    write: Callable[[Any], Any]
+    read: Callable[[Any], Any]
 
 
 def to_json(record: object) -> str:
-    adapter: TypeAdapter[Any] = _adapter(cast(Hashable, type(record)))
-    return adapter.dump_json(record, exclude_defaults=True).decode()
+    return json.dumps(_form(cast(Hashable, type(record))).write(record), separators=(",", ":"), ensure_ascii=False)
 
 
 def from_json(kind: type[T], text: str) -> T:
-    record: T = _adapter(cast(Hashable, kind)).validate_json(text)
+    """The record of that type. Raises ValueError where the text is none."""
+    record: T = _form(cast(Hashable, kind)).read(json.loads(text))
     return record
+
+
+@cache
+def _form(kind: Any) -> _Form:
+    """The form of a type. Raises TypeError for one that no record has so far."""
+    if kind is Any:
+        return _Form(_same, _same)
+    if kind is datetime:
+        return _Form(lambda instant: instant.isoformat().replace("+00:00", "Z"), _instant)
+    if kind in (str, int, bool):
+        return _Form(_same, _one_of(kind))
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return _Form(_same, kind)
+    if is_dataclass(kind):
+        return _record_form(kind)
+    return _compound_form(get_origin(kind), get_args(kind))
+
+
+def _compound_form(origin: Any, parts: tuple[Any, ...]) -> _Form:
+    if origin is dict:
+        return _dict_form(_form(parts[1]))
+    if origin is tuple and parts[-1] is Ellipsis:
+        return _list_form(_form(parts[0]))
+    if origin is tuple:
+        return _row_form([_form(part) for part in parts])
+    if origin in (Union, UnionType) and len(parts) == 2 and NoneType in parts:
+        return _optional_form(parts[0] if parts[1] is NoneType else parts[1])
+    raise TypeError(f"records hold no {origin}")
+
+
+def _record_form(kind: Any) -> _Form:
+    forms = {each.name: _form(cast(Hashable, each.type)) for each in fields(kind)}
+    reads = {name: form.read for name, form in forms.items()}
+    writes = [(each.name, forms[each.name].write, _default(each)) for each in fields(kind)]
+
+    def write(record: Any) -> dict[str, Any]:
+        stored = {}
+        for name, write_field, default in writes:
+            value = getattr(record, name)
+            if value is not default and value != default:
+                stored[name] = value if write_field is _same else write_field(value)
+        return stored
+
+    def read(stored: Any) -> Any:
+        if type(stored) is not dict:
+            raise ValueError(f"not a {kind.__name__}")
+        try:
+            return kind(**{name: reads[name](value) for name, value in stored.items() if name in reads})
+        except TypeError as error:  # a field without a default is not there
+            raise ValueError(f"not a whole {kind.__name__}") from error
+
+    return _Form(write, read)
+
+
+def _default(each: Field[Any]) -> Any:
+    return each.default if each.default_factory is MISSING else each.default_factory()
+
+
+def _dict_form(value: _Form) -> _Form:
+    known = _one_of(dict)
+    return _Form(
+        lambda held: {name: value.write(each) for name, each in held.items()},
+        lambda stored: {name: value.read(each) for name, each in known(stored).items()},
+    )
+
+
+def _list_form(each: _Form) -> _Form:
+    known = _one_of(list)
+    return _Form(
+        lambda held: [each.write(value) for value in held],
+        lambda stored: tuple([each.read(value) for value in known(stored)]),
+    )
+
+
+def _row_form(cells: list[_Form]) -> _Form:
+    known = _one_of(list)
+    return _Form(
+        lambda held: [cell.write(value) for cell, value in zip(cells, held, strict=True)],
+        lambda stored: tuple([cell.read(value) for cell, value in zip(cells, known(stored), strict=True)]),
+    )
+
+
+def _optional_form(kind: Any) -> _Form:
+    if kind in (str, int, bool):
+        return _Form(_same, _one_of(kind, NoneType))
+    present = _form(kind)
+    return _Form(
+        lambda value: None if value is None else present.write(value),
+        lambda stored: None if stored is None else present.read(stored),
+    )
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _one_of(*kinds: type[Any]) -> Callable[[Any], Any]:
+    def read(stored: Any) -> Any:
+        if type(stored) not in kinds:  # exactly: true is no number
+            raise ValueError(f"not {kinds[0].__name__}")
+        return stored
+
+    return read
+
+
+def _instant(stored: Any) -> datetime:
+    if type(stored) is not str:
+        raise ValueError("not an instant")
+    instant = datetime.fromisoformat(stored)
+    if instant.tzinfo is None:
+        raise ValueError("an instant without a zone")
+    return instant
 
 
 def to_attributes(values: Mapping[str, str | int | None]) -> Attributes:

@@ -1,0 +1,120 @@
+"""What the published document promises, held against what the routes answer, with generated requests.
+
+Bounded and without chance: the same examples each time.
+"""
+
+from collections.abc import Callable
+from copy import deepcopy
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from tests.support.api import Api, token
+from tests.support.http_shim import Shim
+from tests.support.stock import booked, client, furnished, package, paid, patch, read
+
+from client_credits.http.front import build
+from client_credits.http.openapi import document
+
+CHECKS = [
+    not_a_server_error,
+    negative_data_rejection,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+KNOWN = {
+    "client_id": ["c1", "c2", "never"],
+    "type_id": ["follow-up", "initial", "massage"],
+    "package_id": ["three-pack", "old-pack", "new"],
+    "booking_id": ["b1", "b2", "b3", "never"],
+    "parked_id": ["prk_never"],
+}
+
+
+def with_known_ids() -> dict[str, Any]:
+    """The document, with ids that exist among those its patterns allow: random ones would find nothing."""
+    told = deepcopy(document(build()))
+    for operations in told["paths"].values():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", []):
+                if parameter["name"] in KNOWN:
+                    known = {"enum": KNOWN[parameter["name"]]}
+                    parameter["schema"] = {"anyOf": [known, parameter["schema"]]}
+    return told
+
+
+shim = Shim()
+schema = schemathesis.openapi.from_dict(with_known_ids())
+schema.app = shim
+# Query parameters that nobody knows are ignored, and who may call is another test's question.
+schema.config.generation.update(allow_extra_parameters=False, with_security_parameters=False)
+bounded = settings(
+    max_examples=25,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.fixture
+def behind(api: Api) -> Api:
+    """A practice with something of everything; the same one for all examples of an operation."""
+    furnished(api)
+    client(api, "c2", name="Anna", stripe_customers=["cus_2"])
+    package(api, "old-pack", stripe_prices=[], archived=True)
+    paid(api)
+    booked(api, "b1")
+    booked(api, "b2", client_id="c2", seats=2)
+    patch(api, "/v1/clients/c1/settings", {"max_negative": 0})
+    booked(api, "b3", seats=5)
+    paid(api, price="price_x")
+    shim.api = api
+    return api
+
+
+@schema.parametrize()
+@bounded
+def test_every_answer_is_one_the_document_promises(case: schemathesis.Case, behind: Api) -> None:
+    if "parked_id" in case.path_parameters:
+        items = read(behind, "/v1/parked")["items"]
+        case.path_parameters["parked_id"] = items[0]["id"] if items else "prk_never"
+    case.call_and_validate(headers={"Authorization": f"Bearer {token('admin')}"}, checks=CHECKS)
+
+
+@pytest.mark.parametrize(
+    ("change", "caught"),
+    [
+        (lambda reply: reply | {"statusCode": 500}, "Server error"),
+        (lambda reply: reply | {"statusCode": 418}, "Undocumented status code"),
+        (lambda reply: reply | {"headers": {"content-type": "text/html"}}, "Undocumented Content-Type"),
+        (lambda reply: reply | {"body": '{"items": "none"}'}, "violates schema"),
+    ],
+    ids=["a 500", "an unknown status", "an unknown content type", "an unknown shape"],
+)
+def test_a_broken_promise_would_be_noticed(
+    behind: Api, monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], Any], caught: str
+) -> None:
+    """The checks prove themselves: each fault put into a good answer is found."""
+    case = schema["/v1/clients"]["GET"].Case()
+    told = {"Authorization": f"Bearer {token('admin')}"}
+    case.call_and_validate(headers=told, checks=CHECKS)
+    broken = SimpleNamespace(handle=lambda event, context: change(behind.front.handle(event, context)))
+    monkeypatch.setattr(shim, "api", SimpleNamespace(front=broken))
+    with pytest.raises(FailureGroup) as found:
+        case.call_and_validate(headers=told, checks=CHECKS)
+    assert any(caught in f"{fault.title} {fault}" for fault in found.value.exceptions), found.value.exceptions

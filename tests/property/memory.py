@@ -1,0 +1,114 @@
+"""A practice in DynamoDB in memory, and everything in its table read back as records.
+
+The engine is slow and knows one thread: small tables, short histories, a new table each time.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from itertools import count
+from typing import Any
+
+import botocore.session
+from moto import mock_aws
+
+from client_credits.domain.booking import Booking
+from client_credits.domain.catalogue import AppointmentType, Catalogue, Expiry, ExpiryKind, Package
+from client_credits.domain.entries import Entry
+from client_credits.domain.invariants import Breach, breaches
+from client_credits.domain.records import Account
+from client_credits.domain.wallet import Wallet
+from client_credits.store import writes
+from client_credits.store.codec import from_attributes
+from client_credits.store.store import Store, Wanted
+from client_credits.store.table import Table
+from tests.property.practice_model import OFFERS, TYPES
+from tests.support.builders import NOW
+from tests.support.table import create_table
+
+PRACTICE = "p1"
+_EXPIRY = {
+    "never": Expiry(),
+    "two days": Expiry(ExpiryKind.DAYS, n=2),
+    "cycle": Expiry(ExpiryKind.CYCLE_END),
+}
+_names = count()
+
+
+@cache
+def _client() -> Any:
+    mock_aws().start()
+    return botocore.session.Session().create_client("dynamodb", region_name="us-east-1")
+
+
+def the_catalogue() -> Catalogue:
+    """The catalogue of the naive model, as a practice would have made it."""
+    packages = {
+        price.removeprefix("price_"): Package(
+            package_id=price.removeprefix("price_"),
+            name=price,
+            credits=credits,
+            renews_each_cycle=renews,
+            expiry=_EXPIRY[ends],
+            stripe_prices=(price,),
+        )
+        for price, (credits, renews, ends) in OFFERS.items()
+    }
+    types = {name: AppointmentType(name, name.title(), free) for name, free in TYPES.items()}
+    return Catalogue(types=types, packages=packages)
+
+
+@contextmanager
+def a_practice(**settings: object) -> Iterator[Store]:
+    """A store over a new table that holds one practice with these account settings."""
+    name = f"credits-{next(_names)}"
+    create_table(_client(), name)
+    store = Store(Table(_client(), name))
+    account = Account(PRACTICE, dict(settings), NOW, catalogue_version=1)
+    store.commit([writes.account(account), writes.catalogue(PRACTICE, the_catalogue())])
+    try:
+        yield store
+    finally:
+        _client().delete_table(TableName=name)
+
+
+@dataclass
+class Stored:
+    """All of a table's records, and each wallet's raw item for what stands beside its body."""
+
+    wallets: dict[tuple[str, str], Wallet]
+    items: dict[tuple[str, str], dict[str, Any]]
+    entries: dict[tuple[str, str], list[Entry]]
+    bookings: dict[str, Booking]
+    parked: set[str]
+
+    def breaches(self) -> list[Breach]:
+        """Every broken law of every wallet."""
+        bookings = list(self.bookings.values())
+        return [
+            breach for key, wallet in self.wallets.items() for breach in breaches(wallet, self.entries[key], bookings)
+        ]
+
+
+def everything(store: Store) -> Stored:
+    """Read as another worker would: with a store of its own, whatever form the records are kept in."""
+    stored = Stored({}, {}, defaultdict(list), {}, set())
+    reader, booked = Store(Table(_client(), store.table.name)), []
+    for raw in _client().scan(TableName=store.table.name, ConsistentRead=True)["Items"]:
+        item = from_attributes(raw)
+        owner, kind = item["pk"].split("#"), item["sk"].split("#")
+        if kind[0] == "wallet":
+            stored.items[owner[1], kind[1]] = item
+        elif owner[1:2] == ["booking"]:
+            booked.append(owner[2])
+        elif owner[1:] == ["parked"]:
+            stored.parked.add(item["sk"])
+    for client_id, kind in stored.items:
+        wallets = reader.load(PRACTICE, Wanted(client_id=client_id, types=(kind,))).wallets
+        stored.wallets[client_id, kind] = wallets[kind]
+        stored.entries[client_id, kind] = reader.history_page(PRACTICE, client_id, kind, None, 1000)[::-1]
+    if booked:
+        stored.bookings = reader.load(PRACTICE, Wanted(bookings=tuple(booked))).bookings
+    return stored

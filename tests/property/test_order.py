@@ -1,0 +1,105 @@
+"""The same inputs in any order, doubled or not, come to the same totals.
+
+Where the law lets order matter, the histories here keep clear of it:
+- refusals: whoever comes first gets the last credit, so bookings without credits are allowed here;
+- lateness: what has ended, or a booking cancelled before it was heard of while restoring is off,
+  depends on when it was told, so nothing ends here and restoring is on;
+- the first payment of a subscription: whichever is told first grants, so all cycles are alike;
+- two accounts of one booking that contradict (its client, its type): the first one told stands.
+"""
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from client_credits.domain.booking import Cancelled, CancelledBy, Created
+from client_credits.domain.payments import Payment, PaymentKind
+from client_credits.operations import bookings, payments, sweeping
+from client_credits.store.store import Store
+from tests.property.memory import PRACTICE, Stored, a_practice, everything
+from tests.support.builders import DAY, HOUR, NOW, a_line, a_payment, cancelled, created
+
+Input = Payment | Created | Cancelled
+
+
+def _payment(number: int, client: str, price: str, quantity: int, cycle: int | None) -> Payment:
+    line = a_line(price=price, quantity=1 if cycle else quantity)
+    if cycle:
+        line = replace(line, subscription_item="si_1", period_start=NOW - DAY, period_end=NOW + 30 * DAY)
+    return a_payment(
+        f"in_{number}",
+        line,
+        kind=PaymentKind.CYCLE if cycle else PaymentKind.CHECKOUT,
+        client_id=client,
+        customer=None,
+        subscription=f"sub_{client}" if cycle else None,
+        paid_at=NOW - number * HOUR,
+    )
+
+
+_clients = st.sampled_from(["c1", "c2"])
+_payments = st.tuples(
+    _clients,
+    st.sampled_from(["price_three", "price_once", "price_unheard_of"]),
+    st.integers(1, 2),
+    st.sampled_from([None, 1]),
+)
+_bookings = st.tuples(_clients, st.integers(1, 3), st.integers(1, 90), st.sampled_from([False, False, True]))
+
+
+@st.composite
+def inputs(draw: Any) -> list[Input]:
+    """A few payments and bookings, some of them cancelled; each told once or twice, in some order."""
+    told: list[Input] = [
+        _payment(n, *drawn) for n, drawn in enumerate(draw(st.lists(_payments, min_size=1, max_size=3)))
+    ]
+    for n, (client, seats, ahead, dropped) in enumerate(draw(st.lists(_bookings, min_size=1, max_size=3))):
+        starts_at = NOW + ahead * HOUR
+        told.append(created(f"b{n}", client_id=client, seats=seats, starts_at=starts_at, occurred_at=NOW - n * HOUR))
+        if dropped:
+            told.append(cancelled(f"b{n}", CancelledBy.CLIENT, client_id=client, occurred_at=NOW))
+    return told
+
+
+def tell(store: Store, order: list[Input]) -> None:
+    for minutes, told in enumerate(order):
+        now = NOW + minutes * HOUR / 60
+        match told:
+            case Payment():
+                payments.apply_payment(store, PRACTICE, told, now)
+            case Created():
+                bookings.book(store, PRACTICE, told, now)
+            case Cancelled():
+                bookings.cancel(store, PRACTICE, told, now)
+        if minutes % 4 == 3:
+            for shard in sweeping.shards():
+                sweeping.sweep_shard(store, shard, now)
+
+
+def totals(stored: Stored) -> tuple[object, ...]:
+    balances = {key: wallet.balance for key, wallet in stored.wallets.items() if wallet.sequence}
+    granted = {key: wallet.granted_total for key, wallet in stored.wallets.items() if wallet.sequence}
+    states = {booking_id: booking.state for booking_id, booking in stored.bookings.items()}
+    return _nonzero(balances), _nonzero(granted), states, stored.parked
+
+
+def _nonzero(numbers: dict[tuple[str, str], int]) -> Counter[tuple[str, str]]:
+    """A wallet never touched and one whose credits all came and went hold the same: nothing."""
+    return Counter({key: number for key, number in numbers.items() if number})
+
+
+@settings(max_examples=max(12, settings.default.max_examples // 10))  # type: ignore[union-attr]
+@given(inputs(), st.data())
+def test_any_order_of_delivery_and_any_doubling_give_the_same_totals(told: list[Input], data: st.DataObject) -> None:
+    twice = told + data.draw(st.lists(st.sampled_from(told), max_size=4))
+    seen = []
+    for order in (told, data.draw(st.permutations(twice))):
+        with a_practice(restore_grace_days_client=0) as store:
+            tell(store, order)
+            stored = everything(store)
+            assert stored.breaches() == []
+            seen.append(totals(stored))
+    assert seen[0] == seen[1]

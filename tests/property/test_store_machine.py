@@ -1,0 +1,258 @@
+"""Histories of a practice through operations and table, with inputs doubled and out of order.
+
+After every step all of the table is read back: no law is broken, and it says what the naive model says.
+"""
+
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import datetime
+
+from hypothesis import Phase
+from hypothesis import settings as search
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+
+from client_credits.domain.booking import Cancelled, CancelledBy, Created
+from client_credits.domain.entries import untouched
+from client_credits.domain.payments import Payment, PaymentKind
+from client_credits.domain.records import Operation
+from client_credits.domain.settings import effective
+from client_credits.domain.settling import settle
+from client_credits.operations import bookings, payments, sweeping
+from client_credits.store.writes import sortable
+from tests.property.memory import PRACTICE, Stored, a_practice, everything
+from tests.property.model import ENDLESS, Rules
+from tests.property.practice_model import OFFERS, NaivePractice
+from tests.support.builders import DAY, HOUR, NOW, a_line, a_payment, cancelled, created
+
+rules_drawn = st.builds(
+    Rules,
+    allow_booking_without_credits=st.sampled_from([True, True, False]),
+    restore_on_cancel=st.sampled_from([True, True, True, False]),
+    must_cover_session=st.sampled_from([True, True, False]),
+    grace_days_client=st.sampled_from([0, 0, 1]),
+    grace_days_practice=st.sampled_from([0, 3]),
+    max_negative=st.sampled_from([None, None, 2]),
+    auto_repay=st.sampled_from([True, True, True, False]),
+)
+clients = st.sampled_from(["c1", "c1", "c1", "c2"])
+ago = st.sampled_from([0, 0, 1, 30])
+
+
+def account_values(rules: Rules) -> dict[str, object]:
+    return {
+        "allow_booking_without_credits": rules.allow_booking_without_credits,
+        "restore_on_cancel": rules.restore_on_cancel,
+        "credit_must_cover": "session" if rules.must_cover_session else "booking",
+        "restore_grace_days_client": rules.grace_days_client,
+        "restore_grace_days_practice": rules.grace_days_practice,
+        "max_negative": "unlimited" if rules.max_negative is None else rules.max_negative,
+        "auto_repay": rules.auto_repay,
+    }
+
+
+class PracticeMachine(RuleBasedStateMachine):
+    paid = Bundle("paid")
+    booked = Bundle("booked")
+    dropped = Bundle("dropped")
+
+    @initialize(rules=rules_drawn)
+    def open(self, rules: Rules) -> None:
+        self.now = NOW
+        self.number = 0
+        self.model = NaivePractice(rules)
+        self.settings = effective(account_values(rules))
+        self.first_answers: dict[str, Operation] = {}
+        self.closing = ExitStack()
+        self.store = self.closing.enter_context(a_practice(**account_values(rules)))
+        self.stored = everything(self.store)
+
+    def teardown(self) -> None:
+        if hasattr(self, "closing"):
+            self.closing.close()
+
+    # -- what happens in the world; told at once, or only later by a redelivery ----------------
+
+    @rule(hours=st.sampled_from([1, 5, 24, 60]))
+    def time_passes(self, hours: int) -> None:
+        self.now += hours * HOUR
+        self.model.pass_time(self.now)
+
+    @rule(
+        target=paid,
+        client=st.sampled_from(["c1", "c1", "c2", None]),
+        prices=st.lists(st.sampled_from([*OFFERS, *OFFERS, "price_unheard_of"]), min_size=1, max_size=2),
+        cycle=st.sampled_from([None, 1, 1, 2]),
+        quantity=st.sampled_from([1, 1, 2]),
+        hours_ago=ago,
+        told=st.booleans(),
+    )
+    def somebody_pays(
+        self, client: str | None, prices: list[str], cycle: int | None, quantity: int, hours_ago: int, told: bool
+    ) -> Payment:
+        """`cycle`: the subscription's item, None for a one-off purchase."""
+        self.number += 1
+        paid_at = self.now - hours_ago * HOUR
+        lines = []
+        for n, price in enumerate(prices):
+            line = a_line(f"il_{n}", price=price, quantity=quantity)
+            if cycle:
+                period = {"period_start": paid_at + n * HOUR, "period_end": paid_at + 2 * DAY}
+                line = replace(line, subscription_item=f"si_{price}", **period)
+            lines.append(line)
+        payment = a_payment(
+            f"in_{self.number}",
+            *lines,
+            kind=PaymentKind.CYCLE if cycle else PaymentKind.CHECKOUT,
+            client_id=client,
+            customer=None,
+            subscription=f"sub_{cycle}" if cycle else None,
+            paid_at=paid_at,
+        )
+        if told:
+            self.a_payment_is_told(payment)
+        return payment
+
+    @rule(
+        target=booked,
+        client=st.sampled_from(["c1", "c1", "c1", "c2", None]),
+        kind=st.sampled_from(["follow-up", "follow-up", "initial", "massage"]),
+        seats=st.sampled_from([1, 1, 3]),
+        ahead=st.sampled_from([1, 30, 100]),
+        hours_ago=ago,
+        told=st.booleans(),
+    )
+    def a_session_is_booked(
+        self, client: str | None, kind: str, seats: int, ahead: int, hours_ago: int, told: bool
+    ) -> Created:
+        self.number += 1
+        event = created(
+            f"b{self.number}",
+            client_id=client,
+            appointment_type=kind,
+            starts_at=self.now + ahead * HOUR,
+            seats=seats,
+            occurred_at=self.now - hours_ago * HOUR,
+        )
+        if told:
+            self.a_booking_is_told(event)
+        return event
+
+    @rule(target=booked, event=booked, hours=st.sampled_from([0, 1]))
+    def it_is_asked_for_again(self, event: Created, hours: int) -> Created:
+        again = replace(event, occurred_at=self.now + hours * HOUR)
+        self.a_booking_is_told(again)
+        return again
+
+    @rule(
+        target=dropped,
+        event=booked,
+        by=st.sampled_from([None, *CancelledBy]),
+        hours_ago=ago,
+        named=st.booleans(),
+        told=st.booleans(),
+    )
+    def a_booking_is_cancelled(
+        self, event: Created, by: CancelledBy | None, hours_ago: int, named: bool, told: bool
+    ) -> Cancelled:
+        """`named`: whether the cancellation says whose and of which type it is."""
+        about = {"client_id": event.client_id, "appointment_type": event.session.appointment_type}
+        fields = about if named else dict.fromkeys(about)
+        cancellation = cancelled(event.booking_id, by, occurred_at=self.now - hours_ago * HOUR, **fields)
+        if told:
+            self.a_cancellation_is_told(cancellation)
+        return cancellation
+
+    # -- what is told, once, again, late --------------------------------------------------------
+
+    @rule(payment=paid)
+    def a_payment_is_told(self, payment: Payment) -> None:
+        for outcome in payments.apply_payment(self.store, PRACTICE, payment, self.now):
+            if outcome.operation:
+                first = self.first_answers.setdefault(outcome.operation.source_id, outcome.operation)
+                assert outcome.operation == first
+        self.model.pay(payment, self.now)
+        self.read_back()
+
+    @rule(event=booked)
+    def a_booking_is_told(self, event: Created) -> None:
+        answer = bookings.book(self.store, PRACTICE, event, self.now)
+        self.model.book(event, self.now)
+        self.read_back()
+        assert answer.booking.state == self.model.bookings[event.booking_id].state
+        assert not (answer.repeated and answer.entries)
+
+    @rule(event=dropped)
+    def a_cancellation_is_told(self, event: Cancelled) -> None:
+        answer = bookings.cancel(self.store, PRACTICE, event, self.now)
+        self.model.cancel(event, self.now)
+        self.read_back()
+        assert answer.booking.state == "cancelled"
+
+    @rule()
+    def a_sweep_comes_by(self) -> None:
+        for shard in sweeping.shards():
+            while sweeping.sweep_shard(self.store, shard, self.now, limit=2).more:
+                pass
+        self.read_back()
+        for wallet in self.stored.wallets.values():
+            assert not settle(untouched(wallet), self.now, self.settings).entries
+
+    # -- what must hold after every step ---------------------------------------------------------
+
+    def read_back(self) -> None:
+        """History only grows: what stood in the table before still stands there, unchanged."""
+        before: Stored = self.stored
+        self.stored = everything(self.store)
+        for key, entries in before.entries.items():
+            now = {entry.sequence: entry for entry in self.stored.entries[key]}
+            assert all(now[entry.sequence] == entry for entry in entries)
+
+    @invariant()
+    def no_law_is_broken(self) -> None:
+        assert self.stored.breaches() == []
+
+    @invariant()
+    def the_table_says_what_the_model_says(self) -> None:
+        for key, naive in self.model.wallets.items():
+            stored = self.stored.wallets.get(key)
+            if stored is None:
+                assert not naive.credits
+                assert not naive.owed
+                continue
+            wallet = settle(untouched(stored), self.now, self.settings).wallet
+            held: Counter[tuple[datetime, datetime, int]] = Counter()
+            for lot in wallet.lots:
+                held[lot.effective_at, lot.expires_at or ENDLESS, lot.priority] += lot.remaining
+            assert held == naive.lots()
+            assert {debt.ref: debt.amount for debt in wallet.debts} == dict(naive.debts())
+            assert wallet.granted_total == naive.granted_ever
+        assert set(self.stored.wallets) <= set(self.model.wallets)
+        assert len(self.stored.parked) == len(self.model.parked)
+
+    @invariant()
+    def bookings_stand_as_the_model_says(self) -> None:
+        states = {booking_id: str(booking.state) for booking_id, booking in self.stored.bookings.items()}
+        assert states == {booking_id: booking.state for booking_id, booking in self.model.bookings.items()}
+
+    @invariant()
+    def the_table_knows_what_stands_beside_each_wallet(self) -> None:
+        """The balance of lists and reports, and the instant at which the sweep will look."""
+        for key, wallet in self.stored.wallets.items():
+            item = self.stored.items[key]
+            assert (item["balance"], item["debt"]) == (wallet.balance, wallet.debt)
+            assert item["version"] == wallet.version
+            for ahead in (0, 1, 5, 24, 48, 72, 100, 1000):
+                moment = self.now + ahead * HOUR
+                if settle(untouched(wallet), moment, self.settings).entries:
+                    assert item["due_shard"]
+                    assert item["due_at"] <= sortable(moment)
+
+
+TestPractice = PracticeMachine.TestCase
+TestPractice.settings = search(
+    max_examples=max(20, search.default.max_examples // 6),
+    stateful_step_count=max(14, search.default.stateful_step_count // 2),
+    phases=[Phase.generate],  # histories are short already; to shrink one on this engine takes minutes
+)

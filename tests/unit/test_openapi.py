@@ -1,0 +1,198 @@
+"""The published OpenAPI document: whole, valid, the same routes as everywhere, field by field as the contract."""
+
+import json
+from functools import cache
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from client_credits.http.access import ROUTES
+from client_credits.http.front import build
+from client_credits.http.openapi import document
+
+Schema = dict[str, Any]
+WRITES = {"post", "put", "patch"}
+
+
+@cache
+def published() -> Schema:
+    return document(build())
+
+
+def operations() -> list[tuple[str, str, Schema]]:
+    return [(m, path, op) for path, each in published()["paths"].items() for m, op in each.items()]
+
+
+NAMES = [f"{method.upper()} {path}" for method, path, _ in operations()]
+each_operation = pytest.mark.parametrize(("method", "path", "operation"), operations(), ids=NAMES)
+
+
+def schema(name: str) -> Schema:
+    found: Schema = published()["components"]["schemas"][name]
+    return found
+
+
+def resolved(part: Schema) -> Schema:
+    """The schema itself where there is a reference to it."""
+    reference = part.get("$ref")
+    return schema(reference.rsplit("/", 1)[1]) if reference else part
+
+
+def test_the_document_is_a_valid_openapi_3_1_document() -> None:
+    assert published()["openapi"].startswith("3.1")
+    assert list(OpenAPIV31SpecValidator(published()).iter_errors()) == []
+
+
+def test_the_document_is_the_same_each_time_and_plain_json() -> None:
+    again = document(build())
+    assert again == published()
+    assert json.loads(json.dumps(again, allow_nan=False)) == again
+
+
+def test_roles_registered_routes_and_document_are_one_set_of_routes() -> None:
+    app = build()
+    registered = {(route.method, route.path) for route in app._static_routes + app._dynamic_routes}
+    told = {(method.upper(), path.replace("{", "<").replace("}", ">")) for method, path, _ in operations()}
+    assert registered == set(ROUTES) == told
+
+
+@each_operation
+def test_an_operation_says_what_it_answers_and_to_whom(method: str, path: str, operation: Schema) -> None:
+    answers = operation["responses"]
+    assert {"200", "400", "401", "403", "404", "422", "503"} <= set(answers)
+    assert ("201" in answers) == (method == "put")
+    assert ("409" in answers) == (method in WRITES and path != "/v1/eligibility")
+    assert ("413" in answers) == (method in WRITES)
+    for status, answer in answers.items():
+        kind = "application/json" if status < "300" else "application/problem+json"
+        assert list(answer["content"]) == [kind], status
+        assert answer["description"]
+        if status >= "300":
+            assert answer["content"][kind]["schema"] == {"$ref": "#/components/schemas/Problem"}
+    success = resolved(answers["200"]["content"]["application/json"]["schema"])
+    assert success != schema("Problem")
+    assert operation["x-roles"] == sorted(ROUTES[method.upper(), path.replace("{", "<").replace("}", ">")])
+    assert operation["summary"]
+    assert operation["tags"]
+
+
+def test_operations_have_ids_of_their_own() -> None:
+    ids = [operation["operationId"] for _, _, operation in operations()]
+    assert len(ids) == len(set(ids))
+
+
+@each_operation
+def test_every_parameter_of_a_path_is_declared_with_the_pattern_of_ids(
+    method: str, path: str, operation: Schema
+) -> None:
+    declared = {p["name"]: p for p in operation.get("parameters", []) if p["in"] == "path"}
+    assert set(declared) == {step[1:-1] for step in path.split("/") if step.startswith("{")}
+    for parameter in declared.values():
+        assert parameter["required"] is True
+        assert parameter["schema"]["pattern"] == "^[A-Za-z0-9._:~-]{1,128}$"
+
+
+@each_operation
+def test_writes_take_dry_run_and_lists_take_limit_and_cursor(method: str, path: str, operation: Schema) -> None:
+    query = {p["name"]: p for p in operation.get("parameters", []) if p["in"] == "query"}
+    assert ("dry_run" in query) == (method in WRITES and path != "/v1/eligibility")
+    assert ("limit" in query) == ("cursor" in query) == (path in LISTS and method == "get")
+    if "limit" in query:
+        limit = query["limit"]["schema"]
+        assert (limit["minimum"], limit["maximum"], limit["type"]) == (1, 100, "integer")
+        page = resolved(operation["responses"]["200"]["content"]["application/json"]["schema"])
+        assert set(page["properties"]) == {"items", "next_cursor"}
+
+
+LISTS = {
+    "/v1/appointment-types",
+    "/v1/packages",
+    "/v1/clients",
+    "/v1/clients/{client_id}/credits/{type_id}/history",
+    "/v1/parked",
+}
+
+
+@each_operation
+def test_a_body_is_json_and_takes_no_field_it_does_not_name(method: str, path: str, operation: Schema) -> None:
+    assert ("requestBody" in operation) == (method in WRITES)
+    if method in WRITES:
+        assert operation["requestBody"]["required"] is True
+        assert list(operation["requestBody"]["content"]) == ["application/json"]
+        body = resolved(operation["requestBody"]["content"]["application/json"]["schema"])
+        assert body["additionalProperties"] is False
+        nested = [s for name, s in published()["components"]["schemas"].items() if name.endswith("Body")]
+        assert all(s["additionalProperties"] is False for s in nested)
+
+
+def test_the_document_says_who_may_come_without_a_token_and_what_the_gateway_answers_itself() -> None:
+    told = published()
+    assert told["security"] == [{"bearer": []}]
+    assert told["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    assert '{"message"}' in told["info"]["description"]
+    assert "Retry-After" in told["info"]["description"]
+
+
+# The contract's own words, written out by hand: every answer's fields, and the fields each body takes.
+ANSWERS = {
+    "AppointmentTypeAnswer": "id name bookable_without_credits archived",
+    "PackageAnswer": "id name url credits renews_each_cycle expiry trial_grants stripe_prices archived",
+    "ClientAnswer": "id name email stripe_customers external_ids",
+    "ListedClient": "id name email stripe_customers external_ids balances",
+    "CreditsAnswer": "client_id enabled as_of credits",
+    "TypeCreditsAnswer": "appointment_type name balance available held frozen not_yet_effective debt "
+    "granted_total next_expiry version",
+    "LotAnswer": "lot_id granted remaining held effective_at expires_at priority source package_id frozen",
+    "EntryAnswer": "entry_id source_id client_id appointment_type sequence kind amount balance_before "
+    "balance_after postings cause actor reason occurred_at recorded_at",
+    "EligibilityAnswer": "appointment_type allowed reason message balance available shortfall would_use "
+    "packages settings as_of",
+    "EligibilityJointly": "allowed shortfall sessions",
+    "WouldUse": "lot_id amount expires_at",
+    "PackageOffer": "id name url",
+    "SettingValue": "value source",
+    "ParkedAnswer": "id reason event_id customer payment prices received_at state",
+    "Problem": "type title status code detail request_id errors",
+    "ErrorItem": "pointer code detail",
+}
+BODIES = {
+    "AppointmentTypePut": "id name bookable_without_credits archived",
+    "PackagePut": "id name url credits renews_each_cycle expiry trial_grants stripe_prices archived",
+    "ExpiryBody": "kind n date",
+    "ClientPut": "id name email stripe_customers external_ids",
+    "EligibilityPost": "client_id sessions",
+    "SessionBody": "appointment_type starts_at seats",
+    "ResolveBody": "client_id package_id",
+    "DismissBody": "reason",
+    "ClientSettingsPatch": "allow_booking_without_credits prevent_no_credit_booking restore_on_cancel "
+    "credit_must_cover restore_grace_days_client restore_grace_days_practice max_negative auto_repay",
+    "SettingsPatch": "allow_booking_without_credits prevent_no_credit_booking restore_on_cancel "
+    "credit_must_cover restore_grace_days_client restore_grace_days_practice max_negative auto_repay "
+    "enabled unidentified_bookings timezone packages_url confirm",
+}
+
+
+@pytest.mark.parametrize(("name", "fields"), (ANSWERS | BODIES).items())
+def test_a_schema_has_exactly_the_fields_of_the_contract(name: str, fields: str) -> None:
+    assert set(schema(name)["properties"]) == set(fields.split())
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_an_answer_has_every_field_every_time(name: str) -> None:
+    optional = {"errors"} if name == "Problem" else set()
+    assert set(schema(name)["required"]) == set(schema(name)["properties"]) - optional
+
+
+def test_the_bounds_of_the_contract_stand_in_the_document() -> None:
+    seats = schema("SessionBody")["properties"]["seats"]
+    assert (seats["minimum"], seats["maximum"], seats["default"]) == (1, 100, 1)
+    sessions = schema("EligibilityPost")["properties"]["sessions"]
+    assert sessions["minItems"] == 1
+    credits = schema("PackagePut")["properties"]["credits"]
+    (each,) = credits["patternProperties"].values()
+    assert each == {"type": "integer", "minimum": 0, "maximum": 1_000_000}
+    assert credits["maxProperties"] == 25
+    assert schema("SessionBody")["properties"]["starts_at"]["format"] == "date-time"
+    kinds = resolved(schema("ExpiryBody")["properties"]["kind"])
+    assert kinds["enum"] == ["never", "days", "months", "cycle_end", "date"]
