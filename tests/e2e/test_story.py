@@ -128,8 +128,9 @@ def it_is_all_still_there_and_moving(practice: Practice) -> None:
     practice.balance_becomes("c1", "follow-up", 2)
 
 
-def test_a_page_of_an_allowed_origin_is_answered_and_no_other(directory: Path) -> None:
+def test_pages_of_allowed_origins_and_tokens_of_rotated_keys_are_answered_and_no_others(directory: Path) -> None:
     with running_stack(directory, PORT) as stack:
+        keys_rotate_while_it_runs(Practice(stack, ""))
         url = f"{stack.api_url}/v1/settings"
         asked = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "GET"}
         preflight = urllib.request.Request(url, headers=asked, method="OPTIONS")
@@ -143,3 +144,19 @@ def test_a_page_of_an_allowed_origin_is_answered_and_no_other(directory: Path) -
         stranger = urllib.request.Request(url, headers=told | {"Origin": "http://localhost:3001"})
         with urllib.request.urlopen(stranger) as answer:
             assert answer.headers.get("access-control-allow-origin") is None
+
+
+def keys_rotate_while_it_runs(practice: Practice) -> None:
+    stack = practice.stack
+    old = stack.tokens["staff"]
+    assert practice.call("GET", "/v1/settings", role="staff")[0] == 200
+    stack.issuer.rotate()
+    stack.publish_keys()
+    new = stack.issuer.mint("staff", stack.practice_id)
+    for bearer in (new, old):
+        assert practice.call("GET", "/v1/settings", authorization=f"Bearer {bearer}")[0] == 200
+    stranger = stack.issuer.mint("staff", stack.practice_id, aud="another-api")
+    status, told = practice.call("GET", "/v1/settings", authorization=f"Bearer {stranger}")
+    assert (status, told["status"]) == (401, 401)
+    elsewhere = stack.issuer.mint("staff", "another-practice")
+    assert practice.call("GET", "/v1/clients/c1", authorization=f"Bearer {elsewhere}")[0] == 404

@@ -1,0 +1,1 @@
+"""What the system costs, next to its budgets: `make bench`, or `python -m bench --help`."""
