@@ -41,7 +41,7 @@ lint: $(STAMP) $(CHECKOV)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/cfn-lint
+	$(BIN)/cfn-lint template.yaml infra/monitoring.yaml
 	$(BIN)/python tests/infra/checkov.py $(CHECKOV)
 
 format: $(STAMP)

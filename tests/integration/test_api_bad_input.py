@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +14,7 @@ from tests.support.engines import Engine
 from tests.support.stock import (
     booked,
     client,
-    contents,
+    counted,
     furnished,
     nothing_written,
     package,
@@ -211,14 +212,14 @@ def test_no_value_in_any_place_is_more_than_refused(world: Api, route: tuple[str
 
 # --- Any JSON at all
 
-texts = st.text(st.characters(codec="utf-8"), max_size=20)
+texts = st.text(st.characters(codec="utf-8"), max_size=8)
 numbers = st.integers() | st.integers(-(10**400), 10**400) | st.floats(allow_nan=False, allow_infinity=False)
 scalars = st.none() | st.booleans() | numbers | texts | st.sampled_from(["follow-up", "c1", "2026-12-01T09:00:00Z"])
 values = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4), max_leaves=12
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=6
 )
 steady = settings(
-    max_examples=60,
+    max_examples=40,
     derandomize=True,
     deadline=None,
     database=None,
@@ -243,13 +244,13 @@ def mutated(draw: st.DrawFn, body: dict[str, Any]) -> dict[str, Any]:
 def test_any_json_at_all_gets_an_answer_and_a_refusal_writes_nothing(
     world: Api, route: tuple[str, str], data: st.DataObject
 ) -> None:
-    body = data.draw(mutated(BODIES[route]) | st.dictionaries(texts, values, max_size=4) | values)
-    before = contents(world)
-    reply = world(*route, raw=json.dumps(body, ensure_ascii=data.draw(st.booleans())))
+    body = data.draw(mutated(BODIES[route]) | st.dictionaries(texts, values, max_size=3) | values)
+    with counted(world) as calls:
+        reply = world(*route, raw=json.dumps(body, ensure_ascii=False))
     assert reply.status < 500, reply.text
     if reply.status not in (200, 201):
         assert refused(reply, 400, 404, 409, 422)
-        assert contents(world) == before
+        assert not {api for api in calls if "Write" in api}
 
 
 @steady
@@ -290,7 +291,7 @@ def raw_request(api: Api, method: str, raw_path: str, bearer: str, query: dict[s
 def test_what_is_no_id_is_refused_in_every_path(world: Api, rule: str) -> None:
     with nothing_written(world):
         for text in NO_IDS:
-            assert refused(world("GET", rule.format(text)), 404, 422), text  # percent-encoded
+            assert refused(world("GET", rule.format(quote(text, safe=""))), 404, 422), text
             assert refused(raw_request(world, "GET", rule.format(text), token("admin")), 404, 422), text
 
 
@@ -299,7 +300,7 @@ def test_what_is_no_id_is_never_created(world: Api, rule: str) -> None:
     with nothing_written(world):
         for text in NO_IDS:
             body = {} if "clients" in rule else {"name": "X"}
-            assert refused(world("PUT", rule.format(text), body), 404, 422), text
+            assert refused(world("PUT", rule.format(quote(text, safe="")), body), 404, 422), text
 
 
 def test_an_id_of_128_characters_is_an_id_and_one_of_129_is_none(world: Api) -> None:
@@ -358,7 +359,7 @@ def test_no_path_shows_a_client_what_is_anothers(world: Api, prefix: str, path: 
 
 QUERIES: list[dict[str, Any]] = [
     {"limit": "1,2"},
-    {"limit": "１"},
+    {"limit": "\uff11"},
     {"limit": "1_0"},
     {"limit": " 5 "},
     {"cursor": ","},
@@ -415,7 +416,7 @@ def test_an_odd_authorization_header_proves_nothing(world: Api, header: str) -> 
 
 def test_what_a_body_is_called_does_not_matter(world: Api) -> None:
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "", "x" * 500):
-        reply = world("PUT", "/v1/clients/c9", {"name": "A"}, headers={"content-type": kind}, dry_run=True)
+        reply = world("PUT", "/v1/clients/c8", {"name": "A"}, headers={"content-type": kind}, dry_run=True)
         assert reply.status == 201, kind
 
 

@@ -59,6 +59,15 @@ def test_several_numbers_are_replaced_in_one_save(api: Api) -> None:
     assert reply.body["entries"][0]["actor"] == {"kind": "admin", "id": "admin-1"}
 
 
+def test_a_save_that_is_sent_again_is_answered_as_the_first_time(api: Api) -> None:
+    furnished(api)
+    wanted = {"changes": [changed(10, 0), changed(2, 0, "initial")]}
+    first = api("PUT", BALANCES, wanted)
+    with nothing_written(api):
+        again = api("PUT", BALANCES, wanted)
+    assert (first.status, again.status, again.body) == (200, 200, first.body)
+
+
 def test_one_stale_version_refuses_the_whole_save(api: Api) -> None:
     furnished(api)
     paid(api)

@@ -1,5 +1,6 @@
 """Short ways to fill a practice behind the HTTP API, and to see all that its table holds."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -139,3 +140,19 @@ def pages(api: Api, path: str, **query: Any) -> Iterator[list[Any]]:
 def listed(api: Api, path: str, **query: Any) -> list[Any]:
     """All items of a list, page by page."""
     return [item for page in pages(api, path, **query) for item in page]
+
+
+@contextmanager
+def counted(api: Api) -> Iterator[Counter[str]]:
+    """The requests made of DynamoDB within the block, by API."""
+    calls: Counter[str] = Counter()
+
+    def note(model: Any, **_: Any) -> None:
+        calls[model.name] += 1
+
+    events = api.store.table._client.meta.events
+    events.register("before-call.dynamodb", note)
+    try:
+        yield calls
+    finally:
+        events.unregister("before-call.dynamodb", note)

@@ -51,14 +51,10 @@ def replace_balances(
 ) -> edits.Replaced:
     ask = asked(router)
     changes = [NewBalance(c.appointment_type, c.balance, c.version, c.expires_at) for c in wanted.changes]
-    edited = editing.set_balances(
-        ask.store, ask.practice_id, client_id, changes, ask.actor, ask.now, wanted.reason
-    )
+    edited = editing.set_balances(ask.store, ask.practice_id, client_id, changes, ask.actor, ask.now, wanted.reason)
     return edits.Replaced(
         entries=[schemas.entry_answer(entry) for entry in edited.entries],
-        credits=[
-            schemas.TypeCreditsAnswer.model_validate(told, from_attributes=True) for told in edited.credits
-        ],
+        credits=[schemas.TypeCreditsAnswer.model_validate(told, from_attributes=True) for told in edited.credits],
     )
 
 

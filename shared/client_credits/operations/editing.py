@@ -11,14 +11,15 @@ from datetime import datetime
 from hashlib import sha256
 
 from client_credits.domain import editing
-from client_credits.domain.entries import Act, Actor, Cause, CauseKind, Change, Entry
+from client_credits.domain.entries import Act, Actor, Cause, CauseKind, Change, Entry, untouched
 from client_credits.domain.errors import Invalid, KeyReused, NotFound, Problem
 from client_credits.domain.expiry import expires_at as end_of
 from client_credits.domain.granting import add_lot
 from client_credits.domain.ids import derived_id
 from client_credits.domain.records import EntryRef, Operation
+from client_credits.domain.settling import settle
 from client_credits.domain.transferring import transfer as move
-from client_credits.domain.wallet import MAX_CREDITS, MAX_TYPES
+from client_credits.domain.wallet import MAX_CREDITS, MAX_TYPES, Wallet
 from client_credits.operations.answers import TypeCredits, type_credits
 from client_credits.operations.committing import once, room_for, settled, wallet_writes
 from client_credits.store import writes
@@ -69,17 +70,24 @@ def set_balances(
     now: datetime,
     reason: str | None = None,
 ) -> Edited:
-    """Makes each balance exactly as given, all or none. Raises VersionConflict, Invalid, LimitReached."""
+    """Makes each balance exactly as given, all or none. Raises VersionConflict, Invalid, LimitReached.
+
+    Safe to repeat: the same numbers for the same versions were written once, and are answered so.
+    """
     types = tuple(change.appointment_type for change in wanted)
     if len(set(types)) != len(types) or not 0 < len(types) <= MAX_TYPES:
         fault = Problem("/changes", "out_of_range", f"name 1 to {MAX_TYPES} types, each once")
         raise Invalid("These changes cannot be saved together.", fault)
     seen = [f"{change.appointment_type}@{change.version}={change.balance}" for change in wanted]
-    source_id = f"api/{derived_id('set', client_id, *seen)}"
+    keyed = Keyed(derived_id("set", client_id, *seen), "")
 
     def attempt() -> Edited:
-        loaded = _client(store, practice_id, client_id, types)
-        act = _act(source_id, CauseKind.STAFF, {}, actor, now, reason)
+        loaded = _client(store, practice_id, client_id, types, (keyed.source_id,))
+        done = loaded.operations.get(keyed.source_id)
+        if done:
+            entries = entries_of(store, practice_id, done)
+            return Edited(entries, repeated=True, credits=_credits(loaded, loaded.wallets.values(), now))
+        act = _act(keyed.source_id, CauseKind.STAFF, {}, actor, now, reason)
         room = room_for(len(wanted))
         # A stale version is told before anything else is done about these wallets.
         for change in wanted:
@@ -91,15 +99,22 @@ def set_balances(
             )
             for w in wanted
         ]
+        entries = _own(changes, keyed.source_id)
         items = wallet_writes(store, changes, now, loaded.settings)
         if items:
-            store.commit(items)
+            done = _record(keyed, client_id, "replaced", entries, now)
+            store.commit([writes.operation(practice_id, done), *items])
         after = [replace(c.wallet, version=c.before.version + int(c.made)) for c in changes]
-        names = {type_id: kind.name for type_id, kind in loaded.catalogue.types.items()}
-        told = (type_credits(w, names[w.appointment_type], now, loaded.settings) for w in after)
-        return Edited(_own(changes, source_id), credits=tuple(told))
+        return Edited(entries, credits=_credits(loaded, after, now))
 
     return once(attempt)
+
+
+def _credits(loaded: Loaded, wallets: Iterable[Wallet], now: datetime) -> tuple[TypeCredits, ...]:
+    """The numbers of these wallets, settled."""
+    names = {type_id: kind.name for type_id, kind in loaded.catalogue.types.items()}
+    now_settled = [settle(untouched(wallet), now, loaded.settings).wallet for wallet in wallets]
+    return tuple(type_credits(w, names[w.appointment_type], now, loaded.settings) for w in now_settled)
 
 
 def adjust(
