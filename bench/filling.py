@@ -48,7 +48,7 @@ def fill(endpoint_url: str, table: str, first: int, last: int, console: Console)
 def bought_once(number: int) -> list[Write]:
     """A client with ten credits of one type: profile, wallet, entry and operation."""
     client_id = f"client-{number:07d}"
-    paid = payment(client_id, number=number % 10_000)
+    paid = payment(client_id, 1, "lasting", number % 10_000, number % 10_000)
     source_id = f"stripe/own/live/{paid.payment_id}/{client_id}"
     ends = NOW + timedelta(days=100 + number % 200) if number % 5 == 0 else None
     lot = Lot(

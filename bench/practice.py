@@ -9,7 +9,7 @@ from client_credits.domain.deciding import Session
 from client_credits.domain.payments import Payment, PaymentKind, PaymentLine
 from client_credits.domain.records import Account, Client
 from client_credits.store import writes
-from client_credits.store.store import Store
+from client_credits.store.store import Store, Wanted
 
 P = "riverside-clinic"
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -45,8 +45,10 @@ def known(client_id: str) -> Client:
     return Client(client_id, "Ana Example", "ana@example.org", (f"cus_{client_id}",), created_at=NOW - 30 * DAY)
 
 
-def payment(client_id: str, count: int = 1, kind: str = "lasting", number: int = 0) -> Payment:
-    """A paid cycle of a package of `count` types."""
+def payment(
+    client_id: str, count: int = 1, kind: str = "lasting", subscription: int = 0, number: int = 0
+) -> Payment:
+    """A paid cycle of a package of `count` types; numbers of up to four digits name subscription and invoice."""
     name = f"{STRIPE}{number:04d}"
     line = PaymentLine(
         line_id=f"il_{name}",
@@ -54,7 +56,7 @@ def payment(client_id: str, count: int = 1, kind: str = "lasting", number: int =
         quantity=1,
         amount=12900,
         currency="eur",
-        subscription_item="si_QhVtKx12345678",
+        subscription_item=f"si_QhVtKx1234{subscription:04d}",
         period_start=NOW - DAY,
         period_end=NOW + 29 * DAY,
     )
@@ -67,7 +69,7 @@ def payment(client_id: str, count: int = 1, kind: str = "lasting", number: int =
         paid_at=NOW - DAY,
         customer=f"cus_{client_id}",
         client_id=client_id,
-        subscription=f"sub_{name}",
+        subscription=f"sub_{STRIPE}{subscription:04d}",
         payment_intent=f"pi_{name}",
         lines=(line,),
     )
@@ -85,8 +87,6 @@ def described_anew(store: Store) -> None:
     """Changes the catalogue a little, as another worker would."""
     loaded = store.catalogue(P)
     other = Store(store.table)
-    from client_credits.store.store import Wanted  # noqa: PLC0415
-
     account = other.load(P, Wanted()).account
     renamed = replace(loaded.types[TYPE], name=f"{loaded.types[TYPE].name}'")
     changed = replace(loaded, types=loaded.types | {TYPE: renamed})

@@ -7,8 +7,7 @@ setting that is missing or wrong, all at once, so that a deployment is mended in
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, Self
+from typing import Any, NamedTuple, NoReturn, Self
 
 
 class ConfigError(Exception):
@@ -63,16 +62,33 @@ def _origins(value: str) -> tuple[str, ...]:
     return origins
 
 
-def _setting(name: str, parse: Callable[[str], Any] = _text, default: Any = MISSING) -> Any:
-    """A field read from the environment variable `name`; without a default it is required."""
-    metadata = {"name": name, "parse": parse}
-    if default is MISSING:
-        return field(metadata=metadata)
-    return field(default=default, metadata=metadata)
+class _Setting(NamedTuple):
+    """Where a field comes from and how it is read; without a default it is required."""
+
+    name: str
+    parse: Callable[[str], Any]
+    default: Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+_REQUIRED = object()
+
+
+def _setting(name: str, parse: Callable[[str], Any] = _text, default: Any = _REQUIRED) -> Any:
+    return _Setting(name, parse, default)
+
+
 class _FromEnvironment:
+    """A need: its fields are given as `_setting(...)` and hold what was read, for good.
+
+    Not a dataclass: each of those costs a cold start half a per cent, and there is one per function here.
+    """
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.__dict__.update(values)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{name} is read from the environment and does not change")
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
         """Read every setting of this need; a blank one counts as missing. Raises ConfigError."""
@@ -80,23 +96,25 @@ class _FromEnvironment:
         values: dict[str, Any] = {}
         missing: list[str] = []
         invalid: list[str] = []
-        for each in fields(cls):
-            name = each.metadata["name"]
-            value = source.get(name, "").strip()
-            if not value:
-                if each.default is MISSING:
-                    missing.append(name)
+        for field, setting in cls._settings().items():
+            value = source.get(setting.name, "").strip()
+            if not value and setting.default is _REQUIRED:
+                missing.append(setting.name)
                 continue
             try:
-                values[each.name] = each.metadata["parse"](value)
+                values[field] = setting.parse(value) if value else setting.default
             except ValueError:
-                invalid.append(name)
+                invalid.append(setting.name)
         if missing or invalid:
             raise ConfigError(cls.__name__, tuple(missing), tuple(invalid))
-        return cls(**values)
+        return cls(values)
+
+    @classmethod
+    def _settings(cls) -> dict[str, _Setting]:
+        known = {name: each for base in reversed(cls.__mro__) for name, each in vars(base).items()}
+        return {name: each for name, each in known.items() if isinstance(each, _Setting)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StripeWebhookConfig(_FromEnvironment):
     """What the function that accepts Stripe's events needs."""
 
@@ -104,7 +122,6 @@ class StripeWebhookConfig(_FromEnvironment):
     secrets_prefix: str = _setting("SECRETS_PREFIX", _parameter_prefix)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StripeEventsConfig(_FromEnvironment):
     """What the worker that grants from Stripe's events needs."""
 
@@ -112,7 +129,6 @@ class StripeEventsConfig(_FromEnvironment):
     stripe_mode: str = _setting("STRIPE_MODE", _mode)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class BookingsConfig(_FromEnvironment):
     """What the worker of booking events needs. Without a dead letter queue it lets SQS redrive."""
 
@@ -120,7 +136,6 @@ class BookingsConfig(_FromEnvironment):
     bookings_dlq_url: str | None = _setting("BOOKINGS_DLQ_URL", _url, default=None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SweepConfig(_FromEnvironment):
     """What the sweep needs."""
 
@@ -128,14 +143,12 @@ class SweepConfig(_FromEnvironment):
     sweep_queue_url: str = _setting("SWEEP_QUEUE_URL", _url)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PublishConfig(_FromEnvironment):
     """What the publisher of the table's stream needs."""
 
     event_bus_name: str = _setting("EVENT_BUS_NAME")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityConfig(_FromEnvironment):
     """Whose tokens are believed, and under which claim names they say who is asking."""
 
@@ -147,7 +160,6 @@ class IdentityConfig(_FromEnvironment):
     claim_client: str = _setting("CLAIM_CLIENT", default="client_id")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiConfig(IdentityConfig):
     """What the HTTP API needs, identity included. No origins: no browser may call it."""
 

@@ -2,7 +2,9 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 from urllib.parse import quote
 
@@ -22,6 +24,7 @@ from tests.support.stock import (
     read,
 )
 
+from client_credits.http import access
 from client_credits.http.front import MAX_BODY_BYTES
 
 # Every route that takes a body, with one that it accepts.
@@ -46,7 +49,27 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/eligibility"): {"client_id": "c1", "sessions": [SESSION, SESSION]},
     ("POST", "/v1/parked/prk_1/resolve"): {"client_id": "c1", "package_id": "three-pack"},
     ("POST", "/v1/parked/prk_1/dismiss"): {"reason": "a mistake"},
+    ("PUT", "/v1/clients/c1/credits"): {
+        "changes": [{"appointment_type": "follow-up", "balance": 4, "version": 2}],
+        "reason": "counted again",
+    },
+    ("POST", "/v1/clients/c1/adjustments"): {
+        "appointment_type": "initial",
+        "amount": 2,
+        "reason": "goodwill",
+        "expires_at": "2027-12-01T09:00:00Z",
+    },
+    ("POST", "/v1/clients/c1/grants"): {"package_id": "three-pack", "quantity": 2, "reason": "a gift"},
+    ("PATCH", "/v1/clients/c1/credits/follow-up/lots/lot_1"): {"void": True, "reason": "a mistake"},
+    ("POST", "/v1/transfers"): {
+        "from_client_id": "c1",
+        "to_client_id": "c2",
+        "appointment_type": "follow-up",
+        "amount": 1,
+        "reason": "family",
+    },
 }
+KEYED = {"headers": {"idempotency-key": "key-1"}}
 ROUTES = [*BODIES]
 each_route = pytest.mark.parametrize("route", ROUTES, ids=[" ".join(r) for r in ROUTES])
 
@@ -60,6 +83,13 @@ def world(moto: Engine) -> Iterator[Api]:
     booked(api)
     paid(api, price="price_x")
     return api
+
+
+def test_every_route_with_a_body_is_among_these() -> None:
+    shapes = {(method, re.sub(r"<\w+>", "[^/]+", rule)) for method, rule in access.ROUTES if method != "GET"}
+    assert len(shapes) == len(BODIES)
+    for method, shape in shapes:
+        assert [path for known, path in BODIES if known == method and re.fullmatch(shape, path)]
 
 
 def refused(reply: Reply, *statuses: int) -> bool:
@@ -122,7 +152,7 @@ NO_JSON = {
 def test_a_body_that_is_no_json_object_is_400_everywhere(world: Api, name: str) -> None:
     with nothing_written(world):
         for method, path in ROUTES:
-            reply = world(method, path, raw=NO_JSON[name])
+            reply = world(method, path, raw=NO_JSON[name], **KEYED)
             assert refused(reply, 400), (method, path)
             assert reply.code == "malformed_body"
 
@@ -145,7 +175,7 @@ ENCODED = {
 def test_a_body_that_cannot_be_decoded_is_400_everywhere(world: Api, name: str) -> None:
     with nothing_written(world):
         for method, path in ROUTES:
-            assert refused(world(method, path, raw=ENCODED[name], encoded=True), 400)
+            assert refused(world(method, path, raw=ENCODED[name], encoded=True, **KEYED), 400)
 
 
 def test_a_body_is_the_same_encoded_or_not(world: Api) -> None:
@@ -175,9 +205,9 @@ def test_a_body_above_256_kb_is_413_and_one_of_256_kb_is_read(world: Api, route:
         for size, statuses in ((MAX_BODY_BYTES, (422,)), (MAX_BODY_BYTES + 1, (413,)), (3 * MAX_BODY_BYTES, (413,))):
             text = filled(size, letter)
             assert len(text.encode()) == size
-            assert refused(world(*route, raw=text), *statuses), size
+            assert refused(world(*route, raw=text, **KEYED), *statuses), size
             encoded = base64.b64encode(text.encode()).decode()
-            assert refused(world(*route, raw=encoded, encoded=True), *statuses), size
+            assert refused(world(*route, raw=encoded, encoded=True, **KEYED), *statuses), size
 
 
 def test_a_refused_caller_is_told_so_before_the_body_is_judged(world: Api) -> None:
@@ -191,7 +221,7 @@ def test_a_refused_caller_is_told_so_before_the_body_is_judged(world: Api) -> No
 def test_unknown_fields_are_refused_each_by_name(world: Api, route: tuple[str, str]) -> None:
     strange = {"__proto__": {}, "ID": "c1", "practice_id": "p2", "a/b~c": 1, "": 0, "\N{SEEDLING}": None}
     with nothing_written(world):
-        reply = world(*route, BODIES[route] | strange)
+        reply = world(*route, BODIES[route] | strange, **KEYED)
         assert refused(reply, 422)
     pointers = {"/__proto__", "/ID", "/practice_id", "/a~1b~0c", "/", "/\N{SEEDLING}"}
     assert pointers <= set(reply.faults)
@@ -205,9 +235,9 @@ JUNK: list[Any] = [None, True, 0, -1, 1.5, 10**300, "", " ", "\x00", "a" * 1000,
 def test_no_value_in_any_place_is_more_than_refused(world: Api, route: tuple[str, str]) -> None:
     for name in BODIES[route]:
         for junk in JUNK:
-            reply = world(*route, BODIES[route] | {name: junk}, dry_run=True)
+            reply = world(*route, BODIES[route] | {name: junk}, dry_run=True, **KEYED)
             assert reply.status < 500, (name, junk, reply.text)
-            assert reply.status in (200, 201, 404) or refused(reply, 422), (name, junk)
+            assert reply.status in (200, 201) or refused(reply, 404, 409, 422), (name, junk)
 
 
 # --- Any JSON at all
@@ -218,6 +248,7 @@ scalars = st.none() | st.booleans() | numbers | texts | st.sampled_from(["follow
 values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=6
 )
+keys = (f"key-{number}" for number in count())
 steady = settings(
     max_examples=40,
     derandomize=True,
@@ -246,7 +277,7 @@ def test_any_json_at_all_gets_an_answer_and_a_refusal_writes_nothing(
 ) -> None:
     body = data.draw(mutated(BODIES[route]) | st.dictionaries(texts, values, max_size=3) | values)
     with counted(world) as calls:
-        reply = world(*route, raw=json.dumps(body, ensure_ascii=False))
+        reply = world(*route, raw=json.dumps(body, ensure_ascii=False), headers={"idempotency-key": next(keys)})
     assert reply.status < 500, reply.text
     if reply.status not in (200, 201):
         assert refused(reply, 400, 404, 409, 422)
@@ -322,7 +353,7 @@ NOWHERE = ["/", "//", "/v1", "/v1/", "//v1/settings", "/v1//settings", "/v1/sett
            "/V1/settings", "/v1/Settings", "/v1/settings%00", "/v1/settings%0A", "/v1/settings\n", "/v1/settings;x",
            "/v1/settings.json", "/v2/settings", "v1/settings", "/v1/clients//credits", "/v1/clients/c1/",
            "/v1/clients/c1/credits/", "/v1/clients/c1/credits//lots", "/v1/clients/c1/../c2/x", "/v1/./settings",
-           "/v1/clients/../settings", "/v1/%2e%2e/v1/settings", "/v1/clients/c1/credits/../../../settings",
+           "/v1/%2e%2e/v1/settings", "/v1/clients/c1/credits/../../../settings",
            "/x/v1/settings", "/v1/settings/v1/settings", "/webhooks/stripe/p1", "/v1/clients%2F", "\\v1\\settings", "",
            "/v1/holds", "/v1/bookings", "/v1/reports/credits"]  # fmt: skip
 
@@ -430,3 +461,17 @@ def test_a_request_without_headers_query_or_body_is_still_answered(world: Api) -
 def test_the_practice_works_on_after_all_of_this(world: Api) -> None:
     assert read(world, "/v1/clients/c1")["id"] == "c1"
     assert read(world, "/v1/parked")["items"][0]["reason"] == "unknown_package"
+
+
+KEYED_ROUTES = [route for route in ROUTES if route[1].endswith(("adjustments", "grants", "transfers"))]
+NO_KEYS = ["", " ", "a b", "a/b", "k" * 129, "\xe9", "a,b", "a\x00b", '"quoted"', "#"]
+
+
+@pytest.mark.parametrize("route", KEYED_ROUTES, ids=[" ".join(r) for r in KEYED_ROUTES])
+def test_what_is_no_idempotency_key_is_400_and_writes_nothing(world: Api, route: tuple[str, str]) -> None:
+    with nothing_written(world):
+        missing = world(*route, BODIES[route])
+        assert refused(missing, 400)
+        assert missing.code == "idempotency_key_required"
+        for text in NO_KEYS:
+            assert refused(world(*route, BODIES[route], headers={"idempotency-key": text}), 400, 422), text

@@ -26,6 +26,19 @@ def parked_id(api: Api) -> str:
     return str(read(api, "/v1/parked")["items"][0]["id"])
 
 
+def lot_path(api: Api) -> str:
+    (lot,) = read(api, "/v1/clients/c1/credits/follow-up/lots")["items"]
+    return f"/v1/clients/c1/credits/follow-up/lots/{lot['lot_id']}"
+
+
+def changed(balance: int, type_id: str = "follow-up", version: int = 2) -> dict[str, Any]:
+    return {"appointment_type": type_id, "balance": balance, "version": version}
+
+
+ADDED = {"appointment_type": "follow-up", "amount": 2, "reason": "goodwill"}
+MOVED = {"from_client_id": "c1", "to_client_id": "c2", "appointment_type": "follow-up", "amount": 1}
+KEYED = {"headers": {"idempotency-key": "key-1"}}
+
 # What each write is asked, by its route; several where it can answer in several ways.
 WRITES: dict[tuple[str, str], dict[str, Callable[[Api], Call]]] = {
     ("PATCH", "/v1/settings"): {
@@ -63,6 +76,28 @@ WRITES: dict[tuple[str, str], dict[str, Callable[[Api], Call]]] = {
         "still unexplained": lambda api: ("POST", f"/v1/parked/{parked_id(api)}/resolve", {}),
         "unknown": lambda api: ("POST", "/v1/parked/prk_never/resolve", {}),
     },
+    ("PUT", "/v1/clients/<client_id>/credits"): {
+        "raised": lambda api: ("PUT", "/v1/clients/c1/credits", {"changes": [changed(9), changed(1, "initial", 0)]}),
+        "lowered": lambda api: ("PUT", "/v1/clients/c1/credits", {"changes": [changed(-2)], "reason": "counted"}),
+        "a version that passed": lambda api: ("PUT", "/v1/clients/c1/credits", {"changes": [changed(9, version=1)]}),
+    },
+    ("POST", "/v1/clients/<client_id>/adjustments"): {
+        "added": lambda api: ("POST", "/v1/clients/c1/adjustments", ADDED),
+        "taken": lambda api: ("POST", "/v1/clients/c1/adjustments", ADDED | {"amount": -5}),
+        "an unknown type": lambda api: ("POST", "/v1/clients/c1/adjustments", ADDED | {"appointment_type": "yoga"}),
+    },
+    ("POST", "/v1/clients/<client_id>/grants"): {
+        "given": lambda api: ("POST", "/v1/clients/c1/grants", {"package_id": "three-pack", "quantity": 2}),
+        "an unknown package": lambda api: ("POST", "/v1/clients/c1/grants", {"package_id": "never"}),
+    },
+    ("PATCH", "/v1/clients/<client_id>/credits/<type_id>/lots/<lot_id>"): {
+        "voided": lambda api: ("PATCH", lot_path(api), {"void": True, "reason": "a mistake"}),
+        "extended": lambda api: ("PATCH", lot_path(api), {"expires_at": "2028-01-01T00:00:00Z"}),
+    },
+    ("POST", "/v1/transfers"): {
+        "moved": lambda api: ("POST", "/v1/transfers", MOVED),
+        "too much": lambda api: ("POST", "/v1/transfers", MOVED | {"amount": 99}),
+    },
     ("POST", "/v1/parked/<parked_id>/dismiss"): {
         "dismissed": lambda api: ("POST", f"/v1/parked/{parked_id(api)}/dismiss", {"reason": "a mistake"}),
     },
@@ -93,9 +128,9 @@ def test_a_rehearsal_writes_nothing_and_answers_like_the_real_thing(
     eventful(api)
     call = WRITES[route][name](api)
     with nothing_written(api):
-        rehearsed = api(*call, dry_run=True)
-        again = api(*call, dry_run=True)
-    real = api(*call)
+        rehearsed = api(*call, dry_run=True, **KEYED)
+        again = api(*call, dry_run=True, **KEYED)
+    real = api(*call, **KEYED)
     assert (rehearsed.status, rehearsed.headers, rehearsed.body) == (real.status, real.headers, real.body)
     assert again.text == rehearsed.text, "rehearsing leaves nothing behind in the worker either"
 
@@ -108,7 +143,7 @@ def test_what_is_neither_true_nor_false_is_refused_rather_than_guessed(
     eventful(api)
     call = next(iter(WRITES[route].values()))(api)
     with nothing_written(api):
-        reply = api(*call, dry_run=text)
+        reply = api(*call, dry_run=text, **KEYED)
     assert (reply.status, set(reply.faults)) == (422, {"/query/dry_run"})
 
 

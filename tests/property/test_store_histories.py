@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from client_credits.domain.booking import Booking, BookingState, CancelledBy, Payer
+from client_credits.domain.catalogue import AppointmentType
 from client_credits.domain.deciding import Reason
+from client_credits.domain.entries import Actor
 from client_credits.domain.payments import Payment, PaymentKind
 from client_credits.domain.records import Client
 from client_credits.domain.settling import as_payer
@@ -352,6 +354,26 @@ def test_a_cancellation_between_a_grant_and_the_debt_it_would_repay_leaves_nothi
     stored = everything(store)
     assert history(stored) == [("spent", -1), ("restored", 1), ("granted", 3)]
     assert (wallet(stored).balance, stored.bookings["b1"].payers) == (3, ())
+
+
+def test_a_profile_saved_while_settings_change_keeps_both(store: Store) -> None:
+    actor = Actor("staff", "s1")
+    practices.put_client(store, PRACTICE, Client("c1", name="Ada"), NOW)
+    change = {"max_negative": 3}
+    slow = interrupted(store, lambda: practices.change_client_settings(store, PRACTICE, "c1", change, actor, NOW))
+    practices.put_client(slow, PRACTICE, Client("c1", name="Ada L."), NOW)
+    known = store.load(PRACTICE, Wanted(client_id="c1")).client
+    assert known
+    assert (known.name, known.overrides) == ("Ada L.", change)
+
+
+def test_two_appointment_types_put_at_once_are_both_there(store: Store) -> None:
+    slow = interrupted(
+        store, lambda: practices.put_appointment_type(store, PRACTICE, AppointmentType("massage", "Massage"))
+    )
+    practices.put_appointment_type(slow, PRACTICE, AppointmentType("yoga", "Yoga"))
+    types = store.load(PRACTICE, Wanted()).catalogue.types
+    assert set(types) == {"follow-up", "initial", "massage", "yoga"}
 
 
 def test_what_is_read_back_is_what_was_decided(store: Store) -> None:

@@ -61,46 +61,40 @@ def load(stack: Stack) -> None:
         _put(stack, f"/v1/packages/{package_id}", body)
     for client_id, body in CLIENTS.items():
         _put(stack, f"/v1/clients/{client_id}", body)
-    for case, overrides in _payments():
-        _pay(stack, case, overrides)
-    _until(stack, "c-17", 6)
-    _until(stack, "c-18", 12)
-    for case, overrides in _bookings():
-        _book(stack, case, overrides)
-    _until(stack, "c-17", 4)
-    _until(stack, "c-19", -1)
+    for send, steps in ((_pay, _payments()), (_book, _bookings())):
+        for case, overrides, client_id, balance in steps:
+            send(stack, case, overrides)
+            _until(stack, client_id, balance)
 
 
-def _payments() -> list[tuple[str, dict[str, str]]]:
+# What is sent, and what some client's follow-ups come to once it has arrived: each step waits for
+# the one before, so that the history reads in order.
+Step = tuple[str, dict[str, str], str, int]
+
+
+def _payments() -> list[Step]:
     def ago(days: int) -> str:
         return (datetime.now(UTC) - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     monthly = {"price": "price_FollowUpMonthly", "client_id": "c-17"}
+    kims = {"client_id": "c-18", "customer": "cus_SampleKim"}
+    nobodys = {"client_id": "", "customer": "cus_SampleUnknown", "invoice": "in_demo_unknown"}
     return [
-        ("invoice-paid-first", {**monthly, "paid_at": ago(40), "invoice": "in_demo_first"}),
-        ("invoice-paid-cycle", {**monthly, "paid_at": ago(10), "invoice": "in_demo_cycle"}),
-        (
-            "checkout-completed",
-            {"package_id": "follow-up-10", "client_id": "c-18", "customer": "cus_SampleKim", "paid_at": ago(3)},
-        ),
-        (
-            "checkout-completed",
-            {"package_id": "starter", "client_id": "c-18", "customer": "cus_SampleKim", "paid_at": ago(2)},
-        ),
-        (
-            "invoice-paid-manual",
-            {"client_id": "", "customer": "cus_SampleUnknown", "invoice": "in_demo_unknown", "paid_at": ago(1)},
-        ),
+        ("invoice-paid-first", {**monthly, "paid_at": ago(40), "invoice": "in_demo_first"}, "c-17", 3),
+        ("invoice-paid-cycle", {**monthly, "paid_at": ago(10), "invoice": "in_demo_cycle"}, "c-17", 6),
+        ("checkout-completed", {**kims, "package_id": "follow-up-10", "paid_at": ago(3)}, "c-18", 10),
+        ("checkout-completed", {**kims, "package_id": "starter", "paid_at": ago(2)}, "c-18", 12),
+        ("invoice-paid-manual", {**nobodys, "paid_at": ago(1)}, "c-19", 0),
     ]
 
 
-def _bookings() -> list[tuple[str, dict[str, str]]]:
+def _bookings() -> list[Step]:
     return [
-        ("created", {"booking_id": "b-1", "client_id": "c-17"}),
-        ("created", {"booking_id": "b-2", "client_id": "c-17"}),
-        ("created", {"booking_id": "b-3", "client_id": "c-17"}),
-        ("cancelled-by-client", {"booking_id": "b-3", "client_id": "c-17"}),
-        ("created", {"booking_id": "b-4", "client_id": "c-19"}),
+        ("created", {"booking_id": "b-1", "client_id": "c-17"}, "c-17", 5),
+        ("created", {"booking_id": "b-2", "client_id": "c-17"}, "c-17", 4),
+        ("created", {"booking_id": "b-3", "client_id": "c-17"}, "c-17", 3),
+        ("cancelled-by-client", {"booking_id": "b-3", "client_id": "c-17"}, "c-17", 4),
+        ("created", {"booking_id": "b-4", "client_id": "c-19"}, "c-19", -1),
     ]
 
 

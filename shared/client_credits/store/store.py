@@ -119,15 +119,15 @@ class Store:
     def load(self, practice_id: str, wanted: Wanted) -> Loaded:
         """One batch read; one more after a change of the catalogue. Raises NotFound: no such practice."""
         known = self._catalogues.get(practice_id)
-        items = self.table.get(self._keys(practice_id, wanted, known))
+        asked = self._keys(practice_id, wanted, known)
+        items = self.table.get(asked)
         account = _record(Account, items.get(keys.account(practice_id)))
         if account is None:
             raise NotFound("There is no such practice.")
         if known is None or known.version != account.catalogue_version:
             known = self._fresh(practice_id, items, account.catalogue_version)
             if wanted.every_type:
-                missing = set(self._keys(practice_id, wanted, known)) - set(items)
-                items |= self.table.get(missing)
+                items |= self.table.get(set(self._keys(practice_id, wanted, known)) - set(asked))
         return self._loaded(practice_id, wanted, items, account, known)
 
     def catalogue(self, practice_id: str) -> Catalogue:

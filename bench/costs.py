@@ -1,0 +1,184 @@
+"""What each operation asks of DynamoDB: round trips, requests, read and write units, with its budget.
+
+A budget in units holds for items of up to 1 KB. Reads are strongly consistent by decision: one unit
+for each item asked for. A transaction's write costs two units for each item, and an index one for
+each entry it changes.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any
+
+from bench.practice import DAY, NOW, TYPE, TYPES, P, booked, cancelled, described_anew, known, payment
+from client_credits.domain.deciding import Session
+from client_credits.domain.entries import Actor
+from client_credits.operations.answers import credits_of, history, may_book, may_book_each_type
+from client_credits.operations.bookings import book, cancel
+from client_credits.operations.editing import Keyed, adjust, transfer
+from client_credits.operations.payments import apply_payment
+from client_credits.store import writes
+from client_credits.store.store import Store
+from client_credits.store.table import Table
+from tests.support.counting import Meter, Usage
+
+REPEATS = 3
+STAFF = Actor("staff", "s-1")
+LATENCY_SECONDS = 0.02  # between which requests side by side are told from those in a row
+_numbers = count(9_000_001)  # of the measured clients, above all that fill the table
+
+Step = Callable[[Store, str], Any]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one operation may cost at most."""
+
+    trips: int
+    reads: float
+    writes: tuple[float, float]  # at least, at most: what falls due later moves in an index
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One operation on a client of its own; `past` is what happened before, not counted."""
+
+    name: str
+    budget: Cost
+    act: Step
+    past: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one operation did cost."""
+
+    trips: int
+    requests: int
+    reads: float
+    writes: float
+
+    @classmethod
+    def of(cls, usage: Usage) -> "Found":
+        return cls(usage.round_trips, usage.requests, usage.read_units, usage.write_units)
+
+    def within(self, budget: Cost, units: bool) -> bool:
+        """`units`: whether the engine's units can be trusted."""
+        if self.trips > budget.trips:
+            return False
+        return not units or (self.reads <= budget.reads and self.writes <= budget.writes[1])
+
+
+def pay(count: int = 1, kind: str = "lasting", cycle: int = 1) -> Step:
+    """Pays a cycle of the client's subscription; each client's has ids of its own."""
+
+    def step(store: Store, client_id: str) -> Any:
+        number = int(client_id.rpartition("-")[2]) % 1000 * 10
+        return apply_payment(store, P, payment(client_id, count, kind, number, number + cycle), NOW)
+
+    return step
+
+
+def take(booking: str = "b1", seats: int = 1) -> Step:
+    return lambda store, client_id: book(store, P, booked(client_id, f"{client_id}-{booking}", seats), NOW)
+
+
+def give_back(booking: str = "b1") -> Step:
+    return lambda store, client_id: cancel(store, P, cancelled(client_id, f"{client_id}-{booking}"), NOW)
+
+
+def may_owe(store: Store, client_id: str) -> None:
+    """Lets this client book without credits."""
+    overrides = {"allow_booking_without_credits": True}
+    store.commit([writes.client(P, replace(known(client_id), overrides=overrides, version=1))])
+
+
+def add(store: Store, client_id: str) -> Any:
+    return adjust(store, P, client_id, TYPE, 2, Keyed(f"add-{client_id}", ""), STAFF, NOW, "a gift")
+
+
+def befriend(store: Store, client_id: str) -> None:
+    store.commit([writes.client(P, known(f"friend-of-{client_id}"))])
+
+
+def give(store: Store, client_id: str) -> Any:
+    keyed = Keyed(f"give-{client_id}", "")
+    return transfer(store, P, client_id, f"friend-of-{client_id}", TYPE, 2, keyed, STAFF, NOW)
+
+
+def _wallets(count: int, due: int = 0, records: int = 1) -> tuple[float, float]:
+    """Write units of `count` wallets with an entry each and the records: 4 + 1 per wallet, 2 each, and due."""
+    least = 5 * count + 2 * records
+    return least, least + due * count
+
+
+MEASURES = [
+    Measure("booking, paid by one lot", Cost(2, 4, _wallets(1)), take(), (pay(),)),
+    Measure("booking, paid by two lots", Cost(2, 4, _wallets(1)), take(seats=12), (pay(), pay(cycle=2))),
+    Measure("booking, paid by a lot that will end", Cost(2, 4, _wallets(1, due=2)), take(), (pay(kind="ending"),)),
+    Measure("booking, becomes debt", Cost(2, 4, _wallets(1)), take(), (may_owe,)),
+    Measure("booking, refused", Cost(2, 4, (2, 2)), take()),
+    Measure("booking, repeated", Cost(1, 4, (0, 0)), take(), (pay(), take())),
+    Measure("cancellation, restores", Cost(2, 4, _wallets(1)), give_back(), (pay(), take())),
+    Measure("cancellation, repeated", Cost(1, 4, (0, 0)), give_back(), (pay(), take(), give_back())),
+    # The first cycle also records that its subscription item has had its first payment: 2 units.
+    Measure("payment, a first cycle of 1 type", Cost(2, 5, _wallets(1, due=2, records=2)), pay(kind="ending")),
+    Measure("payment, a later cycle of 1 type", Cost(2, 5, _wallets(1, due=2)), pay(kind="ending", cycle=2), (pay(),)),
+    Measure("payment, 5 types", Cost(2, 9, _wallets(5, due=2)), pay(5, "ending", 2), (pay(5),)),
+    Measure("payment, 25 types", Cost(2, 29, _wallets(25, due=2)), pay(25, "ending", 2), (pay(25),)),
+    Measure("payment, repeated", Cost(1, 5, (0, 0)), pay(), (pay(),)),
+    Measure("adjustment, adds credits", Cost(2, 4, _wallets(1)), add, (pay(),)),
+    Measure("adjustment, repeated", Cost(2, 5, (0, 0)), add, (pay(), add)),
+    Measure("transfer to another client", Cost(2, 6, _wallets(2)), give, (pay(), befriend)),
+    Measure(
+        "eligibility, one type",
+        Cost(1, 3, (0, 0)),
+        lambda s, c: may_book(s, P, c, [Session(TYPE, NOW + DAY)], NOW),
+        (pay(),),
+    ),
+    Measure(
+        "eligibility, every type",
+        Cost(1, 2 + len(TYPES), (0, 0)),
+        lambda s, c: may_book_each_type(s, P, c, NOW + DAY, 1, NOW),
+        (pay(),),
+    ),
+    Measure("credits of a client", Cost(1, 2 + len(TYPES), (0, 0)), lambda s, c: credits_of(s, P, c, NOW), (pay(),)),
+    Measure(
+        "credits, after a catalogue change",
+        Cost(2, 3 + len(TYPES) + 3, (0, 0)),
+        lambda s, c: credits_of(s, P, c, NOW),
+        (pay(), lambda s, c: described_anew(s)),
+    ),
+    Measure(
+        "history, a page",
+        Cost(1, 6, (0, 0)),
+        lambda s, c: history(s, P, c, TYPE, NOW, 25),
+        (pay(), *(take(f"b{n}") for n in range(4))),
+    ),
+]
+
+
+def costs(table: Table, client: Any) -> Iterator[tuple[Measure, Found]]:
+    """Each measure and what it cost on a warm worker. `client` is hooked into and left so.
+
+    Raises RuntimeError when repeats differ, for then it is no measure.
+    """
+    meter = Meter(client, LATENCY_SECONDS)
+    for measure in MEASURES:
+        found = {_once(measure, Store(Table(client, table.name)), meter, table) for _ in range(REPEATS)}
+        if len(found) != 1:
+            raise RuntimeError(f"{measure.name}: repeats cost different things: {found}")
+        yield measure, found.pop()
+
+
+def _once(measure: Measure, store: Store, meter: Meter, table: Table) -> Found:
+    """`table` has a client that is not measured: what happened before is not counted."""
+    client_id = f"client-{next(_numbers):07d}"
+    plain = Store(table)
+    plain.commit([writes.client(P, known(client_id))])
+    store.catalogue(P)
+    for step in measure.past:
+        step(plain, client_id)
+    with meter.measuring() as usage:
+        measure.act(store, client_id)
+    return Found.of(usage)
