@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from time import perf_counter
 
 import pytest
 from tests.support.builders import (
@@ -288,6 +289,32 @@ def test_with_no_room_nothing_is_settled() -> None:
     assert not settled(a_wallet(a_lot(expires_at=NOW)), limit=0).made
 
 
+# -- entries -----------------------------------------------------------------------------------
+
+
+def test_an_entry_that_does_not_explain_the_whole_change_is_a_programmers_mistake() -> None:
+    change = untouched(a_wallet(a_lot("1", 3)))
+    with pytest.raises(AssertionError):
+        change.record(a_wallet(a_lot("1", 1)), EntryKind.SPENT, an_act(), (Posting(-1, lot_id="1"),))
+
+
+def test_an_entry_is_never_dated_later_than_it_is_recorded() -> None:
+    early = an_act(NOW, NOW + DAY)
+    (entry,) = untouched(a_wallet()).record(a_wallet(), EntryKind.FORFEITED, early, ()).entries
+    assert (entry.occurred_at, entry.recorded_at) == (NOW, NOW)
+
+
+def test_an_entrys_id_follows_from_its_wallet_and_number() -> None:
+    def entry_id(number: int, **wallet: object) -> str:
+        wallet_at = a_wallet(sequence=number - 1)
+        acted = replace(wallet_at, **wallet)  # type: ignore[arg-type]
+        return untouched(acted).record(acted, EntryKind.FORFEITED, an_act(), ()).entries[0].entry_id
+
+    assert entry_id(1) == entry_id(1)
+    others = [entry_id(2), entry_id(1, client_id="c2"), entry_id(1, practice_id="p2")]
+    assert len({entry_id(1), *others, entry_id(1, appointment_type="initial")}) == 5
+
+
 # -- the next instant --------------------------------------------------------------------------
 
 
@@ -298,12 +325,27 @@ def test_the_next_thing_due_is_the_first_end_of_a_lot_with_credits() -> None:
     assert next_due(wallet, NOW + 2 * DAY, RULES) is None
 
 
-def test_a_debt_waits_for_the_start_of_a_future_lot() -> None:
-    wallet = a_wallet(a_lot(effective_at=NOW + HOUR, expires_at=NOW + DAY), debts=(a_debt(),))
+def test_a_debt_waits_for_the_start_of_a_future_lot_that_could_pay_it() -> None:
+    lot = a_lot(effective_at=NOW + HOUR, expires_at=NOW + 10 * DAY)
+    wallet = a_wallet(lot, debts=(a_debt(),))
     assert next_due(wallet, NOW, RULES) == NOW + HOUR
-    assert next_due(wallet, NOW, Settings(auto_repay=False)) == NOW + DAY
-    assert next_due(replace(wallet, debts=()), NOW, RULES) == NOW + DAY
+    assert next_due(wallet, NOW, Settings(auto_repay=False)) == NOW + 10 * DAY
+    assert next_due(replace(wallet, debts=()), NOW, RULES) == NOW + 10 * DAY
+    ends_too_soon = a_wallet(replace(lot, expires_at=NOW + DAY), debts=(a_debt(),))
+    assert next_due(ends_too_soon, NOW, RULES) == NOW + DAY
 
 
 def test_an_untouched_wallet_has_nothing_due() -> None:
     assert next_due(a_wallet(), NOW, RULES) is None
+
+
+# -- a wallet as large as it may get -----------------------------------------------------------
+
+
+def test_a_full_wallet_is_settled_in_no_time() -> None:
+    """250 lots beside 250 debts for sessions after their ends: nothing is due, at any of 500 instants."""
+    lots = [a_lot(f"l{n}", 1, effective_at=NOW - n * HOUR - HOUR, expires_at=NOW + n * HOUR + HOUR) for n in range(250)]
+    debts = tuple(a_debt(f"b{n}", 1, since=NOW - n * HOUR / 2, starts_at=NOW + 99 * DAY) for n in range(250))
+    began = perf_counter()
+    assert not settled(a_wallet(*lots, debts=debts)).made
+    assert perf_counter() - began < 5

@@ -16,6 +16,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 
+def pointer(*steps: str) -> str:
+    """The JSON pointer (RFC 6901) to a member, step by step."""
+    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One fault in a request: where (a JSON pointer), which (a code), and what to do."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from client_credits.domain.errors import Invalid, Problem
+from client_credits.domain.errors import Invalid, Problem, pointer
 
 MAX_GRACE_DAYS = 3650
 MAX_CREDITS = 1_000_000
@@ -142,25 +142,25 @@ def checked_changes(changes: Mapping[str, Any], *, for_client: bool) -> dict[str
 
 
 def _fault(name: str, value: object, for_client: bool) -> Problem | None:
-    pointer = f"/{name}"
+    where = pointer(name)
     if name in NOT_YET:
         return Problem(
-            pointer,
+            where,
             "setting_without_effect",
             "this release does not act on this setting, so it is not stored",
         )
     if name not in _CHECKS:
-        return Problem(pointer, "unknown_field", "there is no such setting")
+        return Problem(where, "unknown_field", "there is no such setting")
     if for_client and name in ACCOUNT_ONLY:
         return Problem(
-            pointer,
+            where,
             "account_only",
             "this setting holds for the whole account: change it at /v1/settings",
         )
     if value is None:
         return None
     fault = _CHECKS[name](value)
-    return Problem(pointer, "out_of_range", fault) if fault else None
+    return Problem(where, "out_of_range", fault) if fault else None
 
 
 def effective(account: Mapping[str, Any], client: Mapping[str, Any] | None = None) -> Settings:

@@ -38,15 +38,15 @@ def settle(
     bounds the records this adds (entries, and bookings repaid), because a transaction does: what is
     left stays due and the next settling goes on there. Settling a settled wallet changes nothing.
     """
-    change = _without_lapsed_holds(change, now)
     room = _Room(change, limit)
     for instant in _instants(change.wallet, now, settings, act):
         change = _expire(change, instant, now, act, room)
-        if room.left(change) and settings.auto_repay and change.wallet.debts:
-            change = _repay(change, instant, now, settings, act, room)
-        if not room.left(change):
+        complete = room.left(change)
+        if complete and settings.auto_repay and change.wallet.debts:
+            change, complete = _repay(change, instant, now, settings, act, room)
+        if not complete:
             return change
-    return change
+    return _without_lapsed_holds(change, now)
 
 
 class _Room:
@@ -66,9 +66,8 @@ class _Room:
 
 def next_due(wallet: Wallet, now: datetime, settings: Settings) -> datetime | None:
     """The first instant after `now` at which settling will have something to write."""
-    ends = [lot.end for lot in wallet.lots if lot.remaining and lot.expires_at]
-    starts = [lot.effective_at for lot in wallet.lots] if wallet.debts and settings.auto_repay else []
-    return min((t for t in ends + starts if t > now), default=None)
+    ends = {lot.end for lot in wallet.lots if lot.remaining and lot.expires_at}
+    return min((t for t in ends | _repayable(wallet, settings) if t > now), default=None)
 
 
 def _without_lapsed_holds(change: Change, now: datetime) -> Change:
@@ -84,11 +83,25 @@ def _instants(wallet: Wallet, now: datetime, settings: Settings, act: Act | None
     Credits that an operation brings were not there before it happened, so nothing of them falls
     due earlier than that.
     """
-    due = {lot.end for lot in wallet.lots}
-    if wallet.debts and settings.auto_repay:
-        due |= {lot.effective_at for lot in wallet.lots} | {debt.since for debt in wallet.debts}
+    due = {lot.end for lot in wallet.lots} | _repayable(wallet, settings)
     happened = min(act.occurred_at, now) if act else None
     return sorted({max(t, happened) if happened else t for t in due if t <= now})
+
+
+def _repayable(wallet: Wallet, settings: Settings) -> set[datetime]:
+    """When a debt may become repayable: a lot that could pay it begins, or a hold on its credits lapses."""
+    if not wallet.debts or not settings.auto_repay:
+        return set()
+    cover = settings.credit_must_cover == "session"
+    begins = {
+        max(lot.effective_at, debt.since)
+        for lot in wallet.lots
+        for debt in wallet.debts
+        if not lot.frozen
+        and max(lot.effective_at, debt.since) < lot.end
+        and (not cover or debt.starts_at is None or debt.starts_at < lot.end)
+    }
+    return begins | {hold.expires_at for hold in wallet.holds}
 
 
 def _expire(change: Change, instant: datetime, now: datetime, act: Act | None, room: _Room) -> Change:
@@ -130,9 +143,13 @@ def _repay(
     settings: Settings,
     act: Act | None,
     room: _Room,
-) -> Change:
-    """Lots usable at `instant` repay the debts they could have paid, the oldest debt first."""
+) -> tuple[Change, bool]:
+    """Lots usable at `instant` repay the debts they could have paid, the oldest debt first.
+
+    Also says whether all was repaid that could be: there may have been room for a part only.
+    """
     wallet = change.wallet
+    complete = True
     postings: list[Posting] = []
     repayments: list[Repayment] = []
     for debt in sorted(wallet.debts, key=lambda d: (d.since, d.cause, d.ref)):
@@ -143,6 +160,7 @@ def _repay(
         lots = ((lot, wallet.free(lot, instant)) for lot in wallet.usable_lots(instant, covers))
         for lot, part in take(lots, owed):
             if not room.left(change, coming=1 + len(repayments)):
+                complete = False
                 break
             wallet = wallet.with_lot(replace(lot, remaining=lot.remaining - part))
             owed -= part
@@ -151,12 +169,12 @@ def _repay(
                 repayments.append(Repayment(debt.ref, as_payer(lot), part))
         wallet = wallet.with_debt(replace(debt, amount=owed))
     if not postings:
-        return change
+        return change, complete
     lot_id = str(postings[0].lot_id)
     name = f"repay/{lot_id}/{postings[1].debt}/{instant_text(instant)}"
     own = _during(act, instant) if act else _by_schedule(name, lot_id, instant, now)
     recorded = change.record(wallet, EntryKind.REPAID, own, tuple(postings), instant)
-    return recorded.repaid_by(tuple(repayments))
+    return recorded.repaid_by(tuple(repayments)), complete
 
 
 def as_payer(lot: Lot) -> Lot:

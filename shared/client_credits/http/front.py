@@ -83,7 +83,7 @@ class Front:
         # Decoded once and for all, so that who may call a path and which route it is are the same question.
         event = event | {"rawPath": unquote(str(event.get("rawPath", "/")))}
         method = event["requestContext"]["http"]["method"]
-        caller = self._caller(event, method, _path(event))
+        caller = self._caller(event, method, path_of(event))
         if method in WITH_BODY:
             event = event | {"body": _checked_body(event), "isBase64Encoded": False}
             event["headers"] = event.get("headers", {}) | {"content-type": "application/json"}
@@ -182,9 +182,9 @@ def _pointer(location: tuple[str | int, ...]) -> str:
     return "/" + "/".join(steps if place == "body" else [str(place), *steps])
 
 
-def _path(event: dict[str, Any]) -> str:
-    """The path without the stage."""
-    path, stage = str(event["rawPath"]), event["requestContext"].get("stage", "$default")
+def path_of(event: dict[str, Any]) -> str:
+    """The path without the stage, as it came."""
+    path, stage = str(event.get("rawPath", "/")), event["requestContext"].get("stage", "$default")
     if stage != "$default" and path.startswith(f"/{stage}/"):
         return path[len(stage) + 1 :]
     return path

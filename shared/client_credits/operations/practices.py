@@ -15,6 +15,7 @@ from client_credits.domain.errors import (
     LimitReached,
     NotFound,
     Problem,
+    pointer,
 )
 from client_credits.domain.ids import derived_id
 from client_credits.domain.records import MAX_CUSTOMERS, Account, Client, SettingsChange
@@ -173,7 +174,8 @@ def _check_package(package: Package, catalogue: Catalogue) -> None:
     unknown = [t for t in package.credits if t not in catalogue.types]
     if unknown:
         faults = [
-            Problem(f"/credits/{t}", "unknown_appointment_type", "create this appointment type first") for t in unknown
+            Problem(pointer("credits", t), "unknown_appointment_type", "create this appointment type first")
+            for t in unknown
         ]
         raise Invalid("A package grants credits of the practice's appointment types only.", *faults)
     for price in package.stripe_prices:
