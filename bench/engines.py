@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-
 from tests.support.engines import Engine, dynoxide_engine, emulator_engine
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -1,12 +1,12 @@
 """The functions as Lambda runs them, in this process, with the events they get."""
 
-import importlib.util
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from threading import Thread
 from types import ModuleType
@@ -25,12 +25,16 @@ KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 def load(name: str) -> ModuleType:
     """A function's module, fresh."""
-    spec = importlib.util.spec_from_file_location(f"{name}_app", FUNCTIONS / name / "app.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    loader = SourceFileLoader(f"{name}_app", str(FUNCTIONS / name / "app.py"))
+    module = ModuleType(loader.name)
+    loader.exec_module(module)
     return module
+
+
+class Context:
+    """What Lambda hands a function beside the event."""
+
+    aws_request_id = "request-1"
 
 
 def environment(table: str, endpoint_url: str, jwks_url: str = "http://127.0.0.1:9/jwks") -> dict[str, str]:

@@ -45,9 +45,7 @@ def known(client_id: str) -> Client:
     return Client(client_id, "Ana Example", "ana@example.org", (f"cus_{client_id}",), created_at=NOW - 30 * DAY)
 
 
-def payment(
-    client_id: str, count: int = 1, kind: str = "lasting", subscription: int = 0, number: int = 0
-) -> Payment:
+def payment(client_id: str, count: int = 1, kind: str = "lasting", subscription: int = 0, number: int = 0) -> Payment:
     """A paid cycle of a package of `count` types; numbers of up to four digits name subscription and invoice."""
     name = f"{STRIPE}{number:04d}"
     line = PaymentLine(

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+from tests.support.counting import Meter
+
 from bench.practice import DAY, NOW, TYPE, P
 from client_credits.domain.wallet import Lot, LotSource, Wallet
 from client_credits.operations.sweeping import shards, sweep_shard
 from client_credits.store import writes
 from client_credits.store.store import Store
 from client_credits.store.table import Table
-from tests.support.counting import Meter
 
 DUE = (0, 20, 40)
 _numbers = count(9_500_001)

@@ -6,7 +6,7 @@ from typing import Any
 
 from client_credits.clients import client
 from client_credits.config import ApiConfig
-from client_credits.http.front import Front, build, refusal
+from client_credits.http.front import Front, build, log, path_of, refusal
 from client_credits.http.openapi import document
 from client_credits.identity import Authenticator, ClaimNames
 from client_credits.runtime import store_on, utc_now
@@ -15,15 +15,18 @@ from client_credits.secrets import cursor_key, parameter_reader
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """One request of the HTTP API, payload format 2.0."""
-    path = str(event.get("rawPath", ""))
-    if path.endswith("/healthz"):
-        return _plain({"status": "ok"})
-    if path.endswith("/v1/openapi.json"):
-        return _plain(_document())
+    request_id = str(event["requestContext"].get("requestId") or context.aws_request_id)
+    if event["requestContext"]["http"]["method"] == "GET":
+        match path_of(event):
+            case "/healthz":
+                return _plain({"status": "ok"}, request_id)
+            case "/v1/openapi.json":
+                return _plain(_document(), request_id)
     try:
         front = _front()
     except Exception as error:
-        request_id = str(event["requestContext"].get("requestId") or context.aws_request_id)
+        log.clear_state()
+        log.append_keys(request_id=request_id)
         return refusal(error, request_id)
     return front.handle(event, context)
 
@@ -51,10 +54,10 @@ def _document() -> dict[str, Any]:
     return document(build())
 
 
-def _plain(body: dict[str, Any]) -> dict[str, Any]:
+def _plain(body: dict[str, Any], request_id: str) -> dict[str, Any]:
     return {
         "statusCode": 200,
-        "headers": {"content-type": "application/json"},
+        "headers": {"content-type": "application/json", "X-Request-Id": request_id},
         "body": json.dumps(body),
         "isBase64Encoded": False,
     }

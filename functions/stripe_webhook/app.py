@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from botocore.exceptions import BotoCoreError, ClientError
 
 from client_credits import stripe_signature
-from client_credits.clients import client
+from client_credits.aws_calls import Parameters, Queues
 from client_credits.config import ConfigError, StripeWebhookConfig
 from client_credits.domain.ids import is_id
 from client_credits.observability import logger
@@ -101,7 +101,7 @@ def _settings() -> tuple[StripeWebhookConfig, StripeSecrets]:
         config = StripeWebhookConfig.from_environment()
     except ConfigError as error:
         raise Refused(500, "misconfigured", "The service is not set up completely.", str(error)) from error
-    return config, StripeSecrets(parameter_reader(client("ssm")), config.secrets_prefix)
+    return config, StripeSecrets(parameter_reader(Parameters()), config.secrets_prefix)
 
 
 def _refuse_signature(reason: str) -> NoReturn:
@@ -202,7 +202,7 @@ def _deeper_than(limit: int, value: Any) -> bool:
 def _send(queue_url: str, text: str, practice_id: str, now: float) -> None:
     received_at = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")
     try:
-        client("sqs").send_message(
+        Queues().send_message(
             QueueUrl=queue_url,
             MessageBody=text,
             MessageAttributes={

@@ -22,8 +22,10 @@ SEND_BATCH = 10
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Either the schedule's event or a batch of shards."""
     log.clear_state()
+    _config()
     if "Records" in event:
         return work_off(event, work, log)
+    log.append_keys(request_id=context.aws_request_id)
     fan_out()
     return {"shards": len(shards())}
 
@@ -54,4 +56,5 @@ def work(message: Message) -> None:
         client("sqs").send_message(QueueUrl=_config().sweep_queue_url, MessageBody=body)
     if swept.wallets:
         count("WalletsSwept")
-        log.info("shard swept", shard=shard, wallets=swept.wallets, entries=swept.entries)
+        ids = {"message_id": message["messageId"], "shard": shard}
+        log.info("shard swept", wallets=swept.wallets, entries=swept.entries, **ids)

@@ -96,7 +96,7 @@ class _FromEnvironment:
         values: dict[str, Any] = {}
         missing: list[str] = []
         invalid: list[str] = []
-        for field, setting in cls._settings().items():
+        for field, setting in cls.settings().items():
             value = source.get(setting.name, "").strip()
             if not value and setting.default is _REQUIRED:
                 missing.append(setting.name)
@@ -110,7 +110,8 @@ class _FromEnvironment:
         return cls(values)
 
     @classmethod
-    def _settings(cls) -> dict[str, _Setting]:
+    def settings(cls) -> dict[str, _Setting]:
+        """What this need consists of, by field."""
         known = {name: each for base in reversed(cls.__mro__) for name, each in vars(base).items()}
         return {name: each for name, each in known.items() if isinstance(each, _Setting)}
 

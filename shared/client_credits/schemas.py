@@ -9,7 +9,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from client_credits import telling
@@ -96,6 +105,21 @@ def settings_answer(settings: Settings, sources: Mapping[str, str]) -> dict[str,
     return answer
 
 
+# Judged by the rules alone: a union would name each of its members in the pointer of a fault.
+MaxNegative = Annotated[
+    Any,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": rules.MAX_CREDITS},
+                {"type": "string", "const": "unlimited"},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
+
+
 class ClientSettingsPatch(BaseModel):
     """The settings to change; null clears an override. Anything else is refused by name."""
 
@@ -107,7 +131,7 @@ class ClientSettingsPatch(BaseModel):
     credit_must_cover: Literal["session", "booking"] | None = None
     restore_grace_days_client: StrictInt | None = None
     restore_grace_days_practice: StrictInt | None = None
-    max_negative: StrictInt | Literal["unlimited"] | None = None
+    max_negative: MaxNegative = None
     auto_repay: StrictBool | None = None
 
     def changes(self) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """What the template gives and, above all, what it does not give."""
 
-import dataclasses
 import json
 import re
 import subprocess
@@ -253,7 +252,7 @@ def test_every_function_is_traced_aliased_and_logs_into_a_group_that_forgets() -
 
 def test_a_function_is_told_what_it_reads_and_nothing_else() -> None:
     for name, function in resources("AWS::Lambda::Function").items():
-        read = {field.metadata["name"] for field in dataclasses.fields(NEEDS[name])}
+        read = {setting.name for setting in NEEDS[name].settings().values()}
         assert set(function["Environment"]["Variables"]) == read | COMMON, name
 
 

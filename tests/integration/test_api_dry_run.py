@@ -135,16 +135,14 @@ def test_a_rehearsal_writes_nothing_and_answers_like_the_real_thing(
     assert again.text == rehearsed.text, "rehearsing leaves nothing behind in the worker either"
 
 
-@pytest.mark.parametrize("text", ["True", "1", "yes", "on", "t", "TRUE", "", "false,true", "true,true", "maybe"])
-@pytest.mark.parametrize("route", WRITES)
-def test_what_is_neither_true_nor_false_is_refused_rather_than_guessed(
-    api: Api, route: tuple[str, str], text: str
-) -> None:
+@pytest.mark.parametrize("route", WRITES, ids=[" ".join(route) for route in WRITES])
+def test_what_is_neither_true_nor_false_is_refused_rather_than_guessed(api: Api, route: tuple[str, str]) -> None:
     eventful(api)
     call = next(iter(WRITES[route].values()))(api)
     with nothing_written(api):
-        reply = api(*call, dry_run=text, **KEYED)
-    assert (reply.status, set(reply.faults)) == (422, {"/query/dry_run"})
+        for text in ("True", "1", "yes", "on", "t", "TRUE", "", "false,true", "true,true", "maybe"):
+            reply = api(*call, dry_run=text, **KEYED)
+            assert (reply.status, set(reply.faults)) == (422, {"/query/dry_run"}), text
 
 
 def test_false_is_the_real_thing(api: Api) -> None:

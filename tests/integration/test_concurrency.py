@@ -20,10 +20,11 @@ from tests.support.fault_cases import STAFF, P, founded, holding, setting
 
 from client_credits.domain.booking import BookingState
 from client_credits.domain.deciding import Reason
-from client_credits.domain.errors import AlreadyMapped, Busy
+from client_credits.domain.errors import AlreadyMapped, Busy, InsufficientCredits, VersionConflict
 from client_credits.domain.records import Client
 from client_credits.domain.wallet import Wallet
 from client_credits.operations.bookings import book, cancel
+from client_credits.operations.editing import Keyed, NewBalance, adjust, set_balances, transfer
 from client_credits.operations.payments import apply_payment
 from client_credits.operations.practices import change_account_settings, change_client_settings, put_client
 from client_credits.operations.sweeping import settle_one, sweep_shard
@@ -262,6 +263,54 @@ def test_16_sweeps_at_once_write_each_expiry_once(place: Place) -> None:
     at_once([lambda: sweep_shard(place.worker(), shard, NOW)] * 16)
     assert place.entries() == {"granted": 5, "expired": 5}
     assert place.wallet().balance == 0
+    assert broken_laws(place.dump()) == []
+
+
+# -- edits and transfers ---------------------------------------------------------------------------
+
+
+def test_of_16_replacements_for_the_version_seen_one_holds(place: Place) -> None:
+    holding(a_lot("lot-1", 5))(place.worker(), NOW)
+
+    def replace_by(number: int) -> int | None:
+        wanted = [NewBalance("follow-up", number, 1)]
+        try:
+            set_balances(place.worker(), P, "c1", wanted, STAFF, NOW)
+        except VersionConflict:
+            return None
+        return number
+
+    kept = [n for n in at_once([lambda n=n: replace_by(n) for n in range(20, 36)]) if n is not None]
+    assert len(kept) == 1
+    assert place.wallet().balance == kept[0]
+    assert broken_laws(place.dump()) == []
+
+
+def test_an_adjustment_sent_16_times_at_once_under_one_key_is_made_once(place: Place) -> None:
+    keyed = Keyed("k1", "two more")
+    jobs = [lambda: adjust(place.worker(), P, "c1", "follow-up", 2, keyed, STAFF, NOW, "a gift")] * 16
+    answers = at_once(jobs)
+    assert sum(not a.repeated for a in answers) == 1
+    assert all(a.entries == answers[0].entries for a in answers)
+    assert place.wallet().balance == 2
+    assert broken_laws(place.dump()) == []
+
+
+def test_32_transfers_both_ways_at_once_change_no_sum(place: Place) -> None:
+    put_client(place.worker(), P, Client("c2"), NOW)
+    holding(a_lot("lot-1", 5))(place.worker(), NOW)
+
+    def give(number: int) -> int:
+        giver, receiver = ("c1", "c2") if number % 2 else ("c2", "c1")
+        keyed = Keyed(f"k{number}", str(number))
+        try:
+            transfer(place.worker(), P, giver, receiver, "follow-up", 1, keyed, STAFF, NOW)
+        except InsufficientCredits:
+            return 0
+        return 1 if giver == "c1" else -1
+
+    moved = sum(at_once([lambda n=n: give(n) for n in range(THREADS)]))
+    assert (place.wallet("c1").balance, place.wallet("c2").balance) == (5 - moved, moved)
     assert broken_laws(place.dump()) == []
 
 

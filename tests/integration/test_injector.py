@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
+from tests.support.counting import Meter, Usage
 from tests.support.engines import Engine
 from tests.support.faults import ALWAYS, Crash, Fault, Plan, RememberedTokens, faulty, refusal
 
@@ -220,3 +221,32 @@ def test_a_fault_registered_beside_motos_handler_would_still_let_moto_write(moto
     with pytest.raises(ClientError):
         counter.add()
     assert counter.value() > NOT_APPLIED
+
+
+# -- the counter proves itself, too ------------------------------------------------------------
+
+
+def test_the_meter_counts_calls_and_the_attempts_they_take(engine: Engine) -> None:
+    client, table = engine.client(), engine.fresh_table().name
+    meter = Meter(client)
+    key = {"pk": {"S": "a"}, "sk": {"S": "b"}}
+    with meter.measuring() as usage:
+        client.get_item(TableName=table, Key=key)
+        client.put_item(TableName=table, Item=key)
+    client.get_item(TableName=table, Key=key)
+    assert (usage.calls, usage.attempts, usage.requests) == ({"GetItem": 1, "PutItem": 1}, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("spans", "trips"),
+    [
+        ([], 0),
+        ([(0, 1)], 1),
+        ([(0, 1), (1, 2), (2, 3)], 3),
+        ([(0, 3), (0.1, 2), (0.2, 2.5)], 1),
+        ([(0, 2), (0, 1), (2, 3), (2.5, 3.5)], 2),
+        ([(3, 4), (0, 1)], 2),
+    ],
+)
+def test_what_is_asked_side_by_side_is_one_round_trip(spans: list[tuple[float, float]], trips: int) -> None:
+    assert Usage(spans=spans).round_trips == trips

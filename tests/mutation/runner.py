@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 AT_ONCE = 2
+UNUSED = ("-p", "no:schemathesis", "-p", "no:anyio")  # plugins that only take time to load
 
 
 def warm_up() -> None:
@@ -39,7 +40,7 @@ def run(copy: str, arguments: list[str], output: Path) -> int:
     import client_credits  # noqa: PLC0415
 
     assert client_credits.__path__[0].startswith(copy), client_credits.__path__
-    return int(pytest.main(["-x", "-q", "--no-header", *arguments]))
+    return int(pytest.main(["-x", "-q", "--no-header", *UNUSED, *arguments]))
 
 
 def main() -> None:

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
-from itertools import count
 from typing import Any
 
 import botocore.session
@@ -20,7 +20,8 @@ from client_credits.domain.entries import Entry
 from client_credits.domain.invariants import Breach, breaches
 from client_credits.domain.records import Account
 from client_credits.domain.wallet import Wallet
-from client_credits.store import writes
+from client_credits.operations import sweeping
+from client_credits.store import keys, writes
 from client_credits.store.codec import from_attributes
 from client_credits.store.store import Store, Wanted
 from client_credits.store.table import Table
@@ -29,17 +30,16 @@ from tests.support.builders import NOW
 from tests.support.table import create_table
 
 PRACTICE = "p1"
+CLIENTS = ("c1", "c2")
 _EXPIRY = {
     "never": Expiry(),
     "two days": Expiry(ExpiryKind.DAYS, n=2),
     "cycle": Expiry(ExpiryKind.CYCLE_END),
 }
-_names = count()
 
 
 @cache
 def _client() -> Any:
-    mock_aws().start()
     return botocore.session.Session().create_client("dynamodb", region_name="us-east-1")
 
 
@@ -63,15 +63,12 @@ def the_catalogue() -> Catalogue:
 @contextmanager
 def a_practice(**settings: object) -> Iterator[Store]:
     """A store over a new table that holds one practice with these account settings."""
-    name = f"credits-{next(_names)}"
-    create_table(_client(), name)
-    store = Store(Table(_client(), name))
-    account = Account(PRACTICE, dict(settings), NOW, catalogue_version=1)
-    store.commit([writes.account(account), writes.catalogue(PRACTICE, the_catalogue())])
-    try:
+    with mock_aws():
+        create_table(_client(), "credits")
+        store = Store(Table(_client(), "credits"))
+        account = Account(PRACTICE, dict(settings), NOW, catalogue_version=1)
+        store.commit([writes.account(account), writes.catalogue(PRACTICE, the_catalogue())])
         yield store
-    finally:
-        _client().delete_table(TableName=name)
 
 
 @dataclass
@@ -92,19 +89,51 @@ class Stored:
         ]
 
 
+def sweep(store: Store, now: datetime, limit: int = sweeping.PAGE) -> int:
+    """What the schedule does, on the shards of the clients known here; the number of entries written."""
+    entries = 0
+    for shard in sorted({keys.due_shard(PRACTICE, client) for client in CLIENTS}):
+        more = True
+        while more:
+            swept = sweeping.sweep_shard(store, shard, now, limit)
+            entries, more = entries + swept.entries, swept.more
+    return entries
+
+
+class Snapshot:
+    """All items of a table, read in one request, to be read from as from the table itself."""
+
+    def __init__(self, name: str) -> None:
+        items = _client().scan(TableName=name, ConsistentRead=True)["Items"]
+        self.items = {(item["pk"]["S"], item["sk"]["S"]): item for item in items}
+
+    def batch_get_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:
+        ((name, asked),) = RequestItems.items()
+        keys = [(key["pk"]["S"], key["sk"]["S"]) for key in asked["Keys"]]
+        return {"Responses": {name: [self.items[key] for key in keys if key in self.items]}}
+
+    def query(self, **asked: Any) -> dict[str, Any]:
+        """Only what a history asks for: one partition, one beginning, the newest first."""
+        values = asked["ExpressionAttributeValues"]
+        pk, begins = values[":pk"]["S"], values[":begins"]["S"]
+        assert not asked["ScanIndexForward"]
+        keys = [key for key in sorted(self.items, reverse=True) if key[0] == pk and key[1].startswith(begins)]
+        return {"Items": [self.items[key] for key in keys]}
+
+
 def everything(store: Store) -> Stored:
     """Read as another worker would: with a store of its own, whatever form the records are kept in."""
     stored = Stored({}, {}, defaultdict(list), {}, set())
-    reader, booked = Store(Table(_client(), store.table.name)), []
-    for raw in _client().scan(TableName=store.table.name, ConsistentRead=True)["Items"]:
-        item = from_attributes(raw)
-        owner, kind = item["pk"].split("#"), item["sk"].split("#")
+    snapshot = Snapshot(store.table.name)
+    reader, booked = Store(Table(snapshot, store.table.name)), []
+    for (pk, sk), item in snapshot.items.items():
+        owner, kind = pk.split("#"), sk.split("#")
         if kind[0] == "wallet":
-            stored.items[owner[1], kind[1]] = item
+            stored.items[owner[1], kind[1]] = from_attributes(item)
         elif owner[1:2] == ["booking"]:
             booked.append(owner[2])
         elif owner[1:] == ["parked"]:
-            stored.parked.add(item["sk"])
+            stored.parked.add(sk)
     for client_id, kind in stored.items:
         wallets = reader.load(PRACTICE, Wanted(client_id=client_id, types=(kind,))).wallets
         stored.wallets[client_id, kind] = wallets[kind]

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from client_credits.domain.booking import Cancelled, CancelledBy, Created
 from client_credits.domain.payments import Payment, PaymentKind
-from client_credits.operations import bookings, payments, sweeping
+from client_credits.operations import bookings, payments
 from client_credits.store.store import Store
-from tests.property.memory import PRACTICE, Stored, a_practice, everything
+from tests.property.memory import PRACTICE, Stored, a_practice, everything, sweep
 from tests.support.builders import DAY, HOUR, NOW, a_line, a_payment, cancelled, created
 
 Input = Payment | Created | Cancelled
@@ -75,8 +75,7 @@ def tell(store: Store, order: list[Input]) -> None:
             case Cancelled():
                 bookings.cancel(store, PRACTICE, told, now)
         if minutes % 4 == 3:
-            for shard in sweeping.shards():
-                sweeping.sweep_shard(store, shard, now)
+            sweep(store, now)
 
 
 def totals(stored: Stored) -> tuple[object, ...]:

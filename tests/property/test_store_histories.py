@@ -14,11 +14,11 @@ from client_credits.domain.payments import Payment, PaymentKind
 from client_credits.domain.records import Client
 from client_credits.domain.settling import as_payer
 from client_credits.domain.wallet import Debt, Lot, Wallet
-from client_credits.operations import bookings, payments, practices, sweeping
+from client_credits.operations import bookings, payments, practices
 from client_credits.store import writes
 from client_credits.store.store import Store, Wanted
 from client_credits.store.table import Table, Write
-from tests.property.memory import PRACTICE, Stored, a_practice, everything, the_catalogue
+from tests.property.memory import PRACTICE, Stored, a_practice, everything, sweep, the_catalogue
 from tests.support.builders import (
     DAY,
     HOUR,
@@ -224,10 +224,6 @@ def test_a_practice_that_cancels_leaves_time_to_use_what_would_have_ended(store:
 
 
 # -- what falls due ------------------------------------------------------------------------------
-
-
-def sweep(store: Store, now: Any) -> int:
-    return sum(sweeping.sweep_shard(store, shard, now).entries for shard in sweeping.shards())
 
 
 def test_what_falls_due_is_found_by_the_sweep_once(store: Store) -> None:

@@ -5,14 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import boto3
 import jwt
 import pytest
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from cryptography.hazmat.primitives.asymmetric import rsa
 from moto import mock_aws
 
@@ -141,12 +139,6 @@ def running_api() -> Iterator[Api]:
         yield Api(front, store, now)
 
 
-@cache
-def _routes() -> APIGatewayHttpResolver:
-    """The router, built once: it keeps nothing of a request, and building it takes longer than most tests."""
-    return build()
-
-
 def api_on(store: Store) -> Api:
     """The front door before a store, with the practices p1 and p2."""
     store.commit([writes.account(Account(practice, created_at=NOW)) for practice in ("p1", "p2")])
@@ -160,7 +152,7 @@ def api_beside(api: Api) -> Api:
 
 def _behind_a_front(store: Store, now: list[datetime]) -> Api:
     authenticator = Authenticator(ISSUER, AUDIENCE, "", ClaimNames(), key_set)
-    return Api(Front(_routes(), authenticator, store, lambda: now[0], lambda: b"k" * 32), store, now)
+    return Api(Front(build(), authenticator, store, lambda: now[0], lambda: b"k" * 32), store, now)
 
 
 @pytest.fixture

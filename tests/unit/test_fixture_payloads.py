@@ -69,22 +69,14 @@ A_TRIAL_OF_ELEVEN_SEATS = Payment(
 )
 
 EVENTS: dict[str, Facts] = {
-    "recorded-2022-11-15/checkout.session.completed": ignored(
-        "evt_1MhUT6E0b6fckueSlc4GyvIi", "its_invoice_grants"
-    ),
+    "recorded-2022-11-15/checkout.session.completed": ignored("evt_1MhUT6E0b6fckueSlc4GyvIi", "its_invoice_grants"),
     "recorded-2022-11-15/customer.created": ignored("evt_1MhUT6E0b6fckueSqWR0Bec4"),
     "recorded-2022-11-15/customer.subscription.created": ignored("evt_1MhUZtE0b6fckueSDaOf1oJ8"),
     "recorded-2022-11-15/invoice.paid": A_TRIAL_OF_ELEVEN_SEATS,
-    "recorded-2022-11-15/invoice.payment_succeeded": ignored(
-        "evt_1MhUT7E0b6fckueSTtEJC9R4", "twin_of_invoice_paid"
-    ),
+    "recorded-2022-11-15/invoice.payment_succeeded": ignored("evt_1MhUT7E0b6fckueSTtEJC9R4", "twin_of_invoice_paid"),
     "recorded-2026-06-24.dahlia/charge.refunded": ignored("evt_3Tsk6F2fVmBzG7em1vcPqaG5"),
-    "recorded-2026-06-24.dahlia/customer.subscription.deleted": ignored(
-        "evt_1Tsk6h2fVmBzG7emqrOvINIF"
-    ),
-    "recorded-2026-06-24.dahlia/customer.subscription.updated": ignored(
-        "evt_1Tsk6Y2fVmBzG7em73eHobf3"
-    ),
+    "recorded-2026-06-24.dahlia/customer.subscription.deleted": ignored("evt_1Tsk6h2fVmBzG7emqrOvINIF"),
+    "recorded-2026-06-24.dahlia/customer.subscription.updated": ignored("evt_1Tsk6Y2fVmBzG7em73eHobf3"),
     "recorded-2026-06-24.dahlia/payment_intent.succeeded": ignored("evt_3Tsk6D2fVmBzG7em12aUmBez"),
     "test-2020-03-02/charge_dispute_closed": ignored("evt_3KtQThJDPojXS6LN0E06aNxq"),
     "test-2020-03-02/charge_dispute_created": ignored("evt_3KtQThJDPojXS6LN0E06aNxq"),
@@ -239,9 +231,7 @@ def test_another_systems_booking_is_malformed_and_its_values_stay_unsaid(name: s
         booking_event_of(body)
     assert bare.value.reasons == ("detail: not_an_object",)
     with pytest.raises(MalformedBooking) as wrapped:
-        booking_event_of(
-            {"source": "booking.other", "detail-type": "booking.created", "detail": body}
-        )
+        booking_event_of({"source": "booking.other", "detail-type": "booking.created", "detail": body})
     assert wrapped.value.reasons == (
         "practice_id: missing",
         "booking_id: missing",

@@ -85,12 +85,8 @@ SAYS: dict[str, Facts] = {
     "checkout-subscription-link": CustomerLink("evt_1", "cus_SampleRiverside", "c-17", "sub_SampleFollowUps"),
     "invoice-paid-first": payment(PaymentKind.FIRST, plan("First")),
     "invoice-paid-cycle": payment(PaymentKind.CYCLE, plan("Cycle")),
-    "invoice-paid-manual": payment(
-        PaymentKind.MANUAL, item("Manual", "price_FollowUpPack", 18000), subscription=None
-    ),
-    "invoice-paid-trial": payment(
-        PaymentKind.FIRST, plan("Trial", amount=0, period_end=TRIAL_ENDS, trial=True)
-    ),
+    "invoice-paid-manual": payment(PaymentKind.MANUAL, item("Manual", "price_FollowUpPack", 18000), subscription=None),
+    "invoice-paid-trial": payment(PaymentKind.FIRST, plan("Trial", amount=0, period_end=TRIAL_ENDS, trial=True)),
     "invoice-paid-several-lines": payment(
         PaymentKind.CYCLE,
         item("SeveralUnused", "price_FollowUpMonthly", -9000, **HALF_A_MONTH),
@@ -128,9 +124,7 @@ def test_every_stripe_sample_exists_in_both_shapes() -> None:
 
 @both_shapes
 @pytest.mark.parametrize("case", SAYS)
-def test_a_sample_is_a_new_payment_each_time_and_leaves_no_sample_id(
-    case: str, version: str
-) -> None:
+def test_a_sample_is_a_new_payment_each_time_and_leaves_no_sample_id(case: str, version: str) -> None:
     one, other = (stripe_event(case, {"api_version": version}) for _ in range(2))
     assert one["id"] != other["id"]
     about, another = one["data"]["object"], other["data"]["object"]
@@ -141,9 +135,7 @@ def test_a_sample_is_a_new_payment_each_time_and_leaves_no_sample_id(
 
 def test_the_same_invoice_is_the_same_payment_again() -> None:
     one, again = (stripe_event("invoice-paid-cycle", {"invoice": "in_7"}) for _ in range(2))
-    ids = [
-        [line["id"] for line in event["data"]["object"]["lines"]["data"]] for event in (one, again)
-    ]
+    ids = [[line["id"] for line in event["data"]["object"]["lines"]["data"]] for event in (one, again)]
     assert ids[0] == ids[1]
     assert one["data"]["object"]["id"] == "in_7"
     assert one["id"] != again["id"]
@@ -316,9 +308,7 @@ def test_a_booking_takes_its_overrides() -> None:
         ("created", {"seats": "two"}, "seats is a whole number."),
     ],
 )
-def test_a_slip_in_a_bookings_overrides_is_told(
-    case: str, given: dict[str, str], sentence: str
-) -> None:
+def test_a_slip_in_a_bookings_overrides_is_told(case: str, given: dict[str, str], sentence: str) -> None:
     with pytest.raises(SampleError) as told:
         booking_event(case, given)
     assert sentence in str(told.value)

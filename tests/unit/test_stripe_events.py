@@ -148,9 +148,7 @@ def invoice(shape: str, reason: str, *lines: Json, **over: Any) -> Json:
         details = {"subscription": subscription, "metadata": metadata}
         told = {
             "subscription": None,  # still there, and null, in some bodies
-            "parent": None
-            if reason == "manual"
-            else {"type": "subscription_details", "subscription_details": details},
+            "parent": None if reason == "manual" else {"type": "subscription_details", "subscription_details": details},
         }
     if shape == "2022-11-15" or reason == "manual":
         told["metadata"] = metadata
@@ -214,9 +212,7 @@ def lines_of(facts: Facts) -> tuple[PaymentLine, ...]:
         ("manual", PaymentKind.MANUAL),
     ],
 )
-def test_a_paid_invoice_is_a_payment_of_its_kind(
-    shape: str, reason: str, kind: PaymentKind
-) -> None:
+def test_a_paid_invoice_is_a_payment_of_its_kind(shape: str, reason: str, kind: PaymentKind) -> None:
     assert paid(shape, reason) == expected(shape, kind)
 
 
@@ -236,9 +232,7 @@ def test_every_line_is_told_with_prorations_and_one_offs_apart(shape: str) -> No
     assert facts == expected(
         shape,
         PaymentKind.CYCLE,
-        expected_line(
-            price="price_old", quantity=0, amount=-9000, subscription_item=None, proration=True
-        ),
+        expected_line(price="price_old", quantity=0, amount=-9000, subscription_item=None, proration=True),
         expected_line(line_id="il_2", price="price_new", quantity=0, amount=12000, proration=True),
         expected_line(line_id="il_3", price="price_new", quantity=3, amount=54000),
         expected_line(
@@ -249,9 +243,7 @@ def test_every_line_is_told_with_prorations_and_one_offs_apart(shape: str) -> No
             period_end=None,
         ),
         expected_line(line_id="il_5", price=None, amount=500, subscription_item=None),
-        expected_line(
-            line_id="il_6", price="price_seat", subscription_item="si_2", quantity=0, amount=0
-        ),
+        expected_line(line_id="il_6", price="price_seat", subscription_item="si_2", quantity=0, amount=0),
         expected_line(line_id="il_7", price="price_meter", subscription_item="si_3"),
     )
 
@@ -296,9 +288,7 @@ def test_a_discount_no_quantity_or_a_price_that_rounds_to_nothing_is_no_trial(ov
 @shape_by_shape
 def test_a_fully_discounted_line_keeps_its_amount_and_is_no_trial(shape: str) -> None:
     off = line(shape, discount_amounts=[{"amount": 18000, "discount": "di_1"}], discounts=["di_1"])
-    assert paid(shape, "subscription_create", off, amount_paid=0) == expected(
-        shape, PaymentKind.FIRST
-    )
+    assert paid(shape, "subscription_create", off, amount_paid=0) == expected(shape, PaymentKind.FIRST)
 
 
 @shape_by_shape
@@ -321,9 +311,7 @@ def test_other_billing_reasons_are_parked_with_their_prices(shape: str, reason: 
         line(shape, "il_2", "price_new"),
         line(shape, "il_3", "price_new"),
     )
-    assert facts == Unsupported(
-        "evt_1", "billing_reason_not_handled", "in_1", "cus_1", ("price_new",)
-    )
+    assert facts == Unsupported("evt_1", "billing_reason_not_handled", "in_1", "cus_1", ("price_new",))
 
 
 @shape_by_shape
@@ -337,9 +325,7 @@ def test_an_invoice_of_prorations_alone_changes_nothing(shape: str, reason: str)
 def test_lines_beyond_the_event_are_told_as_missing(shape: str) -> None:
     lines = {"data": [line(shape, proration=True)], "has_more": True}
     facts = paid(shape, "subscription_cycle", lines=lines)
-    assert facts == expected(
-        shape, PaymentKind.CYCLE, expected_line(quantity=0, proration=True), lines_missing=True
-    )
+    assert facts == expected(shape, PaymentKind.CYCLE, expected_line(quantity=0, proration=True), lines_missing=True)
 
 
 def test_an_invoice_without_lines_changes_nothing() -> None:
@@ -377,9 +363,7 @@ def test_a_line_counts_its_quantity(shape: str, told: Json, quantity: int) -> No
 )
 def test_a_quantity_that_is_not_whole_or_out_of_bounds_is_parked(shape: str, told: Json) -> None:
     facts = paid(shape, "manual", line(shape, "il_0", "price_0"), line(shape, **told))
-    assert facts == Unsupported(
-        "evt_1", "quantity_not_whole", "in_1", "cus_1", ("price_0", "price_1")
-    )
+    assert facts == Unsupported("evt_1", "quantity_not_whole", "in_1", "cus_1", ("price_0", "price_1"))
 
 
 @shape_by_shape
@@ -681,9 +665,7 @@ def test_events_of_the_other_mode_change_nothing() -> None:
 
 
 def test_a_connected_account_and_live_mode_are_told() -> None:
-    live = event(
-        "checkout.session.completed", session(), livemode=True, account="acct_7", context=None
-    )
+    live = event("checkout.session.completed", session(), livemode=True, account="acct_7", context=None)
     assert translate(live, "live") == one_off(account="acct_7", mode="live")
 
 
@@ -789,9 +771,7 @@ def test_a_body_nested_without_end_is_parked() -> None:
 # Nothing raises: the sample events, bent in every way
 
 
-SAMPLES: list[Json] = [
-    json.loads(file.read_text()) for file in sorted(events_folder().glob("stripe/*/*.json"))
-]
+SAMPLES: list[Json] = [json.loads(file.read_text()) for file in sorted(events_folder().glob("stripe/*/*.json"))]
 ANY_JSON = st.recursive(
     st.none()
     | st.booleans()
@@ -801,9 +781,7 @@ ANY_JSON = st.recursive(
     | st.text(max_size=8)
     | st.text(st.characters(codec=None, categories=["Cs"]), max_size=2)
     | st.sampled_from(["", "c1", "paid", "payment", "0.5", "1e9", "price_1"]),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
 

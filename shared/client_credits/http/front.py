@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, NoReturn
 from urllib.parse import unquote
 
@@ -45,8 +46,12 @@ Answer = dict[str, Any]
 log = logger("api")
 
 
+@cache
 def build() -> APIGatewayHttpResolver:
-    """The router with every route, and the answers for what routes refuse."""
+    """The router with every route, and the answers for what routes refuse.
+
+    One for the process: the modules of routes share its context, and a second one would take it from the first.
+    """
     app = APIGatewayHttpResolver(enable_validation=True)
     for routes in (practice_routes, client_routes, edit_routes, parked_routes):
         app.include_router(routes.router)
@@ -178,7 +183,8 @@ _CODES = {"extra_forbidden": "unknown_field"}
 
 def _pointer(location: tuple[str | int, ...]) -> str:
     place, *rest = location or ("",)
-    steps = [str(step).replace("~", "~0").replace("/", "~1") for step in rest]
+    named = (step for step in rest if step != "[key]")  # how pydantic says: the key itself, not its value
+    steps = [str(step).replace("~", "~0").replace("/", "~1") for step in named]
     return "/" + "/".join(steps if place == "body" else [str(place), *steps])
 
 

@@ -1,0 +1,37 @@
+"""The API's answers and the bus's events tell the same record in the same words."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from client_credits import published, schemas, telling
+from client_credits.domain.entries import Actor, Cause, CauseKind, Entry, EntryKind, Posting
+from client_credits.domain.records import Parked, SettingsChange
+
+NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
+CAUSE = Cause(CauseKind.BOOKING, {"booking_id": "b1"})
+POSTINGS = (Posting(-1, lot_id="l1"), Posting(-1, debt="b1"))
+ENTRY = Entry(
+    *("p1", "c1", "follow-up", 4, "b1/created", EntryKind.SPENT, -2, 1, -1, POSTINGS, CAUSE),
+    *(Actor("staff", "s1"), NOW.replace(microsecond=5), NOW, "a note"),
+)
+CHANGE = SettingsChange("chg_1", None, {"enabled": None}, {"enabled": False}, "staff", "s1", NOW)
+PARKED = Parked("prk_1", "unknown_client", "evt_1", NOW, "cus_1", "in_1", prices=("price_1",))
+TOLD: list[tuple[Any, Any]] = [
+    (telling.entry(ENTRY), schemas.entry_answer(ENTRY)),
+    (telling.settings_change(CHANGE), schemas.entry_answer(CHANGE)),
+    (telling.parked(PARKED), schemas.parked_answer(PARKED)),
+]
+
+
+@pytest.mark.parametrize(("told", "answer"), TOLD, ids=["entry", "change", "parked"])
+def test_an_event_says_what_the_api_answers(told: telling.Told, answer: Any) -> None:
+    event = published._of("credits.any", "p1", "evt_1", told)
+    assert event["detail"] == answer.model_dump(mode="json") | {"practice_id": "p1", "event_id": "evt_1"}
+
+
+def test_a_client_is_told_neither_who_acted_nor_why() -> None:
+    answer = schemas.entry_answer(ENTRY, for_client=True)
+    assert (answer.actor, answer.reason) == (None, None)
+    assert answer.entry_id == ENTRY.entry_id
