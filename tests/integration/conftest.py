@@ -2,5 +2,6 @@
 
 from tests.support.api import api
 from tests.support.engines import emulator, engine, moto, no_waiting
+from tests.support.records import store, table
 
-__all__ = ["api", "emulator", "engine", "moto", "no_waiting"]
+__all__ = ["api", "emulator", "engine", "moto", "no_waiting", "store", "table"]

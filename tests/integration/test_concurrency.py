@@ -16,7 +16,7 @@ import pytest
 from tests.support.builders import DAY, NOW, a_line, a_lot, a_payment, cancelled, created
 from tests.support.dumps import Record, broken_laws, dump
 from tests.support.engines import Engine
-from tests.support.fault_cases import STAFF, P, founded, holding, setting
+from tests.support.fault_steps import STAFF, P, founded, holding, setting
 
 from client_credits.domain.booking import BookingState
 from client_credits.domain.deciding import Reason

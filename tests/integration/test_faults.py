@@ -16,7 +16,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tests.support.builders import NOW, a_lot, a_payment, created
 from tests.support.dumps import Record, broken_laws, differences, dump, items_of, records_of, timeless
 from tests.support.engines import Engine
-from tests.support.fault_cases import CASES, Case, P, Step, founded, holding, told
+from tests.support.fault_cases import CASES, Case, told
+from tests.support.fault_steps import P, Step, founded, holding
 from tests.support.faults import ALWAYS, Crash, Fault, Faulty, Plan, applicable, faulty
 
 from client_credits.domain.errors import Busy

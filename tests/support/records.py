@@ -1,0 +1,194 @@
+"""Records for tests of the store, plain and complete, and a table and a store for each test."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from client_credits.domain.booking import (
+    Booking,
+    BookingState,
+    Cancelled,
+    CancelledBy,
+    Payer,
+    Refusal,
+)
+from client_credits.domain.catalogue import AppointmentType, Catalogue, Expiry, ExpiryKind, Package
+from client_credits.domain.deciding import Reason, Session
+from client_credits.domain.entries import Actor, Cause, CauseKind, Entry, EntryKind, Posting
+from client_credits.domain.payments import Payment, PaymentKind, PaymentLine
+from client_credits.domain.records import (
+    Account,
+    Client,
+    EntryRef,
+    Operation,
+    Parked,
+    ParkedState,
+    SettingsChange,
+)
+from client_credits.domain.wallet import Debt, DebtCause, Hold, Lot, LotSource, Value, Wallet
+from client_credits.store import codec, writes
+from client_credits.store.store import Store
+from client_credits.store.table import Table, Write
+from tests.support.builders import DAY, NOW, a_lot
+from tests.support.engines import Engine
+
+STAFF = Actor("staff", "s1")
+WALLET = Wallet("p1", "c1", "follow-up", lots=(a_lot(),))
+
+
+@pytest.fixture
+def table(engine: Engine) -> Table:
+    return engine.fresh_table()
+
+
+@pytest.fixture
+def store(table: Table) -> Store:
+    store = Store(table)
+    store.commit([writes.account(Account("p1", created_at=NOW))])
+    return store
+
+
+def an_item(sk: str, pk: str = "p", **attributes: str | int) -> Write:
+    return {"Put": {"Item": codec.to_attributes({"pk": pk, "sk": sk, **attributes})}}
+
+
+def an_entry(sequence: int = 1, appointment_type: str = "follow-up", **fields: Any) -> Entry:
+    values: dict[str, Any] = {
+        "practice_id": "p1",
+        "client_id": "c1",
+        "source_id": f"test/{sequence}",
+        "kind": EntryKind.GRANTED,
+        "amount": 3,
+        "balance_before": 0,
+        "balance_after": 3,
+        "postings": (Posting(3, lot_id="lot-1"),),
+        "cause": Cause(CauseKind.PACKAGE, {"package_id": "three-pack"}),
+        "actor": Actor("system", "stripe"),
+        "reason": None,
+        "occurred_at": NOW,
+        "recorded_at": NOW,
+    }
+    return Entry(appointment_type=appointment_type, sequence=sequence, **(values | fields))
+
+
+def a_parked(parked_id: str = "prk_1", **fields: Any) -> Parked:
+    return Parked(parked_id, "unknown_client", "evt_1", NOW, **({"customer": "cus_1"} | fields))
+
+
+def a_change(change_id: str, at: datetime = NOW, client_id: str | None = None) -> SettingsChange:
+    return SettingsChange(change_id, client_id, {"a": 1}, {"a": 2}, "staff", "s1", at)
+
+
+# Every field of every record at something else than its default, and every record at its defaults.
+
+LOT = Lot(
+    lot_id="lot_1",
+    granted=10,
+    remaining=4,
+    effective_at=NOW,
+    expires_at=NOW + DAY,
+    source=LotSource.GRACE,
+    priority=60,
+    package_id="ten-pack",
+    payment="in_1/il_1",
+    subscription="sub_1",
+    value=Value(9000, "eur", 10),
+    parent="lot_0",
+    frozen=("dispute/dp_1",),
+)
+SESSION = Session("follow-up", NOW + DAY, 2)
+CANCELLED = Cancelled("b1", "c1", NOW.replace(microsecond=123456), CancelledBy.PRACTICE, "follow-up")
+LINE = PaymentLine("il_1", "price_1", 2, 9000, "eur", "p", "si_1", NOW, NOW + DAY, True, True)
+PAYMENT = Payment(
+    *("in_1", PaymentKind.CYCLE, "own", "test", "evt_1", NOW, "cus_1", "c1", "sub_1", "pi_1"),
+    lines=(LINE, PaymentLine("il_2", None, 1, 0, "usd")),
+    lines_missing=True,
+)
+FULL: list[Any] = [
+    Wallet(
+        "p1",
+        "c1",
+        "follow-up",
+        sequence=7,
+        granted_total=13,
+        lots=(LOT, a_lot()),
+        debts=(
+            Debt(DebtCause.BOOKING, "b1", 2, NOW, NOW + DAY),
+            Debt(DebtCause.STAFF, "api/1", 1, NOW),
+        ),
+        holds=(Hold("h1", (("lot_1", 2), ("lot-1", 1)), NOW + DAY),),
+    ),
+    an_entry(cause=Cause(CauseKind.BOOKING, {"booking_id": "b1"}), reason="a reason"),
+    an_entry(postings=(Posting(-1, debt="b1"), Posting(4, lot_id="lot_1", made_from="lot_0"))),
+    Operation(
+        *("stripe/own/test/in_1/il_1", "abc", "granted", "c1"),
+        entries=(EntryRef("follow-up", 3, 10, "c2"), EntryRef("initial", 1, 1)),
+        recorded_at=NOW,
+    ),
+    Booking(
+        booking_id="b1",
+        state=BookingState.CANCELLED,
+        client_id="c1",
+        session=SESSION,
+        kind="event",
+        origin="staff",
+        created_at=NOW,
+        cancellation=CANCELLED,
+        payers=(Payer(LOT, 1), Payer(a_lot(), 1)),
+        rule="allow_booking_without_credits",
+        free=Reason.NOT_TRACKED,
+        returned=2,
+    ),
+    Booking(
+        "b2",
+        BookingState.REFUSED,
+        session=SESSION,
+        refusal=Refusal(Reason.INSUFFICIENT, 0, 2, NOW),
+    ),
+    Client(
+        client_id="c1",
+        name="Ana Ünlü",
+        email="ana@example.org",
+        stripe_customers=("cus_1", "cus_2"),
+        external_ids={"square": "sq_1"},
+        overrides={"max_negative": 0, "auto_repay": False, "credit_must_cover": "booking"},
+        created_at=NOW,
+    ),
+    Account("p1", {"timezone": "Europe/Berlin", "enabled": False}, NOW, 4),
+    Catalogue(
+        types={"follow-up": AppointmentType("follow-up", "Follow-up", True, True)},
+        packages={
+            "ten-pack": Package(
+                package_id="ten-pack",
+                name="Ten",
+                credits={"follow-up": 10},
+                renews_each_cycle=False,
+                expiry=Expiry(ExpiryKind.DATE, 3, "2026-12-31"),
+                trial_grants=True,
+                stripe_prices=("price_1", "price_2"),
+                url="https://example.org/ten",
+                archived_at=NOW,
+            )
+        },
+    ),
+    SettingsChange("chg_1", "c1", {"max_negative": None}, {"max_negative": 3}, "staff", "s1", NOW),
+    Parked(
+        *("prk_1", "unknown_client", "evt_1", NOW, "cus_1", "in_1", "sub_1", ("price_1",)),
+        payment=PAYMENT,
+        state=ParkedState.RESOLVED,
+        closed_by="staff/s1",
+        closed_reason="done",
+    ),
+]
+PLAIN: list[Any] = [
+    Wallet("p1", "c1", "follow-up"),
+    an_entry(),
+    Operation("s/1", "abc", "no_credits", "c1"),
+    Booking("b1", BookingState.BOOKED),
+    Client("c1"),
+    Account("p1"),
+    Catalogue(),
+    SettingsChange("chg_1", None, {}, {}, "staff", "s1", NOW),
+    Parked("prk_1", "lines_missing", "evt_1", NOW),
+]
