@@ -42,7 +42,7 @@ lint: $(STAMP) $(CHECKOV)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/cfn-lint template.yaml infra/monitoring.yaml
-	$(BIN)/python tests/infra/checkov.py $(CHECKOV)
+	$(BIN)/python -m tests.infra.checkov $(CHECKOV)
 
 format: $(STAMP)
 	$(BIN)/ruff format .
