@@ -7,7 +7,6 @@ SQS holds the event. Sending the same event again is safe: the worker applies it
 import base64
 import binascii
 import json
-import math
 import re
 import time
 import urllib.parse
@@ -17,7 +16,7 @@ from typing import Any, NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from client_credits import stripe_signature
+from client_credits import strict_json, stripe_signature
 from client_credits.aws_calls import Parameters, Queues
 from client_credits.config import ConfigError, StripeWebhookConfig
 from client_credits.domain.ids import is_id
@@ -28,7 +27,6 @@ from client_credits.stripe_signature import BadSignature, Fault
 
 MAX_BODY_BYTES = 256_000
 MAX_MESSAGE_BYTES = 261_000  # what a queue of 256 KiB takes, the two attributes aside
-MAX_DEPTH = 64  # Stripe's deepest objects need about a dozen
 RETRY_AFTER_SECONDS = 30
 
 log = logger("stripe_webhook")
@@ -141,19 +139,14 @@ def _stripe_event(body: bytes) -> tuple[str, str | None]:
     """The body as text that SQS takes, and the event's id where it is a plain one."""
     try:
         text = body.decode()
-        parsed = json.loads(
-            text,
-            object_pairs_hook=_object,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-        )
+        parsed = strict_json.loads(text)
         if _SURROGATE.search(text):
             json.dumps(parsed, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise _not_an_event("not JSON") from error
     if not isinstance(parsed, dict) or parsed.get("object") != "event":
         raise _not_an_event("not an event object")
-    if _deeper_than(MAX_DEPTH, parsed):
+    if strict_json.too_deep(parsed):
         raise _not_an_event("nested too deep")
     text = _NOT_FOR_SQS.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
     if len(text.encode()) > MAX_MESSAGE_BYTES:
@@ -164,39 +157,6 @@ def _stripe_event(body: bytes) -> tuple[str, str | None]:
 
 def _not_an_event(reason: str) -> Refused:
     return Refused(400, "malformed_body", "The body is not a Stripe event object in JSON.", reason)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a key occurs twice")  # readers would disagree on which one counts
-    return members
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if not math.isfinite(number):
-        raise ValueError("a number out of range")
-    return number
-
-
-def _deeper_than(limit: int, value: Any) -> bool:
-    """Whether `value` nests more than `limit` objects and arrays. Does not recurse."""
-    level = [value]
-    for _ in range(limit):
-        level = [
-            child
-            for parent in level
-            for child in (parent.values() if isinstance(parent, dict) else parent)
-            if isinstance(child, (dict, list))
-        ]
-        if not level:
-            return False
-    return True
 
 
 def _send(queue_url: str, text: str, practice_id: str, now: float) -> None:

@@ -7,18 +7,18 @@ In this order: the caller is known (401), the route and right checked (404, 405,
 import base64
 import binascii
 import json
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from botocore.exceptions import BotoCoreError, ClientError
 
+from client_credits import strict_json
 from client_credits.domain.errors import (
     Busy,
     Conflict,
@@ -37,7 +37,6 @@ from client_credits.secrets import SecretsUnavailable
 from client_credits.store.store import Store
 
 MAX_BODY_BYTES = 256 * 1024
-MAX_DEPTH = 64
 RETRY_AFTER_SECONDS = 1
 MAX_FAULTS = 100  # listed in one refusal: Lambda takes no answer above 6 MB
 WITH_BODY = {"POST", "PUT", "PATCH"}
@@ -219,45 +218,12 @@ def _checked_body(event: dict[str, Any]) -> str:
         if len(body) > MAX_BODY_BYTES:
             raise Refused(413, "body_too_large", "The body is larger than 256 KB.")
         text = body.decode()
-        parsed = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse, parse_float=_finite)
+        parsed = strict_json.loads(text)
         json.dumps(parsed, ensure_ascii=False).encode()  # half a surrogate pair cannot be stored
     except (ValueError, RecursionError, binascii.Error) as error:
         raise Refused(400, "malformed_body", "The body is not JSON in UTF-8.") from error
     if not isinstance(parsed, dict):
         raise Refused(400, "malformed_body", "The body must be a JSON object.")
-    if _deeper_than(MAX_DEPTH, parsed):
-        raise Refused(400, "malformed_body", f"The body nests more than {MAX_DEPTH} levels deep.")
+    if strict_json.too_deep(parsed):
+        raise Refused(400, "malformed_body", f"The body nests more than {strict_json.MAX_DEPTH} levels deep.")
     return text
-
-
-def _deeper_than(limit: int, value: Any) -> bool:
-    """Whether `value` nests more than `limit` objects and arrays. Does not recurse; who reads it next may."""
-    level = [value]
-    for _ in range(limit):
-        level = [
-            child
-            for parent in level
-            for child in (parent.values() if isinstance(parent, dict) else parent)
-            if isinstance(child, (dict, list))
-        ]
-        if not level:
-            return False
-    return True
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a key occurs twice")
-    return members
-
-
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if not math.isfinite(number):
-        raise ValueError("a number out of range")
-    return number
