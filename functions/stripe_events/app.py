@@ -1,31 +1,45 @@
 """Works off Stripe's events from the queue: translate, then grant, link, park or ignore.
 
+They come from the webhook, which has checked their signature and names the practice beside them, or
+from EventBridge, whose envelope is believed for the one source that is configured: there the source
+takes the place of a signature.
+
 A message is done when its effect is stored. One that fails comes back, and after its last try goes
 to the dead letter queue; the rest of the batch goes on. Repeats are safe.
 """
 
 import json
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
+from client_credits import stripe_work
 from client_credits.batches import Message, work_off
+from client_credits.clients import client
 from client_credits.config import StripeEventsConfig
-from client_credits.domain.payments import CustomerLink, Facts, Ignored, Payment, Unsupported
 from client_credits.observability import count, logger
-from client_credits.operations import linking, parking
-from client_credits.operations.payments import apply_payment
 from client_credits.runtime import store_on, utc_now
-from client_credits.store.store import Store
-from client_credits.stripe_events import translate
+from client_credits.secrets import parameter_reader, stripe_api_key
+from client_credits.stripe_api import StripeApi
+from client_credits.stripe_errors import StripeUnavailable
 
 log = logger("stripe_events")
+
+# A call may take 16 s: two tries with these limits. It is not begun with less than that left, so that
+# a Stripe that does not answer costs one message a delivery, not the whole batch.
+STRIPE_TIMEOUT_SECONDS = (2.0, 6.0)
+STRIPE_RETRIES = 1
+LEFT_SECONDS = 20
+
+
+class NotFromStripe(Exception):
+    """A message that neither the webhook nor the configured event source has sent."""
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """One batch of the Stripe queue; answers which messages must come back."""
     log.clear_state()
     _config()
-    return work_off(event, work, log)
+    return work_off(event, partial(work, context), log)
 
 
 @cache
@@ -33,28 +47,39 @@ def _config() -> StripeEventsConfig:
     return StripeEventsConfig.from_environment()
 
 
-def work(message: Message) -> None:
+def work(context: Any, message: Message) -> None:
     """One event, exactly once in effect."""
     config = _config()
-    practice_id = str(message["messageAttributes"]["practice_id"]["stringValue"])
-    facts = translate(json.loads(message["body"]), config.stripe_mode)  # type: ignore[arg-type]
-    outcome = _apply(store_on(config.table_name), practice_id, facts, message["body"])
+    practice_id, raw = _told(message)
+    store, find = store_on(config.table_name), partial(_api, context)
+    outcome = stripe_work.handle(store, find, practice_id, config.stripe_mode, json.loads(raw), raw, utc_now())  # type: ignore[arg-type]
     count("StripeEvents", outcome=outcome)
-    ids = {"practice_id": practice_id, "event_id": facts.event_id, "outcome": outcome}
-    log.info("stripe event done", message_id=message["messageId"], **ids)
+    log.info("stripe event done", message_id=message["messageId"], practice_id=practice_id, outcome=outcome)
 
 
-def _apply(store: Store, practice_id: str, facts: Facts, raw: str) -> str:
-    now = utc_now()
-    match facts:
-        case Payment():
-            lines = apply_payment(store, practice_id, facts, now)
-            return ",".join(sorted({line.fate for line in lines})) or "no_lines"
-        case CustomerLink():
-            linking.apply_link(store, practice_id, facts, now)
-            return "linked"
-        case Unsupported():
-            parking.park_event(store, practice_id, facts, raw, now)
-            return f"parked_{facts.reason}"
-        case Ignored():
-            return f"ignored_{facts.reason}"
+def _told(message: Message) -> tuple[str, str]:
+    """The practice whose endpoint the event came to, and the event's body. Raises NotFromStripe."""
+    named = message["messageAttributes"].get("practice_id")
+    if named:
+        return str(named["stringValue"]), str(message["body"])
+    config = _config()
+    if not config.stripe_event_source or not config.stripe_partner_practice:
+        raise NotFromStripe("no practice beside it, and no event source is configured")
+    envelope = json.loads(message["body"])
+    source = envelope.get("source") if isinstance(envelope, dict) else None
+    if source != config.stripe_event_source:
+        raise NotFromStripe("no practice beside it, and not from the configured event source")
+    detail = envelope.get("detail")
+    if not isinstance(detail, dict):
+        raise NotFromStripe("an envelope without an event")
+    return config.stripe_partner_practice, json.dumps(detail)
+
+
+def _api(context: Any, practice_id: str, account: str) -> StripeApi | None:
+    """Stripe's API with the key of a practice, None where it has none. Raises StripeUnavailable late in a batch."""
+    if context.get_remaining_time_in_millis() < LEFT_SECONDS * 1000:
+        raise StripeUnavailable("no time left to ask")
+    config = _config()
+    key = stripe_api_key(parameter_reader(client("ssm")), config.secrets_prefix, practice_id)
+    options = {"timeout_seconds": STRIPE_TIMEOUT_SECONDS, "retries": STRIPE_RETRIES}
+    return StripeApi(key, account, config.stripe_api_base, **options) if key else None

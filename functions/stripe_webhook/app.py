@@ -28,6 +28,7 @@ from client_credits.stripe_signature import BadSignature, Fault
 MAX_BODY_BYTES = 256_000
 MAX_MESSAGE_BYTES = 261_000  # what a queue of 256 KiB takes, the two attributes aside
 RETRY_AFTER_SECONDS = 30
+EVENT_OBJECTS = ("event", "v2.core.event")  # a snapshot, and a thin event, which names an object to ask for
 
 log = logger("stripe_webhook")
 
@@ -144,7 +145,7 @@ def _stripe_event(body: bytes) -> tuple[str, str | None]:
             json.dumps(parsed, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise _not_an_event("not JSON") from error
-    if not isinstance(parsed, dict) or parsed.get("object") != "event":
+    if not isinstance(parsed, dict) or parsed.get("object") not in EVENT_OBJECTS:
         raise _not_an_event("not an event object")
     if strict_json.too_deep(parsed):
         raise _not_an_event("nested too deep")

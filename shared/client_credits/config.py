@@ -9,6 +9,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, NoReturn, Self
 
+from client_credits.domain.ids import is_id
+
+STRIPE_API = "https://api.stripe.com"
+
 
 class ConfigError(Exception):
     """The environment lacks settings or holds wrong ones: `missing` and `invalid` are their names.
@@ -44,6 +48,12 @@ def _url(value: str) -> str:
 def _mode(value: str) -> str:
     if value not in ("test", "live"):
         raise ValueError("neither test nor live")
+    return value
+
+
+def _practice(value: str) -> str:
+    if not is_id(value):
+        raise ValueError("not a practice id")
     return value
 
 
@@ -124,10 +134,17 @@ class StripeWebhookConfig(_FromEnvironment):
 
 
 class StripeEventsConfig(_FromEnvironment):
-    """What the worker that grants from Stripe's events needs."""
+    """What the worker that grants from Stripe's events needs.
+
+    Without an event source, or a practice for it, events come from the webhook alone.
+    """
 
     table_name: str = _setting("TABLE_NAME")
     stripe_mode: str = _setting("STRIPE_MODE", _mode)
+    secrets_prefix: str = _setting("SECRETS_PREFIX", _parameter_prefix)
+    stripe_api_base: str = _setting("STRIPE_API_BASE", _url, default=STRIPE_API)
+    stripe_event_source: str | None = _setting("STRIPE_EVENT_SOURCE", default=None)
+    stripe_partner_practice: str | None = _setting("STRIPE_PARTNER_PRACTICE", _practice, default=None)
 
 
 class BookingsConfig(_FromEnvironment):
@@ -148,6 +165,15 @@ class PublishConfig(_FromEnvironment):
     """What the publisher of the table's stream needs."""
 
     event_bus_name: str = _setting("EVENT_BUS_NAME")
+
+
+class ReconcileConfig(_FromEnvironment):
+    """What the daily comparison with Stripe needs."""
+
+    table_name: str = _setting("TABLE_NAME")
+    secrets_prefix: str = _setting("SECRETS_PREFIX", _parameter_prefix)
+    stripe_mode: str = _setting("STRIPE_MODE", _mode)
+    stripe_api_base: str = _setting("STRIPE_API_BASE", _url, default=STRIPE_API)
 
 
 class IdentityConfig(_FromEnvironment):

@@ -1,31 +1,56 @@
 """Sample events from the repository's `events/` folder, made fresh: new ids, instants around now.
 
-For tests and `credits trigger`; functions on AWS never load it. It knows where the sample files
-keep what an override may replace, and nothing of what an event means. The files are plain events
-as they arrive. Overrides come as strings, in this order of effect: ids, instants, the named places
-below, then dotted paths such as `data.object.metadata.client_id=c1`. An empty value removes:
+For tests and `credits trigger`; functions on AWS never load it. The files are plain events as they
+arrive. Overrides come as strings, in this order of effect: ids, instants, the named places (those
+of `sample_places`), then dotted paths such as `data.object.metadata.client_id=c1`. An empty value removes:
 `client_id=` makes a payment nobody can be found for, `price=` an amount without a price.
+
+All ids of a sample are made of its payment's, so the same `invoice=` or `session=` gives the events
+of one payment: its refund, its dispute. A second refund of it is another by `refund=`.
 """
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from client_credits.sample_places import (
+    STRIPE_PLACES,
+    Event,
+    SampleError,
+    about_of,
+    seconds,
+    whole_number,
+    with_paths,
+)
+
 NEWEST_API_VERSION = "2026-10-28.endive"
 
 # Ids in the files that name one delivery or one payment; a customer or subscription stays the same.
-_OWN_ID = re.compile(r"\b(?P<prefix>evt|in|cs_test|il|ii|pi|ch)_Sample(?P<name>[A-Za-z]*)")
+_OWN_ID = re.compile(
+    r"\b(?P<prefix>evt|in|cs_test|il|ii|li|pi|ch|re|dp|cn|cnli|inpay)_Sample(?P<name>[A-Za-z]*)",
+)
+_SEVERAL = ("il", "ii", "li", "cnli")  # of these one payment may have several: they keep their names
+# The overrides that name such ids. What a refund or dispute is about need not stand in it.
+_IDS = {
+    "event": "evt",
+    "invoice": "in",
+    "session": "cs_test",
+    "payment_intent": "pi",
+    "charge": "ch",
+    "refund": "re",
+    "dispute": "dp",
+    "credit_note": "cn",
+}
+_PAYMENTS = ("in", "cs_test", "pi", "ch")
+_REMOVABLE = ("pi", "ch")
+_FOLLOWING = ("charge", "refund", "dispute")
+_STRIPE_KEYS = (*STRIPE_PLACES, *_IDS, "subscription", "customer", "api_version", "paid_at")
 _FIRST_INSTANT = 1_500_000_000  # whole numbers from here on in a file are unix seconds
-
-Event = dict[str, Any]
-
-
-class SampleError(ValueError):
-    """An unknown case or override; the message lists what is known."""
+_WRITTEN_OUT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}Z")
 
 
 def events_folder() -> Path:
@@ -55,12 +80,12 @@ def stripe_event(case: str, overrides: Mapping[str, str] | None = None, *, now: 
     _refuse_unknown(given, _STRIPE_KEYS)
     version = given.pop("api_version", NEWEST_API_VERSION)
     event: Event = json.loads(_with_ids(_read(case, "stripe", version), case, given))
-    at = _seconds("paid_at", given.pop("paid_at", None), now or datetime.now(UTC))
-    event = _moved(event, at - event["created"])
-    for key, place in _STRIPE_PLACES.items():
+    at = seconds("paid_at", given.pop("paid_at", None), now or datetime.now(UTC))
+    event = _moved(event, at - _instant_of(event))
+    for key, place in STRIPE_PLACES.items():
         if key in given and not place(event, given[key]):
             raise SampleError(f"{key} has no place in {case}.")
-    return _with_paths(event, given)
+    return with_paths(event, given)
 
 
 def booking_event(case: str, overrides: Mapping[str, str] | None = None, *, now: datetime | None = None) -> Event:
@@ -80,14 +105,14 @@ def booking_event(case: str, overrides: Mapping[str, str] | None = None, *, now:
     detail["booking_id"] = f"b-{uuid4().hex[:12]}"
     for key in detail.keys() & given.keys():
         value = given[key]
-        detail[key] = _whole(key, value) if key == "seats" else value or None
-    return _with_paths(entry, given)
+        detail[key] = whole_number(key, value) if key == "seats" else value or None
+    return with_paths(entry, given)
 
 
 def changed(event: Event, overrides: Mapping[str, str]) -> Event:
     """An event of one's own with values of dotted paths replaced, in place. Raises SampleError."""
     _refuse_unknown(overrides, ())
-    return _with_paths(event, overrides)
+    return with_paths(event, overrides)
 
 
 # Files
@@ -118,22 +143,23 @@ def _refuse_unknown(given: Mapping[str, str], known: tuple[str, ...]) -> None:
 def _with_ids(text: str, case: str, given: dict[str, str]) -> str:
     """The file with ids of its own, or with those given; takes the given ones out of `given`."""
     fresh = uuid4().hex[:16]
-    own = {
-        "evt": given.pop("event", f"evt_{fresh}"),
-        "in": given.pop("invoice", None),
-        "cs_test": given.pop("session", None),
-    }
-    for key, prefix in (("invoice", "in"), ("session", "cs_test")):
-        if own[prefix] and f'"{prefix}_Sample' not in text:
-            raise SampleError(f"{key} has no place in {case}.")
-    payment = (own["in"] or own["cs_test"] or fresh).removeprefix("in_").removeprefix("cs_test_")
-    own = {prefix: value or f"{prefix}_{payment}" for prefix, value in own.items()}
+    own = {prefix: given.pop(key) for key, prefix in _IDS.items() if key in given}
+    _refuse_misplaced(text, case, own)
+    if own.get("cs_test"):
+        text = re.sub(r'"in_Sample[A-Za-z]*"', "null", text)  # paid in a session, and by no invoice
+    for prefix in _REMOVABLE:
+        if own.get(prefix) == "":
+            text = re.sub(rf'"{prefix}_Sample[A-Za-z]*"', "null", text)
+    named = next((own[prefix] for prefix in _PAYMENTS if own.get(prefix)), fresh)
+    payment = re.sub(r"^(in|cs_test|cs|pi|ch)_", "", named)
 
     def renamed(match: re.Match[str]) -> str:
         prefix = match["prefix"]
-        if prefix in own:
-            return _escaped(own[prefix] or "")
-        name = f"_{match['name']}" if prefix in ("il", "ii") else ""
+        if own.get(prefix):
+            return _escaped(own[prefix])
+        if prefix == "evt":
+            return f"evt_{fresh}"
+        name = f"_{match['name']}" if prefix in _SEVERAL else ""
         return _escaped(f"{prefix}_{payment}{name}")
 
     text = _OWN_ID.sub(renamed, text)
@@ -150,8 +176,22 @@ def _with_ids(text: str, case: str, given: dict[str, str]) -> str:
     return text
 
 
+def _refuse_misplaced(text: str, case: str, own: Mapping[str, str]) -> None:
+    about = about_of(json.loads(text)).get("object")
+    for key, prefix in _IDS.items():
+        named_only = prefix in ("in", "cs_test") and about in _FOLLOWING
+        if prefix in own and not named_only and f'"{prefix}_Sample' not in text:
+            raise SampleError(f"{key} has no place in {case}.")
+
+
 def _escaped(value: str) -> str:
     return json.dumps(value)[1:-1]
+
+
+def _instant_of(event: Event) -> int:
+    """Unix seconds of an event; thin events write it out."""
+    created = event["created"]
+    return seconds("created", created) if isinstance(created, str) else int(created)
 
 
 def _moved(value: Any, seconds: int) -> Any:
@@ -160,183 +200,8 @@ def _moved(value: Any, seconds: int) -> Any:
         return {name: _moved(inner, seconds) for name, inner in value.items()}
     if isinstance(value, list):
         return [_moved(inner, seconds) for inner in value]
+    if isinstance(value, str) and _WRITTEN_OUT.fullmatch(value):
+        moved = datetime.fromisoformat(value) + timedelta(seconds=seconds)
+        return f"{moved.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.000Z"
     is_instant = isinstance(value, int) and value >= _FIRST_INSTANT
     return value + seconds if is_instant else value
-
-
-def _seconds(key: str, value: str | None, otherwise: datetime | None = None) -> int:
-    """Unix seconds of an RFC 3339 instant or of unix seconds written out."""
-    if value is None and otherwise is not None:
-        return int(otherwise.timestamp())
-    value = value or ""
-    if re.fullmatch(r"[0-9]{1,12}", value):
-        return int(value)
-    try:
-        instant = datetime.fromisoformat(value)
-    except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
-        raise SampleError(f"{key} is an RFC 3339 instant like 2026-12-01T09:00:00Z.")
-    return int(instant.timestamp())
-
-
-def _whole(key: str, value: str) -> int:
-    if not re.fullmatch(r"-?[0-9]{1,18}", value):
-        raise SampleError(f"{key} is a whole number.")
-    return int(value)
-
-
-# Named places of a Stripe event: each sets its value and tells whether the event has such a place
-
-
-def _main_line(event: Event) -> Event | None:
-    """The line that overrides are about: the first that is no proration."""
-    lines = event["data"]["object"].get("lines", {"data": []})["data"]
-    return next((line for line in lines if not _is_proration(line)), None)
-
-
-def _is_proration(line: Event) -> bool:
-    parent = line.get("parent") or {}
-    details = parent.get(parent.get("type")) or line
-    return bool(details["proration"])
-
-
-def _set_client(event: Event, value: str) -> bool:
-    about = event["data"]["object"]
-    places = [found for found in _metadata(about) if "client_id" in found]
-    for place in places or [about["metadata"]]:
-        _set_or_remove(place, "client_id", value)
-    return True
-
-
-def _metadata(value: Any) -> list[Event]:
-    if isinstance(value, list):
-        return [found for inner in value for found in _metadata(inner)]
-    if not isinstance(value, dict):
-        return []
-    own = [value["metadata"]] if isinstance(value.get("metadata"), dict) else []
-    return own + [found for inner in value.values() for found in _metadata(inner)]
-
-
-def _set_package(event: Event, value: str) -> bool:
-    _set_or_remove(event["data"]["object"]["metadata"], "package_id", value)
-    return True
-
-
-def _set_or_remove(place: Event, name: str, value: str) -> None:
-    place.pop(name, None)
-    if value:
-        place[name] = value
-
-
-def _set_price(event: Event, value: str) -> bool:
-    line = _main_line(event)
-    if line is None:
-        return False
-    if "pricing" in line:
-        line["pricing"]["price_details"]["price"] = value
-        line["pricing"] = line["pricing"] if value else None
-    for name in ("price", "plan"):
-        if line.get(name):
-            line[name] = {**line[name], "id": value} if value else None
-    return True
-
-
-def _set_quantity(event: Event, value: str) -> bool:
-    line, quantity = _main_line(event), _whole("quantity", value)
-    if line is None:
-        return False
-    line["amount"] = line["amount"] * quantity // line["quantity"]
-    line["quantity"] = quantity
-    if "quantity_decimal" in line:
-        line["quantity_decimal"] = str(quantity)
-    return _add_up(event)
-
-
-def _set_amount(event: Event, value: str) -> bool:
-    line, amount = _main_line(event), _whole("amount", value)
-    about = event["data"]["object"]
-    if line is not None:
-        line["amount"] = amount
-        return _add_up(event)
-    for name in ("amount_subtotal", "amount_total"):
-        about[name] = amount
-    return bool(about["object"] == "checkout.session")
-
-
-def _add_up(event: Event) -> bool:
-    invoice = event["data"]["object"]
-    total = sum(line["amount"] for line in invoice["lines"]["data"])
-    for name in ("amount_due", "amount_paid", "subtotal", "total"):
-        invoice[name] = total
-    return True
-
-
-def _set_period(end: str) -> Callable[[Event, str], bool]:
-    def place(event: Event, value: str) -> bool:
-        line = _main_line(event)
-        if line is not None:
-            line["period"][end] = _seconds(f"period_{end}", value)
-        return line is not None
-
-    return place
-
-
-def _set_livemode(event: Event, value: str) -> bool:
-    if value not in ("true", "false"):
-        raise SampleError("livemode is true or false.")
-    event["livemode"] = value == "true"
-    return True
-
-
-def _set_account(event: Event, value: str) -> bool:
-    event["account"] = value or None
-    return True
-
-
-_STRIPE_PLACES: dict[str, Callable[[Event, str], bool]] = {
-    "client_id": _set_client,
-    "package_id": _set_package,
-    "price": _set_price,
-    "quantity": _set_quantity,
-    "amount": _set_amount,
-    "period_start": _set_period("start"),
-    "period_end": _set_period("end"),
-    "livemode": _set_livemode,
-    "account": _set_account,
-}
-_STRIPE_IDS = ("event", "invoice", "session", "subscription", "customer")
-_STRIPE_KEYS = (*_STRIPE_PLACES, *_STRIPE_IDS, "api_version", "paid_at")
-
-
-# Dotted paths
-
-
-def _with_paths(event: Event, given: Mapping[str, str]) -> Event:
-    for path, value in given.items():
-        if "." in path:
-            _set_path(event, path, value)
-    return event
-
-
-def _set_path(event: Event, path: str, value: str) -> None:
-    *way, last = path.split(".")
-    place: Any = event
-    try:
-        for name in way:
-            place = place[int(name)] if isinstance(place, list) else place[name]
-        key: int | str = int(last) if isinstance(place, list) else last
-        before = place.get(key) if isinstance(place, dict) else place[key]
-        place[key] = _like(before, value, text="metadata" in way)
-    except (KeyError, IndexError, ValueError, TypeError):
-        raise SampleError(f"The event has no place {path}.") from None
-
-
-def _like(before: object, value: str, text: bool) -> Any:
-    """`value` as text where text stood or belongs, else as the JSON it spells, else as text."""
-    if text or isinstance(before, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        return value

@@ -212,13 +212,18 @@ Credits = Annotated[StrictInt, Field(ge=0, le=MAX_CREDITS)]
 
 
 class PackagePut(Request):
+    """`rollover_cap` is for what expires with `cycle_end`: 0 use or lose, null no bound. With
+    `monthly_tranches` the `credits` are those of each month."""
+
     id: Id | None = Field(default=None, description="May be repeated from the path, not changed.")
     name: Text
     url: Url | None = None
     credits: Annotated[dict[Id, Credits], Field(max_length=MAX_TYPES)] = Field(default_factory=dict)
     renews_each_cycle: StrictBool = True
     expiry: ExpiryBody = ExpiryBody()
+    rollover_cap: Credits | None = 0
     trial_grants: StrictBool = False
+    monthly_tranches: StrictBool = False
     stripe_prices: Annotated[list[Price], Field(max_length=40)] = Field(default_factory=list)
     archived: StrictBool = False
 
@@ -230,6 +235,8 @@ class PackagePut(Request):
             renews_each_cycle=self.renews_each_cycle,
             expiry=Expiry(self.expiry.kind, self.expiry.n, self.expiry.date),
             trial_grants=self.trial_grants,
+            rollover_cap=self.rollover_cap,
+            monthly_tranches=self.monthly_tranches,
             stripe_prices=tuple(dict.fromkeys(self.stripe_prices)),
             url=self.url,
         )
@@ -242,7 +249,9 @@ class PackageAnswer(Answer):
     credits: dict[str, int]
     renews_each_cycle: bool
     expiry: dict[str, str | int]
+    rollover_cap: int | None
     trial_grants: bool
+    monthly_tranches: bool
     stripe_prices: list[str]
     archived: bool
 
@@ -256,7 +265,9 @@ def package_answer(package: Package) -> PackageAnswer:
         credits=package.credits,
         renews_each_cycle=package.renews_each_cycle,
         expiry={k: v for k, v in told.items() if v is not None},
+        rollover_cap=package.rollover_cap,
         trial_grants=package.trial_grants,
+        monthly_tranches=package.monthly_tranches,
         stripe_prices=list(package.stripe_prices),
         archived=package.archived,
     )

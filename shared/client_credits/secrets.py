@@ -1,4 +1,4 @@
-"""Secrets kept in SSM Parameter Store: Stripe's signing secrets by practice, and the cursor key.
+"""Secrets kept in SSM Parameter Store: Stripe's signing secrets and API keys by practice, and the cursor key.
 
 Owns the parameters' names and shapes and how long they are believed. Values never reach a log line
 or an error message; nothing here is written, the `credits` command does that.
@@ -35,10 +35,22 @@ def parameter_name(prefix: str, practice_id: str) -> str:
     the escape character itself `.2e`, so that two ids never share a name and the name gives the id
     back. Raises ValueError where `practice_id` is not an id.
     """
+    return f"{prefix}/stripe/{_escaped(practice_id)}"
+
+
+def api_key_name(prefix: str, practice_id: str) -> str:
+    """The parameter that may hold the Stripe API key of `practice_id`. Raises ValueError as `parameter_name` does."""
+    return f"{_api_keys(prefix)}/{_escaped(practice_id)}"
+
+
+def _api_keys(prefix: str) -> str:
+    return f"{prefix}/stripe-api-key"
+
+
+def _escaped(practice_id: str) -> str:
     if not is_id(practice_id):
         raise ValueError("not a practice id")
-    escaped = re.sub(r"[.:~]", lambda found: f".{ord(found.group()):02x}", practice_id)
-    return f"{prefix}/stripe/{escaped}"
+    return re.sub(r"[.:~]", lambda found: f".{ord(found.group()):02x}", practice_id)
 
 
 def cursor_key_name(prefix: str) -> str:
@@ -74,6 +86,36 @@ def cursor_key(read: ReadParameter, prefix: str) -> bytes:
     if len(key) != CURSOR_KEY_BYTES:
         raise SecretsUnavailable("the cursor key is absent or not base64 of 32 bytes")
     return key
+
+
+def stripe_api_key(read: ReadParameter, prefix: str, practice_id: str) -> str | None:
+    """The practice's Stripe API key; None where it has none, and then nothing is asked of Stripe.
+
+    Raises SecretsUnavailable, and ValueError where `practice_id` is not an id.
+    """
+    value = (read(api_key_name(prefix, practice_id)) or "").strip()
+    if not value.isascii() or any(character.isspace() for character in value):
+        raise SecretsUnavailable("a practice's API key is not one word")
+    return value or None
+
+
+def practices_with_api_key(ssm: Any, prefix: str) -> list[str]:
+    """The practices that have an API key, in order of their ids. Raises SecretsUnavailable."""
+    begins = f"{_api_keys(prefix)}/"
+    asked: dict[str, Any] = {"Path": _api_keys(prefix), "WithDecryption": False}
+    found: list[str] = []
+    try:
+        while True:
+            page = ssm.get_parameters_by_path(**asked)
+            found += [each["Name"].removeprefix(begins) for each in page["Parameters"]]
+            if not page.get("NextToken"):
+                break
+            asked["NextToken"] = page["NextToken"]
+    except ClientError as error:
+        raise SecretsUnavailable(error.response["Error"]["Code"]) from error
+    except BotoCoreError as error:
+        raise SecretsUnavailable(type(error).__name__) from error
+    return sorted(re.sub(r"\.([0-9a-f]{2})", lambda code: chr(int(code[1], 16)), name) for name in found)
 
 
 class _Read(NamedTuple):

@@ -1,6 +1,6 @@
 """Where Stripe keeps each value, in every shape from 2022-11-15 to 2026-10-28.endive.
 
-Owns the paths inside invoices, their lines and sessions; `stripe_events` owns what an event means.
+Owns the paths inside invoices, their lines and sessions; `stripe_money_in` owns what they mean.
 A path is chosen by its non-null value, never by the presence of a key or by a version string: one
 event may be rendered in any version, and newer shapes still carry old keys with null.
 """
@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from client_credits.domain.ids import is_id
-from client_credits.domain.payments import PaymentLine
+from client_credits.domain.payments import PaymentKind, PaymentLine
 from client_credits.stripe_values import (
     Fields,
     amount,
@@ -26,6 +26,7 @@ from client_credits.stripe_values import (
     reference,
     required,
     text,
+    unsigned_amount,
     whole,
 )
 
@@ -67,30 +68,43 @@ def subscription_metadata(invoice: Fields) -> Iterator[Fields]:
     yield metadata(expanded(invoice, "subscription"))
 
 
-def payment_intent_of(invoice: Fields) -> str | None:
-    """The payment intent that paid, where the event says: the newer shapes only when expanded."""
+def paid_by(invoice: Fields, means: str) -> str | None:
+    """The `payment_intent` or `charge` that paid, where the event says: the newer shapes only when
+    their payments are expanded."""
     if invoice.get("payments") is not None:
         payments, _ = page(invoice, "payments")
-        paid = [p for p in payments if text(p, "status") == "paid"]
-        for payment in paid:
-            intent = reference(child(payment, "payment"), "payment_intent")
-            if intent:
-                return intent
-    return reference(invoice, "payment_intent")
+        paid = (child(p, "payment") for p in payments if text(p, "status") == "paid")
+        found = next(filter(None, (reference(payment, means) for payment in paid)), None)
+        if found:
+            return found
+    return reference(invoice, means)
+
+
+def paid_amount(invoice: Fields) -> int:
+    """What was paid for the whole invoice, in minor units, 0 or more: tax included, discounts and the
+    customer's balance taken off."""
+    told = unsigned_amount(invoice, "amount_paid")
+    if told is not None or invoice.get("total") is None:
+        return told or 0
+    return max(0, amount(invoice, "total"))
 
 
 # A line of an invoice
 
 
-def invoice_line(line: Fields, invoice: Fields, first: bool, package_id: str | None) -> PaymentLine:
-    """One invoice line. `first`: of a subscription's first invoice, where a trial may stand.
+def invoice_line(line: Fields, invoice: Fields, kind: PaymentKind, package_id: str | None) -> PaymentLine:
+    """One line of an invoice of this kind. Only a subscription's first invoice has trials.
 
-    Raises QuantityNotWhole but for a proration, whose quantity nobody uses.
+    Prorations are counted in an UPDATE alone: elsewhere nobody uses their quantity or item.
+    Raises QuantityNotWhole for a line whose quantity counts.
     """
     prorated = is_proration(line)
+    counted = not prorated or kind is PaymentKind.UPDATE
     of_subscription = is_subscription_line(line)
-    quantity = 0 if prorated else quantity_of(line)
+    of_item = of_subscription or (prorated and counted)  # older shapes call a proration an invoice item
+    quantity = quantity_of(line) if counted else 0
     starts, ends = _period(line)
+    may_be_trial = kind is PaymentKind.FIRST and of_subscription and not prorated
     return PaymentLine(
         line_id=required(reference(line, "id")),
         price=price_of(line),
@@ -98,11 +112,11 @@ def invoice_line(line: Fields, invoice: Fields, first: bool, package_id: str | N
         amount=amount_of(line),
         currency=currency_of(line, invoice),
         package_id=package_id,
-        subscription_item=_subscription_item(line) if of_subscription else None,
+        subscription_item=_subscription_item(line) if of_item else None,
         period_start=starts,
         period_end=ends,
         proration=prorated,
-        trial=first and of_subscription and not prorated and _is_trial(line, quantity),
+        trial=may_be_trial and _is_trial(line, quantity),
     )
 
 

@@ -103,6 +103,16 @@ def page(of: Fields, name: str) -> tuple[list[Fields], bool]:
     return [fields(row) for row in rows], flag(listed, "has_more")
 
 
+def rows(of: Fields, name: str) -> list[Fields]:
+    """The objects of the bare array at `name`; none when it is absent."""
+    given = of.get(name)
+    if given is None:
+        return []
+    if not isinstance(given, list):
+        raise Unreadable
+    return [fields(row) for row in given]
+
+
 def metadata(of: Fields) -> Fields:
     return child(of, "metadata")
 
@@ -111,6 +121,14 @@ def amount(line: Fields, name: str) -> int:
     """Minor units, before discounts and taxes; negative for a credit."""
     value = required(whole(line, name))
     if abs(value) > MAX_AMOUNT:
+        raise Unreadable
+    return value
+
+
+def unsigned_amount(of: Fields, name: str) -> int | None:
+    """Minor units of 0 or more; None when absent."""
+    value = whole(of, name)
+    if value is not None and not 0 <= value <= MAX_AMOUNT:
         raise Unreadable
     return value
 

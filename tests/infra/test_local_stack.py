@@ -75,8 +75,11 @@ def test_everything_of_the_template_works_and_survives_a_stop_and_a_new_start(ch
         assert stack.described["aws_endpoint_url"] in stack.logged("api"), "the functions are told the new addresses"
         assert fetch(f"{stack.described['api_url']}/healthz")[0] == 200
         # The schedule itself firing is waited for once, end to end.
-        (schedule,) = stack.client("scheduler").list_schedules()["Schedules"]
-        assert (schedule["Name"], schedule["State"]) == ("client-credits-sweep", "ENABLED")
+        schedules = stack.client("scheduler").list_schedules()["Schedules"]
+        assert sorted((schedule["Name"], schedule["State"]) for schedule in schedules) == [
+            ("client-credits-reconcile", "ENABLED"),
+            ("client-credits-sweep", "ENABLED"),
+        ]
 
     with checkout.running(EMPTY="1") as stack:
         assert stack.get("first") is None

@@ -76,7 +76,7 @@ def test_no_path_of_this_machine_is_left_in_the_packaged_template() -> None:
     resources = package(TEMPLATE, bucket.put)["Resources"].values()
     paths = [each["Properties"].get(key) for each in resources for key in ("CodeUri", "ContentUri", "TemplateURL")]
     given = [path for path in paths if path is not None]
-    assert len(given) == 8
+    assert len(given) == 9
     assert all(path.startswith(("s3://bucket/prefix/", "https://s3.amazonaws.com/bucket/prefix/")) for path in given)
 
 

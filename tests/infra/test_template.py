@@ -43,7 +43,11 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
     }
     | logs("StripeWebhookLogs")
     | TRACE,
-    "StripeEventsRole": {TABLE: ITEMS | {"dynamodb:Query"}, "StripeQueue.Arn": CONSUME}
+    "StripeEventsRole": {
+        TABLE: ITEMS | {"dynamodb:Query"},
+        "StripeQueue.Arn": CONSUME,
+        f"{SECRETS}/stripe-api-key/*": {"ssm:GetParameter"},
+    }
     | logs("StripeEventsLogs")
     | TRACE,
     "BookingsRole": {
@@ -60,6 +64,13 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
     }
     | logs("SweepLogs")
     | TRACE,
+    "ReconcileRole": {
+        TABLE: ITEMS | {"dynamodb:Query"},
+        f"{SECRETS}/stripe-api-key": {"ssm:GetParametersByPath"},
+        f"{SECRETS}/stripe-api-key/*": {"ssm:GetParameter"},
+    }
+    | logs("ReconcileLogs")
+    | TRACE,
     "PublishEntriesRole": {
         "${Table.Arn}/stream/*": {
             f"dynamodb:{name}" for name in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
@@ -70,6 +81,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
     | logs("PublishEntriesLogs")
     | TRACE,
     "SweepTimerRole": {"SweepFunctionAliaslive": {"lambda:InvokeFunction"}},
+    "ReconcileTimerRole": {"ReconcileFunctionAliaslive": {"lambda:InvokeFunction"}},
 }
 
 # What each function reads, besides what Powertools reads; the values are names and addresses, never a secret.
@@ -79,6 +91,7 @@ NEEDS: dict[str, type] = {
     "StripeEventsFunction": config.StripeEventsConfig,
     "BookingsFunction": config.BookingsConfig,
     "SweepFunction": config.SweepConfig,
+    "ReconcileFunction": config.ReconcileConfig,
     "PublishEntriesFunction": config.PublishConfig,
 }
 COMMON = {"POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL", "POWERTOOLS_SERVICE_NAME"}
@@ -148,7 +161,7 @@ def test_only_tracing_reaches_every_resource() -> None:
 def test_each_role_is_assumed_by_one_service() -> None:
     for name, role in resources("AWS::IAM::Role").items():
         statements = role["AssumeRolePolicyDocument"]["Statement"]
-        service = "scheduler" if name == "SweepTimerRole" else "lambda"
+        service = "scheduler" if name.endswith("TimerRole") else "lambda"
         assert [statement["Principal"] for statement in statements] == [{"Service": f"{service}.amazonaws.com"}]
 
 
@@ -212,16 +225,42 @@ def test_the_stream_is_read_from_its_start_bisected_and_has_somewhere_to_report_
 
 
 def test_booking_events_of_every_system_reach_the_queue_and_failed_deliveries_its_dead_letters() -> None:
-    (rule,) = resources("AWS::Events::Rule").values()
+    rule = resources("AWS::Events::Rule")["BookingsRule"]
     assert rule["EventPattern"] == {"source": [{"prefix": "booking."}]}
-    (target,) = rule["Targets"]
-    assert target["Arn"] == {"Fn::GetAtt": ["BookingsQueue", "Arn"]}
-    assert target["DeadLetterConfig"]["Arn"] == {"Fn::GetAtt": ["BookingsDeadLetters", "Arn"]}
-    (policy,) = resources("AWS::SQS::QueuePolicy").values()
-    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert_delivers("Bookings")
+
+
+def test_stripe_s_events_over_a_bus_come_from_one_source_of_this_account_and_only_where_one_is_named() -> None:
+    rules, policies = resources("AWS::Events::Rule"), resources("AWS::SQS::QueuePolicy")
+    assert set(rules) == {"BookingsRule", "StripeRule"}
+    assert set(policies) == {"BookingsQueuePolicy", "StripeQueuePolicy"}
+    whole = transformed()
+    assert {whole["Resources"][name]["Condition"] for name in ("StripeRule", "StripeQueuePolicy")} == {
+        "HasStripeEventSource"
+    }
+    assert whole["Conditions"]["HasStripeEventSource"] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": "StripeEventSource"}, ""]}]
+    }
+    names = ("StripeEventSource", "StripeEventBusName", "StripePartnerPractice")
+    assert [whole["Parameters"][name]["Default"] for name in names] == ["", "", ""]
+    rule = rules["StripeRule"]
+    assert rule["EventPattern"] == {"source": [{"Ref": "StripeEventSource"}], "account": [{"Ref": "AWS::AccountId"}]}
+    assert rule["EventBusName"] == {
+        "Fn::If": ["HasStripeEventBusName", {"Ref": "StripeEventBusName"}, {"Ref": "StripeEventSource"}]
+    }
+    assert_delivers("Stripe")
+
+
+def assert_delivers(name: str) -> None:
+    """The rule, and nothing else of EventBridge, fills the queue of this name and its dead letters."""
+    (target,) = resources("AWS::Events::Rule")[f"{name}Rule"]["Targets"]
+    assert target["Arn"] == {"Fn::GetAtt": [f"{name}Queue", "Arn"]}
+    assert target["DeadLetterConfig"]["Arn"] == {"Fn::GetAtt": [f"{name}DeadLetters", "Arn"]}
+    assert not {"Input", "InputPath", "InputTransformer"} & set(target)
+    (statement,) = resources("AWS::SQS::QueuePolicy")[f"{name}QueuePolicy"]["PolicyDocument"]["Statement"]
     assert statement["Action"] == "sqs:SendMessage"
     assert statement["Principal"] == {"Service": "events.amazonaws.com"}
-    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["BookingsRule", "Arn"]}}}
+    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": [f"{name}Rule", "Arn"]}}}
 
 
 def test_the_table_is_kept_encrypted_and_can_be_restored() -> None:

@@ -32,7 +32,9 @@ DEFAULTS: dict[str, Any] = {
     "credits": {},
     "renews_each_cycle": True,
     "expiry": {"kind": "never"},
+    "rollover_cap": 0,
     "trial_grants": False,
+    "monthly_tranches": False,
     "stripe_prices": [],
     "archived": False,
 }
@@ -42,7 +44,9 @@ FULL: dict[str, Any] = {
     "credits": {"follow-up": 9, "initial": 1},
     "renews_each_cycle": False,
     "expiry": {"kind": "months", "n": 6},
+    "rollover_cap": 0,
     "trial_grants": True,
+    "monthly_tranches": True,
     "stripe_prices": ["price_a", "price_b"],
     "archived": False,
 }
@@ -175,8 +179,15 @@ WRONG: list[tuple[str, Any, str]] = [
     ("stripe_prices", [""], "/stripe_prices/0"),
     ("stripe_prices", [None], "/stripe_prices/0"),
     ("stripe_prices", [f"price_{n}" for n in range(41)], "/stripe_prices"),
-    ("rollover_cap", 0, "/rollover_cap"),  # comes with a later release
-    ("monthly_tranches", True, "/monthly_tranches"),
+    ("rollover_cap", -1, "/rollover_cap"),
+    ("rollover_cap", 1_000_001, "/rollover_cap"),
+    ("rollover_cap", 1.0, "/rollover_cap"),
+    ("rollover_cap", "3", "/rollover_cap"),
+    ("rollover_cap", False, "/rollover_cap"),
+    ("rollover_cap", 3, "/rollover_cap"),  # without an end at a cycle's end
+    ("rollover_cap", None, "/rollover_cap"),
+    ("monthly_tranches", 1, "/monthly_tranches"),
+    ("monthly_tranches", None, "/monthly_tranches"),
     ("price", "price_1", "/price"),
 ]
 
@@ -190,6 +201,26 @@ def test_a_package_that_cannot_be_meant_is_refused_where_the_fault_is(
         reply = api("PUT", PACKAGE, {"name": "P"} | {name: value})
     assert (reply.status, reply.code) == (422, "invalid")
     assert set(reply.faults) == {pointer}
+
+
+@pytest.mark.parametrize("cap", [0, 1, 1_000_000, None])
+def test_a_cap_on_what_rolls_over_is_told_back_as_it_was_given(api: Api, cap: int | None) -> None:
+    catalogue(api)
+    wanted = {"name": "P", "expiry": {"kind": "cycle_end"}, "rollover_cap": cap, "monthly_tranches": True}
+    for told in (put(api, PACKAGE, wanted).body, read(api, PACKAGE)):
+        assert (told["rollover_cap"], told["monthly_tranches"]) == (cap, True)
+
+
+@pytest.mark.parametrize(
+    "expiry", [{"kind": "never"}, {"kind": "months", "n": 1}, {"kind": "date", "date": "2027-01-31"}]
+)
+@pytest.mark.parametrize("cap", [1, None])
+def test_only_what_ends_with_a_cycle_rolls_over(api: Api, expiry: dict[str, Any], cap: int | None) -> None:
+    catalogue(api)
+    with nothing_written(api):
+        reply = api("PUT", PACKAGE, {"name": "P", "expiry": expiry, "rollover_cap": cap})
+    assert (reply.status, reply.code) == (422, "invalid")
+    assert reply.faults == {"/rollover_cap": "needs_cycle_end"}
 
 
 def test_a_refusal_repeats_nothing_of_what_was_sent(api: Api) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.support.builders import NOW
 from tests.support.cli import PREFIX, Stack, moto_stack
 
-from client_credits import secrets
+from client_credits import secrets, stripe_work
 from client_credits.store.store import Wanted
 
 GIVEN = "whsec_fromStripe123"
@@ -123,3 +124,84 @@ def test_what_aws_refuses_is_one_sentence(stack: Stack) -> None:
     ran = stack("practice", "create", "p2")
     assert (ran.code, ran.out) == (1, "")
     assert ran.err == "AWS refused PutParameter: AccessDeniedException: You may not.\n"
+
+
+# -- connected accounts ------------------------------------------------------------------------
+
+
+def connected(stack: Stack, account: str = "acct_1", receiver: str = "p1") -> str | None:
+    return stack.store.load(receiver, Wanted(links=(("account", account),))).links.get(("account", account))
+
+
+def received(stack: Stack, event_id: str, account: str) -> str:
+    """An event that reaches the endpoint of p1: the client of a customer is told."""
+    session = {"id": f"cs_{event_id}", "object": "checkout.session", "mode": "subscription", "customer": "cus_1"}
+    session |= {"subscription": f"sub_{event_id}", "client_reference_id": "c1", "payment_status": "paid"}
+    event = {"id": event_id, "object": "event", "type": "checkout.session.completed", "livemode": False}
+    event |= {"created": int(NOW.timestamp()), "account": account, "data": {"object": session}}
+    return stripe_work.handle(stack.store, None, "p1", "test", event, json.dumps(event), NOW)
+
+
+def test_a_connected_account_is_given_to_the_practice_and_what_had_waited_is_worked_off(stack: Stack) -> None:
+    stack("practice", "create", "p1")
+    assert {received(stack, f"evt_{n}", "acct_1") for n in range(3)} == {"parked_unknown_account"}
+    assert received(stack, "evt_other", "acct_2") == "parked_unknown_account"
+    told = stack("practice", "create", "p2", "--stripe-account", "acct_1", "--json").json
+    assert (told["stripe_account"], told["endpoint_practice"]) == ("acct_1", "p1")
+    assert (told["created"], told["connected"], told["worked_off"]) == (True, True, 3)
+    assert connected(stack) == "p2"
+    client = stack.store.load("p2", Wanted(client_id="c1")).client
+    assert client is not None
+    assert client.stripe_customers == ("cus_1",)
+    again = stack("practice", "create", "p2", "--stripe-account", "acct_1", "--json").json
+    assert (again["connected"], again["worked_off"], again["secret_change"]) == (False, 0, "kept")
+    assert received(stack, "evt_9", "acct_1") == "linked"
+
+
+def test_people_are_told_what_was_connected(stack: Stack) -> None:
+    stack("practice", "create", "p1")
+    received(stack, "evt_1", "acct_1")
+    out = stack("practice", "create", "p2", "--stripe-account", "acct_1").out
+    assert "Stripe account  acct_1 connected by the endpoint of p1; 1 events that had waited are worked off" in out
+    assert "acct_1 unchanged" in stack("practice", "create", "p2", "--stripe-account", "acct_1").out
+    assert "Stripe account" not in stack("practice", "create", "p2").out
+
+
+def test_an_account_that_is_another_practice_s_is_refused(stack: Stack) -> None:
+    for practice in ("p1", "p2"):
+        stack("practice", "create", practice)
+    stack("practice", "create", "p2", "--stripe-account", "acct_1")
+    ran = stack("practice", "create", "p3", "--stripe-account", "acct_1")
+    assert (ran.code, ran.err) == (1, "Account acct_1 already belongs to practice p2.\n")
+    assert connected(stack) == "p2"
+
+
+def test_the_endpoint_s_practice_must_exist(stack: Stack) -> None:
+    ran = stack("practice", "create", "p2", "--stripe-account", "acct_1", "--endpoint-practice", "p9")
+    assert (ran.code, ran.err) == (1, "There is no such practice.\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--stripe-account", "clinic"),
+        ("--stripe-account", "acct_"),
+        ("--stripe-account", "acct_1#2"),
+        ("--endpoint-practice", "p1"),
+        ("--stripe-account", "acct_1", "--endpoint-practice", "a b"),
+    ],
+)
+def test_what_names_no_account_or_practice_is_a_usage_error_and_creates_nothing(
+    stack: Stack, words: tuple[str, ...]
+) -> None:
+    assert stack("practice", "create", "p2", *words).code == 2
+    assert not stack.client("dynamodb").scan(TableName="credits")["Items"]
+
+
+def test_on_a_deployed_stack_the_endpoint_s_practice_is_named(tmp_path: Path) -> None:
+    with moto_stack(tmp_path, is_local=False) as stack:
+        stack("practice", "create", "p1")
+        assert stack("practice", "create", "p2", "--stripe-account", "acct_1").code == 2
+        named = ("--stripe-account", "acct_1", "--endpoint-practice", "p1")
+        assert stack("practice", "create", "p2", *named).code == 0
+        assert connected(stack) == "p2"

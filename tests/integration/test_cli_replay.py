@@ -10,11 +10,15 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.support.builders import NOW, a_package, a_payment
 from tests.support.cli import Stack, moto_stack
+from tests.support.stripe_server import TEST_KEY, Fault, stripe_server
 
 from client_credits.cli import replaying
 from client_credits.domain.catalogue import AppointmentType
-from client_credits.operations import practices, resolving
+from client_credits.domain.ids import derived_id
+from client_credits.domain.payments import Unsupported
+from client_credits.operations import parking, practices, resolving
 from client_credits.operations.payments import apply_payment
+from client_credits.secrets import api_key_name
 from client_credits.store.store import Wanted
 
 ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/credits/stream/2026-11-22T00:00:00.000"
@@ -299,3 +303,38 @@ def test_on_a_deployed_stack_a_practice_is_named_for_its_parked_payments(tmp_pat
         park(stack, 1)
         assert "--practice" in stack("replay").out
         assert counts(stack, "--queue", "parked", "--practice", "p1") == {"parked": (1, 0)}
+
+
+def test_parked_events_are_tried_again_as_long_as_their_body_is_kept(stack: Stack) -> None:
+    """Two that this release did not understand when they came; of one the body is gone."""
+    session = {"id": "cs_1", "object": "checkout.session", "mode": "subscription", "customer": "cus_1"}
+    session |= {"subscription": "sub_1", "client_reference_id": "c1", "payment_status": "paid"}
+    event = {"id": "evt_1", "object": "event", "type": "checkout.session.completed", "livemode": False}
+    event |= {"created": int(NOW.timestamp()), "data": {"object": session}}
+    for number, body in ((1, event), (2, event | {"id": "evt_2"}), (3, event | {"data": None, "id": "evt_3"})):
+        parking.park_event(stack.store, "p1", Unsupported(f"evt_{number}", "not_understood"), json.dumps(body), NOW)
+    key = {"pk": {"S": f"p1#raw#{derived_id('prk', 'evt_2')}"}, "sk": {"S": "raw"}}
+    stack.client("dynamodb").delete_item(TableName="credits", Key=key)
+    assert counts(stack, "--queue", "parked", "--dry-run") == {"parked": (3, 1)}
+    assert stack.store.load("p1", Wanted(client_id="c1")).client is None
+    assert counts(stack, "--queue", "parked") == {"parked": (3, 1)}
+    client = stack.store.load("p1", Wanted(client_id="c1")).client
+    assert client is not None
+    assert client.stripe_customers == ("cus_1",)
+    assert counts(stack, "--queue", "parked") == {"parked": (2, 0)}
+
+
+def test_where_stripe_is_away_a_replay_says_so_in_one_sentence(stack: Stack) -> None:
+    event = {"id": "evt_1", "object": "v2.core.event", "type": "v1.invoice.paid", "livemode": False}
+    event |= {"created": "2026-11-22T12:00:00Z", "related_object": {"id": "in_1", "type": "invoice"}}
+    with stripe_server() as server:
+        stack.target.outputs["StripeApiBase"] = server.url
+        server.faults.append(Fault(500, times=9))
+        name = api_key_name(stack.target.secrets_prefix, "p1")
+        stack.client("ssm").put_parameter(Name=name, Value=TEST_KEY, Type="SecureString")
+        parking.park_event(stack.store, "p1", Unsupported("evt_1", "thin_event"), json.dumps(event), NOW)
+        ran = stack("replay", "--queue", "parked")
+    assert ran.code == 1
+    assert ran.err.startswith("Stripe is not available")
+    assert "run this again" in ran.err
+    assert TEST_KEY not in ran.err

@@ -109,19 +109,36 @@ class Bought:
 
 
 MONTHLY = Bought(4, ends="2026-12-22T10:00:00Z")
+# News of payments that this practice has not heard of wait for them; what is no payment changes nothing.
+NOTHING_YET = (
+    *("charge-refunded", "refund-failed", "refund-full", "refund-partial", "refund-pending"),
+    *("credit-note", "credit-note-voided", "dispute-lost", "dispute-opened", "dispute-warned", "dispute-won"),
+    *("subscription-collection-paused", "subscription-created", "subscription-deleted", "subscription-past-due"),
+    *("subscription-paused", "subscription-resumed", "subscription-updated", "customer-deleted"),
+    *("checkout-async-failed", "checkout-expired", "checkout-unpaid"),
+    *("invoice-paid-threshold", "invoice-paid-trial", "invoice-payment-failed", "invoice-payment-paid"),
+    *("invoice-payment-succeeded", "invoice-uncollectible", "invoice-voided"),
+)
 STRIPE: dict[str, Bought] = {
     "checkout-completed.json": Bought(3),
     "checkout-completed-free.json": Bought(3),
     "checkout-subscription-link.json": Bought(customers=["cus_SampleRiverside"]),
-    "checkout-unpaid.json": Bought(),
+    "checkout-async-succeeded.json": Bought(3),
+    "checkout-payment-link.json": Bought(3),
+    "checkout-several-items.json": Bought(parked=("line_items_not_in_event",)),
+    "checkout-with-invoice.json": Bought(customers=["cus_SampleRiverside"]),  # its invoice grants
     "invoice-paid-first.json": MONTHLY,
     "invoice-paid-cycle.json": MONTHLY,
     "invoice-paid-manual.json": Bought(10, 1),
     "invoice-paid-several-lines.json": replace(MONTHLY, follow_up=8, parked=("unknown_package",)),
-    "invoice-paid-trial.json": Bought(),
-    "invoice-payment-succeeded.json": Bought(),
-    "subscription-updated.json": Bought(),
-}
+    "invoice-paid-connected.json": Bought(parked=("unknown_account",)),
+    "invoice-paid-full-discount.json": MONTHLY,
+    "invoice-paid-many-lines.json": Bought(100, 10, parked=("lines_missing",)),  # ten of them are in the event
+    "invoice-paid-out-of-band.json": Bought(10, 1),
+    "invoice-paid-setup-fee.json": replace(MONTHLY, parked=("unknown_package",)),  # the fee is no package
+    "invoice-paid-thin.json": Bought(parked=("thin_event",)),
+    "invoice-paid-update.json": Bought(parked=("waits_for_cycle",)),  # its period's own invoice has not come
+} | {f"{name}.json": Bought() for name in NOTHING_YET}
 
 
 def bought(world: World) -> Bought:
@@ -149,11 +166,11 @@ def test_a_stripe_sample_comes_out_as_written_here_however_often_it_comes(world:
 
 
 @pytest.mark.parametrize("name", STRIPE)
-def test_the_same_payment_in_either_shape_is_one_payment(world: World, name: str) -> None:
+def test_the_same_payment_in_every_shape_is_one_payment(world: World, name: str) -> None:
     offering(world)
-    both = [file for file in files("stripe") if file.name == name]
-    assert len(both) == 2
-    assert run("stripe_events", *(stripe_message(file.read_text()) for file in both)) == []
+    shapes = [file for file in files("stripe") if file.name == name]
+    assert len(shapes) >= (1 if name == "invoice-paid-thin.json" else 2), "older versions have no thin events"
+    assert run("stripe_events", *(stripe_message(file.read_text()) for file in shapes)) == []
     assert bought(world) == STRIPE[name]
 
 
@@ -207,7 +224,7 @@ def test_a_live_stack_grants_for_live_payments(world: World, monkeypatch: pytest
 def test_an_event_not_understood_is_parked_whole_for_thirty_days(world: World) -> None:
     offering(world)
     event = sample("invoice-paid-cycle.json")
-    event["data"]["object"]["billing_reason"] = "subscription_threshold"
+    event["data"]["object"]["billing_reason"] = "upcoming"
     text = json.dumps(event)
     for _ in range(2):
         assert run("stripe_events", stripe_message(text)) == []

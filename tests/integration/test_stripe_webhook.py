@@ -166,9 +166,9 @@ def test_text_that_the_queue_refuses_is_escaped_and_means_the_same(world: World,
 
 
 def test_an_event_that_nobody_understands_is_accepted(world: World, app: ModuleType) -> None:
-    for body in (b'{"object":"event"}', b'{"object":"event","id":5,"type":null}'):
+    for body in (b'{"object":"event"}', b'{"object":"event","id":5,"type":null}', b'{"object":"v2.core.event"}'):
         assert app.handler(request(body), CONTEXT)["statusCode"] == 200
-    assert len(world.messages()) == 2
+    assert len(world.messages()) == 3
 
 
 @pytest.mark.parametrize("secret", ["whsec_new", "whsec_old"])
@@ -277,7 +277,7 @@ NOT_AN_EVENT = [
     b"{}",
     b'[{"object":"event"}]',
     b'{"object":"invoice"}',
-    b'{"object":"v2.core.event"}',
+    b'{"object":"v2.core.event_destination"}',
     b'{"object":["event"]}',
     b'{"object":null}',
     b'{"Object":"event"}',

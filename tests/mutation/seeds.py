@@ -7,6 +7,7 @@ and the text is gone, the seed is to be moved along, never dropped: the test fai
 from dataclasses import dataclass
 
 UNIT, HISTORIES = "tests/unit", "tests/property/test_store_histories.py"
+MONEY_BACK, PLANS = f"{UNIT}/test_money_back.py", f"{UNIT}/test_plan_changes.py"
 
 
 @dataclass(frozen=True)
@@ -144,8 +145,8 @@ SEEDS = (
     Seed(
         "no operation record is written",
         "operations/payments.py",
-        "items = [writes.operation(practice_id, done)]\n    if decision",
-        "items = []\n    if decision",
+        "items = [writes.operation(self._practice_id, done)]\n        if decision",
+        "items: list[Write] = []\n        if decision",
         HISTORIES,
         "payment_told_twice_grants_once",
     ),
@@ -180,5 +181,127 @@ SEEDS = (
         "before = Change(loaded.wallets[type_id], loaded.wallets[type_id])\n        kind =",
         HISTORIES,
         "first_writes_off",
+    ),
+    # -- money given back
+    Seed(
+        "a refund and a dispute of the same money take twice",
+        "domain/refunding.py",
+        "return min(self.paid, self._refunds + lost)",
+        "return self._refunds + lost",
+        f"{UNIT}/test_refunding.py",
+    ),
+    Seed(
+        "a refund that failed still counts",
+        "domain/refunding.py",
+        "standing = sum(r.amount for r in self.refunds if r.status is not RefundStatus.FAILED)",
+        "standing = sum(r.amount for r in self.refunds)",
+        MONEY_BACK,
+    ),
+    Seed(
+        "a charge's total is added to the refunds it sums up",
+        "domain/refunding.py",
+        "return max(standing, sum(p.refunded_total for p in self.paid_by) - failed)",
+        "return standing + sum(p.refunded_total for p in self.paid_by) - failed",
+        MONEY_BACK,
+    ),
+    Seed(
+        "what is undone of a grant is rounded up",
+        "domain/clawing.py",
+        "target = int(of.granted * part)",
+        "target = -int(-of.granted * part // 1)",
+        MONEY_BACK,
+    ),
+    Seed(
+        "what was spent of a refunded payment is forgotten",
+        "domain/clawing.py",
+        "short = max(0, of.spent - (of.granted - target))",
+        "short = 0",
+        MONEY_BACK,
+    ),
+    Seed(
+        "credits that were given away are out of a refund's reach",
+        "domain/clawing.py",
+        "for p in entry.postings if p.made_from in lots}",
+        "for p in entry.postings if p.made_from in lots and not p.made_from}",
+        MONEY_BACK,
+        "given_to_another",
+    ),
+    Seed(
+        "a debt that others repaid is not given back",
+        "domain/clawing.py",
+        "change = refund - more_taken",
+        "change = -more_taken",
+        MONEY_BACK,
+    ),
+    Seed(
+        "a cancellation owes nothing to a refund",
+        "domain/booking.py",
+        "follow = tuple(sorted({p.lot.payment for p in booking.payers if p.lot.payment in short}))",
+        "follow = ()",
+        MONEY_BACK,
+    ),
+    Seed(
+        "credits that return during a dispute may be spent",
+        "domain/booking.py",
+        "lot = replace(lot, frozen=wallet.frozen_by(lot))",
+        "lot = replace(lot, frozen=())",
+        MONEY_BACK,
+    ),
+    Seed(
+        "news of money are lost while nobody knows their payment",
+        "domain/refunding.py",
+        "refunds=_merged(record.refunds, money.refunds, _refund_key, _refund_order),",
+        "refunds=record.refunds,",
+        MONEY_BACK,
+    ),
+    # -- subscriptions
+    Seed(
+        "up, down and up again grants again",
+        "domain/subscriptions.py",
+        "rise = max(0, sum(now.values()) - most)",
+        "rise = max(0, sum(now.values()) - (most if instant == changes[0].at else 0))",
+        PLANS,
+    ),
+    Seed(
+        "what an upgrade has granted already is granted again",
+        "operations/payments.py",
+        "more = {t: due.get(t, 0) - period.upgraded.get(t, 0) for t in self._decision.credits}",
+        "more = {t: due.get(t, 0) for t in self._decision.credits}",
+        PLANS,
+    ),
+    Seed(
+        "a subscription rises from the dead",
+        "domain/subscriptions.py",
+        "state = replace(state, ended_at=min(ends, default=None),",
+        "state = replace(state, ended_at=news.ended_at,",
+        PLANS,
+    ),
+    Seed(
+        "a payment after the end counts when it is heard first",
+        "operations/subscribing.py",
+        "if state.ended_before(paid_at) and following.revoke(",
+        "if False and following.revoke(",
+        PLANS,
+    ),
+    Seed(
+        "a subscription stays frozen though it was paid",
+        "domain/subscriptions.py",
+        "return self.paid_at is None or self.paid_at < self.status_at",
+        "return True",
+        PLANS,
+    ),
+    Seed(
+        "tranches go on after the end",
+        "domain/tranches.py",
+        "if starts_of(coming, n) < instant), default=0)",
+        "if starts_of(coming, n)), default=0)",
+        PLANS,
+    ),
+    Seed(
+        "more rolls over than the cap",
+        "domain/rolling.py",
+        "        left -= part\n",
+        "",
+        f"{UNIT}/test_rolling.py",
     ),
 )

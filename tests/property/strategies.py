@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import strategies as st
 
+from client_credits.domain.catalogue import Expiry, ExpiryKind
 from client_credits.domain.entries import Act, Actor, Cause, CauseKind, Entry, EntryKind, Posting
 from client_credits.domain.settings import Settings
-from client_credits.domain.wallet import Debt, DebtCause, Hold, Lot, LotSource, Wallet
+from client_credits.domain.wallet import Coming, Cycle, Debt, DebtCause, Hold, Lot, LotSource, Rollover, Wallet
 from tests.support.builders import HOUR, NOW, an_act
 
 FIRST, LAST = -6, 12  # hours around NOW
@@ -71,6 +73,59 @@ def _wallet(drawn_lots: list[Any], drawn_debts: list[Any], hold: Any, backwards:
     return Wallet("p1", "c1", "follow-up", 1, lots=tuple(open_lots[::step]), debts=tuple(owed[::step]), holds=aside)
 
 
+# A subscription whose cycles begin and end at these hours: which lots are of it (0: not, 1: a cycle's
+# own, 2: rolled over), which of its cycles are known, and the cap.
+_CYCLES = st.tuples(
+    st.lists(st.integers(FIRST, LAST), min_size=2, max_size=4, unique=True),
+    st.lists(st.sampled_from([0, 1, 1, 2]), min_size=5, max_size=5),
+    st.lists(st.booleans(), min_size=3, max_size=3),
+    st.sampled_from([0, 1, 2, 4, None]),
+)
+_TRANCHES = st.tuples(
+    st.integers(1, 3),  # credits of each
+    st.integers(FIRST, LAST),  # when the first comes
+    st.sampled_from([None, 0, 1, 3]),  # when they end, hours after that
+    st.integers(1, 2),  # how many
+    st.sampled_from([(), (), ("dispute/1",)]),
+)
+
+
+def _rolling(wallet: Wallet, drawn: tuple[list[int], list[int], list[bool], int | None]) -> Wallet:
+    hours, kinds, known, cap = drawn
+    bounds = [NOW + n * HOUR for n in sorted(hours)]
+    cycles = [Cycle("sub_1", *pair) for pair, told in zip(pairwise(bounds), known, strict=False) if told]
+    changed = list(wallet.lots)
+    for number, (lot, kind) in enumerate(zip(wallet.lots, kinds, strict=False)):
+        if kind:
+            end = bounds[1 + number % (len(bounds) - 1)]
+            changed[number] = replace(
+                lot,
+                subscription="sub_1",
+                source=LotSource.ROLLED_OVER if kind == 2 else LotSource.CYCLE,
+                effective_at=min(lot.effective_at, end - HOUR),
+                expires_at=end,
+                rollover=Rollover(cap, lot.effective_at, days=1),
+            )
+    return replace(wallet, lots=tuple(changed), cycles=tuple(cycles), holds=())
+
+
+def _expecting(wallet: Wallet, number: int, drawn: tuple[int, int, int | None, int, tuple[str, ...]]) -> Wallet:
+    amount, start, length, count, stopped = drawn
+    begins = NOW + start * HOUR
+    end = None if length is None else begins + length * HOUR
+    expiry = Expiry() if end is None else Expiry(ExpiryKind.DATE, date=end.isoformat())
+    lot = Lot("first", amount, begins, end, LotSource.CYCLE, remaining=amount, payment=f"in_{number}/il_1")
+    coming = Coming(f"tranches/{number}", lot, begins, 1, count, expiry, begins + 1000 * HOUR, stopped=stopped)
+    return replace(wallet, coming=(*wallet.coming, coming))
+
+
+def _with_schedules(wallet: Wallet, cycles: Any, tranches: list[Any]) -> Wallet:
+    wallet = _rolling(wallet, cycles) if cycles else wallet
+    for number, drawn in enumerate(tranches):
+        wallet = _expecting(wallet, number, drawn)
+    return wallet
+
+
 def lots(lot_id: str) -> st.SearchStrategy[Lot]:
     return _LOT.map(lambda drawn: _lot(lot_id, drawn))
 
@@ -78,8 +133,17 @@ def lots(lot_id: str) -> st.SearchStrategy[Lot]:
 _WALLETS = st.builds(_wallet, st.lists(_LOT, max_size=5), st.lists(_DEBT, max_size=4), st.none() | _HOLD, st.booleans())
 
 
+_SCHEDULED = st.builds(_with_schedules, _WALLETS, st.none() | _CYCLES, st.lists(_TRANCHES, max_size=2))
+
+
 def wallets() -> st.SearchStrategy[Wallet]:
-    """Any wallet that could stand in the table: not settled, one hold at most."""
+    """Any wallet that could stand in the table: not settled, one hold at most; with or without credits that
+    roll over or are still to come."""
+    return _SCHEDULED
+
+
+def plain_wallets() -> st.SearchStrategy[Wallet]:
+    """The same without anything that makes new lots by itself."""
     return _WALLETS
 
 
@@ -132,7 +196,8 @@ def opened(wallet: Wallet) -> tuple[Wallet, list[Entry]]:
             explain(EntryKind.SPENT, Posting(lot.remaining - lot.granted, lot_id=lot.lot_id))
     for debt in wallet.debts:
         explain(EntryKind.SPENT, Posting(-debt.amount, debt=debt.ref))
-    return replace(wallet, sequence=len(entries)), entries
+    granted = sum(lot.granted for lot in wallet.lots)
+    return replace(wallet, sequence=len(entries), granted_total=granted), entries
 
 
 def act_at(now: datetime, occurred_at: datetime | None = None, source_id: str = "op/1") -> Act:

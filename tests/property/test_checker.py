@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 import pytest
 
 from client_credits.domain.booking import Booking, after_cancelled, restore, spend
-from client_credits.domain.entries import Change, Entry, Posting, untouched
+from client_credits.domain.entries import Change, Entry, EntryKind, Posting, untouched
 from client_credits.domain.granting import add_lot
 from client_credits.domain.invariants import Law, breaches
 from client_credits.domain.settings import Settings
 from client_credits.domain.settling import settle
-from client_credits.domain.wallet import Wallet
+from client_credits.domain.wallet import Rollover, Wallet
 from tests.support.builders import (
     DAY,
     HOUR,
@@ -176,6 +176,10 @@ def forgotten_payer(r: Records) -> None:
     r.bookings[1] = replace(r.bookings[1], payers=r.bookings[1].payers[:-1])
 
 
+def counted_wrong(r: Records) -> None:
+    r.wallet = replace(r.wallet, granted_total=r.wallet.granted_total + 1)
+
+
 @pytest.mark.parametrize(
     ("damage", "law"),
     [
@@ -203,6 +207,7 @@ def forgotten_payer(r: Records) -> None:
         (spent_at_the_end, Law.END),
         (restored_more_than_spent, Law.BOOKING),
         (forgotten_payer, Law.BOOKING),
+        (counted_wrong, Law.GRANTED),
     ],
 )
 def test_damage_is_named(damage: Callable[[Records], None], law: Law) -> None:
@@ -239,3 +244,38 @@ def test_a_kind_of_a_later_release_is_held_to_what_binds_every_kind() -> None:
     wallet = wallet if late.remaining == 0 else replace(wallet, lots=(*wallet.lots, late))
     assert breaches(wallet, [*records.entries, extra]) == []
     assert breaches(replace(wallet, lots=wallet.lots[1:]), [*records.entries, extra]) != []
+
+
+def a_rolled_history() -> Records:
+    """1 granted 5 that end with a cycle, 2 three of them rolled over, 3 two expired, 4 the rolled ones extended."""
+    rollover = Rollover(3, NOW, months=1, anchor_day=22)
+    lot = a_lot("cycle", 5, expires_at=NOW + 3 * DAY, subscription="sub_1", rollover=rollover)
+    change = settle(add_lot(untouched(a_wallet()), lot, an_act(source_id="g1"), RULES, 40), NOW + 4 * DAY, RULES)
+    (rolled,) = change.wallet.lots
+    later = change.wallet.with_lot(replace(rolled, expires_at=NOW + 90 * DAY))
+    change = change.record(later, EntryKind.EXTENDED, an_act(NOW + 4 * DAY), (Posting(0, lot_id=rolled.lot_id),))
+    return Records(change.wallet, list(change.entries), [])
+
+
+def test_what_rolls_over_as_it_should_breaks_no_law() -> None:
+    records = a_rolled_history()
+    assert [e.kind for e in records.entries] == ["granted", "rolled_over", "expired", "extended"]
+    assert records.laws() == set()
+
+
+@pytest.mark.parametrize(
+    ("number", "fields"),
+    [
+        (2, {"postings": (Posting(-3, lot_id="cycle"), Posting(3, lot_id="new"))}),
+        (2, {"postings": (Posting(-3, lot_id="cycle"), Posting(2, lot_id="new", made_from="cycle"))}),
+        (2, {"postings": (Posting(-3, lot_id="cycle"), Posting(3, lot_id="new", made_from="other"))}),
+        (2, {"amount": 1}),
+        (4, {"postings": (Posting(-1, lot_id="new"), Posting(1, lot_id="cycle"))}),
+        *((4, {"kind": kind, "amount": -1}) for kind in ("frozen", "unfrozen", "rolled_over", "repaid")),
+        (4, {"kind": "reinstated", "postings": (Posting(-1, lot_id="new"), Posting(1, lot_id="cycle"))}),
+    ],
+)
+def test_what_moves_between_lots_must_arrive_whole_and_say_where_from(number: int, fields: dict[str, object]) -> None:
+    records = a_rolled_history()
+    records.edit(number, **fields)
+    assert Law.MOVE in records.laws()

@@ -11,7 +11,19 @@ from typing import Any
 from client_credits.domain.booking import CancelledBy
 from client_credits.domain.catalogue import AppointmentType, Package
 from client_credits.domain.errors import AlreadyResolved, LotClosed, NotFound
-from client_credits.domain.payments import CustomerLink, PaymentKind, Unsupported
+from client_credits.domain.payments import (
+    CustomerLink,
+    Dispute,
+    DisputeStatus,
+    MoneyBack,
+    PaymentKind,
+    PaymentMade,
+    Refund,
+    RefundStatus,
+    SubscriptionNews,
+    SubscriptionStatus,
+    Unsupported,
+)
 from client_credits.domain.records import Client
 from client_credits.operations.bookings import BookingOutcome
 from client_credits.operations.editing import (
@@ -24,6 +36,7 @@ from client_credits.operations.editing import (
     set_balances,
     transfer,
 )
+from client_credits.operations.following import apply_money_back, apply_payment_made
 from client_credits.operations.linking import apply_link
 from client_credits.operations.parking import park_event
 from client_credits.operations.payments import LineOutcome
@@ -34,6 +47,8 @@ from client_credits.operations.practices import (
     put_client,
     put_package,
 )
+from client_credits.operations.resolving import grant
+from client_credits.operations.subscribing import apply_news
 from client_credits.operations.sweeping import settle_one
 from client_credits.store.store import Store
 from tests.support.builders import DAY, HOUR, NOW, a_line, a_lot, a_package, a_payment
@@ -357,7 +372,64 @@ EDITS = [
 ]
 
 
-CASES = [*PRACTICE, *PAYMENTS, *BOOKINGS, *EDITS, *SWEEPS]
+YEAR = {"period_start": NOW - DAY, "period_end": NOW + 364 * DAY, "subscription_item": "si_1"}
+WHOLE = a_payment("in_1", a_line(**YEAR), paid=9_000, payment_intent="pi_1")
+UPGRADE = a_payment(
+    "in_2",
+    a_line("il_old", amount=-4_000, proration=True, **YEAR),
+    a_line("il_new", price="price_2", quantity=2, amount=8_000, proration=True, **YEAR),
+    kind=PaymentKind.UPDATE,
+)
+
+
+def money_back(amount: int, status: str = "succeeded") -> Step:
+    refunds = (Refund("re_1", amount, RefundStatus(status), NOW - HOUR),)
+    return lambda s, now: apply_money_back(
+        s, P, MoneyBack("evt_b", "own", "test", NOW, "in_1", "pi_1", None, refunds), now
+    )
+
+
+def disputing(status: str) -> Step:
+    disputes = (Dispute("dp_1", 9_000, DisputeStatus(status), NOW - HOUR),)
+    news = MoneyBack("evt_d", "own", "test", NOW, None, "pi_1", None, (), disputes)
+    return lambda s, now: apply_money_back(s, P, news, now)
+
+
+def standing(status: str, ended_at: datetime | None = None) -> Step:
+    news = SubscriptionNews("evt_s", "own", "test", NOW - HOUR, "sub_1", SubscriptionStatus(status), ended_at)
+    return lambda s, now: apply_news(s, P, news, now)
+
+
+GIVEN_AWAY = (
+    lambda s, now: put_client(s, P, Client("c2"), now),
+    lambda s, now: transfer(s, P, "c1", "c2", "follow-up", 1, Keyed("gift", "gift"), STAFF, now),
+)
+
+MONEY_BACK = [
+    Case("a refund of what is unspent", money_back(9_000), past=(paying(WHOLE),)),
+    Case("a refund of what is spent", money_back(9_000), past=(paying(WHOLE), booking(seats=3))),
+    Case("a refund of what was given away", money_back(9_000), past=(paying(WHOLE), *GIVEN_AWAY)),
+    Case("a refund before its payment", money_back(9_000)),
+    Case("a payment after its refund", paying(WHOLE), past=(money_back(3_000),)),
+    Case("a refund that failed", money_back(9_000, "failed"), past=(paying(WHOLE), booking(), money_back(9_000))),
+    Case("a dispute opened", disputing("open"), past=(paying(WHOLE), booking())),
+    Case("a dispute lost", disputing("lost"), past=(paying(WHOLE), booking(), disputing("open"))),
+    Case(
+        "a cancellation that lessens a refund's debt", cancelling(), past=(paying(WHOLE), booking(), money_back(9_000))
+    ),
+    Case(
+        "what paid an invoice, after its refund",
+        lambda s, now: apply_payment_made(s, P, PaymentMade("evt_m", "own", "test", "in_1", "pi_1"), now),
+        past=(paying(replace(WHOLE, payment_intent=None)), disputing("lost")),
+    ),
+    Case("a change of plan", paying(UPGRADE), past=(paying(WHOLE),)),
+    Case("a change of plan before its cycle", paying(UPGRADE)),
+    Case("a cycle that a change of plan waits for", lambda s, now: grant(s, P, WHOLE, now), past=(paying(UPGRADE),)),
+    Case("a subscription past due", standing("past_due"), past=(setting(past_due="freeze"), paying(WHOLE))),
+    Case("a subscription that ended before it was paid", standing("ended", NOW - 2 * DAY), past=(paying(WHOLE),)),
+]
+
+CASES = [*PRACTICE, *PAYMENTS, *BOOKINGS, *EDITS, *SWEEPS, *MONEY_BACK]
 
 
 def told(answer: Any) -> Any:

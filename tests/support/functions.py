@@ -19,7 +19,7 @@ from tests.support.api import Api, api_on
 from tests.support.engines import Engine
 
 ROOT = Path(__file__).resolve().parents[2]
-CONTEXT = SimpleNamespace(aws_request_id="lambda-1")
+CONTEXT = SimpleNamespace(aws_request_id="lambda-1", get_remaining_time_in_millis=lambda: 60_000)
 _numbers = count(1)
 
 Event = dict[str, Any]

@@ -26,7 +26,19 @@ from client_credits.domain.records import (
     ParkedState,
     SettingsChange,
 )
-from client_credits.domain.wallet import Debt, DebtCause, Hold, Lot, LotSource, Value, Wallet
+from client_credits.domain.wallet import (
+    Coming,
+    Cycle,
+    Debt,
+    DebtCause,
+    Hold,
+    Lot,
+    LotSource,
+    Mark,
+    Rollover,
+    Value,
+    Wallet,
+)
 from client_credits.store import codec, writes
 from client_credits.store.store import Store
 from client_credits.store.table import Table, Write
@@ -96,6 +108,20 @@ LOT = Lot(
     value=Value(9000, "eur", 10),
     parent="lot_0",
     frozen=("dispute/dp_1",),
+    rollover=Rollover(5, NOW, months=1, days=30, anchor_day=31),
+)
+COMING = Coming(
+    source_id="stripe/own/test/in_1/il_1",
+    lot=LOT,
+    starts=NOW,
+    number=2,
+    count=12,
+    expiry=Expiry(ExpiryKind.MONTHS, 1, "2026-12-31"),
+    cycle_end=NOW + 365 * DAY,
+    cause={"package_id": "annual"},
+    stopped=("dispute/dp_1",),
+    undone=(1, 4),
+    first=2,
 )
 SESSION = Session("follow-up", NOW + DAY, 2)
 CANCELLED = Cancelled("b1", "c1", NOW.replace(microsecond=123456), CancelledBy.PRACTICE, "follow-up")
@@ -104,6 +130,8 @@ PAYMENT = Payment(
     *("in_1", PaymentKind.CYCLE, "own", "test", "evt_1", NOW, "cus_1", "c1", "sub_1", "pi_1"),
     lines=(LINE, PaymentLine("il_2", None, 1, 0, "usd")),
     lines_missing=True,
+    paid=9000,
+    charge="ch_1",
 )
 FULL: list[Any] = [
     Wallet(
@@ -118,6 +146,9 @@ FULL: list[Any] = [
             Debt(DebtCause.STAFF, "api/1", 1, NOW),
         ),
         holds=(Hold("h1", (("lot_1", 2), ("lot-1", 1)), NOW + DAY),),
+        marks=(Mark("in_1/il_1", ("dispute/dp_1",), short=True),),
+        cycles=(Cycle("sub_1", NOW, NOW + 30 * DAY),),
+        coming=(COMING,),
     ),
     an_entry(cause=Cause(CauseKind.BOOKING, {"booking_id": "b1"}), reason="a reason"),
     an_entry(postings=(Posting(-1, debt="b1"), Posting(4, lot_id="lot_1", made_from="lot_0"))),
@@ -139,6 +170,7 @@ FULL: list[Any] = [
         rule="allow_booking_without_credits",
         free=Reason.NOT_TRACKED,
         returned=2,
+        follow=("in_1/il_1",),
     ),
     Booking(
         "b2",
@@ -166,6 +198,8 @@ FULL: list[Any] = [
                 renews_each_cycle=False,
                 expiry=Expiry(ExpiryKind.DATE, 3, "2026-12-31"),
                 trial_grants=True,
+                rollover_cap=None,
+                monthly_tranches=True,
                 stripe_prices=("price_1", "price_2"),
                 url="https://example.org/ten",
                 archived_at=NOW,

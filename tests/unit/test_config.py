@@ -47,7 +47,7 @@ def test_missing_and_wrong_settings_are_told_together_and_apart() -> None:
     with pytest.raises(ConfigError) as caught:
         StripeEventsConfig.from_environment({"STRIPE_MODE": "testing"})
 
-    assert caught.value.missing == ("TABLE_NAME",)
+    assert caught.value.missing == ("TABLE_NAME", "SECRETS_PREFIX")
     assert caught.value.invalid == ("STRIPE_MODE",)
 
 

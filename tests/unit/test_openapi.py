@@ -137,7 +137,8 @@ def test_the_document_says_who_may_come_without_a_token_and_what_the_gateway_ans
 # The contract's own words, written out by hand: every answer's fields, and the fields each body takes.
 ANSWERS = {
     "AppointmentTypeAnswer": "id name bookable_without_credits archived",
-    "PackageAnswer": "id name url credits renews_each_cycle expiry trial_grants stripe_prices archived",
+    "PackageAnswer": "id name url credits renews_each_cycle expiry rollover_cap trial_grants monthly_tranches "
+    "stripe_prices archived",
     "ClientAnswer": "id name email stripe_customers external_ids",
     "ListedClient": "id name email stripe_customers external_ids balances",
     "CreditsAnswer": "client_id enabled as_of credits",
@@ -158,7 +159,8 @@ ANSWERS = {
 }
 BODIES = {
     "AppointmentTypePut": "id name bookable_without_credits archived",
-    "PackagePut": "id name url credits renews_each_cycle expiry trial_grants stripe_prices archived",
+    "PackagePut": "id name url credits renews_each_cycle expiry rollover_cap trial_grants monthly_tranches "
+    "stripe_prices archived",
     "ExpiryBody": "kind n date",
     "ClientPut": "id name email stripe_customers external_ids",
     "EligibilityPost": "client_id sessions",

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import typer
 
-from client_credits.cli import ask, practice, replay, sweep, tokens, trigger, verify
+from client_credits.cli import ask, practice, reconcile, replay, story, sweep, tokens, trigger, verify
 from client_credits.cli.everywhere import Given, Json, Region, StackName, command
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ practices.command("create")(command(practice.create))
 triggers = typer.Typer(no_args_is_help=True, help="Sample events from events/, sent like the real thing.")
 triggers.command("stripe")(command(trigger.stripe))
 triggers.command("booking")(command(trigger.booking))
+triggers.command("story")(command(story.story))
 
 app.add_typer(practices, name="practice")
 app.command("token")(command(tokens.token))
@@ -35,3 +36,4 @@ app.command("history")(command(ask.history))
 app.command("eligibility")(command(ask.eligibility))
 app.command("verify")(command(verify.verify))
 app.command("replay")(command(replay.replay))
+app.command("reconcile")(command(reconcile.reconcile))

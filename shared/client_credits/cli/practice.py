@@ -1,4 +1,4 @@
-"""`credits practice create`: the practice's account, its Stripe signing secret, and the key of list cursors."""
+"""`credits practice create`: the practice, its Stripe secret and connected account, and the key of list cursors."""
 
 import json
 import re
@@ -11,6 +11,7 @@ from client_credits.cli.errors import CommandError
 from client_credits.cli.everywhere import Session, an_id
 
 FROM_STDIN = "-"
+ACCOUNT = re.compile(r"acct_[A-Za-z0-9]{1,120}")
 SECRET = re.compile(r"whsec_[A-Za-z0-9+/=_-]{8,192}")
 
 
@@ -24,30 +25,79 @@ def create(
         str | None,
         typer.Option(metavar="whsec_…", help="Stripe's own secret of the endpoint; - reads it from standard input."),
     ] = None,
+    stripe_api_key: Annotated[
+        bool,
+        typer.Option(
+            "--stripe-api-key", help="Ask for a Stripe API key (standard input, where that is no terminal) and keep it."
+        ),
+    ] = False,
+    stripe_account: Annotated[
+        str | None, typer.Option(metavar="acct_…", help="The practice's account, connected to another's platform.")
+    ] = None,
+    endpoint_practice: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Whose endpoint receives that account's events; locally the stack's own."),
+    ] = None,
 ) -> None:
     """Create a practice; print where Stripe sends its events, and once its signing secret.
 
     Repeating changes nothing. On real Stripe: create the endpoint with the address printed, then repeat this with
     --secret and what Stripe shows as the endpoint's signing secret; with --rotate-secret when it is being rolled.
+    With --stripe-account, what the endpoint practice receives of that connected account is this practice's, and what
+    it had received before is worked off. One way in for each account: its own endpoint, or the platform's.
     """
     from client_credits.operations.practices import create_practice  # noqa: PLC0415
     from client_credits.runtime import utc_now  # noqa: PLC0415
+    from client_credits.secrets import api_key_name  # noqa: PLC0415
 
     practice_id, wanted = an_id(practice), _checked(secret)
+    receiver = _receiver(session, stripe_account, endpoint_practice)
+    api_key = _given_api_key() if stripe_api_key else None
     target = session.target
     ssm = target.client("ssm")
     _ensure_cursor_key(ssm, target.secrets_prefix)
     # The secret goes first: a practice that exists always has one.
     change, told = _set_secret(ssm, target.secrets_prefix, practice_id, wanted, rotate_secret)
     created = create_practice(session.store, practice_id, utc_now())
+    if api_key:
+        _put(ssm, api_key_name(target.secrets_prefix, practice_id), api_key, replacing=True)
     facts = {
         "practice_id": practice_id,
         "created": created,
         "webhook_url": target.webhook_url(practice_id),
         "secret_change": change,
         "secret": told,
+        "stripe_api_key": "set" if api_key else "unchanged",
     }
+    if stripe_account and receiver:
+        facts |= _connect(session, receiver, stripe_account, practice_id)
     session.output.plain(facts, _text(facts))
+
+
+def _receiver(session: Session, account: str | None, named: str | None) -> str | None:
+    """The practice whose endpoint receives the account's events; None where no account is given."""
+    if account is None:
+        if named is not None:
+            raise typer.BadParameter("it goes with --stripe-account", param_hint="--endpoint-practice")
+        return None
+    if not ACCOUNT.fullmatch(account):
+        raise typer.BadParameter("a Stripe account begins with acct_", param_hint="--stripe-account")
+    if named is None and session.target.practice_id is None:
+        raise typer.BadParameter("whose endpoint receives that account's events?", param_hint="--endpoint-practice")
+    return session.practice_id(named)
+
+
+def _connect(session: Session, receiver: str, account: str, practice_id: str) -> dict[str, Any]:
+    """Gives the practice the account, and what had waited for that."""
+    from client_credits.cli.asking_stripe import retry  # noqa: PLC0415
+    from client_credits.operations.linking import connect  # noqa: PLC0415
+    from client_credits.runtime import utc_now  # noqa: PLC0415
+    from client_credits.stripe_work import UNKNOWN_ACCOUNT  # noqa: PLC0415
+
+    made = connect(session.store, receiver, account, practice_id)
+    # Also where it was connected before: the run that did it may have been cut off.
+    worked_off = retry(session, session.store, receiver, utc_now(), UNKNOWN_ACCOUNT)
+    return {"stripe_account": account, "endpoint_practice": receiver, "connected": made, "worked_off": worked_off}
 
 
 def _checked(secret: str | None) -> str | None:
@@ -55,6 +105,16 @@ def _checked(secret: str | None) -> str | None:
     if text is not None and not SECRET.fullmatch(text):
         raise typer.BadParameter("a Stripe signing secret begins with whsec_", param_hint="--secret")
     return text
+
+
+def _given_api_key() -> str:
+    """A Stripe API key as typed, unseen, or from standard input: never from the command line, which others can read."""
+    from client_credits.stripe_api import is_api_key  # noqa: PLC0415
+
+    text = typer.prompt("Stripe API key", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline()
+    if not is_api_key(text.strip()):
+        raise typer.BadParameter("a Stripe API key begins with sk_ or rk_ and its mode", param_hint="--stripe-api-key")
+    return str(text.strip())
 
 
 def _ensure_cursor_key(ssm: Any, prefix: str) -> None:
@@ -101,8 +161,16 @@ def _text(facts: dict[str, Any]) -> str:
             f"Practice        {facts['practice_id']} {exists}",
             f"Stripe webhook  {facts['webhook_url']}",
             f"Stripe secret   {facts['secret'] or ''}{_SECRETS[facts['secret_change'], facts['secret'] is not None]}",
+            *(["Stripe API key  set to the one given"] if facts["stripe_api_key"] == "set" else []),
+            *([_connected(facts)] if "stripe_account" in facts else []),
         )
     )
+
+
+def _connected(facts: dict[str, Any]) -> str:
+    done = f"connected by the endpoint of {facts['endpoint_practice']}" if facts["connected"] else "unchanged"
+    late = f"; {facts['worked_off']} events that had waited are worked off" if facts["worked_off"] else ""
+    return f"Stripe account  {facts['stripe_account']} {done}{late}"
 
 
 _SECRETS = {  # by what was done and whether the secret was made here

@@ -51,7 +51,8 @@ def replay(
     """Send dead letters back to their queues, publish again what failed, try parked payments again.
 
     Each message once per run: one that comes straight back waits for the next. Ends with 1 if a publish failure
-    had to be kept. Parked payments are one practice's; a payment that is still unexplained stays parked.
+    had to be kept. Parked payments are one practice's, events not understood included, as long as their body is
+    kept; what is still unexplained stays parked.
     """
     outcomes = [_replay(session, kind, practice, dry_run) for kind in ([queue] if queue else list(Kind))]
     facts = {
@@ -122,6 +123,7 @@ def _publish(session: Session, failures: "Queue", found: int, advance: Advance) 
 
 
 def _parked(session: Session, practice: str | None, dry_run: bool) -> Replayed:
+    from client_credits.cli.asking_stripe import retry  # noqa: PLC0415
     from client_credits.operations import resolving  # noqa: PLC0415
     from client_credits.runtime import utc_now  # noqa: PLC0415
 
@@ -131,6 +133,7 @@ def _parked(session: Session, practice: str | None, dry_run: bool) -> Replayed:
     store = session.store.rehearsal() if dry_run else session.store
     found = sum(1 for _ in resolving.open_payments(store, practice_id))
     granted = resolving.replay(store, practice_id, utc_now(), everything=True)
+    granted += retry(session, store, practice_id, utc_now())
     notes = (f"{found - granted} still unexplained: see GET /v1/parked",) if found > granted else ()
     return Replayed(Kind.PARKED, found, granted, notes)
 

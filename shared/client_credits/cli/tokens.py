@@ -47,10 +47,10 @@ def token(
     session.output.plain({"token": made, "expires_at": expires_at}, made)
 
 
-def bearer(session: Session, practice: str | None) -> str:
-    """The token to ask the API with: staff's of the local stack, or the one in CREDITS_TOKEN."""
+def bearer(session: Session, practice: str | None, role: Role = Role.STAFF) -> str:
+    """The token to ask the API with: of the local stack one for the role, else the one in CREDITS_TOKEN."""
     if session.target.is_local:
-        return _mint(session.target, Role.STAFF, session.practice_id(practice), None, ASKING_SECONDS)
+        return _mint(session.target, role, session.practice_id(practice), None, ASKING_SECONDS)
     if practice is not None:
         raise typer.BadParameter(f"the token in {VARIABLE} says which practice", param_hint="--practice")
     given = os.environ.get(VARIABLE, "").strip()

@@ -29,7 +29,7 @@ def stripe(
     file: File = None,
     practice: PracticeId = None,
     api_version: Annotated[
-        str | None, typer.Option(metavar="V", help="Stripe's API version of the sample: 2024-06-20, or the newest.")
+        str | None, typer.Option(metavar="V", help="Stripe's API version of the sample; the newest if left out.")
     ] = None,
     times: Annotated[int, typer.Option(min=1, max=1000, help="Deliver the same event so many times.")] = 1,
     listing: Listing = False,
@@ -45,10 +45,10 @@ def stripe(
         changes["api_version"] = api_version
     body = _stripe_body(case, file, changes)
     practice_id = session.practice_id(practice)
-    secret = _secret(session, practice_id)
+    secret = secret_of(session, practice_id)
     with session.output.progress("Delivering", times) as advance:
         for _ in range(times):
-            _deliver(session, practice_id, secret, body)
+            deliver(session, practice_id, secret, body)
             advance(1)
     told = _about(body) | {"practice_id": practice_id, "times": times}
     again = "" if times == 1 else f", {times} times"
@@ -71,7 +71,7 @@ def booking(
         return session.output.plain({"cases": cases}, "\n".join(cases))
     case, changes = _parsed(words, file)
     entry = _booking_entry(session, case, file, changes, practice)
-    event_id = _put(session, entry)
+    event_id = put_on_bus(session, entry)
     detail = entry["detail"] if isinstance(entry["detail"], dict) else {}
     told = {
         "event_id": event_id,
@@ -97,18 +97,20 @@ def _parsed(words: Sequence[str] | None, file: Path | None) -> tuple[str | None,
 def _stripe_body(case: str | None, file: Path | None, changes: dict[str, str]) -> bytes:
     """What is posted: a file without changes byte by byte, so that anything at all can be sent."""
     from client_credits import samples  # noqa: PLC0415
+    from client_credits.sample_places import SampleError  # noqa: PLC0415
 
     try:
         if file is None:
-            return _written(samples.stripe_event(case or "", changes))
+            return written(samples.stripe_event(case or "", changes))
         raw = _read(file)
-        return _written(samples.changed(_json(file, raw), changes)) if changes else raw
-    except samples.SampleError as error:
+        return written(samples.changed(_json(file, raw), changes)) if changes else raw
+    except SampleError as error:
         raise CommandError(str(error)) from None
 
 
-def _written(event: dict[str, Any]) -> bytes:
-    return json.dumps(event, indent=2, ensure_ascii=False).encode()  # the way Stripe writes its bodies
+def written(event: dict[str, Any]) -> bytes:
+    """A body the way Stripe writes it."""
+    return json.dumps(event, indent=2, ensure_ascii=False).encode()
 
 
 def _booking_entry(
@@ -116,6 +118,7 @@ def _booking_entry(
 ) -> dict[str, Any]:
     """An entry {source, detail-type, detail}, for the practice named there, by --practice, or by the stack."""
     from client_credits import samples  # noqa: PLC0415
+    from client_credits.sample_places import SampleError  # noqa: PLC0415
 
     if practice is not None:
         key = "practice_id" if file is None else "detail.practice_id"
@@ -126,7 +129,7 @@ def _booking_entry(
         if "practice_id" not in changes:
             changes = {"practice_id": session.practice_id(None)} | changes
         return samples.booking_event(case or "", changes)
-    except samples.SampleError as error:
+    except SampleError as error:
         raise CommandError(str(error)) from None
 
 
@@ -162,7 +165,8 @@ def _about(body: bytes) -> dict[str, Any]:
     return {"event_id": event.get("id"), "type": event.get("type"), "object_id": object_id}
 
 
-def _secret(session: Session, practice_id: str) -> str:
+def secret_of(session: Session, practice_id: str) -> str:
+    """The secret that Stripe signs this practice's events with. Raises CommandError where there is none."""
     from client_credits.secrets import parameter_name, parameter_reader  # noqa: PLC0415
 
     target = session.target
@@ -174,7 +178,8 @@ def _secret(session: Session, practice_id: str) -> str:
     return str(json.loads(stored)["current"])
 
 
-def _deliver(session: Session, practice_id: str, secret: str, body: bytes) -> None:
+def deliver(session: Session, practice_id: str, secret: str, body: bytes) -> None:
+    """Posts an event to the practice's webhook, signed now. Raises CommandError where it is not taken."""
     from client_credits.cli.calling import call  # noqa: PLC0415
     from client_credits.stripe_signature import sign  # noqa: PLC0415
 
@@ -186,7 +191,7 @@ def _deliver(session: Session, practice_id: str, secret: str, body: bytes) -> No
     call(session.target.webhook_url(practice_id), method="POST", body=body, headers=headers)
 
 
-def _put(session: Session, entry: dict[str, Any]) -> str:
+def put_on_bus(session: Session, entry: dict[str, Any]) -> str:
     """The event's id on the bus. Raises CommandError when the bus did not take it."""
     target = session.target
     request = {

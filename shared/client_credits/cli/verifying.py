@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from client_credits.domain.booking import Booking
 from client_credits.domain.entries import CauseKind, Entry, EntryKind
 from client_credits.domain.invariants import Law, breaches
+from client_credits.domain.refunding import PaymentRecord
+from client_credits.domain.settling import SCHEDULE
 from client_credits.domain.wallet import Wallet
 from client_credits.store import codec, keys
 from client_credits.store.store import Store, Wanted, wallet_of
@@ -121,7 +123,8 @@ def _not_recorded(store: Store, practice_id: str, client_id: str, read: _Read) -
     """Without its operation's record a payment that is delivered again would be granted again."""
     place = f"{practice_id}/{client_id}"
     entries = [entry for kind in read.entries.values() for entry in kind]
-    granted = {e.source_id for e in entries if (e.kind, e.cause.kind) == (EntryKind.GRANTED, CauseKind.PACKAGE)}
+    packages = [e for e in entries if (e.kind, e.cause.kind) == (EntryKind.GRANTED, CauseKind.PACKAGE)]
+    granted = {e.source_id for e in packages if e.actor != SCHEDULE}  # a later tranche is guarded by its wallet
     profile = keys.client(practice_id, client_id)
     operations = {keys.operation(practice_id, source_id): source_id for source_id in sorted(granted)}
     found = store.table.get([profile, *operations])
@@ -130,6 +133,42 @@ def _not_recorded(store: Store, practice_id: str, client_id: str, read: _Read) -
     for key, source_id in operations.items():
         if key not in found:
             yield Breach(RECORDED, f"{place} {source_id}", "the operation has entries and no record")
+    yield from _unfollowed(store, practice_id, packages, read, place)
+
+
+def _unfollowed(store: Store, practice_id: str, packages: list[Entry], read: _Read, place: str) -> Iterator[Breach]:
+    """Without a payment's records, and those that lead to it, money given back would not find its credits."""
+    paid = {e.cause.ids["payment"] for e in packages if "payment" in e.cause.ids}
+    lots = [(kind, lot) for kind, wallet in read.wallets.items() for lot in wallet.lots if lot.payment]
+    named = paid | {str(lot.payment).split("/")[0] for _, lot in lots}
+    records = store.load(practice_id, Wanted(payments=tuple(sorted(named)))).payments if named else {}
+    client_id = place.split("/")[1]
+    for payment_id, record in records.items():
+        where = f"{place} {payment_id}"
+        if not record.grants:
+            yield Breach(RECORDED, where, "the payment has credits and no record")
+            continue
+        money = store.load(practice_id, Wanted(money=tuple(p.money for p in record.paid_by))).money
+        if any(known.payment_id != payment_id for known in money.values()):
+            yield Breach(RECORDED, where, "what paid the payment does not lead to it")
+        recurring = record.subscription if any(g.lot.subscription for g in record.grants) else None
+        if recurring and not store.load(practice_id, Wanted(subscription=recurring)).subscription.version:
+            yield Breach(RECORDED, where, f"the subscription {recurring} has no record")
+        held = {kind for kind, lot in lots if str(lot.payment).split("/")[0] == payment_id}
+        known_to = {h.appointment_type for h in record.holders if h.client_id == client_id}
+        for kind in sorted(held - known_to):
+            yield Breach(RECORDED, f"{place}/{kind} {payment_id}", "the payment does not know that it has credits here")
+        yield from _clawed_beyond(record, packages, where)
+
+
+def _clawed_beyond(record: PaymentRecord, packages: list[Entry], where: str) -> Iterator[Breach]:
+    """Clawed back less reinstated is never more than was granted."""
+    for grant in record.grants:
+        roots = {"payment": record.payment_id, "line": grant.line_id}
+        own = [e for e in packages if (e.client_id, e.appointment_type) == (grant.client_id, grant.appointment_type)]
+        granted = sum(p.amount for e in own if roots.items() <= e.cause.ids.items() for p in e.postings)
+        if own and not 0 <= grant.taken_back + grant.owed <= granted:
+            yield Breach(Law.LOT, where, f"{grant.taken_back} and {grant.owed} clawed back of {granted}")
 
 
 def _stored_numbers(wallet: Wallet, item: Item, where: str) -> Iterator[Breach]:

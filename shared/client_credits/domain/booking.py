@@ -90,6 +90,7 @@ class Booking:
     rule: str | None = None  # which rule let it through without enough credits
     free: Reason | None = None  # why a standing booking spent nothing
     returned: int = 0  # credits given back when it was cancelled
+    follow: tuple[str, ...] = ()  # payments that what was given back belongs to first
     version: int = 0
 
     def paid_by(self, repayments: tuple[Repayment, ...]) -> "Booking":
@@ -187,12 +188,15 @@ def restore(change: Change, booking: Booking, act: Act, settings: Settings, room
         return forfeited, booking
     wallet = change.wallet
     postings = []
+    short = {m.about for m in wallet.marks if m.short}
+    follow = tuple(sorted({p.lot.payment for p in booking.payers if p.lot.payment in short}))
     debt = wallet.booking_debt(booking.booking_id)
     if debt:
         wallet = wallet.with_debt(replace(debt, amount=0))
         postings.append(Posting(debt.amount, debt=booking.booking_id))
     for number, payer in enumerate(booking.payers):
         lot = _returning_lot(wallet.lot(payer.lot.lot_id), payer, number, cancelled, act, settings)
+        lot = replace(lot, frozen=wallet.frozen_by(lot))
         wallet = wallet.with_lot(lot)
         made_from = lot.parent if lot.lot_id != payer.lot.lot_id else None
         postings.append(Posting(payer.amount, lot_id=lot.lot_id, made_from=made_from))
@@ -201,7 +205,7 @@ def restore(change: Change, booking: Booking, act: Act, settings: Settings, room
     change = change.record(wallet, EntryKind.RESTORED, act, tuple(postings))
     change = settle(change, act.now, settings, act, limit=room)
     check_bounds(change)
-    return change, replace(booking, returned=sum(p.amount for p in postings), payers=())
+    return change, replace(booking, returned=sum(p.amount for p in postings), payers=(), follow=follow)
 
 
 def _returning_lot(
@@ -226,6 +230,7 @@ def _returning_lot(
             expires_at=grace_ends,
             source=LotSource.GRACE,
             parent=lot.lot_id,
+            rollover=None,
         )
     remaining = lot.remaining + payer.amount
     assert remaining <= lot.granted, "a lot never holds more than it was granted"

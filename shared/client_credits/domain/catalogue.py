@@ -41,6 +41,8 @@ class Package:
     renews_each_cycle: bool = True
     expiry: Expiry = Expiry()
     trial_grants: bool = False
+    rollover_cap: int | None = 0  # None: everything left at a cycle's end rolls over
+    monthly_tranches: bool = False  # `credits` are then those of each month
     stripe_prices: tuple[str, ...] = ()
     url: str | None = None
     archived_at: datetime | None = None

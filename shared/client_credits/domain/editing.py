@@ -5,7 +5,6 @@ credits first, then those not yet effective, then frozen, then held ones; what i
 owed, as a debt of staff's making.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
@@ -15,16 +14,14 @@ from client_credits.domain.granting import check_bounds
 from client_credits.domain.ids import derived_id
 from client_credits.domain.settings import Settings
 from client_credits.domain.settling import settle
+from client_credits.domain.taking import taken_from, without_excess_holds
 from client_credits.domain.wallet import (
     PRIORITY,
     Debt,
     DebtCause,
-    Hold,
     Lot,
     LotSource,
     Wallet,
-    burn_order,
-    take,
 )
 
 
@@ -108,46 +105,14 @@ def check_end(expires_at: datetime | None, now: datetime) -> None:
 
 
 def _lowered(wallet: Wallet, amount: int, act: Act) -> tuple[Wallet, list[Posting]]:
-    postings = []
-    for lot, part in take(_takeable(wallet, act.now), amount):
-        held = wallet.lot(lot.lot_id)
-        assert held is not None
-        wallet = without_excess_holds(wallet.with_lot(replace(held, remaining=held.remaining - part)), lot.lot_id)
-        postings.append(Posting(-part, lot_id=lot.lot_id))
-        amount -= part
+    wallet, parts = taken_from(wallet, amount, act.now, wallet.lots)
+    postings = [Posting(-part, lot_id=lot.lot_id) for lot, part in parts]
+    amount -= sum(part for _, part in parts)
     if amount:
         owed = Debt(DebtCause.STAFF, act.source_id, amount, act.now)
         wallet = wallet.with_debt(owed)
         postings.append(Posting(-amount, debt=act.source_id))
     return wallet, postings
-
-
-def _takeable(wallet: Wallet, now: datetime) -> Iterator[tuple[Lot, int]]:
-    """Every lot with what may be taken of it, in the order in which staff's lowering takes them."""
-    lots = burn_order(wallet.lots)
-    usable = [lot for lot in lots if lot.usable(now)]
-    frozen = [lot for lot in lots if lot.frozen]
-    future = [lot for lot in lots if lot not in usable and lot not in frozen]
-    for lot in (*usable, *future, *frozen):
-        yield lot, wallet.free(lot, now)
-    for lot in lots:
-        yield lot, wallet.held(lot.lot_id, now)
-
-
-def without_excess_holds(wallet: Wallet, lot_id: str) -> Wallet:
-    """Holds shrink to what their lot still has, the newest first, so that held <= remaining."""
-    lot = wallet.lot(lot_id)
-    left = lot.remaining if lot else 0
-    holds = []
-    for hold in sorted(wallet.holds, key=lambda h: (h.expires_at, h.hold_id)):
-        parts = []
-        for part_lot, part in hold.parts:
-            kept = min(part, left) if part_lot == lot_id else part
-            left -= kept if part_lot == lot_id else 0
-            if kept:
-                parts.append((part_lot, kept))
-        holds.append(Hold(hold.hold_id, tuple(parts), hold.expires_at))
-    return replace(wallet, holds=tuple(holds))
 
 
 def extend(change: Change, lot_id: str, expires_at: datetime | None, act: Act, settings: Settings, room: int) -> Change:

@@ -23,6 +23,11 @@ class EntryKind(StrEnum):
     VOIDED = "voided"
     TRANSFERRED_IN = "transferred_in"
     TRANSFERRED_OUT = "transferred_out"
+    ROLLED_OVER = "rolled_over"
+    CLAWED_BACK = "clawed_back"
+    REINSTATED = "reinstated"
+    FROZEN = "frozen"
+    UNFROZEN = "unfrozen"
 
 
 class CauseKind(StrEnum):
@@ -31,6 +36,9 @@ class CauseKind(StrEnum):
     STAFF = "staff"
     SCHEDULE = "schedule"
     TRANSFER = "transfer"
+    REFUND = "refund"
+    DISPUTE = "dispute"
+    SUBSCRIPTION = "subscription"
 
 
 @dataclass(frozen=True, slots=True)

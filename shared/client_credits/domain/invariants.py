@@ -23,6 +23,8 @@ class Law(StrEnum):
     ONCE = "once"  # one source makes at most one entry of a kind in a wallet
     CHAIN = "chain"  # no gap in the sequence, each entry begins where the one before ended
     END = "end"  # nothing is spent from a lot at or after its end
+    MOVE = "move"  # what rolls over leaves one lot and comes to another, whole; freezing moves nothing
+    GRANTED = "granted"  # granted ever is what grants and staff's additions brought
     BOOKING = "booking"  # a booking returns no more than it took and knows who paid it
 
 
@@ -55,6 +57,8 @@ def breaches(wallet: Wallet, entries: Iterable[Entry], bookings: Iterable[Bookin
         *_lots(wallet, postings),
         *_debts(wallet, postings),
         *_ends(wallet, postings, own),
+        *_moves(ordered),
+        *_granted(wallet, postings),
         *_bookings(ordered, postings, own),
     )
     place = f"{wallet.practice_id}/{wallet.client_id}/{wallet.appointment_type}"
@@ -140,6 +144,32 @@ def _ends(wallet: Wallet, postings: Postings, bookings: Sequence[Booking]) -> Fo
             continue  # a hold that lived may be captured from a lot that has ended since
         if when >= ends.get(posting.lot_id or "", FOREVER):
             yield Law.END, posting.lot_id or "", f"#{entry.sequence} takes from it at or after its end"
+
+
+_STILL = frozenset({"rolled_over", "repaid", "extended", "frozen", "unfrozen"})  # amount 0
+
+
+def _moves(entries: Sequence[Entry]) -> Found:
+    for entry in entries:
+        if entry.kind in _STILL and entry.amount:
+            yield Law.MOVE, f"#{entry.sequence}", f"{entry.kind} changes the balance by {entry.amount}"
+        if entry.kind in {"extended", "frozen", "unfrozen"} and any(p.amount for p in entry.postings):
+            yield Law.MOVE, f"#{entry.sequence}", f"{entry.kind} moves credits"
+        if entry.kind == "reinstated" and any(p.amount < 0 for p in entry.postings):
+            yield Law.MOVE, f"#{entry.sequence}", "reinstated takes credits"
+        if entry.kind == "rolled_over":
+            left, came = Counter[str](), Counter[str]()
+            for posting in entry.postings:
+                place = came if posting.amount > 0 else left
+                place[(posting.made_from if posting.amount > 0 else posting.lot_id) or ""] += abs(posting.amount)
+            if left != came:
+                yield Law.MOVE, f"#{entry.sequence}", f"left {dict(left)}, came {dict(came)}"
+
+
+def _granted(wallet: Wallet, postings: Postings) -> Found:
+    brought = sum(p.amount for e, p in postings if e.kind in {"granted", "adjusted"} and p.lot_id and p.amount > 0)
+    if brought != wallet.granted_total:
+        yield Law.GRANTED, "", f"{wallet.granted_total} granted ever, entries brought {brought}"
 
 
 def _bookings(entries: Sequence[Entry], postings: Postings, bookings: Sequence[Booking]) -> Found:

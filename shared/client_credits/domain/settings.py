@@ -29,6 +29,9 @@ class Settings:
     restore_grace_days_practice: int = 14
     max_negative: int | Literal["unlimited"] = "unlimited"
     auto_repay: bool = True
+    clawback_shortfall: Literal["debt", "report"] = "debt"
+    upgrade_grant: Literal["difference", "none", "prorated"] = "difference"
+    past_due: Literal["keep", "freeze"] = "keep"
     unidentified_bookings: Literal["allow", "refuse"] = "allow"
     timezone: str = "UTC"
     packages_url: str | None = None
@@ -39,9 +42,6 @@ NOT_YET = frozenset(
     {
         "track_insurance_authorization",
         "late_cancel_hours",
-        "clawback_shortfall",
-        "upgrade_grant",
-        "past_due",
         "low_balance_at",
         "expiring_notice_days",
         "max_hold_minutes",
@@ -104,6 +104,9 @@ _CHECKS: dict[str, Callable[[object], str | None]] = {
     "restore_grace_days_practice": _whole(0, MAX_GRACE_DAYS),
     "max_negative": _limit,
     "auto_repay": _boolean,
+    "clawback_shortfall": _one_of("debt", "report"),
+    "upgrade_grant": _one_of("difference", "none", "prorated"),
+    "past_due": _one_of("keep", "freeze"),
     "unidentified_bookings": _one_of("allow", "refuse"),
     "timezone": _timezone,
     "packages_url": _url,

@@ -1,13 +1,16 @@
 """Bringing a wallet up to date: what fell due by now is written, oldest first.
 
-Lots past their end are written off; debts are repaid by lots that can, each dated at the instant
-it fell due. Every operation settles first, and every answer is that of the settled wallet, so a
-sweep that is late, doubled or absent changes no number anyone sees.
+Lots past their end are written off or roll over; tranches of paid plans come; debts are repaid by
+lots that can: in this order at one instant, each dated at the instant it fell due. Every operation
+settles first, and every answer is that of the settled wallet, so a sweep that is late, doubled or
+absent changes no number anyone sees.
 """
 
 from dataclasses import replace
 from datetime import datetime
+from itertools import dropwhile
 
+from client_credits.domain import tranches
 from client_credits.domain.entries import (
     Act,
     Actor,
@@ -18,6 +21,8 @@ from client_credits.domain.entries import (
     Posting,
     Repayment,
 )
+from client_credits.domain.ids import derived_id
+from client_credits.domain.rolling import Ending, endings
 from client_credits.domain.settings import Settings
 from client_credits.domain.wallet import DebtCause, Lot, Wallet, take
 
@@ -34,19 +39,28 @@ def settle(
     """Settles at `now`, inclusive: a lot that ends at `now` is gone.
 
     With `act`, what falls due is part of that operation and its entries carry its source id;
-    without, each names itself (`expire/<lot>/<end>`, `repay/<lot>/<debt>/<instant>`). `limit`
-    bounds the records this adds (entries, and bookings repaid), because a transaction does: what is
-    left stays due and the next settling goes on there. Settling a settled wallet changes nothing.
+    without, each names itself (`expire/<lot>/<end>`, `repay/<lot>/<debt>/<instant>`), as a tranche
+    always does (`<paid line>/<number>`). `limit` bounds the records this adds (entries, and bookings
+    repaid), because a transaction does: what is left stays due and the next settling goes on there.
+    What one subscription rolls over is never parted. Settling a settled wallet changes nothing.
     """
     room = _Room(change, limit)
-    for instant in _instants(change.wallet, now, settings, act):
-        change = _expire(change, instant, now, act, room)
-        complete = room.left(change)
+    instants = _instants(change.wallet, now, settings, act)
+    while instants:
+        instant, known = instants.pop(0), len(change.entries)
+        change, complete = _expire(change, instant, now, act, room)
+        if complete and change.wallet.coming:
+            change, complete = _bring_tranches(change, instant, now, settings, act, room)
         if complete and settings.auto_repay and change.wallet.debts:
             change, complete = _repay(change, instant, now, settings, act, room)
         if not complete:
             return change
-    return _without_lapsed_holds(change, now)
+        if any(entry.kind in _BRING for entry in change.entries[known:]):
+            instants = [t for t in _instants(change.wallet, now, settings, act) if t > instant]
+    return _without_the_lapsed(change, now)
+
+
+_BRING = (EntryKind.GRANTED, EntryKind.ROLLED_OVER)  # what makes lots that were not there before
 
 
 class _Room:
@@ -66,26 +80,37 @@ class _Room:
 
 def next_due(wallet: Wallet, now: datetime, settings: Settings) -> datetime | None:
     """The first instant after `now` at which settling will have something to write."""
-    ends = {lot.end for lot in wallet.lots if lot.remaining and lot.expires_at}
-    return min((t for t in ends | _repayable(wallet, settings) if t > now), default=None)
+    ends = {lot.end for lot in wallet.lots if lot.remaining and lot.expires_at} | _repayable(wallet, settings)
+    if wallet.coming:
+        ends |= _tranches(wallet)
+    return min((t for t in ends if t > now), default=None)
 
 
-def _without_lapsed_holds(change: Change, now: datetime) -> Change:
-    live = tuple(hold for hold in change.wallet.holds if now < hold.expires_at)
-    if live == change.wallet.holds:
-        return change
-    return replace(change, wallet=replace(change.wallet, holds=live))
+def _without_the_lapsed(change: Change, now: datetime) -> Change:
+    """Drops, without an entry, holds that lapsed and plans of tranches that bring nothing more."""
+    wallet = tranches.without_past(change.wallet, now) if change.wallet.coming else change.wallet
+    live = tuple(hold for hold in wallet.holds if now < hold.expires_at)
+    if live != wallet.holds:
+        wallet = replace(wallet, holds=live)
+    return change if wallet is change.wallet else replace(change, wallet=wallet)
 
 
 def _instants(wallet: Wallet, now: datetime, settings: Settings, act: Act | None) -> list[datetime]:
-    """Every instant up to `now` at which a lot ends or a debt may become repayable.
+    """Every instant up to `now` at which a lot ends, a tranche comes or a debt may become repayable.
 
     Credits that an operation brings were not there before it happened, so nothing of them falls
-    due earlier than that.
+    due earlier than that. A tranche has a date of its own.
     """
     due = {lot.end for lot in wallet.lots} | _repayable(wallet, settings)
     happened = min(act.occurred_at, now) if act else None
-    return sorted({max(t, happened) if happened else t for t in due if t <= now})
+    instants = {max(t, happened) if happened else t for t in due if t <= now}
+    if wallet.coming:
+        instants |= {t for t in _tranches(wallet) if t <= now}
+    return sorted(instants)
+
+
+def _tranches(wallet: Wallet) -> set[datetime]:
+    return {tranches.comes_at(coming) for coming in wallet.coming if tranches.brings(coming)}
 
 
 def _repayable(wallet: Wallet, settings: Settings) -> set[datetime]:
@@ -104,30 +129,88 @@ def _repayable(wallet: Wallet, settings: Settings) -> set[datetime]:
     return begins | {hold.expires_at for hold in wallet.holds}
 
 
-def _expire(change: Change, instant: datetime, now: datetime, act: Act | None, room: _Room) -> Change:
-    """Writes off the lots past their end: one entry each, or one together as part of an operation."""
+def _expire(change: Change, instant: datetime, now: datetime, act: Act | None, room: _Room) -> tuple[Change, bool]:
+    """Ends the lots past their end: each in its own operation, or together as part of the given one.
+
+    Also says whether there is room left: what does not fit whole waits.
+    """
     ended = [lot for lot in change.wallet.lots if lot.remaining and lot.end <= instant]
+    if not ended:
+        return change, room.left(change)
     ended.sort(key=lambda lot: (lot.end, lot.lot_id))
-    if act and ended:
-        return _write_off(change, ended, _during(act, instant), instant)
-    for lot in ended:
-        if room.left(change):
-            name = f"expire/{lot.lot_id}/{instant_text(lot.end)}"
-            change = _write_off(change, [lot], _by_schedule(name, lot.lot_id, instant, now), instant)
+    ends = endings(change.wallet, ended, instant)
+    if act:
+        within = [ending for ending in ends if _within(change, act, ending)]
+        ends = [ending for ending in ends if ending not in within]
+        change = _end(change, within, _during(act, instant), instant)
+    for ending in ends:
+        if not room.left(change, coming=ending.entries - 1):
+            return change, False
+        lot = ending.first
+        name = f"expire/{lot.lot_id}/{instant_text(lot.end)}"
+        change = _end(change, [ending], _by_schedule(name, lot.lot_id, instant, now), instant)
+    return change, room.left(change)
+
+
+def _within(change: Change, act: Act, ending: Ending) -> bool:
+    """Whether lots end as part of the operation. Those that came by schedule since, and those that roll
+    over for the first time, do so under the name that they would have had in time."""
+    since = dropwhile(lambda entry: entry.source_id != act.source_id, change.entries)
+    brought = {p.lot_id: e.source_id for e in since if e.kind in _BRING for p in e.postings if p.amount > 0}
+    if ending.kept:
+        return any(lot.lot_id not in brought for lot in ending.lots)
+    return any(brought.get(lot.lot_id, act.source_id) == act.source_id for lot in ending.lots)
+
+
+def _end(change: Change, ends: list[Ending], act: Act, instant: datetime) -> Change:
+    """What is kept moves to its next lot, then the rest is written off: at most one entry of each kind."""
+    kept = [each for ending in ends for each in ending.kept]
+    lost = [each for ending in ends for each in ending.lost]
+    if kept:
+        moved = [replace(new, lot_id=derived_id("lot", act.source_id, old.lot_id)) for old, new in kept]
+        wallet, postings = change.wallet, []
+        for (old, _), new in zip(kept, moved, strict=True):
+            wallet = wallet.with_lot(replace(old, remaining=old.remaining - new.granted)).with_lot(new)
+            postings += [Posting(-new.granted, lot_id=old.lot_id)]
+            postings += [Posting(new.granted, lot_id=new.lot_id, made_from=old.lot_id)]
+        change = change.record(wallet, EntryKind.ROLLED_OVER, act, tuple(postings), instant)
+    if lost:
+        wallet = change.wallet
+        for lot, part in lost:
+            left = wallet.lot(lot.lot_id)
+            assert left is not None
+            wallet = wallet.with_lot(replace(left, remaining=left.remaining - part))
+        written_off = tuple(Posting(-part, lot_id=lot.lot_id) for lot, part in lost)
+        change = change.record(wallet, EntryKind.EXPIRED, act, written_off, instant)
     return change
 
 
-def _write_off(change: Change, lots: list[Lot], act: Act, instant: datetime) -> Change:
-    wallet = change.wallet
-    for lot in lots:
-        wallet = wallet.with_lot(replace(lot, remaining=0))
-    postings = tuple(Posting(-lot.remaining, lot_id=lot.lot_id) for lot in lots)
-    return change.record(wallet, EntryKind.EXPIRED, act, postings, instant)
+def _bring_tranches(
+    change: Change, instant: datetime, now: datetime, settings: Settings, act: Act | None, room: _Room
+) -> tuple[Change, bool]:
+    """Grants the tranches that have come, each under its own name; one that had ended by then ends at once."""
+    while coming := tranches.due(change.wallet, instant):
+        if not room.left(change):
+            return change, False
+        lot = tranches.next_lot(change.wallet, coming, settings.timezone)
+        wallet = tranches.after_next(change.wallet, coming).with_lot(lot)
+        wallet = replace(wallet, granted_total=wallet.granted_total + lot.granted)
+        kept_back = tranches.withheld(coming)
+        told = {tranches.WITHHELD: str(kept_back)} if kept_back else {}
+        cause = Cause(CauseKind.PACKAGE, coming.cause | told)
+        own = Act(tranches.source_id(coming), cause, SCHEDULE, lot.effective_at, now)
+        postings = (Posting(lot.granted, lot_id=lot.lot_id),) if lot.granted else ()
+        change = change.record(wallet, EntryKind.GRANTED, own, postings)
+        if lot.end <= instant:
+            change, complete = _expire(change, instant, now, act, room)
+            if not complete:
+                return change, False
+    return change, room.left(change)
 
 
 def _during(act: Act, instant: datetime) -> Act:
     """The operation itself, or what fell due between its happening and now, named after both."""
-    if instant <= min(act.occurred_at, act.now):
+    if instant == min(act.occurred_at, act.now):
         return act
     return replace(act, source_id=f"{act.source_id}/{instant_text(instant)}")
 

@@ -12,7 +12,7 @@ from client_credits.domain.granting import check_bounds
 from client_credits.domain.ids import derived_id
 from client_credits.domain.settings import Settings
 from client_credits.domain.settling import settle
-from client_credits.domain.wallet import available, take
+from client_credits.domain.wallet import Lot, Mark, Wallet, available, take
 
 
 def transfer(
@@ -44,8 +44,9 @@ def transfer(
             granted=part,
             remaining=part,
             parent=lot.lot_id,
+            rollover=None,
         )
-        more = more.with_lot(moved)
+        more = more.with_lot(moved).with_mark(_mark_also(less, more, lot))
         given.append(Posting(-part, lot_id=lot.lot_id))
         taken.append(Posting(part, lot_id=moved.lot_id, made_from=lot.lot_id))
     giver = giver.record(less, EntryKind.TRANSFERRED_OUT, act, tuple(given))
@@ -53,3 +54,15 @@ def transfer(
     receiver = settle(receiver, act.now, receiver_settings, act, limit=room)
     check_bounds(receiver)
     return giver, receiver
+
+
+def _mark_also(giver: Wallet, receiver: Wallet, lot: Lot) -> Mark:
+    """What binds credits that return to the lots of a payment holds for the receiver, too."""
+    mine, theirs = giver.mark(lot.payment), receiver.mark(lot.payment)
+    return replace(theirs, short=mine.short or theirs.short)
+
+
+def payments_moved(before: Change, giver: Change) -> list[str]:
+    """The payments whose credits a transfer moved, given the giver's settled wallet before it and its change."""
+    moved = {p.lot_id for e in giver.entries if e.kind is EntryKind.TRANSFERRED_OUT for p in e.postings}
+    return sorted({lot.payment.split("/")[0] for lot in before.wallet.lots if lot.lot_id in moved and lot.payment})

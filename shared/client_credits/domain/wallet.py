@@ -5,9 +5,11 @@ Credits are whole numbers; instants are UTC; a lot lasts for `effective_at <= t 
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+
+from client_credits.domain.catalogue import Expiry
 
 MAX_CREDITS = 1_000_000
 MAX_OPEN = 500  # lots, debts and holds together
@@ -20,9 +22,10 @@ class LotSource(StrEnum):
     CYCLE = "cycle"
     COMPLIMENTARY = "complimentary"
     GRACE = "grace"
+    ROLLED_OVER = "rolled_over"
 
 
-PRIORITY = {LotSource.COMPLIMENTARY: 60}
+PRIORITY = {LotSource.ROLLED_OVER: 40, LotSource.COMPLIMENTARY: 60}
 DEFAULT_PRIORITY = 100
 
 
@@ -33,6 +36,21 @@ class Value:
     amount: int
     currency: str
     credits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rollover:
+    """What of a cycle's lot moves on when the cycle ends, and for how long.
+
+    `cap` bounds what one subscription carries over, None: all of it. The interval is `months` or
+    `days` (exactly one of them); months count from `anchor_day`. `since` is when the credits first came.
+    """
+
+    cap: int | None
+    since: datetime
+    months: int = 0
+    days: int = 0
+    anchor_day: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +70,7 @@ class Lot:
     value: Value | None = None
     parent: str | None = None
     frozen: tuple[str, ...] = ()  # the causes that freeze it; it is usable when there is none
+    rollover: Rollover | None = None
 
     @property
     def end(self) -> datetime:
@@ -90,6 +109,50 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """What binds credits that return to the lots of one payment, or of one subscription (`about`).
+
+    `frozen` are the causes that freeze them. `short` says that more of the payment was given back
+    than its lots held: what returns belongs to that first.
+    """
+
+    about: str
+    frozen: tuple[str, ...] = ()
+    short: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """The newest paid cycle of a subscription whose credits roll over."""
+
+    subscription: str
+    starts: datetime
+    ends: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """The tranches that a paid cycle still brings: the next is number `number` of `count` (from 1).
+
+    Tranche n begins n - 1 months after `starts`; this plan's first was number `first`. `lot` is that
+    one's, with the credits of each. While there is a cause in `stopped` none comes. Of each that comes
+    a part is withheld: `undone` (numerator, denominator) of all so far, rounded down.
+    """
+
+    source_id: str
+    lot: Lot
+    starts: datetime
+    number: int
+    count: int
+    expiry: Expiry
+    cycle_end: datetime
+    cause: dict[str, str] = field(default_factory=dict)
+    stopped: tuple[str, ...] = ()
+    undone: tuple[int, int] = (0, 1)
+    first: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Wallet:
     """The unit of consistency: every change raises `version`; `sequence` numbers its entries."""
 
@@ -102,6 +165,9 @@ class Wallet:
     lots: tuple[Lot, ...] = ()
     debts: tuple[Debt, ...] = ()
     holds: tuple[Hold, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    cycles: tuple[Cycle, ...] = ()
+    coming: tuple[Coming, ...] = ()
 
     @property
     def balance(self) -> int:
@@ -114,7 +180,7 @@ class Wallet:
 
     @property
     def open_count(self) -> int:
-        return len(self.lots) + len(self.debts) + len(self.holds)
+        return len(self.lots) + len(self.debts) + len(self.holds) + len(self.coming)
 
     def balance_at(self, at: datetime) -> int:
         """Remaining of the lots not expired at `at`, minus debts. Minus n: n sessions not paid for."""
@@ -135,6 +201,21 @@ class Wallet:
     def usable_lots(self, at: datetime, starts_at: datetime | None = None) -> list[Lot]:
         """The lots that may pay, in burn order."""
         return burn_order(lot for lot in self.lots if lot.usable(at, starts_at))
+
+    def frozen_by(self, lot: Lot) -> tuple[str, ...]:
+        """The causes that freeze whatever comes to, or back to, the lots of this one's payment or subscription."""
+        about = {lot.payment, lot.subscription}
+        return tuple(sorted({cause for mark in self.marks if mark.about in about for cause in mark.frozen}))
+
+    def mark(self, about: str | None) -> Mark:
+        return next((mark for mark in self.marks if mark.about == about), Mark(about or ""))
+
+    def with_mark(self, mark: Mark) -> "Wallet":
+        """The wallet with this mark in place of its former self; one that says nothing is dropped."""
+        if mark == self.mark(mark.about):
+            return self
+        others = tuple(other for other in self.marks if other.about != mark.about)
+        return replace(self, marks=(*others, mark) if mark.frozen or mark.short else others)
 
     def with_lot(self, lot: Lot) -> "Wallet":
         """The wallet with this lot in place of its former self; an empty lot is dropped."""

@@ -34,6 +34,11 @@ Kind = Literal[
     "voided",
     "transferred_in",
     "transferred_out",
+    "rolled_over",
+    "clawed_back",
+    "reinstated",
+    "frozen",
+    "unfrozen",
     "settings_changed",
 ]
 assert {*EntryKind} | {"settings_changed"} == set(Kind.__args__)  # type: ignore[attr-defined]

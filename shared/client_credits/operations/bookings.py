@@ -24,6 +24,7 @@ from client_credits.domain.entries import Act, Actor, Cause, CauseKind, Change, 
 from client_credits.domain.errors import NotFound
 from client_credits.domain.records import Client
 from client_credits.domain.settling import instant_text
+from client_credits.operations import following
 from client_credits.operations.committing import (
     once,
     own_repayments,
@@ -75,7 +76,10 @@ def book(store: Store, practice_id: str, event: Created, now: datetime, actor: A
 
 
 def cancel(store: Store, practice_id: str, event: Cancelled, now: datetime, actor: Actor = BOOKINGS) -> BookingOutcome:
-    """Gives back what the booking took, by the settings; a booking not yet created is remembered as cancelled."""
+    """Gives back what the booking took, by the settings; a booking not yet created is remembered as cancelled.
+
+    What returns to a payment that was given back beyond its lots is then clawed back, or lessens its debt.
+    """
 
     def attempt(client_id: str | None, type_id: str) -> BookingOutcome:
         loaded = _load(store, practice_id, event.booking_id, client_id, type_id)
@@ -92,7 +96,10 @@ def cancel(store: Store, practice_id: str, event: Cancelled, now: datetime, acto
         change, booking = restore(before, own_repayments(booking, before), act, settings, room)
         return _commit(store, practice_id, booking, [change], loaded, act)
 
-    return once(lambda: attempt(event.client_id, event.appointment_type or ""))
+    outcome = once(lambda: attempt(event.client_id, event.appointment_type or ""))
+    for key in outcome.booking.follow:  # by a repeat, too: the first may have died in between
+        following.follow(store, practice_id, key.split("/")[0], now, returned_at=event.occurred_at)
+    return outcome
 
 
 def find(store: Store, practice_id: str, booking_id: str) -> Booking:

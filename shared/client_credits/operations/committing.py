@@ -19,7 +19,7 @@ from client_credits.domain.settings import Settings
 from client_credits.domain.settling import next_due, settle
 from client_credits.domain.wallet import Wallet
 from client_credits.store import writes
-from client_credits.store.store import Store, Wanted
+from client_credits.store.store import Loaded, Store, Wanted
 from client_credits.store.table import TRANSACTION, Conflicted, Write
 
 ATTEMPTS = 10
@@ -45,9 +45,9 @@ def room_for(wallets: int) -> int:
     """How many records settling may add for each of an operation's wallets, before and after deciding.
 
     Of a transaction's 100 items each wallet takes two (itself and an entry), the operation's records
-    two, the client one, and one stays free for what accompanies them.
+    two, the client, the payment, its money and its subscription one each, and two stay free.
     """
-    return max(0, (TRANSACTION - 4 - 2 * wallets) // (2 * max(1, wallets)) - 1)
+    return max(0, (TRANSACTION - 8 - 2 * wallets) // (2 * max(1, wallets)) - 1)
 
 
 def settled(store: Store, wallets: Iterable[Wallet], now: datetime, settings: Settings, room: int) -> dict[str, Change]:
@@ -55,15 +55,27 @@ def settled(store: Store, wallets: Iterable[Wallet], now: datetime, settings: Se
 
     Raises Conflicted after such a commit, since what was loaded is no longer so.
     """
-    changes = {w.appointment_type: settle(untouched(w), now, settings) for w in wallets}
-    if store.rehearsing:
-        return changes
-    overfull = [c for c in changes.values() if len(c.entries) + len(c.repayments) > room]
-    for change in overfull:
-        settle_wallet(store, change.before, now, settings)
-    if overfull:
+    return {w.appointment_type: change for w, change in _settled(store, [(w, settings) for w in wallets], now, room)}
+
+
+def settled_all(
+    store: Store, loaded: Loaded, pairs: Iterable[tuple[str, str]], now: datetime, room: int
+) -> dict[tuple[str, str], Change]:
+    """The same for wallets of several clients, loaded as `also`, each by its client's settings."""
+    wallets = [(loaded.also[pair], loaded.settings_of(pair[0])) for pair in pairs]
+    return {(w.client_id, w.appointment_type): change for w, change in _settled(store, wallets, now, room)}
+
+
+def _settled(
+    store: Store, wallets: Iterable[tuple[Wallet, Settings]], now: datetime, room: int
+) -> list[tuple[Wallet, Change]]:
+    changes = [(wallet, settle(untouched(wallet), now, settings), settings) for wallet, settings in wallets]
+    overfull = [each for each in changes if len(each[1].entries) + len(each[1].repayments) > room]
+    if overfull and not store.rehearsing:
+        for wallet, _, settings in overfull:
+            settle_wallet(store, wallet, now, settings)
         raise Conflicted("settled first")
-    return changes
+    return [(wallet, change) for wallet, change, _ in changes]
 
 
 def settle_wallet(store: Store, wallet: Wallet, now: datetime, settings: Settings) -> int:

@@ -12,18 +12,21 @@ from hashlib import sha256
 
 from client_credits.domain import editing
 from client_credits.domain.entries import Act, Actor, Cause, CauseKind, Change, Entry, untouched
-from client_credits.domain.errors import Invalid, KeyReused, NotFound, Problem
+from client_credits.domain.errors import Invalid, KeyReused, LimitReached, NotFound, Problem
 from client_credits.domain.expiry import expires_at as end_of
 from client_credits.domain.granting import add_lot
 from client_credits.domain.ids import derived_id
 from client_credits.domain.records import EntryRef, Operation
+from client_credits.domain.refunding import MAX_HOLDERS
 from client_credits.domain.settling import settle
+from client_credits.domain.transferring import payments_moved
 from client_credits.domain.transferring import transfer as move
 from client_credits.domain.wallet import MAX_CREDITS, MAX_TYPES, Wallet
 from client_credits.operations.answers import TypeCredits, type_credits
 from client_credits.operations.committing import once, room_for, settled, wallet_writes
 from client_credits.store import writes
 from client_credits.store.store import Loaded, Store, Wanted
+from client_credits.store.table import TRANSACTION, Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,15 +268,33 @@ def transfer(
         settings, theirs, room = loaded.settings, loaded.settings_of(receiver_id), room_for(2)
         giver = settled(store, loaded.wallets.values(), now, settings, room)[appointment_type]
         receiver = settled(store, [loaded.also[pair]], now, theirs, room)[appointment_type]
+        before = giver
         giver, receiver = move(giver, receiver, amount, act, settings, theirs, room)
         entries = _own([giver, receiver], keyed.source_id)
         items = [writes.operation(practice_id, _record(keyed, giver_id, "transferred", entries, now))]
         items += wallet_writes(store, [giver], now, settings)
         items += wallet_writes(store, [receiver], now, theirs)
+        items += _new_holder(store, practice_id, payments_moved(before, giver), receiver.before)
+        if len(items) > TRANSACTION:
+            raise LimitReached("These credits come from too many payments to move at once. Move fewer at a time.")
         store.commit(items)
         return Edited(entries)
 
     return once(attempt)
+
+
+def _new_holder(store: Store, practice_id: str, payment_ids: list[str], receiver: Wallet) -> list[Write]:
+    """Each payment whose credits were moved learns who has some now. Raises LimitReached beyond 40 wallets."""
+    if not payment_ids:
+        return []
+    items = []
+    for record in store.load(practice_id, Wanted(payments=tuple(payment_ids))).payments.values():
+        after = record.with_holders([(receiver.client_id, receiver.appointment_type, receiver.sequence)])
+        if len(after.holders) > MAX_HOLDERS:
+            raise LimitReached(f"One payment's credits are kept in at most {MAX_HOLDERS} wallets.")
+        if record.grants and after != record:
+            items.append(writes.payment(practice_id, after))
+    return items
 
 
 def _once_per_key(

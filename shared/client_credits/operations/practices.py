@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from client_credits.domain import settings as rules
-from client_credits.domain.catalogue import AppointmentType, Catalogue, Package
+from client_credits.domain.catalogue import AppointmentType, Catalogue, ExpiryKind, Package
 from client_credits.domain.entries import Actor
 from client_credits.domain.errors import (
     AlreadyMapped,
@@ -148,7 +148,8 @@ def put_package(
 ) -> tuple[Package, bool]:
     """Creates or replaces a package, then grants what was parked for want of its prices.
 
-    Raises Invalid for types not in the catalogue, AlreadyMapped for a price of another package.
+    Raises Invalid for types not in the catalogue or a rollover without cycles, AlreadyMapped for a
+    price of another package.
     Lots already granted stay as they are.
     """
 
@@ -178,6 +179,9 @@ def _check_package(package: Package, catalogue: Catalogue) -> None:
             for t in unknown
         ]
         raise Invalid("A package grants credits of the practice's appointment types only.", *faults)
+    if package.rollover_cap != 0 and package.expiry.kind is not ExpiryKind.CYCLE_END:
+        fault = Problem("/rollover_cap", "needs_cycle_end", "0, unless the credits expire with cycle_end")
+        raise Invalid("Only credits that end with a billing cycle roll over.", fault)
     for price in package.stripe_prices:
         owner = catalogue.package_for_price(price)
         if owner and owner.package_id != package.package_id:

@@ -1,25 +1,73 @@
 """What becomes of parked payments: granted once the missing fact is known, or dismissed by staff."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from client_credits.domain.entries import Actor, Entry
 from client_credits.domain.errors import AlreadyResolved, Invalid, NotFound, Problem
+from client_credits.domain.granting import LineFate
+from client_credits.domain.payments import Payment
 from client_credits.domain.records import Parked, ParkedState
-from client_credits.operations import editing
+from client_credits.operations import editing, following
 from client_credits.operations.committing import once
 from client_credits.operations.payments import (
     PARKED_FATES,
     SYSTEM,
     LineOutcome,
     apply_payment,
+    wait_on,
 )
-from client_credits.store import writes
+from client_credits.store import keys, writes
 from client_credits.store.store import Store, Wanted
 
 CLOSED_KEPT = timedelta(days=400)
 PAGE = 100
+
+
+def grant(
+    store: Store,
+    practice_id: str,
+    payment: Payment,
+    now: datetime,
+    *,
+    client_id: str | None = None,
+    package_id: str | None = None,
+    actor: Actor = SYSTEM,
+    park: bool = True,
+    insists: bool = False,
+) -> list[LineOutcome]:
+    """Applies a payment, then the parked changes of plan that had waited for it. Safe to repeat."""
+    outcomes = apply_payment(
+        store,
+        practice_id,
+        payment,
+        now,
+        client_id=client_id,
+        package_id=package_id,
+        actor=actor,
+        park=park,
+        insists=insists,
+    )
+    for parked_id in sorted({parked_id for outcome in outcomes for parked_id in outcome.wakes}):
+        parked = store.load(practice_id, Wanted(parked_id=parked_id)).parked
+        if parked:
+            _try(store, practice_id, parked, now, apply=apply_payment)
+            once(partial(_waits_no_more, store, practice_id, parked))
+    return outcomes
+
+
+def _waits_no_more(store: Store, practice_id: str, parked: Parked) -> None:
+    """A subscription forgets a change of plan that is closed. Only now, so that a worker that died
+    before is completed by the redelivery of what woke it."""
+    loaded = store.load(practice_id, Wanted(parked_id=parked.parked_id, subscription=parked.subscription))
+    state = loaded.subscription
+    is_open = loaded.parked is not None and loaded.parked.state is ParkedState.OPEN
+    if parked.parked_id in state.waiting and not is_open:
+        waiting = tuple(parked_id for parked_id in state.waiting if parked_id != parked.parked_id)
+        store.commit([writes.subscription(practice_id, replace(state, waiting=waiting))])
 
 
 def resolve(
@@ -36,13 +84,31 @@ def resolve(
     Raises NotFound, AlreadyResolved, or Invalid naming what is still missing; then the payment
     stays parked.
     """
+    return _resolve(store, practice_id, parked_id, now, actor, client_id=client_id, package_id=package_id, apply=grant)
+
+
+def _resolve(
+    store: Store,
+    practice_id: str,
+    parked_id: str,
+    now: datetime,
+    actor: Actor,
+    *,
+    apply: Callable[..., list[LineOutcome]],
+    client_id: str | None = None,
+    package_id: str | None = None,
+) -> list[LineOutcome]:
     parked = _open(store, practice_id, parked_id)
+    if parked.payment is None and parked.reason == LineFate.SUBSCRIPTION_ENDED and parked.payment_id:
+        entries = following.uphold(store, practice_id, parked.payment_id, now)
+        _close(store, practice_id, parked, ParkedState.RESOLVED, actor, None, now)
+        return [LineOutcome(parked.payment_id, "upheld", entries=tuple(entries))]
     if parked.payment is None:
         raise Invalid(
             "This event holds no payment that could be granted. Settle it by hand, then dismiss it.",
             Problem("", parked.reason, f"event {parked.event_id} cannot be granted"),
         )
-    outcomes = apply_payment(
+    outcomes = apply(
         store,
         practice_id,
         parked.payment,
@@ -51,8 +117,12 @@ def resolve(
         package_id=package_id,
         actor=actor,
         park=False,
+        insists=actor is not SYSTEM and parked.reason == LineFate.SUBSCRIPTION_ENDED,
     )
     missing = [outcome for outcome in outcomes if outcome.fate in PARKED_FATES]
+    wait_on(store, practice_id, parked.payment, missing, now)
+    if parked.payment.lines_missing and actor is SYSTEM:
+        raise Invalid("Some of the payment's lines are not known yet.")  # nobody has said that they do not matter
     if missing:
         raise Invalid(
             "The payment is still not explained.",
@@ -99,6 +169,19 @@ def replay(
     return granted
 
 
+def raw_of(store: Store, practice_id: str, parked: Parked) -> str | None:
+    """The body of an event that was not understood, as long as it is kept."""
+    key = keys.raw_event(practice_id, parked.parked_id)
+    item = store.table.get([key]).get(key)
+    return str(item["raw"]) if item else None
+
+
+def close_understood(store: Store, practice_id: str, parked: Parked, now: datetime) -> None:
+    """What was parked has had its effect since, by another way than the parked record itself. Safe to repeat."""
+    with suppress(AlreadyResolved):
+        _close(store, practice_id, parked, ParkedState.RESOLVED, SYSTEM, None, now)
+
+
 def open_payments(store: Store, practice_id: str) -> Iterator[Parked]:
     """Every payment that is still parked, events that no payment could be made of included."""
     after: str | None = None
@@ -109,10 +192,13 @@ def open_payments(store: Store, practice_id: str) -> Iterator[Parked]:
             return
 
 
-def _try(store: Store, practice_id: str, parked: Parked, now: datetime) -> int:
+def _try(
+    store: Store, practice_id: str, parked: Parked, now: datetime, apply: Callable[..., list[LineOutcome]] | None = None
+) -> int:
+    """1 when it is granted now. `apply` is how: by default others that waited for it are woken, too."""
     try:
-        resolve(store, practice_id, parked.parked_id, now, SYSTEM)
-    except (Invalid, AlreadyResolved):
+        _resolve(store, practice_id, parked.parked_id, now, SYSTEM, apply=apply or grant)
+    except (Invalid, AlreadyResolved, NotFound):
         return 0
     return 1
 
@@ -157,4 +243,6 @@ _ADVICE = {
     "too_many_credits": "quantity times credits is beyond 1,000,000",
     "no_cycle_to_end_with": "the package expires with a billing cycle and this payment has none",
     "limit_reached": "the client's wallet is full",
+    "subscription_ended": "it was paid after its subscription had ended: resolving it grants all the same",
+    "waits_for_cycle": "the payment of the period it changes is not known yet; it is tried again when that comes",
 }

@@ -54,12 +54,30 @@ def link(practice_id: str, kind: str, external_id: str) -> Key:
     return f"{practice_id}#{kind}#{external_id}", "link"
 
 
+def payment(practice_id: str, payment_id: str) -> Key:
+    return f"{practice_id}#payment#{payment_id}", "payment"
+
+
+def money(practice_id: str, money_id: str) -> Key:
+    """What is known of a payment intent or charge."""
+    return f"{practice_id}#money#{money_id}", "money"
+
+
+def subscription(practice_id: str, subscription_id: str) -> Key:
+    return f"{practice_id}#subscription#{subscription_id}", "state"
+
+
 def parked(practice_id: str, parked_id: str) -> Key:
     return f"{practice_id}#parked", parked_id
 
 
 def raw_event(practice_id: str, parked_id: str) -> Key:
     return f"{practice_id}#raw#{parked_id}", "raw"
+
+
+def reconciliation(practice_id: str, account: str, mode: str, name: str) -> Key:
+    """How far a comparison with Stripe has come; `name` tells runs for different ends apart."""
+    return f"{practice_id}#reconciliation#{account}#{mode}", name
 
 
 def due_shard(practice_id: str, client_id: str) -> str:

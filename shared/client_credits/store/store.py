@@ -4,8 +4,8 @@ Owns the batch read that a decision rests on, and the worker's copy of each prac
 which is read again whenever the settings item, read every time, names another version.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -14,8 +14,11 @@ from client_credits.domain.booking import Booking
 from client_credits.domain.catalogue import Catalogue
 from client_credits.domain.entries import Entry
 from client_credits.domain.errors import NotFound
+from client_credits.domain.reconciliation import Reconciliation
 from client_credits.domain.records import Account, Client, Operation, Parked, SettingsChange
+from client_credits.domain.refunding import Money, PaymentRecord
 from client_credits.domain.settings import Settings
+from client_credits.domain.subscriptions import SubscriptionState
 from client_credits.domain.wallet import Wallet
 from client_credits.store import codec, keys, writes
 from client_credits.store.keys import Key
@@ -39,6 +42,9 @@ class Wanted:
     parked_id: str | None = None
     others: tuple[str, ...] = ()  # further clients
     also: tuple[tuple[str, str], ...] = ()  # further wallets: (client id, appointment type)
+    payments: tuple[str, ...] = ()
+    money: tuple[str, ...] = ()  # payment intents, charges
+    subscription: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,9 @@ class Loaded:
     parked: Parked | None
     also: dict[tuple[str, str], Wallet]
     others: dict[str, Client]
+    payments: dict[str, PaymentRecord]  # one never heard of is an empty one at version 0, as with the next two
+    money: dict[str, Money]
+    subscription: SubscriptionState
 
     @property
     def settings(self) -> Settings:
@@ -162,6 +171,10 @@ class Store:
             found.append(keys.parked(practice_id, wanted.parked_id))
         found += [keys.wallet(practice_id, *pair) for pair in wanted.also]
         found += [keys.client(practice_id, client_id) for client_id in wanted.others]
+        found += [keys.payment(practice_id, payment_id) for payment_id in wanted.payments]
+        found += [keys.money(practice_id, money) for money in wanted.money]
+        if wanted.subscription:
+            found.append(keys.subscription(practice_id, wanted.subscription))
         return found
 
     def _fresh(self, practice_id: str, items: dict[Key, Item], version: int) -> Catalogue:
@@ -183,7 +196,10 @@ class Store:
         account: Account,
         catalogue: Catalogue,
     ) -> Loaded:
-        client_id = wanted.client_id or ""
+        def known(kind: Callable[[str], T], key: Key, name: str) -> T:
+            return _record(kind, items.get(key)) or kind(name)  # type: ignore[arg-type]
+
+        client_id, about = wanted.client_id or "", wanted.subscription or ""
         types = tuple(catalogue.types) if wanted.every_type else wanted.types
         links = {
             pair: str(item["client_id"])
@@ -213,7 +229,27 @@ class Store:
                 for other in wanted.others
                 if (profile := _record(Client, items.get(keys.client(practice_id, other))))
             },
+            payments={p: known(PaymentRecord, keys.payment(practice_id, p), p) for p in wanted.payments},
+            money={m: known(Money, keys.money(practice_id, m), m) for m in wanted.money},
+            subscription=known(SubscriptionState, keys.subscription(practice_id, about), about),
         )
+
+    def entries_after(self, practice_id: str, client_id: str, appointment_type: str, sequence: int) -> list[Entry]:
+        """All entries of a wallet behind a sequence number, the oldest first."""
+        pk, begins = keys.client(practice_id, client_id)[0], keys.entries_of(appointment_type)
+        after: str | None = keys.entry(practice_id, client_id, appointment_type, sequence)[1]
+        found: list[Entry] = []
+        while after:
+            page = self.table.query(pk, begins=begins, after=after, limit=1000)
+            found += [codec.from_json(Entry, item["body"]) for item in page.items]
+            after = page.last["sk"] if page.last else None
+        return found
+
+    def reconciliation(self, practice_id: str, account: str, mode: str, name: str) -> Reconciliation | None:
+        """The last run of this name, finished or not."""
+        key = keys.reconciliation(practice_id, account, mode, name)
+        item = self.table.get([key]).get(key)
+        return codec.from_json(Reconciliation, item["body"]) if item else None
 
     # -- lists ---------------------------------------------------------------------------------
 
@@ -312,17 +348,8 @@ def wallet_of(practice_id: str, client_id: str, appointment_type: str, items: di
     if item is None:
         return Wallet(practice_id, client_id, appointment_type)
     body = codec.from_json(writes.WalletBody, item["body"])
-    return Wallet(
-        practice_id,
-        client_id,
-        appointment_type,
-        version=item["version"],
-        sequence=body.sequence,
-        granted_total=body.granted_total,
-        lots=body.lots,
-        debts=body.debts,
-        holds=body.holds,
-    )
+    held = {each.name: getattr(body, each.name) for each in fields(body)}
+    return Wallet(practice_id, client_id, appointment_type, version=item["version"], **held)
 
 
 def _record(kind: type[T], item: Item | None) -> T | None:

@@ -4,12 +4,13 @@ A wallet is put under its version, an entry and an operation only where none is 
 one place that writes entries, and nothing rewrites them.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 from client_credits.domain.booking import Booking
 from client_credits.domain.catalogue import Catalogue
 from client_credits.domain.entries import Entry, Repayment
+from client_credits.domain.reconciliation import Reconciliation
 from client_credits.domain.records import (
     Account,
     Client,
@@ -17,7 +18,9 @@ from client_credits.domain.records import (
     Parked,
     SettingsChange,
 )
-from client_credits.domain.wallet import Debt, Hold, Lot, Wallet
+from client_credits.domain.refunding import Money, PaymentRecord
+from client_credits.domain.subscriptions import SubscriptionState
+from client_credits.domain.wallet import Coming, Cycle, Debt, Hold, Lot, Mark, Wallet
 from client_credits.store import codec, keys
 from client_credits.store.keys import Key
 from client_credits.store.table import Write
@@ -39,9 +42,15 @@ class WalletBody:
     lots: tuple[Lot, ...] = ()
     debts: tuple[Debt, ...] = ()
     holds: tuple[Hold, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    cycles: tuple[Cycle, ...] = ()
+    coming: tuple[Coming, ...] = ()
 
 
-def _body(record: Booking | Client | Account | Catalogue | Parked) -> str:
+Versioned = Booking | Client | Account | Catalogue | Parked | PaymentRecord | Money | SubscriptionState
+
+
+def _body(record: Versioned) -> str:
     """The record without its version, which is the item's own attribute."""
     return codec.to_json(replace(record, version=0))
 
@@ -60,11 +69,15 @@ def _put_version(key: Key, seen: int, attributes: dict[str, str | int | None]) -
     return write
 
 
+def _wallet_body(of: Wallet) -> WalletBody:
+    return WalletBody(**{each.name: getattr(of, each.name) for each in fields(WalletBody)})
+
+
 def wallet(after: Wallet, due_at: datetime | None) -> Write:
     """`after.version` is the version that was loaded; it is stored raised by one."""
     key = keys.wallet(after.practice_id, after.client_id, after.appointment_type)
     attributes: dict[str, str | int | None] = {
-        "body": codec.to_json(WalletBody(after.sequence, after.granted_total, after.lots, after.debts, after.holds)),
+        "body": codec.to_json(_wallet_body(after)),
         "balance": after.balance,
         "debt": after.debt,
         "granted_total": after.granted_total,
@@ -126,6 +139,20 @@ def catalogue(practice_id: str, changed: Catalogue) -> Write:
     return _put_version(keys.catalogue(practice_id), changed.version, {**body})
 
 
+def payment(practice_id: str, record: PaymentRecord) -> Write:
+    key = keys.payment(practice_id, record.payment_id)
+    return _put_version(key, record.version, {"body": _body(record)})
+
+
+def money(practice_id: str, known: Money) -> Write:
+    return _put_version(keys.money(practice_id, known.money), known.version, {"body": _body(known)})
+
+
+def subscription(practice_id: str, state: SubscriptionState) -> Write:
+    key = keys.subscription(practice_id, state.subscription)
+    return _put_version(key, state.version, {"body": _body(state)})
+
+
 def settings_change(practice_id: str, change: SettingsChange) -> Write:
     key = keys.settings_change(practice_id, change.client_id, sortable(change.occurred_at), change.change_id)
     attributes: dict[str, str | int | None] = {
@@ -155,6 +182,13 @@ def parked(practice_id: str, record: Parked, ttl: int | None = None) -> Write:
         "body": _body(record),
     }
     return _put_version(keys.parked(practice_id, record.parked_id), record.version, attributes)
+
+
+def reconciliation(practice_id: str, run: Reconciliation, until: datetime) -> Write:
+    """Over whatever is there: two runs over one window find the same, and either may go on from the other's place."""
+    pk, sk = keys.reconciliation(practice_id, run.account, run.mode, run.name)
+    ends = int(until.timestamp())
+    return {"Put": {"Item": codec.to_attributes({"pk": pk, "sk": sk, "body": codec.to_json(run), "ttl": ends})}}
 
 
 def raw_event(practice_id: str, parked_id: str, raw: str, until: datetime) -> Write:

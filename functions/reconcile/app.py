@@ -1,0 +1,121 @@
+"""Compares Stripe with the ledger once a day and brings in what no event brought: started by the schedule.
+
+Every practice with an API key, the one looked at longest ago first. A run that its time does not
+suffice for goes on the next time where it stopped, and covers what happened since the last one that
+came to its end. Doubled and overlapping runs are safe.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+from client_credits import stripe_work
+from client_credits.clients import client
+from client_credits.config import ReconcileConfig
+from client_credits.domain.errors import Busy, NotFound
+from client_credits.domain.reconciliation import Reconciliation
+from client_credits.observability import count, logger
+from client_credits.reconciling import reconcile, window
+from client_credits.runtime import store_on, utc_now
+from client_credits.secrets import SecretsUnavailable, parameter_reader, practices_with_api_key, stripe_api_key
+from client_credits.stripe_api import StripeApi
+from client_credits.stripe_errors import StripeRefused, StripeUnavailable
+
+log = logger("reconcile")
+NAME = "daily"
+DAYS, MOST_DAYS = 3, 30
+LEFT_SECONDS = 90  # no further object is begun with less time than this
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """The schedule's event. Raises where Stripe or AWS was not there for some practice; all others are done by then."""
+    log.clear_state()
+    log.append_keys(request_id=context.aws_request_id)
+    prefix, now = _config().secrets_prefix, utc_now()
+    practices = sorted(practices_with_api_key(client("ssm"), prefix), key=_looked_at)
+    unavailable = 0
+    for practice_id in practices:
+        if _seconds_left(context) < LEFT_SECONDS:
+            log.warning("practices left for the next time", practices=len(practices))
+            break
+        try:
+            _practice(practice_id, now, lambda: _seconds_left(context) >= LEFT_SECONDS)
+        except (StripeUnavailable, SecretsUnavailable, Busy) as error:
+            unavailable += 1
+            _failed(practice_id, "unavailable", error)
+        except (StripeRefused, NotFound) as error:
+            _failed(practice_id, "refused", error)  # the practice's own to mend: its key, or what is left of it
+    if unavailable:
+        raise StripeUnavailable(f"for {unavailable} of {len(practices)} practices")
+    return {"practices": len(practices)}
+
+
+@cache
+def _config() -> ReconcileConfig:
+    return ReconcileConfig.from_environment()
+
+
+def _seconds_left(context: Any) -> float:
+    return float(context.get_remaining_time_in_millis()) / 1000
+
+
+def _last(practice_id: str) -> Reconciliation | None:
+    config = _config()
+    return store_on(config.table_name).reconciliation(practice_id, "own", config.stripe_mode, NAME)
+
+
+def _looked_at(practice_id: str) -> tuple[bool, str]:
+    """Sorts practices: those never looked at first, then by the end of what was looked at."""
+    last = _last(practice_id)
+    return (False, "") if last is None else (True, (last.until if last.finished else last.since).isoformat())
+
+
+def _practice(practice_id: str, now: datetime, may_go_on: Callable[[], bool]) -> None:
+    """First what a run before left unfinished, then what happened since."""
+    last = _last(practice_id)
+    run = _run(practice_id, last.since, last.until, now, may_go_on) if last and not last.finished else last
+    if run is None or run.finished:
+        since, until = window(now, DAYS)
+        if run is not None:
+            since = max(min(since, run.until), until - timedelta(days=MOST_DAYS))
+        _run(practice_id, since, until, now, may_go_on)
+
+
+def _run(
+    practice_id: str, since: datetime, until: datetime, now: datetime, may_go_on: Callable[[], bool]
+) -> Reconciliation:
+    config = _config()
+    store, mode = store_on(config.table_name), config.stripe_mode
+    key = stripe_api_key(parameter_reader(client("ssm")), config.secrets_prefix, practice_id)
+    if key is None:
+        raise StripeRefused(401, "no_api_key")  # taken away since it was listed
+    api = StripeApi(key, None, config.stripe_api_base)
+
+    def apply(event: dict[str, Any]) -> str:
+        return stripe_work.handle(store, api, practice_id, mode, event, json.dumps(event), now)  # type: ignore[arg-type]
+
+    run = reconcile(
+        *(store, api, practice_id, api.account, mode, since, until, now, True, apply),  # type: ignore[arg-type]
+        name=NAME,
+        may_go_on=may_go_on,
+    )
+    _tell(practice_id, run)
+    return run
+
+
+def _tell(practice_id: str, run: Reconciliation) -> None:
+    tell = log.warning if run.repaired or run.left else log.info
+    counts = {str(verdict): number for verdict, number in run.counts.items()}
+    ids = {"practice_id": practice_id, "finished": run.finished}
+    tell("compared with stripe", **ids, **counts, repaired=run.repaired, left=run.left)
+    if run.repaired:
+        count("ReconcileRepaired")
+    if run.left:
+        count("ReconcileLeft")
+
+
+def _failed(practice_id: str, why: str, error: Exception) -> None:
+    count("ReconcileFailed", reason=why)
+    log.error(f"not compared with stripe: {error}", practice_id=practice_id)

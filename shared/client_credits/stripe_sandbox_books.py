@@ -1,0 +1,235 @@
+"""What a Stripe account holds, as far as the sandbox plays it: plain facts, in no version's shape.
+
+Amounts are in minor units of the one currency, instants are UTC.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+CURRENCY = "usd"
+
+Metadata = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """`interval` is day, week, month or year; None for what is bought once."""
+
+    price_id: str
+    unit_amount: int
+    interval: str | None = None
+    interval_count: int = 1
+
+    @property
+    def product(self) -> str:
+        return f"prod_{self.price_id.removeprefix('price_')}"
+
+    @property
+    def rhythm(self) -> tuple[str | None, int]:
+        return self.interval, self.interval_count
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """`balance` below zero is the customer's credit, taken off the next invoices."""
+
+    customer_id: str
+    created: datetime
+    metadata: Metadata
+    balance: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What a subscription is for, with its period: half open, as all periods."""
+
+    item_id: str
+    price: Price
+    quantity: int
+    created: datetime
+    starts: datetime
+    ends: datetime
+
+    @property
+    def amount(self) -> int:
+        return self.price.unit_amount * self.quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """`anchor` is the instant its periods are counted from, `reason` says why it was cancelled, `pause` what
+    becomes of invoices while their collection is paused."""
+
+    subscription_id: str
+    customer: str
+    created: datetime
+    anchor: datetime
+    items: tuple[Item, ...]
+    status: str = "active"
+    metadata: Metadata = field(default_factory=dict)
+    trial_end: datetime | None = None
+    cancel_at_period_end: bool = False
+    canceled_at: datetime | None = None
+    ended_at: datetime | None = None
+    reason: str | None = None
+    pause: str | None = None
+    latest_invoice: str | None = None
+
+    @property
+    def ends(self) -> datetime:
+        """The end of the running period; items of one subscription share it here."""
+        return self.items[0].ends
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of an invoice: of a subscription's `item`, or of an `invoice_item` beside it.
+
+    `discount` is what comes off `amount`.
+    """
+
+    line_id: str
+    description: str
+    amount: int
+    price: Price
+    quantity: int
+    starts: datetime
+    ends: datetime
+    subscription: str | None = None
+    item: str | None = None
+    invoice_item: str | None = None
+    proration: bool = False
+    discount: int = 0
+    metadata: Metadata = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    """`status` is open, paid, void or uncollectible; `starting_balance` the customer's before it."""
+
+    invoice_id: str
+    customer: str
+    reason: str
+    created: datetime
+    lines: tuple[Line, ...]
+    status: str = "open"
+    metadata: Metadata = field(default_factory=dict)
+    subscription: str | None = None
+    subscription_metadata: Metadata = field(default_factory=dict)
+    starting_balance: int = 0
+    attempts: int = 0
+    closed_at: datetime | None = None
+    out_of_band: bool = False
+    charge: "Charge | None" = None
+
+    @property
+    def subtotal(self) -> int:
+        return sum(line.amount for line in self.lines)
+
+    @property
+    def discount(self) -> int:
+        return sum(line.discount for line in self.lines)
+
+    @property
+    def total(self) -> int:
+        return self.subtotal - self.discount
+
+    @property
+    def due(self) -> int:
+        return max(0, self.total + self.starting_balance)
+
+    @property
+    def ending_balance(self) -> int:
+        return min(0, self.total + self.starting_balance)
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One payment by card, with its payment intent; `refunded` is the sum of its refunds that did not fail."""
+
+    charge_id: str
+    payment_intent: str
+    amount: int
+    customer: str | None
+    created: datetime
+    invoice: str | None = None
+    refunded: int = 0
+    disputed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A Checkout session. `bought` are its items: (id, price, quantity)."""
+
+    session_id: str
+    mode: str
+    created: datetime
+    bought: tuple[tuple[str, Price, int], ...]
+    discount: int = 0
+    status: str = "complete"
+    payment_status: str = "paid"
+    customer: str | None = None
+    metadata: Metadata = field(default_factory=dict)
+    client_reference: str | None = None
+    payment_intent: str | None = None
+    payment_link: str | None = None
+    subscription: str | None = None
+    invoice: str | None = None
+    makes_invoice: bool = False
+
+    @property
+    def subtotal(self) -> int:
+        return sum(price.unit_amount * quantity for _, price, quantity in self.bought)
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """`status` is pending, succeeded or failed."""
+
+    refund_id: str
+    charge: Charge
+    amount: int
+    status: str
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """`status` in Stripe's words: warning_needs_response, needs_response, won, lost, …"""
+
+    dispute_id: str
+    charge: Charge
+    amount: int
+    status: str
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CreditNote:
+    """What is credited of an invoice, by its lines, and the refund that gave it back."""
+
+    note_id: str
+    invoice: Invoice
+    credited: tuple[tuple[str, Line, int], ...]
+    created: datetime
+    refund: str | None = None
+    voided_at: datetime | None = None
+
+    @property
+    def total(self) -> int:
+        return sum(amount for _, _, amount in self.credited)
+
+
+@dataclass(frozen=True, slots=True)
+class InvoicePayment:
+    """Which charge paid an invoice."""
+
+    payment_id: str
+    invoice: str
+    amount: int
+    created: datetime
+    charge: Charge | None
+
+
+Held = Customer | Subscription | Invoice | Charge | Session | Refund | Dispute | CreditNote | InvoicePayment

@@ -1,0 +1,274 @@
+"""Stripe's events in any order, doubled, and with the worker dying at any call: the same credits in the end.
+
+Each story is told as the facts that its events say. The practice's table is in memory, so that every
+permutation and every crash point can be tried.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import permutations
+from typing import Any
+
+import pytest
+from tests.support.builders import DAY, HOUR, NOW, a_catalogue, a_line, a_package, a_payment
+from tests.support.memory_table import MemoryDynamoDB, memory_store
+
+from client_credits import stripe_work
+from client_credits.domain.catalogue import Expiry, ExpiryKind
+from client_credits.domain.invariants import breaches
+from client_credits.domain.payments import (
+    CreditNote,
+    CustomerLink,
+    Dispute,
+    DisputeStatus,
+    Facts,
+    MoneyBack,
+    Payment,
+    PaymentKind,
+    PaymentLine,
+    PaymentMade,
+    Refund,
+    RefundStatus,
+    SubscriptionNews,
+    SubscriptionStatus,
+)
+from client_credits.domain.records import Account, Client
+from client_credits.domain.wallet import Lot
+from client_credits.operations import resolving
+from client_credits.store import writes
+from client_credits.store.store import Wanted
+
+TYPES = ("follow-up", "initial")
+START = NOW - 20 * DAY
+END = START + 30 * DAY
+CYCLE_END = Expiry(ExpiryKind.CYCLE_END)
+PLANS = [
+    a_package("four", credits={"follow-up": 4}, stripe_prices=("price_4",)),
+    a_package("eight", credits={"follow-up": 8, "initial": 2}, stripe_prices=("price_8",)),
+    a_package("rolling", credits={"follow-up": 5}, stripe_prices=("price_r",), expiry=CYCLE_END, rollover_cap=3),
+    a_package("year", credits={"follow-up": 2}, stripe_prices=("price_y",), monthly_tranches=True),
+]
+
+
+def line(
+    price: str = "price_4", starts: Any = START, ends: Any = END, line_id: str = "il_1", **fields: Any
+) -> PaymentLine:
+    told = {"amount": 10_000, "period_start": starts, "period_end": ends, "subscription_item": "si_1"}
+    return a_line(line_id, price=price, **(told | fields))
+
+
+def invoice(payment_id: str, *lines: PaymentLine, paid_at: Any = START, **fields: Any) -> Payment:
+    told = {"kind": PaymentKind.CYCLE, "paid": sum(each.amount for each in lines), "payment_intent": None}
+    return a_payment(payment_id, *lines, paid_at=paid_at, event_id=f"evt_{payment_id}", **(told | fields))
+
+
+def back(**fields: Any) -> MoneyBack:
+    told = {"event_id": "evt_back", "account": "own", "mode": "test", "occurred_at": START, "payment_intent": "pi_1"}
+    return MoneyBack(**(told | fields))
+
+
+def refund(refund_id: str, amount: int, status: str, hours: int = 1) -> MoneyBack:
+    return back(refunds=(Refund(refund_id, amount, RefundStatus(status), START + hours * HOUR),))
+
+
+def dispute(status: str, hours: int, amount: int = 10_000) -> MoneyBack:
+    return back(disputes=(Dispute("dp_1", amount, DisputeStatus(status), START + hours * HOUR),))
+
+
+def standing(status: str, at: Any, ended_at: Any = None) -> SubscriptionNews:
+    return SubscriptionNews("evt_sub", "own", "test", at, "sub_1", SubscriptionStatus(status), ended_at)
+
+
+FIRST = invoice("in_1", line(), kind=PaymentKind.FIRST)
+MADE = PaymentMade("evt_made", "own", "test", "in_1", payment_intent="pi_1")
+UPDATE = invoice(
+    "in_2",
+    line("price_4", START + DAY, line_id="il_old", amount=-9_000, proration=True),
+    line("price_8", START + DAY, line_id="il_new", amount=18_000, proration=True),
+    kind=PaymentKind.UPDATE,
+    paid_at=START + DAY,
+)
+AGAIN = replace(UPDATE, payment_id="in_3", paid_at=START + 2 * DAY)
+TWO_LINES = invoice("in_1", line(line_id="il_1"), line("price_8", line_id="il_2", subscription_item="si_2"))
+NOTE = back(payment_intent=None, payment_id="in_1", notes=(CreditNote("cn_1", 10_000, (("il_2", 10_000),), ("re_1",)),))
+MONTHS = [datetime(2026, month, 3, 9, tzinfo=UTC) for month in (9, 10, 11, 12)]
+ROLLING = [
+    invoice(f"in_{n}", line("price_r", MONTHS[n - 1], MONTHS[n]), paid_at=MONTHS[n - 1] + HOUR) for n in (1, 2, 3)
+]
+YEAR = invoice("in_1", line("price_y", NOW - 100 * DAY, NOW + 265 * DAY), paid_at=NOW - 100 * DAY)
+
+
+@dataclass(frozen=True)
+class Story:
+    """What happens, and what the client has at the end: (credits, owed) per type, and why payments wait."""
+
+    facts: list[Facts]
+    ends: dict[str, tuple[int, int]]
+    parked: tuple[str, ...] = ()
+    settings: tuple[tuple[str, object], ...] = ()
+
+
+STORIES = {
+    "refunded in two parts, told by the index": Story(
+        [FIRST, MADE, refund("re_1", 2_500, "succeeded"), refund("re_2", 5_000, "succeeded")], {"follow-up": (1, 0)}
+    ),
+    "a refund that failed": Story(
+        [
+            FIRST,
+            MADE,
+            refund("re_1", 10_000, "pending"),
+            refund("re_1", 10_000, "succeeded", 2),
+            refund("re_1", 10_000, "failed", 3),
+        ],
+        {"follow-up": (4, 0)},
+    ),
+    "a dispute lost beside a refund": Story(
+        [FIRST, MADE, dispute("open", 1), dispute("lost", 2), refund("re_1", 10_000, "succeeded")],
+        {"follow-up": (0, 0)},
+    ),
+    "a dispute won": Story([FIRST, MADE, dispute("open", 1), dispute("won", 2)], {"follow-up": (4, 0)}),
+    "a credit note for one line": Story(
+        [TWO_LINES, MADE, NOTE, refund("re_1", 10_000, "succeeded")], {"follow-up": (4, 0), "initial": (0, 0)}
+    ),
+    "up, and up again after a way down": Story([FIRST, UPDATE, AGAIN], {"follow-up": (8, 0), "initial": (2, 0)}),
+    "an upgrade refunded": Story(
+        [FIRST, UPDATE, replace(MADE, payment_id="in_2"), refund("re_1", 9_000, "succeeded")],
+        {"follow-up": (4, 0), "initial": (0, 0)},
+    ),
+    "paid after the end": Story(
+        [
+            FIRST,
+            standing("ended", START + 10 * DAY, START + 10 * DAY),
+            standing("running", START + 9 * DAY),
+            invoice("in_2", line(starts=START + 10 * DAY, ends=END), paid_at=START + 11 * DAY),
+        ],
+        {"follow-up": (4, 0)},
+        parked=("subscription_ended",),
+    ),
+    "past due, then paid": Story(
+        [FIRST, standing("past_due", START + 2 * DAY), invoice("in_2", line(), paid_at=START + 3 * DAY)],
+        {"follow-up": (8, 0)},
+        settings=(("past_due", "freeze"),),
+    ),
+    "three cycles that roll over": Story([*ROLLING], {"follow-up": (8, 0)}),
+    "tranches until the end": Story(
+        [YEAR, standing("ended", NOW - 45 * DAY, NOW - 45 * DAY), standing("running", NOW - 99 * DAY)],
+        {"follow-up": (4, 0)},
+    ),
+    "tranches stopped by a refund": Story([YEAR, MADE, refund("re_1", 10_000, "succeeded")], {"follow-up": (0, 0)}),
+    "whose it is comes last": Story(
+        [
+            replace(FIRST, client_id=None),
+            MADE,
+            refund("re_1", 5_000, "succeeded"),
+            CustomerLink("evt_link", "cus_1", "c1", "sub_1"),
+        ],
+        {"follow-up": (2, 0)},
+    ),
+    "an invoice and its twin": Story([FIRST, replace(FIRST, event_id="evt_twin"), MADE], {"follow-up": (4, 0)}),
+}
+
+
+class Died(Exception):
+    """The worker died in the middle of its work."""
+
+
+class World:
+    def __init__(self, story: Story) -> None:
+        self.store, self.table = memory_store()
+        account = Account("p1", dict(story.settings), START, catalogue_version=1)
+        catalogue = replace(a_catalogue(*PLANS), version=0)
+        client = writes.client("p1", Client("c1", created_at=START))
+        self.store.commit([writes.account(account), writes.catalogue("p1", catalogue), client])
+
+    def tell(self, facts: Facts) -> None:
+        stripe_work.apply(self.store, "p1", facts, "{}", NOW)
+
+    def ends(self) -> dict[str, tuple[int, int]]:
+        wallets = self.store.load("p1", Wanted(client_id="c1", types=TYPES)).wallets
+        for kind, wallet in wallets.items():
+            assert breaches(wallet, self.store.entries_after("p1", "c1", kind, 0)) == []
+        return {kind: (w.balance + w.debt, w.debt) for kind, w in wallets.items() if w.version}
+
+    def lots(self) -> dict[str, list[Any]]:
+        """The lots as a client sees them. Which of several changes of plan brought a rise, and so a lot's
+        start, is the one thing that their order decides."""
+        wallets = self.store.load("p1", Wanted(client_id="c1", types=TYPES)).wallets
+        return {kind: sorted(map(self._seen, wallet.lots), key=str) for kind, wallet in wallets.items()}
+
+    def _seen(self, lot: Lot) -> tuple[Any, ...]:
+        began = None if (lot.payment or "").endswith("/il_new") else (lot.payment, lot.effective_at)
+        return lot.remaining, lot.end, lot.source, bool(lot.frozen), began
+
+    def parked(self) -> tuple[str, ...]:
+        return tuple(parked.reason for parked in resolving.open_payments(self.store, "p1"))
+
+
+def told(story: Story, facts: list[Facts]) -> World:
+    world = World(story)
+    for each in facts:
+        world.tell(each)
+    return world
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_every_order_ends_alike(name: str) -> None:
+    story = STORIES[name]
+    plain = told(story, story.facts)
+    assert (plain.ends(), plain.parked()) == (story.ends, story.parked)
+    for order in permutations(story.facts):
+        mixed = told(story, list(order))
+        where = [type(each).__name__ for each in order]
+        assert (mixed.ends(), mixed.parked(), mixed.lots()) == (story.ends, story.parked, plain.lots()), where
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_every_order_with_every_event_delivered_twice_ends_alike(name: str) -> None:
+    story = STORIES[name]
+    plain = told(story, story.facts)
+    for order in permutations(story.facts):
+        again = [each for pair in zip(order, order[::-1], strict=True) for each in pair]
+        mixed = told(story, again)
+        assert (mixed.ends(), mixed.parked(), mixed.lots()) == (story.ends, story.parked, plain.lots())
+
+
+class Reaper:
+    """Kills the worker at one call to the table, before it or after it was done, once."""
+
+    def __init__(self, table: MemoryDynamoDB, strikes_at: int | None = None) -> None:
+        self.calls = 0
+        self._strikes_at = strikes_at
+        table.watch = self._watch
+
+    def _watch(self, moment: str, call: str) -> None:
+        self.calls += 1
+        if self.calls == self._strikes_at:
+            raise Died(f"{moment} {call}")
+
+
+def with_a_death(story: Story, facts: list[Facts], strikes_at: int | None) -> tuple[World, Reaper]:
+    """Everything told in order; the event during which the worker died is delivered again, at once or last."""
+    world = World(story)
+    reaper = Reaper(world.table, strikes_at)
+    late: list[Facts] = []
+    for each in facts:
+        try:
+            world.tell(each)
+        except Died:
+            late.append(each)
+    for each in late:
+        world.tell(each)
+    return world, reaper
+
+
+@pytest.mark.parametrize("backwards", [False, True], ids=["in order", "backwards"])
+@pytest.mark.parametrize("name", STORIES)
+def test_a_worker_dying_at_any_call_is_completed_by_the_redelivery(name: str, backwards: bool) -> None:
+    story = STORIES[name]
+    facts = story.facts[::-1] if backwards else story.facts
+    whole, reaper = with_a_death(story, facts, None)
+    points = reaper.calls
+    assert points >= 3 * len(facts), "no crash points were counted"
+    for point in range(1, points + 1):
+        world, _ = with_a_death(story, facts, point)
+        assert (world.ends(), world.parked(), world.lots()) == (story.ends, story.parked, whole.lots()), point

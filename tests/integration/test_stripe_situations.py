@@ -1,0 +1,426 @@
+"""Everything a Stripe account can do to a package it sold, in every supported event shape: the exact entries.
+
+Each situation is played in a Stripe account in miniature; the expected entries are written by hand.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from tests.support.stripe_practice import BEGINS, ME, StripePractice
+
+from client_credits.stripe_sandbox import VERSIONS
+
+DAY = timedelta(days=1)
+BASIL = ("2025-03-31.basil", "2026-10-28.endive")
+Entries = list[tuple[str, int]]
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What happens, and what the histories of follow-up and initial say afterwards."""
+
+    happens: Callable[[StripePractice], None]
+    follow_up: Entries
+    initial: Entries = field(default_factory=list)
+    parked: tuple[str, ...] = ()
+    settings: tuple[tuple[str, object], ...] = ()
+
+
+SITUATIONS: dict[str, Situation] = {}
+
+
+def situation(
+    *follow_up: tuple[str, int], initial: Entries | None = None, parked: tuple[str, ...] = (), **settings: object
+) -> Callable[[Callable[[StripePractice], None]], None]:
+    def named(happens: Callable[[StripePractice], None]) -> None:
+        name = happens.__name__.replace("_", " ")
+        SITUATIONS[name] = Situation(happens, list(follow_up), initial or [], parked, tuple(settings.items()))
+
+    return named
+
+
+TEN = {"client_id": "c1", "package_id": "ten"}
+
+
+# -- ways to pay -----------------------------------------------------------------------------------
+
+
+@situation(("granted", 10))
+def a_package_is_bought_once_at_checkout(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.checkout("price_ten", customer="cus_1", metadata=TEN))
+
+
+@situation(("granted", 10))
+def a_checkout_is_paid_later(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.checkout("price_ten", customer="cus_1", metadata=TEN, later=True))
+    assert practice.entries() == []
+    session = practice.stripe.last("checkout.session")
+    practice.hear(practice.at(BEGINS + 3 * DAY).stripe.arrives(session))
+
+
+@situation()
+def a_checkout_whose_money_never_comes(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.checkout("price_ten", customer="cus_1", metadata=TEN, later=True))
+    practice.hear(practice.stripe.arrives(practice.stripe.last("checkout.session"), succeeds=False))
+    practice.hear(practice.stripe.abandon("price_ten", metadata=TEN))
+
+
+@situation(("granted", 10))
+def a_checkout_is_free_by_coupon(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.checkout("price_ten", metadata=TEN, percent_off=100))
+
+
+@situation(("granted", 10))
+def a_payment_link_is_paid_by_somebody_named_in_its_address(practice: StripePractice) -> None:
+    link = {"metadata": {"package_id": "ten"}, "client_reference": "c1", "payment_link": "plink_1"}
+    practice.hear(practice.stripe.checkout("price_ten", **link))  # type: ignore[arg-type]
+
+
+@situation(parked=("unknown_client",))
+def a_payment_link_is_paid_by_nobody_known(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.checkout("price_ten", metadata={"package_id": "ten"}, payment_link="plink_1"))
+
+
+@situation(("granted", 10))
+def a_checkout_that_makes_an_invoice_is_granted_by_that_alone(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.checkout("price_ten", customer="cus_1", metadata=TEN, makes_invoice=True))
+
+
+@situation(("granted", 10))
+def an_invoice_is_sent_by_hand(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.invoice("cus_1", "price_ten", metadata=ME))
+
+
+@situation(("granted", 30))
+def three_are_bought_at_once(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.invoice("cus_1", ("price_ten", 3), metadata=ME))
+
+
+@situation(("granted", 10))
+def an_invoice_is_paid_out_of_band(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.invoice("cus_1", "price_ten", metadata=ME, out_of_band=True))
+
+
+@situation(("granted", 10))
+def an_invoice_is_discounted_to_nothing(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.invoice("cus_1", "price_ten", metadata=ME, percent_off=100))
+
+
+@situation(("granted", 4), ("granted", 8), initial=[("granted", 1)])
+def a_subscription_of_two_plans(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", "price_eight", metadata=ME))
+
+
+@situation(("granted", 4))
+def a_set_up_fee_beside_a_plan_grants_nothing(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME, beside=("price_setup",)))
+
+
+@situation(("granted", 4), parked=("unknown_package",))
+def an_unknown_price_beside_a_plan_is_parked_and_the_plan_granted(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME, beside=("price_unknown",)))
+
+
+@situation(("granted", 4))
+def whose_it_is_was_told_by_the_subscriptions_checkout(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.checkout_subscription("cus_1", "price_four", client_reference="c1"))
+
+
+# -- renewals --------------------------------------------------------------------------------------
+
+
+@situation(("granted", 4), ("granted", 4), ("granted", 4))
+def a_subscription_renews_twice(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME))
+    for _ in range(2):
+        practice.hear(practice.stripe.cycle(practice.stripe.last("subscription")))
+
+
+@situation(("granted", 4))
+def a_trial_grants_nothing_and_its_first_paid_cycle_does(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME, trial_days=14))
+    assert practice.entries() == []
+    practice.hear(practice.stripe.cycle(practice.stripe.last("subscription")))
+
+
+@situation(("granted", 1), ("granted", 1))
+def a_trial_of_a_package_that_grants_for_trials(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_taste", metadata=ME, trial_days=14))
+    practice.hear(practice.stripe.cycle(practice.stripe.last("subscription")))
+
+
+@situation(("granted", 4), ("granted", 4))
+def a_renewal_fails_and_is_paid_later(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME))
+    practice.hear(practice.stripe.cycle(practice.stripe.last("subscription"), pays=False))
+    assert practice.entries() == [("granted", 4)]
+    practice.stripe.advance_to(practice.stripe.now + 3 * DAY)
+    practice.hear(practice.stripe.pay(practice.stripe.last("invoice")))
+
+
+@situation(("granted", 4), ("frozen", 0), ("granted", 4), ("unfrozen", 0), past_due="freeze")
+def past_due_credits_are_frozen_until_paid(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME))
+    practice.hear(practice.stripe.cycle(practice.stripe.last("subscription"), pays=False))
+    assert practice.numbers() == (4, 0, 4)
+    practice.stripe.advance_to(practice.stripe.now + 3 * DAY)
+    practice.hear(practice.stripe.pay(practice.stripe.last("invoice")))
+    assert practice.numbers() == (8, 8, 0)
+
+
+@situation(("granted", 4), ("granted", 4))
+def a_paused_collection_brings_nothing_while_it_lasts(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME))
+    subscription = practice.stripe.last("subscription")
+    practice.hear(practice.stripe.pause_collection(subscription))
+    practice.hear(practice.stripe.cycle(subscription))
+    practice.hear(practice.stripe.resume_collection(subscription))
+    practice.hear(practice.stripe.cycle(subscription))
+
+
+@situation(("granted", 4))
+def a_subscription_is_cancelled_at_its_periods_end(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME))
+    subscription = practice.stripe.last("subscription")
+    practice.hear(practice.stripe.cancel_at_period_end(subscription))
+    practice.hear(practice.stripe.cycle(subscription))
+
+
+@situation(("granted", 4), parked=("subscription_ended",))
+def an_open_invoice_is_paid_after_the_subscription_was_cancelled(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME))
+    subscription = practice.stripe.last("subscription")
+    practice.hear(practice.stripe.cycle(subscription, pays=False))
+    practice.stripe.advance_to(practice.stripe.now + DAY)
+    practice.hear(practice.stripe.cancel(subscription))
+    practice.stripe.advance_to(practice.stripe.now + DAY)
+    practice.hear(practice.stripe.pay(practice.stripe.last("invoice")))
+
+
+@situation(("granted", 4), ("granted", 4))
+def a_subscription_is_paused_and_resumed(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME))
+    subscription = practice.stripe.last("subscription")
+    practice.hear(practice.stripe.pause(subscription))
+    practice.hear(practice.stripe.resume(subscription))
+    practice.hear(practice.stripe.cycle(subscription))
+
+
+# -- changes of plan -------------------------------------------------------------------------------
+
+
+def _changed(practice: StripePractice, *prices: str) -> None:
+    """From four a month to each of these plans, five days apart."""
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME))
+    for price in prices:
+        practice.stripe.advance_to(practice.stripe.now + 5 * DAY)
+        practice.hear(practice.stripe.change(practice.stripe.last("subscription"), price))
+
+
+@situation(("granted", 4), ("granted", 4), initial=[("granted", 1)])
+def an_upgrade_grants_the_difference(practice: StripePractice) -> None:
+    _changed(practice, "price_eight")
+
+
+@situation(("granted", 4), ("granted", 4), initial=[("granted", 1)])
+def up_down_and_up_mints_nothing(practice: StripePractice) -> None:
+    _changed(practice, "price_eight", "price_four", "price_eight")
+
+
+@situation(("granted", 4), upgrade_grant="none")
+def an_upgrade_grants_nothing_by_the_setting(practice: StripePractice) -> None:
+    _changed(practice, "price_eight")
+
+
+@situation(("granted", 4), ("granted", 3), initial=[], upgrade_grant="prorated")
+def an_upgrade_is_prorated_and_rounded_down(practice: StripePractice) -> None:
+    _changed(practice, "price_eight")  # 23 of 28 days remain: 3.29 and 0.82
+
+
+@situation(("granted", 4), ("granted", 8))
+def a_higher_quantity_grants_the_difference(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME))
+    practice.hear(practice.at(BEGINS + 5 * DAY).stripe.change(practice.stripe.last("subscription"), quantity=3))
+
+
+@situation(("granted", 4), ("granted", 8), initial=[("granted", 1)])
+def another_plan_is_added(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME))
+    practice.hear(practice.at(BEGINS + 5 * DAY).stripe.add_item(practice.stripe.last("subscription"), "price_eight"))
+
+
+@situation(("granted", 4), ("granted", 2))
+def another_interval_begins_a_cycle_of_its_own(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME))
+    practice.hear(practice.at(BEGINS + 5 * DAY).stripe.change(practice.stripe.last("subscription"), "price_year"))
+
+
+@situation(("granted", 4), ("granted", 4), ("granted", 8), initial=[("granted", 1), ("granted", 1)])
+def the_cycle_after_an_upgrade_is_a_whole_one(practice: StripePractice) -> None:
+    _changed(practice, "price_eight")
+    practice.hear(practice.stripe.cycle(practice.stripe.last("subscription")))
+
+
+# -- cycle ends and tranches -----------------------------------------------------------------------
+
+
+@situation(("granted", 5), ("spent", -1), ("rolled_over", 0), ("expired", -1), ("granted", 5))
+def what_is_left_rolls_over_up_to_the_cap(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_roll", metadata=ME))
+    practice.book(1)
+    practice.hear(practice.stripe.cycle(practice.stripe.last("subscription")))
+    assert practice.numbers() == (8, 8, 0)
+
+
+@situation(("granted", 2), ("granted", 2), ("granted", 2), ("granted", 2), ("spent", -1))
+def a_year_brings_its_tranches_month_by_month(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_year", metadata=ME))
+    practice.stripe.advance_to(datetime(2025, 4, 30, 9, 29, tzinfo=UTC))
+    assert practice.numbers() == (8, 8, 0)  # five minutes later: the fourth is there
+    practice.book(1)
+
+
+@situation(("granted", 2), ("granted", 2), ("spent", -1))
+def a_cancelled_year_brings_no_more(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_year", metadata=ME))
+    practice.hear(practice.at(datetime(2025, 3, 1, tzinfo=UTC)).stripe.cancel(practice.stripe.last("subscription")))
+    practice.at(datetime(2025, 9, 1, tzinfo=UTC)).book(1)
+
+
+@situation(("granted", 2), ("clawed_back", -2), ("spent", -1))
+def a_refunded_year_brings_no_more(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_year", metadata=ME))
+    practice.hear(practice.at(datetime(2025, 2, 10, tzinfo=UTC)).stripe.refund(practice.stripe.last("invoice")))
+    practice.at(datetime(2025, 9, 1, tzinfo=UTC)).book(1)
+
+
+# -- money back ------------------------------------------------------------------------------------
+
+
+def _bought(practice: StripePractice) -> str:
+    practice.hear(practice.stripe.invoice("cus_1", "price_ten", metadata=ME))
+    practice.stripe.advance_to(practice.stripe.now + DAY)
+    return practice.stripe.last("invoice")
+
+
+@situation(("granted", 10), ("clawed_back", -10))
+def a_full_refund(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.refund(_bought(practice)))
+
+
+@situation(("granted", 10), ("clawed_back", -3), ("clawed_back", -3), ("clawed_back", -4))
+def three_partial_refunds(practice: StripePractice) -> None:
+    invoice = _bought(practice)
+    for amount in (30_000, 30_000, 30_000):
+        practice.stripe.advance_to(practice.stripe.now + DAY)
+        practice.hear(practice.stripe.refund(invoice, amount))
+
+
+@situation(("granted", 10), ("clawed_back", -5), ("reinstated", 5))
+def a_pending_refund_that_fails(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.refund(_bought(practice), 45_000, pending=True))
+    practice.stripe.advance_to(practice.stripe.now + DAY)
+    practice.hear(practice.stripe.refund_ends(practice.stripe.last("refund"), succeeds=False))
+
+
+@situation(("granted", 10), ("clawed_back", -5))
+def a_pending_refund_that_succeeds(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.refund(_bought(practice), 45_000, pending=True))
+    practice.stripe.advance_to(practice.stripe.now + DAY)
+    practice.hear(practice.stripe.refund_ends(practice.stripe.last("refund")))
+
+
+@situation(("granted", 10), ("clawed_back", -10))
+def a_checkout_is_refunded(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.checkout("price_ten", customer="cus_1", metadata=TEN))
+    practice.stripe.advance_to(practice.stripe.now + DAY)
+    practice.hear(practice.stripe.refund(practice.stripe.last("checkout.session")))
+
+
+@situation(("granted", 10), ("spent", -1), ("spent", -1), ("clawed_back", -10), ("restored", 1), ("repaid", 0))
+def spent_credits_are_owed_and_a_cancellation_lessens_that(practice: StripePractice) -> None:
+    invoice = _bought(practice)
+    practice.book(1, 2)
+    practice.hear(practice.stripe.refund(invoice))
+    assert practice.numbers() == (-2, 0, 0)
+    practice.cancel(1)
+    assert practice.numbers() == (-1, 0, 0)
+
+
+@situation(
+    ("granted", 10),
+    ("spent", -1),
+    ("clawed_back", -9),
+    ("restored", 1),
+    ("clawed_back", -1),
+    clawback_shortfall="report",
+)
+def a_shortfall_is_only_reported(practice: StripePractice) -> None:
+    invoice = _bought(practice)
+    practice.book(1)
+    practice.hear(practice.stripe.refund(invoice))
+    assert practice.numbers() == (0, 0, 0)
+    practice.cancel(1)
+
+
+@situation(("granted", 4), ("granted", 8), ("clawed_back", -8), initial=[("granted", 1), ("clawed_back", -1)])
+def a_credit_note_for_one_of_two_lines(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", "price_eight", metadata=ME))
+    invoice = practice.stripe.last("invoice")
+    practice.stripe.advance_to(practice.stripe.now + DAY)
+    told = practice.stripe.credit_note(invoice, {practice.stripe.lines_of(invoice)[1]: 80_000})
+    note = [event for event in told if event["type"].startswith("credit_note")]
+    practice.hear(note + [event for event in told if event not in note])
+
+
+@situation(("granted", 10), ("frozen", 0), ("unfrozen", 0))
+def a_dispute_is_won(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.dispute(_bought(practice)))
+    assert practice.numbers() == (10, 0, 10)
+    practice.stripe.advance_to(practice.stripe.now + 30 * DAY)
+    practice.hear(practice.stripe.dispute_ends(practice.stripe.last("dispute"), "won"))
+    assert practice.numbers() == (10, 10, 0)
+
+
+@situation(("granted", 10), ("frozen", 0), ("clawed_back", -10))
+def a_dispute_is_lost(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.dispute(_bought(practice)))
+    practice.stripe.advance_to(practice.stripe.now + 30 * DAY)
+    practice.hear(practice.stripe.dispute_ends(practice.stripe.last("dispute"), "lost"))
+
+
+@situation(("granted", 10))
+def an_inquiry_comes_to_nothing(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.dispute(_bought(practice), inquiry=True))
+    practice.hear(practice.stripe.dispute_ends(practice.stripe.last("dispute"), "warning_closed"))
+
+
+@situation(("granted", 10), ("frozen", 0), ("clawed_back", -10))
+def an_inquiry_becomes_a_dispute_that_is_lost(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.dispute(_bought(practice), inquiry=True))
+    practice.stripe.advance_to(practice.stripe.now + DAY)
+    practice.hear(practice.stripe.escalate(practice.stripe.last("dispute")))
+    practice.stripe.advance_to(practice.stripe.now + DAY)
+    practice.hear(practice.stripe.dispute_ends(practice.stripe.last("dispute"), "lost"))
+
+
+@situation(("granted", 10), ("clawed_back", -5), ("frozen", 0), ("clawed_back", -5))
+def a_refund_and_a_lost_dispute_of_the_same_money(practice: StripePractice) -> None:
+    invoice = _bought(practice)
+    practice.hear(practice.stripe.refund(invoice, 45_000))
+    practice.hear(practice.stripe.dispute(invoice))
+    practice.stripe.advance_to(practice.stripe.now + 30 * DAY)
+    practice.hear(practice.stripe.dispute_ends(practice.stripe.last("dispute"), "lost"))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_a_situation_makes_exactly_these_entries(name: str, version: str) -> None:
+    told = SITUATIONS[name]
+    practice = StripePractice(version, **dict(told.settings))
+    told.happens(practice)
+    assert practice.entries() == told.follow_up
+    assert practice.entries("initial") == told.initial
+    assert tuple(practice.parked()) == told.parked

@@ -1,0 +1,58 @@
+"""A practice in memory that stories are told to."""
+
+import json
+from datetime import datetime
+
+from client_credits.booking_events import booking_event_of
+from client_credits.domain.booking import Created
+from client_credits.domain.catalogue import AppointmentType, Catalogue
+from client_credits.domain.deciding import Session
+from client_credits.domain.invariants import breaches
+from client_credits.domain.records import Account, Client
+from client_credits.operations import bookings, resolving
+from client_credits.schemas import PackagePut
+from client_credits.store import writes
+from client_credits.store.store import Store, Wanted
+from client_credits.story_telling import ASSESSMENT, OFFERS, SESSION, TYPES, Event
+from client_credits.stripe_work import handle
+from tests.support.memory_table import memory_store
+
+
+class StoryPractice:
+    """A practice in memory with the stories' packages; everything arrives at `now`, as it does at a real stack."""
+
+    def __init__(self, now: datetime) -> None:
+        self.store, self.table = memory_store()
+        self.now = now
+        packages = [PackagePut(**offer.body).package(offer.package_id) for offer in OFFERS.values()]
+        types = {type_id: AppointmentType(type_id, name) for type_id, name in TYPES.items()}
+        catalogue = Catalogue(0, types, {package.package_id: package for package in packages})
+        account = Account("p1", {}, now, catalogue_version=1)
+        client = writes.client("p1", Client("c1", created_at=now))
+        self.store.commit([writes.account(account), writes.catalogue("p1", catalogue), client])
+
+    def hear(self, event: Event) -> None:
+        if event.get("object") == "event":
+            handle(self.store, None, "p1", "test", event, json.dumps(event), self.now)
+        else:
+            book(self.store, event, self.now)
+
+    def balances(self) -> tuple[int, int]:
+        found = []
+        for kind in (SESSION, ASSESSMENT):
+            wallet = self.store.load("p1", Wanted(client_id="c1", types=(kind,))).wallets[kind]
+            assert breaches(wallet, self.store.entries_after("p1", "c1", kind, 0)) == []
+            found.append(wallet.balance)
+        return found[0], found[1]
+
+    def parked(self) -> list[str]:
+        return [parked.reason for parked in resolving.open_payments(self.store, "p1")]
+
+
+def book(store: Store, entry: Event, now: datetime) -> None:
+    """A booking event arrives from the bus."""
+    event = booking_event_of(entry)
+    assert event.appointment_type and event.starts_at
+    session = Session(event.appointment_type, event.starts_at, event.seats)
+    created = Created(event.booking_id, client_id=event.client_id, session=session, occurred_at=event.occurred_at)
+    bookings.book(store, event.practice_id, created, now)

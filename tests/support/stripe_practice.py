@@ -1,0 +1,98 @@
+"""A practice in memory beside a Stripe account in miniature: what happens there is heard here, event by event."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from client_credits import stripe_work
+from client_credits.domain.catalogue import Expiry, ExpiryKind
+from client_credits.domain.invariants import breaches
+from client_credits.domain.records import Account, Client
+from client_credits.operations import bookings, resolving
+from client_credits.operations.answers import credits_of
+from client_credits.store import writes
+from client_credits.store.store import Wanted
+from client_credits.stripe_sandbox import Events, Sandbox
+from tests.support.builders import a_catalogue, a_package, cancelled, created
+from tests.support.memory_table import memory_store
+
+BEGINS = datetime(2025, 1, 31, 9, 30, tzinfo=UTC)
+TYPES = ("follow-up", "initial")
+CYCLE_END = Expiry(ExpiryKind.CYCLE_END)
+ME = {"client_id": "c1"}
+
+PACKAGES = [
+    a_package("ten", credits={"follow-up": 10}, stripe_prices=("price_ten",), renews_each_cycle=False),
+    a_package("four", credits={"follow-up": 4}, stripe_prices=("price_four",)),
+    a_package("eight", credits={"follow-up": 8, "initial": 1}, stripe_prices=("price_eight",)),
+    a_package("rolling", credits={"follow-up": 5}, stripe_prices=("price_roll",), expiry=CYCLE_END, rollover_cap=3),
+    a_package(
+        "rolling-ten", credits={"follow-up": 10}, stripe_prices=("price_roll_10",), expiry=CYCLE_END, rollover_cap=4
+    ),
+    a_package("year", credits={"follow-up": 2}, stripe_prices=("price_year",), monthly_tranches=True),
+    a_package("taster", credits={"follow-up": 1}, stripe_prices=("price_taste",), trial_grants=True),
+    a_package("set-up", credits={}, stripe_prices=("price_setup",)),
+]
+PRICES: dict[str, tuple[int, str | None]] = {
+    "price_ten": (90_000, None),
+    "price_four": (40_000, "month"),
+    "price_eight": (80_000, "month"),
+    "price_roll": (50_000, "month"),
+    "price_roll_10": (100_000, "month"),
+    "price_year": (120_000, "year"),
+    "price_taste": (10_000, "month"),
+    "price_setup": (5_000, None),
+    "price_unknown": (7_000, None),
+}
+
+
+class StripePractice:
+    """Practice p1 with client c1, and its Stripe account with customer cus_1, in one API version."""
+
+    def __init__(self, version: str, begins: datetime = BEGINS, **settings: object) -> None:
+        self.stripe = Sandbox(version, begins)
+        for price, (amount, interval) in PRICES.items():
+            self.stripe.price(price, amount, interval)
+        self.stripe.customer("cus_1")
+        self.store, self.table = memory_store()
+        account = Account("p1", dict(settings), begins, catalogue_version=1)
+        catalogue = replace(a_catalogue(*PACKAGES), version=0)
+        client = writes.client("p1", Client("c1", created_at=begins))
+        self.store.commit([writes.account(account), writes.catalogue("p1", catalogue), client])
+
+    @property
+    def now(self) -> datetime:
+        return self.stripe.now + timedelta(minutes=5)
+
+    def hear(self, events: Events) -> list[str]:
+        """Each event through the worker's own path; how each ended, without those ignored."""
+        outcomes = [stripe_work.handle(self.store, None, "p1", "test", e, "{}", self.now) for e in events]
+        return [outcome for outcome in outcomes if not outcome.startswith("ignored")]
+
+    def at(self, instant: datetime) -> "StripePractice":
+        self.stripe.advance_to(instant)
+        return self
+
+    def book(self, *numbers: int) -> None:
+        for number in numbers:
+            event = created(f"b{number}", occurred_at=self.now, starts_at=self.now + timedelta(hours=2))
+            bookings.book(self.store, "p1", event, self.now)
+
+    def cancel(self, number: int) -> None:
+        bookings.cancel(self.store, "p1", cancelled(f"b{number}", occurred_at=self.now), self.now)
+
+    def entries(self, appointment_type: str = "follow-up") -> list[tuple[str, int]]:
+        """Every entry of a type as (kind, amount), the oldest first."""
+        stored = self.store.entries_after("p1", "c1", appointment_type, 0)
+        wallet = self.store.load("p1", Wanted(client_id="c1", types=(appointment_type,))).wallets[appointment_type]
+        assert breaches(wallet, stored) == []
+        return [(str(entry.kind), entry.amount) for entry in stored]
+
+    def numbers(self, appointment_type: str = "follow-up") -> tuple[int, int, int]:
+        """(balance, available, frozen) as the API answers them now."""
+        told: Any = credits_of(self.store, "p1", "c1", self.now)
+        (one,) = [each for each in told.credits if each.appointment_type == appointment_type]
+        return one.balance, one.available, one.frozen
+
+    def parked(self) -> list[str]:
+        return [parked.reason for parked in resolving.open_payments(self.store, "p1")]
