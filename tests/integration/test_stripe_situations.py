@@ -4,13 +4,18 @@ Each situation is played in a Stripe account in miniature; the expected entries 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from tests.support.stripe_practice import BEGINS, ME, StripePractice
+from tests.support.stripe_practice import BEGINS, ME, PACKAGES, StripePractice
 
-from client_credits.stripe_sandbox import VERSIONS
+from client_credits import stripe_work
+from client_credits.operations.practices import put_package
+from client_credits.stripe_api import StripeApi, StripeKind
+from client_credits.stripe_completing import event_of
+from client_credits.stripe_sandbox import VERSIONS, Events
 
 DAY = timedelta(days=1)
 BASIL = ("2025-03-31.basil", "2026-10-28.endive")
@@ -296,6 +301,26 @@ def a_refunded_year_brings_no_more(practice: StripePractice) -> None:
     practice.at(datetime(2025, 9, 1, tzinfo=UTC)).book(1)
 
 
+def _edited(practice: StripePractice, **changes: object) -> None:
+    four = replace(next(p for p in PACKAGES if p.package_id == "four"), **changes)  # type: ignore[arg-type]
+    put_package(practice.store, "p1", four, bool(changes.get("archived_at")), practice.now)
+
+
+@situation(("granted", 4), ("granted", 6))
+def a_package_is_edited_between_two_cycles(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME))
+    _edited(practice, credits={"follow-up": 6})
+    assert practice.numbers() == (4, 4, 0)
+    practice.hear(practice.stripe.cycle(practice.stripe.last("subscription")))
+
+
+@situation(("granted", 4), parked=("package_archived",))
+def a_package_is_archived_between_two_cycles(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME))
+    _edited(practice, archived_at=practice.now)
+    practice.hear(practice.stripe.cycle(practice.stripe.last("subscription")))
+
+
 # -- money back ------------------------------------------------------------------------------------
 
 
@@ -424,3 +449,53 @@ def test_a_situation_makes_exactly_these_entries(name: str, version: str) -> Non
     assert practice.entries() == told.follow_up
     assert practice.entries("initial") == told.initial
     assert tuple(practice.parked()) == told.parked
+
+
+# -- one payment, described in many ways -----------------------------------------------------------
+
+
+class Answering(StripeApi):
+    """Stripe's API as far as it is asked about what the account in miniature holds."""
+
+    def __init__(self, practice: StripePractice) -> None:
+        super().__init__("sk_test_" + "a" * 24)
+        self._objects = practice.stripe.objects
+
+    def retrieve(self, kind: StripeKind, object_id: str, version: str | None = None) -> dict[str, Any]:
+        return dict(self._objects[object_id])
+
+
+def _bought_once(version: str) -> tuple[StripePractice, Events]:
+    practice = StripePractice(version)
+    return practice, practice.stripe.subscribe("cus_1", "price_four", "price_eight", metadata=ME)
+
+
+def _descriptions(practice: StripePractice, told: Events) -> dict[str, dict[str, Any]]:
+    """Every event that may tell of the same payment, by what it is."""
+    paid, twin = (next(e for e in told if e["type"] == f"invoice.{kind}") for kind in ("paid", "payment_succeeded"))
+    _, of_old_endpoint = _bought_once("2022-11-15")
+    invoice = paid["data"]["object"]
+    thin = {"object": "v2.core.event", "id": "evt_thin", "type": "v1.invoice.paid", "livemode": False}
+    related = {"id": invoice["id"], "type": "invoice", "url": f"/v1/invoices/{invoice['id']}"}
+    api = Answering(practice)
+    reconciled = event_of(
+        "invoice.paid", api.retrieve(StripeKind.INVOICE, invoice["id"]), api, "evt_r", paid["created"], False
+    )
+    return {
+        "the event": paid,
+        "sent again under another id": paid | {"id": "evt_again"},
+        "its twin": twin,
+        "a second endpoint of an older version": next(e for e in of_old_endpoint if e["type"] == "invoice.paid"),
+        "a thin event": thin | {"created": "2025-01-31T09:30:00.000Z", "related_object": related},
+        "the reconciler": reconciled,
+    }
+
+
+@pytest.mark.parametrize("first", range(6))
+def test_a_payment_described_in_many_ways_grants_once(first: int) -> None:
+    practice, told = _bought_once("2026-10-28.endive")
+    described = list(_descriptions(practice, told).values())
+    for event in [described[first], *described, *described[::-1]]:
+        stripe_work.handle(practice.store, Answering(practice), "p1", "test", event, "{}", practice.now)
+    assert (practice.entries(), practice.entries("initial")) == ([("granted", 4), ("granted", 8)], [("granted", 1)])
+    assert practice.parked() == []
