@@ -144,7 +144,7 @@ SEEDS = (
     ),
     Seed(
         "no operation record is written",
-        "operations/payments.py",
+        "operations/line_granting.py",
         "items = [writes.operation(self._practice_id, done)]\n        if decision",
         "items: list[Write] = []\n        if decision",
         HISTORIES,
@@ -264,7 +264,7 @@ SEEDS = (
     ),
     Seed(
         "what an upgrade has granted already is granted again",
-        "operations/payments.py",
+        "operations/line_granting.py",
         "more = {t: due.get(t, 0) - period.upgraded.get(t, 0) for t in self._decision.credits}",
         "more = {t: due.get(t, 0) for t in self._decision.credits}",
         PLANS,

@@ -37,9 +37,9 @@ from client_credits.operations.editing import (
     transfer,
 )
 from client_credits.operations.following import apply_money_back, apply_payment_made
+from client_credits.operations.line_granting import LineOutcome
 from client_credits.operations.linking import apply_link
 from client_credits.operations.parking import park_event
-from client_credits.operations.payments import LineOutcome
 from client_credits.operations.practices import (
     change_client_settings,
     create_practice,

@@ -13,10 +13,10 @@ from client_credits.domain.payments import Payment
 from client_credits.domain.records import Parked, ParkedState
 from client_credits.operations import editing, following
 from client_credits.operations.committing import once
+from client_credits.operations.line_granting import LineOutcome
 from client_credits.operations.payments import (
     PARKED_FATES,
     SYSTEM,
-    LineOutcome,
     apply_payment,
     wait_on,
 )
