@@ -11,7 +11,7 @@ from datetime import datetime
 from hashlib import sha256
 
 from client_credits.domain import editing
-from client_credits.domain.entries import Act, Actor, Cause, CauseKind, Change, Entry, untouched
+from client_credits.domain.entries import Act, Actor, Cause, CauseKind, Change, Entry, EntryKind, untouched
 from client_credits.domain.errors import Invalid, KeyReused, LimitReached, NotFound, Problem
 from client_credits.domain.expiry import expires_at as end_of
 from client_credits.domain.granting import add_lot
@@ -274,7 +274,8 @@ def transfer(
         items = [writes.operation(practice_id, _record(keyed, giver_id, "transferred", entries, now))]
         items += wallet_writes(store, [giver], now, settings)
         items += wallet_writes(store, [receiver], now, theirs)
-        items += _new_holder(store, practice_id, payments_moved(before, giver), receiver.before)
+        came = next(entry for entry in entries if entry.kind is EntryKind.TRANSFERRED_IN)
+        items += _new_holder(store, practice_id, payments_moved(before, giver), came)
         if len(items) > TRANSACTION:
             raise LimitReached("These credits come from too many payments to move at once. Move fewer at a time.")
         store.commit(items)
@@ -283,13 +284,13 @@ def transfer(
     return once(attempt)
 
 
-def _new_holder(store: Store, practice_id: str, payment_ids: list[str], receiver: Wallet) -> list[Write]:
+def _new_holder(store: Store, practice_id: str, payment_ids: list[str], came: Entry) -> list[Write]:
     """Each payment whose credits were moved learns who has some now. Raises LimitReached beyond 40 wallets."""
     if not payment_ids:
         return []
     items = []
     for record in store.load(practice_id, Wanted(payments=tuple(payment_ids))).payments.values():
-        after = record.with_holders([(receiver.client_id, receiver.appointment_type, receiver.sequence)])
+        after = record.with_holders([(came.client_id, came.appointment_type, came.sequence - 1)])
         if len(after.holders) > MAX_HOLDERS:
             raise LimitReached(f"One payment's credits are kept in at most {MAX_HOLDERS} wallets.")
         if record.grants and after != record:

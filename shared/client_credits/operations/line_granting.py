@@ -156,8 +156,9 @@ class Granting:
             upheld=before.upheld or self._insists,
             grants=(*before.grants, *map(self._paid_grant, changes)),
         )
-        wallets = [change.before for change in changes]
-        record = record.with_holders((w.client_id, w.appointment_type, w.sequence) for w in wallets)
+        record = record.with_holders(
+            (e.client_id, e.appointment_type, e.sequence - 1) for e in map(self._granting_entry, changes)
+        )
         if len(record.holders) > MAX_HOLDERS:
             raise LimitReached(f"One payment's credits are kept in at most {MAX_HOLDERS} wallets.")
         items: list[Write] = []
@@ -167,9 +168,12 @@ class Granting:
             items.append(writes.money(self._practice_id, money))
         return record, [*items, writes.payment(self._practice_id, record)]
 
+    def _granting_entry(self, change: Change) -> Entry:
+        return next(entry for entry in change.entries if entry.source_id == self._act.source_id)
+
     def _paid_grant(self, change: Change) -> PaidGrant:
         wallet, line = change.before, self._decision.line
-        amount = next(e.amount for e in change.entries if e.source_id == self._act.source_id)
+        amount = self._granting_entry(change).amount
         lot = lot_for(wallet, amount, self._decision, self._payment, self._act, self._loaded.settings)
         return PaidGrant(line.line_id, wallet.client_id, wallet.appointment_type, line.amount, as_payer(lot))
 
