@@ -294,6 +294,14 @@ def a_cancelled_year_brings_no_more(practice: StripePractice) -> None:
     practice.at(datetime(2025, 9, 1, tzinfo=UTC)).book(1)
 
 
+@situation(("granted", 2), ("granted", 2), ("granted", 4), ("spent", -1))
+def a_year_changed_to_months_brings_no_more(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_year", metadata=ME))
+    subscription = practice.stripe.last("subscription")
+    practice.hear(practice.at(datetime(2025, 3, 10, tzinfo=UTC)).stripe.change(subscription, "price_four"))
+    practice.at(datetime(2025, 9, 1, tzinfo=UTC)).book(1)
+
+
 @situation(("granted", 2), ("clawed_back", -2), ("spent", -1))
 def a_refunded_year_brings_no_more(practice: StripePractice) -> None:
     practice.hear(practice.stripe.subscribe("cus_1", "price_year", metadata=ME))

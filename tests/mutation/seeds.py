@@ -293,7 +293,7 @@ SEEDS = (
     Seed(
         "tranches go on after the end",
         "domain/tranches.py",
-        "if starts_of(coming, n) < instant), default=0)",
+        "if starts_of(coming, n) < ended.at), default=0)",
         "if starts_of(coming, n)), default=0)",
         PLANS,
     ),

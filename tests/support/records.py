@@ -122,6 +122,7 @@ COMING = Coming(
     stopped=("dispute/dp_1",),
     undone=(1, 4),
     first=2,
+    item="si_1",
 )
 SESSION = Session("follow-up", NOW + DAY, 2)
 CANCELLED = Cancelled("b1", "c1", NOW.replace(microsecond=123456), CancelledBy.PRACTICE, "follow-up")

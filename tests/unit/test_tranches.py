@@ -14,7 +14,7 @@ from client_credits.domain.invariants import breaches
 from client_credits.domain.payments import PaymentKind
 from client_credits.domain.settings import Settings
 from client_credits.domain.settling import next_due, settle
-from client_credits.domain.tranches import months_in, starts_of, stop_tranches, without_tranches_from
+from client_credits.domain.tranches import Ended, months_in, starts_of, stop_tranches, without_tranches_from
 from client_credits.domain.wallet import MAX_CREDITS, Coming, Mark, Value, Wallet
 
 RULES = Settings()
@@ -309,7 +309,7 @@ def test_new_lots_are_frozen_by_what_freezes_their_payment_or_subscription() -> 
     ],
 )
 def test_no_tranche_comes_at_or_after_the_subscriptions_end(ended: datetime, dates: list[datetime]) -> None:
-    wallet = without_tranches_from(paid().wallet, "sub_1", ended)
+    wallet = without_tranches_from(paid().wallet, Ended("sub_1", ended))
     after = settled(wallet, END + DAY).wallet
     assert [lot.effective_at for lot in after.lots] == dates
     assert after.coming == ()
@@ -317,8 +317,8 @@ def test_no_tranche_comes_at_or_after_the_subscriptions_end(ended: datetime, dat
 
 def test_the_end_of_another_subscription_changes_nothing() -> None:
     wallet = paid().wallet
-    assert without_tranches_from(wallet, "sub_2", START) is wallet
-    assert without_tranches_from(wallet, "sub_1", END) is wallet
+    assert without_tranches_from(wallet, Ended("sub_2", START)) is wallet
+    assert without_tranches_from(wallet, Ended("sub_1", END)) is wallet
 
 
 # -- a change of plan ----------------------------------------------------------------------------
@@ -340,7 +340,8 @@ def test_what_a_change_of_plan_adds_comes_with_the_tranches_of_its_year() -> Non
 def test_credits_to_come_hold_all_they_need() -> None:
     """So that no later edit of the package changes what was paid for."""
     (coming,) = paid(expiry=FOR_A_MONTH).wallet.coming
-    assert coming == Coming(LINE, paid(expiry=FOR_A_MONTH).wallet.lots[0], START, 2, 12, FOR_A_MONTH, END, CAUSE.ids)
+    lot = paid(expiry=FOR_A_MONTH).wallet.lots[0]
+    assert coming == Coming(LINE, lot, START, 2, 12, FOR_A_MONTH, END, CAUSE.ids, item="si_1")
 
 
 def test_each_tranche_is_one_lot_and_one_posting() -> None:

@@ -275,6 +275,7 @@ def _with_tranches(change: Change, lot: Lot, line: LineDecision, act: Act) -> Ch
         starts=known.starts if known else cycle.starts,
         number=numbers[1],
         first=numbers[0],
+        item=line.line.subscription_item,
         count=numbers[-1],
         expiry=line.package.expiry,
         cycle_end=cycle.ends,

@@ -57,6 +57,7 @@ class SubscriptionState:
     periods: tuple[Period, ...] = ()
     payments: tuple[tuple[str, datetime], ...] = ()
     waiting: tuple[str, ...] = ()
+    replaced: tuple[tuple[str, datetime], ...] = ()  # (item, since when a new period of it runs in place of the old)
     frozen: bool = False  # whether its lots were frozen for being past due
     version: int = 0
 
@@ -77,6 +78,10 @@ class SubscriptionState:
         """
         known = (p for p in self.periods if p.starts <= at < p.ends)
         return max(known, key=lambda p: (p.ends == ends, p.starts), default=None)
+
+    def with_replaced(self, item: str, at: datetime) -> "SubscriptionState":
+        """An item's plan gave way to a full period of another, before its own was over."""
+        return replace(self, replaced=tuple(sorted({*self.replaced, (item, at)})[-PERIODS_KEPT:]))
 
     def with_period(self, period: Period) -> "SubscriptionState":
         others = [p for p in self.periods if (p.starts, p.ends) != (period.starts, period.ends)]

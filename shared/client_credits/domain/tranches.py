@@ -5,7 +5,7 @@ them. Knows nothing of how they are written.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 
@@ -88,30 +88,44 @@ def after_next(wallet: Wallet, coming: Coming) -> Wallet:
     return _each(wallet, lambda c: following if c is coming else c)
 
 
-def without_tranches_from(wallet: Wallet, subscription: str, instant: datetime) -> Wallet:
-    """The wallet without those tranches of a subscription whose month starts at or after an instant."""
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """From an instant on a subscription's plan brings no more tranches: all of its items', or one's that
+    was replaced, as far as it began before."""
+
+    subscription: str
+    at: datetime
+    item: str | None = None
+
+    def concerns(self, coming: Coming) -> bool:
+        own = self.item is None or (coming.item == self.item and coming.starts < self.at)
+        return coming.lot.subscription == self.subscription and own
+
+
+def without_tranches_from(wallet: Wallet, ended: Ended) -> Wallet:
+    """The wallet without those tranches of an ended plan whose month starts at or after its end."""
 
     def cut(coming: Coming) -> Coming:
-        if coming.lot.subscription != subscription:
+        if not ended.concerns(coming):
             return coming
         numbers = range(coming.number, coming.count + 1)
-        last = max((n for n in numbers if starts_of(coming, n) < instant), default=0)
+        last = max((n for n in numbers if starts_of(coming, n) < ended.at), default=0)
         return coming if last == coming.count else replace(coming, count=last)
 
     return _each(wallet, cut)
 
 
-def come_since(wallet: Wallet, subscription: str, instant: datetime) -> list[Lot]:
-    """Open lots of tranches that have come though their month starts at or after an instant, the earliest first.
+def come_since(wallet: Wallet, ended: Ended) -> list[Lot]:
+    """Open lots of tranches that have come though their month starts at or after the end, the earliest first.
 
-    Told from the plans that still bring some.
+    Told from the plans as long as their cycle lasts.
     """
     names = [
         derived_id("lot", source_id(replace(coming, number=n)), wallet.client_id, wallet.appointment_type)
         for coming in wallet.coming
-        if coming.lot.subscription == subscription
+        if ended.concerns(coming)
         for n in range(2, coming.number)
-        if starts_of(coming, n) >= instant
+        if starts_of(coming, n) >= ended.at
     ]
     return [lot for name in names if (lot := wallet.lot(name)) and lot.remaining]
 

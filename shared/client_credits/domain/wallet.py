@@ -150,6 +150,7 @@ class Coming:
     stopped: tuple[str, ...] = ()
     undone: tuple[int, int] = (0, 1)
     first: int = 1
+    item: str | None = None  # the subscription's item that was paid for
 
 
 @dataclass(frozen=True, slots=True)

@@ -233,6 +233,8 @@ def levelled(
         return state
     period = Period(line.period_start, line.period_end)
     same = known and (known.starts, known.ends) == (period.starts, period.ends)
+    if payment.kind is PaymentKind.UPDATE:
+        state = state.with_replaced(line.subscription_item, line.period_start)
     base = Level(line.subscription_item, line.period_start, credits, base=True)
     return state.with_period(with_levels(known if known and same else period, [base]))
 

@@ -205,6 +205,6 @@ def _and_then(outcome: LineOutcome, payment: Payment, loaded: Loaded) -> LineOut
     return replace(
         outcome,
         follow=record.eventful and bool(record.grants),
-        enforce=state.freezes(loaded.settings) or state.frozen or state.ended_at is not None,
+        enforce=state.freezes(loaded.settings) or state.frozen or bool(state.ended_at or state.replaced),
         wakes=tuple(parked for parked in state.waiting if parked != own),
     )

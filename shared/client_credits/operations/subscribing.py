@@ -14,7 +14,7 @@ from client_credits.domain.settings import Settings
 from client_credits.domain.settling import settle
 from client_credits.domain.subscriptions import SubscriptionState, told
 from client_credits.domain.taking import taken_from
-from client_credits.domain.tranches import come_since, without_tranches_from
+from client_credits.domain.tranches import Ended, come_since, without_tranches_from
 from client_credits.operations import following, parking
 from client_credits.operations.committing import once, room_for, settled_all, wallet_writes
 from client_credits.store import writes
@@ -72,20 +72,26 @@ def _enforce(store: Store, practice_id: str, subscription: str, now: datetime) -
 
 
 def _enforced(change: Change, state: SubscriptionState, settings: Settings, act: Act) -> Change:
+    ends = [Ended(state.subscription, at, item) for item, at in state.replaced]
     if state.ended_at:
-        change = _without_tranches(change, state.subscription, state.ended_at, act)
+        ends.append(Ended(state.subscription, state.ended_at))
+    if ends:
+        change = _without_tranches(change, ends, act)
     causes = (f"{SubscriptionStatus.PAST_DUE}/{state.subscription}",) if state.freezes(settings) else ()
     return refreeze(change, {state.subscription: causes}, act)
 
 
-def _without_tranches(change: Change, subscription: str, ended_at: datetime, act: Act) -> Change:
-    """No tranche comes from the end on; one that came before the end was known is taken back, if unspent."""
-    lots = come_since(change.wallet, subscription, ended_at)
+def _without_tranches(change: Change, ends: list[Ended], act: Act) -> Change:
+    """No tranche comes from an end on; one that came before the end was known is taken back, if unspent."""
+    lots = {lot.lot_id: lot for ended in ends for lot in come_since(change.wallet, ended)}
     if lots:
-        wallet, parts = taken_from(change.wallet, sum(lot.remaining for lot in lots), act.now, lots)
+        every = sum(lot.remaining for lot in lots.values())
+        wallet, parts = taken_from(change.wallet, every, act.now, lots.values())
         postings = tuple(Posting(-part, lot_id=lot.lot_id) for lot, part in parts)
         change = change.record(wallet, EntryKind.CLAWED_BACK, act, postings)
-    wallet = without_tranches_from(change.wallet, subscription, ended_at)
+    wallet = change.wallet
+    for ended in ends:
+        wallet = without_tranches_from(wallet, ended)
     return change if wallet is change.wallet else replace(change, wallet=wallet)
 
 
