@@ -17,7 +17,8 @@ from client_credits.domain.deciding import Session
 from client_credits.domain.entries import Actor
 from client_credits.operations.answers import credits_of, history, may_book, may_book_each_type
 from client_credits.operations.bookings import book, cancel
-from client_credits.operations.editing import Keyed, adjust, transfer
+from client_credits.operations.editing import adjust, transfer
+from client_credits.operations.keyed import Keyed
 from client_credits.operations.payments import apply_payment
 from client_credits.store import writes
 from client_credits.store.store import Store

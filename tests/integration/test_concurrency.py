@@ -24,7 +24,8 @@ from client_credits.domain.errors import AlreadyMapped, Busy, InsufficientCredit
 from client_credits.domain.records import Client
 from client_credits.domain.wallet import Wallet
 from client_credits.operations.bookings import book, cancel
-from client_credits.operations.editing import Keyed, NewBalance, adjust, set_balances, transfer
+from client_credits.operations.editing import NewBalance, adjust, set_balances, transfer
+from client_credits.operations.keyed import Keyed
 from client_credits.operations.payments import apply_payment
 from client_credits.operations.practices import change_account_settings, change_client_settings, put_client
 from client_credits.operations.sweeping import settle_one, sweep_shard

@@ -27,8 +27,6 @@ from client_credits.domain.payments import (
 from client_credits.domain.records import Client
 from client_credits.operations.bookings import BookingOutcome
 from client_credits.operations.editing import (
-    Edited,
-    Keyed,
     NewBalance,
     adjust,
     change_lot,
@@ -37,6 +35,7 @@ from client_credits.operations.editing import (
     transfer,
 )
 from client_credits.operations.following import apply_money_back, apply_payment_made
+from client_credits.operations.keyed import Edited, Keyed
 from client_credits.operations.line_granting import LineOutcome
 from client_credits.operations.linking import apply_link
 from client_credits.operations.parking import park_event

@@ -23,7 +23,7 @@ from client_credits.domain.payments import (
 from client_credits.domain.records import Account, Client
 from client_credits.domain.wallet import Wallet
 from client_credits.operations import bookings, editing, following, resolving
-from client_credits.operations.editing import Keyed
+from client_credits.operations.keyed import Keyed
 from client_credits.store import writes
 from client_credits.store.store import Wanted
 

@@ -15,7 +15,8 @@ from client_credits.http.asking import Ask, asked
 from client_credits.http.describing import DryRun, PathId, writes
 from client_credits.http.refusing import Refused
 from client_credits.operations import editing
-from client_credits.operations.editing import Edited, Keyed, NewBalance
+from client_credits.operations.editing import NewBalance
+from client_credits.operations.keyed import Edited, Keyed
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 IdempotencyKey = Annotated[

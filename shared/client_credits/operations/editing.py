@@ -5,18 +5,16 @@ entries it wrote then, another request under the same key is refused. Replacing 
 key, because it holds only for the versions that were seen.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from hashlib import sha256
 
 from client_credits.domain import editing
-from client_credits.domain.entries import Act, Actor, Cause, CauseKind, Change, Entry, EntryKind, untouched
-from client_credits.domain.errors import Invalid, KeyReused, LimitReached, NotFound, Problem
+from client_credits.domain.entries import Actor, CauseKind, Change, Entry, EntryKind, untouched
+from client_credits.domain.errors import Invalid, LimitReached, NotFound, Problem
 from client_credits.domain.expiry import expires_at as end_of
 from client_credits.domain.granting import add_lot
 from client_credits.domain.ids import derived_id
-from client_credits.domain.records import EntryRef, Operation
 from client_credits.domain.refunding import MAX_HOLDERS
 from client_credits.domain.settling import settle
 from client_credits.domain.transferring import payments_moved
@@ -24,34 +22,21 @@ from client_credits.domain.transferring import transfer as move
 from client_credits.domain.wallet import MAX_CREDITS, MAX_TYPES, Wallet
 from client_credits.operations.answers import TypeCredits, type_credits
 from client_credits.operations.committing import once, room_for, settled, wallet_writes
+from client_credits.operations.keyed import (
+    Edited,
+    Keyed,
+    act_of,
+    again,
+    check_known,
+    entries_of,
+    known_client,
+    once_per_key,
+    own_entries,
+    record_of,
+)
 from client_credits.store import writes
 from client_credits.store.store import Loaded, Store, Wanted
 from client_credits.store.table import TRANSACTION, Write
-
-
-@dataclass(frozen=True, slots=True)
-class Keyed:
-    """A request under an idempotency key; `content` is what was asked, as text."""
-
-    key: str
-    content: str
-
-    @property
-    def source_id(self) -> str:
-        return f"api/{self.key}"
-
-    @property
-    def digest(self) -> str:
-        return sha256(self.content.encode()).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Edited:
-    """The entries of the operation itself, and whether they were written by an earlier request."""
-
-    entries: list[Entry]
-    repeated: bool = False
-    credits: tuple[TypeCredits, ...] = ()  # of a replacement: the types named, as they stand after it
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +70,12 @@ def set_balances(
     keyed = Keyed(derived_id("set", client_id, *seen), "")
 
     def attempt() -> Edited:
-        loaded = _client(store, practice_id, client_id, types, (keyed.source_id,))
+        loaded = known_client(store, practice_id, client_id, types, (keyed.source_id,))
         done = loaded.operations.get(keyed.source_id)
         if done:
             entries = entries_of(store, practice_id, done)
             return Edited(entries, repeated=True, credits=_credits(loaded, loaded.wallets.values(), now))
-        act = _act(keyed.source_id, CauseKind.STAFF, {}, actor, now, reason)
+        act = act_of(keyed.source_id, CauseKind.STAFF, {}, actor, now, reason)
         room = room_for(len(wanted))
         # A stale version is told before anything else is done about these wallets.
         for change in wanted:
@@ -102,10 +87,10 @@ def set_balances(
             )
             for w in wanted
         ]
-        entries = _own(changes, keyed.source_id)
+        entries = own_entries(changes, keyed.source_id)
         items = wallet_writes(store, changes, now, loaded.settings)
         if items:
-            done = _record(keyed, client_id, "replaced", entries, now)
+            done = record_of(keyed, client_id, "replaced", entries, now)
             store.commit([writes.operation(practice_id, done), *items])
         after = [replace(c.wallet, version=c.before.version + int(c.made)) for c in changes]
         return Edited(entries, credits=_credits(loaded, after, now))
@@ -138,12 +123,12 @@ def adjust(
         raise Invalid("This amount cannot be added.", fault)
 
     def decide(loaded: Loaded) -> list[Change]:
-        act = _act(keyed.source_id, CauseKind.STAFF, {}, actor, now, reason)
+        act = act_of(keyed.source_id, CauseKind.STAFF, {}, actor, now, reason)
         room, settings = room_for(1), loaded.settings
         before = settled(store, loaded.wallets.values(), now, settings, room)[appointment_type]
         return [editing.adjust(before, amount, expires_at, act, settings, room)]
 
-    return _once_per_key(store, practice_id, client_id, (appointment_type,), keyed, now, decide)
+    return once_per_key(store, practice_id, client_id, (appointment_type,), keyed, now, decide)
 
 
 def grant_by_hand(
@@ -163,7 +148,7 @@ def grant_by_hand(
     Its own rule says when it ends unless `expires_at` does; a package that ends with a billing
     cycle needs it. Raises Invalid, NotFound, KeyReused, LimitReached.
     """
-    package = _client(store, practice_id, client_id, ()).catalogue.packages.get(package_id)
+    package = known_client(store, practice_id, client_id, ()).catalogue.packages.get(package_id)
     if package is None or package.archived:
         told = "is archived" if package else "does not exist"
         fault = Problem("/package_id", "not_on_sale", "name a package that is on sale")
@@ -177,7 +162,7 @@ def grant_by_hand(
         raise Invalid("There is no billing cycle to end with.", fault)
 
     def decide(loaded: Loaded) -> list[Change]:
-        act = _act(keyed.source_id, CauseKind.PACKAGE, {"package_id": package_id}, actor, now, reason)
+        act = act_of(keyed.source_id, CauseKind.PACKAGE, {"package_id": package_id}, actor, now, reason)
         room, settings = room_for(len(credits)), loaded.settings
         end = expires_at or end_of(package.expiry, now, settings.timezone)
         before = settled(store, loaded.wallets.values(), now, settings, room)
@@ -188,7 +173,7 @@ def grant_by_hand(
             changes.append(add_lot(before[appointment_type], lot, act, settings, room))
         return changes
 
-    return _once_per_key(store, practice_id, client_id, tuple(credits), keyed, now, decide)
+    return once_per_key(store, practice_id, client_id, tuple(credits), keyed, now, decide)
 
 
 def change_lot(
@@ -207,10 +192,10 @@ def change_lot(
     """Voids an open lot, or gives it a later end (None: never). Raises LotClosed, Invalid, NotFound."""
 
     def attempt() -> Edited:
-        loaded = _client(store, practice_id, client_id, (appointment_type,))
+        loaded = known_client(store, practice_id, client_id, (appointment_type,))
         wallet, settings, room = loaded.wallets[appointment_type], loaded.settings, room_for(1)
         source_id = f"api/{derived_id('edit', client_id, lot_id, str(wallet.version))}"
-        act = _act(source_id, CauseKind.STAFF, {"lot_id": lot_id}, actor, now, reason)
+        act = act_of(source_id, CauseKind.STAFF, {"lot_id": lot_id}, actor, now, reason)
         before = settled(store, [wallet], now, settings, room)[appointment_type]
         if void:
             change = editing.void(before, lot_id, act)
@@ -219,7 +204,7 @@ def change_lot(
         items = wallet_writes(store, [change], now, settings)
         if items:
             store.commit(items)
-        return Edited(_own([change], source_id))
+        return Edited(own_entries([change], source_id))
 
     return once(attempt)
 
@@ -258,20 +243,20 @@ def transfer(
             also=(pair,),
         )
         loaded = store.load(practice_id, wanted)
-        _check_known(loaded, appointment_type)
+        check_known(loaded, appointment_type)
         if receiver_id not in loaded.others:
             raise NotFound("There is no such client to receive them.")
         done = loaded.operations.get(keyed.source_id)
         if done:
-            return _again(store, practice_id, done, keyed)
-        act = _act(keyed.source_id, CauseKind.TRANSFER, cause, actor, now, reason)
+            return again(store, practice_id, done, keyed)
+        act = act_of(keyed.source_id, CauseKind.TRANSFER, cause, actor, now, reason)
         settings, theirs, room = loaded.settings, loaded.settings_of(receiver_id), room_for(2)
         giver = settled(store, loaded.wallets.values(), now, settings, room)[appointment_type]
         receiver = settled(store, [loaded.also[pair]], now, theirs, room)[appointment_type]
         before = giver
         giver, receiver = move(giver, receiver, amount, act, settings, theirs, room)
-        entries = _own([giver, receiver], keyed.source_id)
-        items = [writes.operation(practice_id, _record(keyed, giver_id, "transferred", entries, now))]
+        entries = own_entries([giver, receiver], keyed.source_id)
+        items = [writes.operation(practice_id, record_of(keyed, giver_id, "transferred", entries, now))]
         items += wallet_writes(store, [giver], now, settings)
         items += wallet_writes(store, [receiver], now, theirs)
         came = next(entry for entry in entries if entry.kind is EntryKind.TRANSFERRED_IN)
@@ -296,93 +281,3 @@ def _new_holder(store: Store, practice_id: str, payment_ids: list[str], came: En
         if record.grants and after != record:
             items.append(writes.payment(practice_id, after))
     return items
-
-
-def _once_per_key(
-    store: Store,
-    practice_id: str,
-    client_id: str,
-    types: tuple[str, ...],
-    keyed: Keyed,
-    now: datetime,
-    decide: Callable[[Loaded], list[Change]],
-) -> Edited:
-    def attempt() -> Edited:
-        loaded = _client(store, practice_id, client_id, types, (keyed.source_id,))
-        done = loaded.operations.get(keyed.source_id)
-        if done:
-            return _again(store, practice_id, done, keyed)
-        changes = decide(loaded)
-        entries = _own(changes, keyed.source_id)
-        items = [writes.operation(practice_id, _record(keyed, client_id, "edited", entries, now))]
-        items += wallet_writes(store, changes, now, loaded.settings)
-        store.commit(items)
-        return Edited(entries)
-
-    return once(attempt)
-
-
-def _client(
-    store: Store,
-    practice_id: str,
-    client_id: str,
-    types: tuple[str, ...],
-    source_ids: tuple[str, ...] = (),
-) -> Loaded:
-    wanted = Wanted(client_id=client_id, types=types, source_ids=source_ids)
-    loaded = store.load(practice_id, wanted)
-    _check_known(loaded, *types)
-    return loaded
-
-
-def _check_known(loaded: Loaded, *types: str) -> None:
-    if loaded.client is None:
-        raise NotFound("There is no such client.")
-    unknown = [t for t in types if t not in loaded.catalogue.types]
-    if unknown:
-        raise NotFound(f"There is no appointment type {unknown[0]}.")
-
-
-def _again(store: Store, practice_id: str, done: Operation, keyed: Keyed) -> Edited:
-    """The first answer, read back by the operation's record. Raises KeyReused for another request."""
-    if done.content != keyed.digest:
-        raise KeyReused("This Idempotency-Key stands for another request. Use a new one.")
-    return Edited(entries_of(store, practice_id, done), repeated=True)
-
-
-def entries_of(store: Store, practice_id: str, done: Operation) -> list[Entry]:
-    """The entries that an operation wrote."""
-    return [
-        entry
-        for ref in done.entries
-        for entry in store.entries(practice_id, ref.client_id or done.client_id, ref.appointment_type, [ref.sequence])
-    ]
-
-
-def _record(keyed: Keyed, client_id: str, outcome: str, entries: Iterable[Entry], now: datetime) -> Operation:
-    refs = tuple(
-        EntryRef(
-            e.appointment_type,
-            e.sequence,
-            e.amount,
-            e.client_id if e.client_id != client_id else None,
-        )
-        for e in entries
-    )
-    return Operation(keyed.source_id, keyed.digest, outcome, client_id, refs, now)
-
-
-def _own(changes: Iterable[Change], source_id: str) -> list[Entry]:
-    """The entries of the operation itself, without what was settled on the way."""
-    return [e for change in changes for e in change.entries if e.source_id == source_id]
-
-
-def _act(
-    source_id: str,
-    kind: CauseKind,
-    ids: Mapping[str, str],
-    actor: Actor,
-    now: datetime,
-    reason: str | None,
-) -> Act:
-    return Act(source_id, Cause(kind, dict(ids)), actor, now, now, reason)

@@ -11,7 +11,7 @@ from client_credits.domain.errors import AlreadyResolved, Invalid, NotFound, Pro
 from client_credits.domain.granting import LineFate
 from client_credits.domain.payments import Payment
 from client_credits.domain.records import Parked, ParkedState
-from client_credits.operations import editing, following
+from client_credits.operations import following, keyed
 from client_credits.operations.committing import once
 from client_credits.operations.line_granting import LineOutcome
 from client_credits.operations.payments import (
@@ -136,7 +136,7 @@ def entries_of(store: Store, practice_id: str, outcome: LineOutcome) -> list[Ent
     """The entries of a line: those just decided, or those its record names."""
     if outcome.entries or outcome.operation is None:
         return list(outcome.entries)
-    return editing.entries_of(store, practice_id, outcome.operation)
+    return keyed.entries_of(store, practice_id, outcome.operation)
 
 
 def dismiss(store: Store, practice_id: str, parked_id: str, now: datetime, actor: Actor, reason: str) -> Parked:
