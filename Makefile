@@ -21,7 +21,7 @@ help:
 	echo "make check                          format, lint, types, import rules, template checks, tests"
 	echo "make format                         format the code and fix what lint can fix"
 	echo "make bench                          measure against the budgets"
-	echo "make soak                           the long tests"
+	echo "make soak                           the laws on many more histories, new ones each time"
 	echo "make build [ARCH=arm64]             layer and functions for AWS, into build/"
 	echo "make deploy STACK=… BUCKET=… [REGION=…] [PARAMETERS='Name=value …']"
 	echo "make lock                           compile the requirement files again"
@@ -30,9 +30,10 @@ help:
 run: $(STAMP)
 	$(BIN)/python -m client_credits.local
 
-# Two workers: much of the time goes by waiting for the emulator, its schedule and its streams.
+# Two workers: much of the time goes by waiting for the emulator, its schedule and its streams. The files that wait
+# longest come first, so that neither worker is left alone with one at the end.
 test: $(STAMP)
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: lint test
 
@@ -52,7 +53,7 @@ bench: $(STAMP)
 	$(BIN)/python -m bench $(BENCH)
 
 soak: $(STAMP)
-	$(BIN)/pytest -m soak $(SOAK)
+	HYPOTHESIS_PROFILE=search $(BIN)/pytest --numprocesses 2 tests/property $(SOAK)
 
 # ---------------------------------------------------------------- set-up
 # Done once, and again when the pinned requirements change.

@@ -16,6 +16,7 @@ from client_credits import stripe_work
 from client_credits.batches import Message, work_off
 from client_credits.clients import client
 from client_credits.config import StripeEventsConfig
+from client_credits.domain.ids import is_id
 from client_credits.observability import count, logger
 from client_credits.runtime import store_on, utc_now
 from client_credits.secrets import parameter_reader, stripe_api_key
@@ -52,9 +53,12 @@ def work(context: Any, message: Message) -> None:
     config = _config()
     practice_id, raw = _told(message)
     store, find = store_on(config.table_name), partial(_api, context)
-    outcome = stripe_work.handle(store, find, practice_id, config.stripe_mode, json.loads(raw), raw, utc_now())  # type: ignore[arg-type]
+    event = json.loads(raw)
+    outcome = stripe_work.handle(store, find, practice_id, config.stripe_mode, event, raw, utc_now())  # type: ignore[arg-type]
     count("StripeEvents", outcome=outcome)
-    log.info("stripe event done", message_id=message["messageId"], practice_id=practice_id, outcome=outcome)
+    named = event.get("id") if isinstance(event, dict) else None
+    ids = {"practice_id": practice_id, "event_id": named if is_id(named) else None}
+    log.info("stripe event done", message_id=message["messageId"], outcome=outcome, **ids)
 
 
 def _told(message: Message) -> tuple[str, str]:
