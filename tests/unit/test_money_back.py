@@ -319,3 +319,14 @@ def test_a_payment_of_an_id_that_another_account_was_granted_for_is_parked() -> 
     practice.pay(account="acct_A")
     assert practice.numbers() == (10, 0)
     assert [parked.reason for parked in resolving.open_payments(practice.store, "p1")] == ["payment_of_another_account"]
+
+
+def test_another_accounts_payment_does_not_say_whose_a_subscription_is() -> None:
+    practice = Practice()
+    practice.pay("in_a", account="acct_A", client_id="c2", payment_intent="pi_a")
+    practice.pay("in_1", client_id=None, customer=None)
+    assert practice.numbers("c2") == (10, 0)
+    assert [parked.reason for parked in resolving.open_payments(practice.store, "p1")] == ["unknown_client"]
+    practice.pay("in_2", payment_intent="pi_2")
+    assert practice.numbers() == (20, 0)
+    assert list(resolving.open_payments(practice.store, "p1")) == []

@@ -67,7 +67,7 @@ def _parked(store: Store, practice_id: str, payment: Payment, reason: str, now: 
 
     def explained(state: SubscriptionState) -> bool:
         if reason == "unknown_client":
-            return state.client_id is not None
+            return _paid_before(state, payment) is not None
         changes = [line for line in payment.lines if line.proration and line.subscription_item]
         return all(state.period_of(changed_at(payment, line), line.period_end) for line in changes)
 
@@ -100,8 +100,14 @@ def _linked_client(store: Store, practice_id: str, payment: Payment) -> str | No
         return None
     loaded = store.load(practice_id, Wanted(links=links, subscription=payment.subscription))
     by_link = [loaded.links.get(pair) for pair in links]
-    known = [by_link[0], loaded.subscription.client_id, *by_link[1:]] if payment.subscription else by_link
-    return next((client_id for client_id in known if client_id), None)
+    if payment.subscription:
+        by_link.insert(1, _paid_before(loaded.subscription, payment))
+    return next((client_id for client_id in by_link if client_id), None)
+
+
+def _paid_before(state: SubscriptionState, payment: Payment) -> str | None:
+    """Whose an earlier payment of the same account said the subscription is."""
+    return state.client_id if state.account == payment.account else None
 
 
 def _apply_line(
@@ -158,7 +164,7 @@ def _of_account(loaded: Loaded, payment: Payment) -> Loaded:
     if not is_of(record, payment.account) and not record.grants:
         record = PaymentRecord(record.payment_id, version=record.version)
     if state.account not in ("", payment.account):
-        state = SubscriptionState(state.subscription, version=state.version)
+        state = SubscriptionState(state.subscription, waiting=state.waiting, version=state.version)
     return replace(loaded, payments={record.payment_id: record}, subscription=state)
 
 
