@@ -36,7 +36,7 @@ from client_credits.domain.records import Account, Client
 from client_credits.domain.wallet import Lot
 from client_credits.operations import resolving
 from client_credits.store import writes
-from client_credits.store.store import Wanted
+from client_credits.store.store import Store, Wanted
 
 TYPES = ("follow-up", "initial")
 START = NOW - 20 * DAY
@@ -174,8 +174,9 @@ class Died(Exception):
 
 
 class World:
-    def __init__(self, story: Story) -> None:
-        self.store, self.table = memory_store()
+    def __init__(self, story: Story, store: Store | None = None) -> None:
+        made, self.table = memory_store()
+        self.store = store or made
         account = Account("p1", dict(story.settings), START, catalogue_version=1)
         catalogue = replace(a_catalogue(*PLANS), version=0)
         client = writes.client("p1", Client("c1", created_at=START))
@@ -237,12 +238,14 @@ class Reaper:
 
     def __init__(self, table: MemoryDynamoDB, strikes_at: int | None = None) -> None:
         self.calls = 0
+        self.struck = False
         self._strikes_at = strikes_at
         table.watch = self._watch
 
     def _watch(self, moment: str, call: str) -> None:
         self.calls += 1
         if self.calls == self._strikes_at:
+            self.struck = True
             raise Died(f"{moment} {call}")
 
 
@@ -270,5 +273,6 @@ def test_a_worker_dying_at_any_call_is_completed_by_the_redelivery(name: str, ba
     points = reaper.calls
     assert points >= 3 * len(facts), "no crash points were counted"
     for point in range(1, points + 1):
-        world, _ = with_a_death(story, facts, point)
+        world, reaper = with_a_death(story, facts, point)
+        assert reaper.struck, point
         assert (world.ends(), world.parked(), world.lots()) == (story.ends, story.parked, whole.lots()), point

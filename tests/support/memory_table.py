@@ -1,7 +1,8 @@
 """DynamoDB in a dictionary: what the store asks for, and nothing more, for tests that need thousands of histories.
 
 Knows exactly the conditions the store writes and refuses any other, so it cannot say yes to what it
-does not understand. One thread; whole transactions or none. The store's contract runs on it, too.
+does not understand. One thread; whole transactions or none. `tests/integration/test_memory_table.py` holds
+it against the engines, call by call.
 """
 
 from collections.abc import Callable
@@ -54,11 +55,11 @@ class MemoryDynamoDB:
             found = self._index(asked["IndexName"], asked["KeyConditionExpression"], values)
         else:
             found = self._partition(asked, values)
-        limit = asked.get("Limit") or len(found)
-        page, rest = found[:limit], found[limit:]
+        limit = asked.get("Limit") or len(found) + 1
+        page = found[:limit]  # a full page may be the last: the engine stops there and does not look further
         kept = [item for item in page if _passes(item, asked.get("FilterExpression"), values)]
         self.watch("after", "query")
-        last = {name: page[-1][name] for name in ("pk", "sk")} if rest else None
+        last = {name: page[-1][name] for name in ("pk", "sk")} if len(page) == limit else None
         return {"Items": kept} | ({"LastEvaluatedKey": last} if last else {})
 
     def _partition(self, asked: dict[str, Any], values: Item) -> list[Item]:

@@ -301,12 +301,17 @@ WRAPPED: dict[str, tuple[str, list[Facts]]] = {
 }
 
 
-@pytest.mark.parametrize("version", OBJECTS)
-@pytest.mark.parametrize("kind", WRAPPED)
+@pytest.mark.parametrize(
+    ("version", "kind"),
+    [
+        (version, kind)
+        for version in OBJECTS
+        for kind, (name, _) in WRAPPED.items()
+        if (version, name) != ("2024-06-20", "invoice_payment")  # it came with basil
+    ],
+)
 def test_an_example_object_in_an_event_about_it_says(version: str, kind: str) -> None:
     name, says = WRAPPED[kind]
-    if (version, name) == ("2024-06-20", "invoice_payment"):
-        pytest.skip("invoice payments came with basil")
     assert told(kind, read(f"stripe/objects-{version}/{name}.json")) == says[list(OBJECTS).index(version)]
 
 
