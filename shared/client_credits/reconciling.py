@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from client_credits.domain.granting import LineFate, decide_line
-from client_credits.domain.ids import derived_id
 from client_credits.domain.payments import CustomerLink, Facts, MoneyBack, Payment, Unsupported
 from client_credits.domain.reconciliation import Finding, Place, Reconciliation, Verdict
 from client_credits.domain.records import Parked, ParkedState
@@ -235,7 +234,7 @@ class _Run:
 
     def _parked_event(self, name: str) -> Parked | None:
         """The event parked under the payment, or event, of this id."""
-        return self.store.load(self.practice_id, Wanted(parked_id=derived_id("prk", name))).parked
+        return self.store.load(self.practice_id, Wanted(parked_id=parking.id_of_event(name))).parked
 
     def _payment(self, payment: Payment) -> _Judged:
         """Each line has left its record, or nothing to leave; else the payment is, or was, among the parked."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from client_credits.domain.booking import Booking
 from client_credits.domain.entries import CauseKind, Entry, EntryKind
 from client_credits.domain.invariants import Law, breaches
+from client_credits.domain.payments import payment_of
 from client_credits.domain.refunding import PaymentRecord
 from client_credits.domain.settling import SCHEDULE
 from client_credits.domain.wallet import Wallet
@@ -140,7 +141,7 @@ def _unfollowed(store: Store, practice_id: str, packages: list[Entry], read: _Re
     """Without a payment's records, and those that lead to it, money given back would not find its credits."""
     paid = {e.cause.ids["payment"] for e in packages if "payment" in e.cause.ids}
     lots = [(kind, lot) for kind, wallet in read.wallets.items() for lot in wallet.lots if lot.payment]
-    named = paid | {str(lot.payment).split("/")[0] for _, lot in lots}
+    named = paid | {payment_of(str(lot.payment)) for _, lot in lots}
     records = store.load(practice_id, Wanted(payments=tuple(sorted(named)))).payments if named else {}
     client_id = place.split("/")[1]
     for payment_id, record in records.items():
@@ -154,7 +155,7 @@ def _unfollowed(store: Store, practice_id: str, packages: list[Entry], read: _Re
         recurring = record.subscription if any(g.lot.subscription for g in record.grants) else None
         if recurring and not store.load(practice_id, Wanted(subscription=recurring)).subscription.version:
             yield Breach(RECORDED, where, f"the subscription {recurring} has no record")
-        held = {kind for kind, lot in lots if str(lot.payment).split("/")[0] == payment_id}
+        held = {kind for kind, lot in lots if payment_of(str(lot.payment)) == payment_id}
         known_to = {h.appointment_type for h in record.holders if h.client_id == client_id}
         for kind in sorted(held - known_to):
             yield Breach(RECORDED, f"{place}/{kind} {payment_id}", "the payment does not know that it has credits here")

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from client_credits.domain.entries import Act, CauseKind, Change, Entry, EntryKind, Posting
 from client_credits.domain.ids import derived_id
+from client_credits.domain.payments import payment_key
 from client_credits.domain.refunding import PaidGrant, Taken
 from client_credits.domain.settling import as_payer
 from client_credits.domain.taking import taken_from
@@ -33,11 +34,6 @@ class Family:
     spent: int
     lots: frozenset[str]
     withheld: int = 0
-
-
-def payment_key(payment_id: str, line_id: str) -> str:
-    """How lots, debts and marks name the payment line they come from."""
-    return f"{payment_id}/{line_id}"
 
 
 def family(payment_id: str, grant: PaidGrant, entries: Iterable[Entry]) -> Family:

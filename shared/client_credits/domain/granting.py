@@ -14,7 +14,7 @@ from client_credits.domain.entries import Act, Change, EntryKind, Posting
 from client_credits.domain.errors import LimitReached
 from client_credits.domain.expiry import expires_at
 from client_credits.domain.ids import derived_id
-from client_credits.domain.payments import Payment, PaymentKind, PaymentLine
+from client_credits.domain.payments import Payment, PaymentKind, PaymentLine, payment_key
 from client_credits.domain.rolling import begins_with, ends_corrected, rollover_of, with_cycle
 from client_credits.domain.settings import Settings
 from client_credits.domain.settling import settle
@@ -207,7 +207,7 @@ def lot_for(wallet: Wallet, amount: int, line: LineDecision, payment: Payment, a
         source=source,
         priority=PRIORITY.get(source, DEFAULT_PRIORITY),
         package_id=package.package_id,
-        payment=f"{payment.payment_id}/{line.line.line_id}",
+        payment=payment_key(payment.payment_id, line.line.line_id),
         subscription=subscription,
         value=Value(line.line.amount, line.line.currency, sum(package.credits.values()) * times),
         rollover=_rollover(wallet, subscription, package, line.line, begins),

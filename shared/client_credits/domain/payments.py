@@ -10,6 +10,16 @@ from enum import StrEnum
 OWN_ACCOUNT = "own"  # the account of Stripe's of events that name none: the practice's own
 
 
+def payment_key(payment_id: str, line_id: str) -> str:
+    """How lots, debts and marks name the payment line they come from."""
+    return f"{payment_id}/{line_id}"
+
+
+def payment_of(key: str) -> str:
+    """The payment whose line a key names; line ids hold no slash."""
+    return key.rsplit("/", 1)[0]
+
+
 class PaymentKind(StrEnum):
     """Why the money came in."""
 

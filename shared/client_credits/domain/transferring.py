@@ -10,6 +10,7 @@ from client_credits.domain.entries import Act, Change, EntryKind, Posting
 from client_credits.domain.errors import InsufficientCredits
 from client_credits.domain.granting import check_bounds
 from client_credits.domain.ids import derived_id
+from client_credits.domain.payments import payment_of
 from client_credits.domain.settings import Settings
 from client_credits.domain.settling import settle
 from client_credits.domain.wallet import Lot, Mark, Wallet, available, take
@@ -65,4 +66,4 @@ def _mark_also(giver: Wallet, receiver: Wallet, lot: Lot) -> Mark:
 def payments_moved(before: Change, giver: Change) -> list[str]:
     """The payments whose credits a transfer moved, given the giver's settled wallet before it and its change."""
     moved = {p.lot_id for e in giver.entries if e.kind is EntryKind.TRANSFERRED_OUT for p in e.postings}
-    return sorted({lot.payment.split("/")[0] for lot in before.wallet.lots if lot.lot_id in moved and lot.payment})
+    return sorted({payment_of(lot.payment) for lot in before.wallet.lots if lot.lot_id in moved and lot.payment})

@@ -22,9 +22,9 @@ from client_credits.domain.booking import (
 from client_credits.domain.deciding import Reason
 from client_credits.domain.entries import Act, Actor, Cause, CauseKind, Change, Entry
 from client_credits.domain.errors import NotFound
+from client_credits.domain.payments import payment_of
 from client_credits.domain.records import Client
 from client_credits.domain.settling import instant_text
-from client_credits.operations import following
 from client_credits.operations.committing import (
     once,
     own_repayments,
@@ -97,8 +97,12 @@ def cancel(store: Store, practice_id: str, event: Cancelled, now: datetime, acto
         return _commit(store, practice_id, booking, [change], loaded, act)
 
     outcome = once(lambda: attempt(event.client_id, event.appointment_type or ""))
-    for key in outcome.booking.follow:  # by a repeat, too: the first may have died in between
-        following.follow(store, practice_id, key.split("/")[0], now, returned_at=event.occurred_at)
+    if outcome.booking.follow:  # by a repeat, too: the first may have died in between
+        # Few cancellations touch a refunded payment; every cold start would pay for what they need.
+        from client_credits.operations.following import follow  # noqa: PLC0415
+
+        for key in outcome.booking.follow:
+            follow(store, practice_id, payment_of(key), now, returned_at=event.occurred_at)
     return outcome
 
 

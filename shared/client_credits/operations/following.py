@@ -8,11 +8,10 @@ between the steps, or in the middle of either, is completed by the redelivery.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 
-from client_credits.domain.clawing import Books, Pair, claw, family, payment_key, refreeze
+from client_credits.domain.clawing import Books, Pair, claw, family, refreeze
 from client_credits.domain.entries import Act, Actor, Cause, CauseKind, Change, Entry
-from client_credits.domain.payments import MoneyBack, PaymentMade
+from client_credits.domain.payments import MoneyBack, PaymentMade, payment_key
 from client_credits.domain.records import EntryRef, Operation
 from client_credits.domain.refunding import (
     Money,
@@ -146,10 +145,40 @@ def follow(
     and unfreezes last, so that nothing is spent in between. Raises Busy under contention. Safe to
     repeat: then there is nothing left to write.
     """
-    entries: list[Entry] = []
-    for step in (_freeze_more, _claw, _freeze_exactly):
-        entries += once(partial(_step, store, practice_id, payment_id, now, returned_at, step))
-    return entries
+    record = store.load(practice_id, Wanted(payments=(payment_id,))).payments[payment_id]
+    if not record.grants:
+        return []
+    steps = (_freeze_more, _claw, _freeze_exactly) if record.disputes else (_claw,)
+    return [
+        entry for step in steps for entry in _carried_out(store, practice_id, record, _When(now, returned_at), step)
+    ]
+
+
+def _carried_out(store: Store, practice_id: str, known: PaymentRecord, when: "_When", step: "Step") -> list[Entry]:
+    """One step, decided anew on conflict, and when somebody was given some of the credits meanwhile."""
+    holders = known.holders
+
+    def attempt() -> list[Entry]:
+        nonlocal holders
+        pairs = tuple((holder.client_id, holder.appointment_type) for holder in holders)
+        clients = tuple(dict.fromkeys(client_id for client_id, _ in pairs))
+        loaded = store.load(practice_id, Wanted(payments=(known.payment_id,), also=pairs, others=clients))
+        record = loaded.payments[known.payment_id]
+        if record.holders != holders:
+            holders = record.holders
+            return attempt()
+        before = settled_all(store, loaded, pairs, when.now, room_for(len(pairs)))
+        return _step(store, practice_id, _View(record, loaded, before, when), step)
+
+    return once(attempt)
+
+
+@dataclass(frozen=True, slots=True)
+class _When:
+    """When we decide, and when credits came back, where that is what is followed."""
+
+    now: datetime
+    returned_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,39 +188,25 @@ class _View:
     record: PaymentRecord
     loaded: Loaded
     changes: dict[Pair, Change]
-    now: datetime
-    returned_at: datetime | None
+    when: _When
 
 
 Step = Callable[[Store, _View], tuple[PaymentRecord, dict[Pair, Change], Act]]
 
 
-def _step(
-    store: Store, practice_id: str, payment_id: str, now: datetime, returned_at: datetime | None, step: Step
-) -> list[Entry]:
-    record = store.load(practice_id, Wanted(payments=(payment_id,))).payments[payment_id]
-    if not record.grants:
-        return []
-    pairs = tuple((holder.client_id, holder.appointment_type) for holder in record.holders)
-    clients = tuple(dict.fromkeys(client_id for client_id, _ in pairs))
-    loaded = store.load(practice_id, Wanted(payments=(payment_id,), also=pairs, others=clients))
-    room = room_for(len(pairs))
-    before = settled_all(store, loaded, pairs, now, room)
-    view = _View(loaded.payments[payment_id], loaded, before, now, returned_at)
-    if {(h.client_id, h.appointment_type) for h in view.record.holders} != set(pairs):
-        return _step(store, practice_id, payment_id, now, returned_at, step)  # somebody was given some of it meanwhile
+def _step(store: Store, practice_id: str, view: _View, step: Step) -> list[Entry]:
     record, changes, act = step(store, view)
-    own = [e for pair in pairs for e in changes[pair].entries if e.source_id == act.source_id]
-    touched = [pair for pair in pairs if changes[pair] is not before[pair]]
+    own = [e for change in changes.values() for e in change.entries if e.source_id == act.source_id]
+    touched = [pair for pair in changes if changes[pair] is not view.changes[pair]]
     if not touched and record == view.record:
         return []
     items = [writes.payment(practice_id, record)]
     if own:
         items.append(writes.operation(practice_id, _done(act, own)))
     for pair in touched:
-        settings = loaded.settings_of(pair[0])
-        change = settle(changes[pair], now, settings, act, limit=room)
-        items += wallet_writes(store, [change], now, settings)
+        settings = view.loaded.settings_of(pair[0])
+        change = settle(changes[pair], act.now, settings, act, limit=room_for(len(changes)))
+        items += wallet_writes(store, [change], act.now, settings)
     store.commit(items)
     return own
 
@@ -260,7 +275,8 @@ def _named(record: PaymentRecord, verb: str, view: _View) -> tuple[Act, PaymentR
 
     What follows from the same news again, when credits return later, is numbered by the record's version.
     """
-    now, paid_at = view.now, record.paid_at or view.now
+    now = view.when.now
+    paid_at = record.paid_at or now
     told = [(paid_at, f"{record.payment_id}/{standing}") for standing in record.standing] + record.news
     new = [(at, what) for at, what in told if f"{verb}/{what}" not in record.followed]
     at, what = (new or told or [(paid_at, record.payment_id)])[-1]
@@ -268,7 +284,7 @@ def _named(record: PaymentRecord, verb: str, view: _View) -> tuple[Act, PaymentR
     if new:
         record = replace(record, followed=(*record.followed, source_id))
     else:
-        source_id, at = f"{source_id}/{record.version}", view.returned_at or now
+        source_id, at = f"{source_id}/{record.version}", view.when.returned_at or now
     return Act(source_id, _cause(record, what.split("/")[0]), STRIPE, min(max(at, paid_at), now), now), record
 
 

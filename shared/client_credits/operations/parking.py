@@ -58,6 +58,11 @@ def id_of(payment: Payment) -> str:
     return derived_id("prk", payment.account, payment.mode, payment.payment_id)
 
 
+def id_of_event(about: str) -> str:
+    """The id under which an event is parked that no payment could be made of, by its payment's id or its own."""
+    return derived_id("prk", about)
+
+
 def _of_payment(payment: Payment, reason: str, now: datetime) -> Parked:
     return Parked(
         parked_id=id_of(payment),
@@ -75,7 +80,7 @@ def _of_payment(payment: Payment, reason: str, now: datetime) -> Parked:
 def park_event(store: Store, practice_id: str, fact: Unsupported, raw: str, now: datetime) -> None:
     """Parks an event no payment could be made of; its body is kept 30 days."""
     record = Parked(
-        parked_id=derived_id("prk", fact.payment_id or fact.event_id),
+        parked_id=id_of_event(fact.payment_id or fact.event_id),
         reason=fact.reason,
         event_id=fact.event_id,
         received_at=now,

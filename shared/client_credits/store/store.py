@@ -5,7 +5,7 @@ which is read again whenever the settings item, read every time, names another v
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -348,7 +348,7 @@ def wallet_of(practice_id: str, client_id: str, appointment_type: str, items: di
     if item is None:
         return Wallet(practice_id, client_id, appointment_type)
     body = codec.from_json(writes.WalletBody, item["body"])
-    held = {each.name: getattr(body, each.name) for each in fields(body)}
+    held = {name: getattr(body, name) for name in writes.WALLET_BODY}
     return Wallet(practice_id, client_id, appointment_type, version=item["version"], **held)
 
 

@@ -69,8 +69,11 @@ def _put_version(key: Key, seen: int, attributes: dict[str, str | int | None]) -
     return write
 
 
+WALLET_BODY = tuple(each.name for each in fields(WalletBody))
+
+
 def _wallet_body(of: Wallet) -> WalletBody:
-    return WalletBody(**{each.name: getattr(of, each.name) for each in fields(WalletBody)})
+    return WalletBody(**{name: getattr(of, name) for name in WALLET_BODY})
 
 
 def wallet(after: Wallet, due_at: datetime | None) -> Write:
