@@ -91,7 +91,7 @@ def test_the_layer_holds_what_runs_and_not_what_serves_this_machine() -> None:
     bucket = Bucket()
     package(TEMPLATE, bucket.put)
     names = bucket.names("SharedLayer")
-    assert "python/client_credits/config.py" in names
+    assert "python/client_credits/aws/config.py" in names
     assert not [
         name for name in names if name.startswith(("python/client_credits/local/", "python/client_credits/cli/"))
     ]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from client_credits import config
+from client_credits.aws import config
 from client_credits.local.stack import local_parameters
 from client_credits.local.tokens import TokenIssuer
 from tests.infra.transformed import MONITORING, ROOT, TEMPLATE, monitoring, resources, transformed
