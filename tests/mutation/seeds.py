@@ -7,6 +7,7 @@ and the text is gone, the seed is to be moved along, never dropped: the test fai
 from dataclasses import dataclass
 
 UNIT, HISTORIES = "tests/unit", "tests/property/test_store_histories.py"
+LATENESS = "tests/integration/test_memory_table_lateness.py"
 MONEY_BACK, PLANS = f"{UNIT}/test_money_back.py", f"{UNIT}/test_plan_changes.py"
 
 
@@ -124,6 +125,21 @@ SEEDS = (
         "day + timedelta(days=1), time.min",
         "day + timedelta(days=2), time.min",
         f"{UNIT}/test_expiry.py",
+    ),
+    # -- what is read
+    Seed(
+        "a decision rests on reads that may be late",
+        "store/table.py",
+        '"Keys": [_key(key) for key in keys], "ConsistentRead": True',
+        '"Keys": [_key(key) for key in keys], "ConsistentRead": False',
+        LATENESS,
+    ),
+    Seed(
+        "a history is read that may be late",
+        "store/table.py",
+        '            "ConsistentRead": True,\n',
+        '            "ConsistentRead": False,\n',
+        LATENESS,
     ),
     # -- what is stored
     Seed(
