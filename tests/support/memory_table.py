@@ -83,7 +83,9 @@ class MemoryDynamoDB:
 
     def _holds(self, key: tuple[str, str], body: dict[str, Any]) -> bool:
         item, values = self.items.get(key), body.get("ExpressionAttributeValues", {})
-        match body["ConditionExpression"]:
+        match body.get("ConditionExpression"):
+            case None:
+                return True
             case "attribute_not_exists(pk)":
                 return item is None
             case "version = :seen":
