@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from client_credits.deploying.deploy import deploy, upload_package
+from client_credits.deploying.errors import DeploymentFailed
 from client_credits.local.aws import client
 from client_credits.local.emulator import Emulator
 from client_credits.local.stack import local_parameters
@@ -145,3 +146,8 @@ def test_a_stack_takes_a_restored_table_in_place_of_its_own_which_is_kept(deploy
     )
     assert [each["EventSourceArn"] for each in mappings["EventSourceMappings"]] == [arn]
     assert {own, restored} <= set(tables.list_tables()["TableNames"])
+
+
+def test_an_existing_table_without_its_stream_is_refused(deployment: Deployment) -> None:
+    with pytest.raises(DeploymentFailed, match="ExistingTableStreamArn"):
+        deployment.deploy(ExistingTableName="restored")

@@ -31,13 +31,18 @@ class CloudFormation:
         self.current, self.reason = current, reason
         self.sent: dict[str, Any] = {}
         self.executed = False
+        self.status = "UPDATE_COMPLETE"
+        self.events: dict[str, list[dict[str, str]]] = {}
+
+    def describe_stack_events(self, StackName: str) -> dict[str, Any]:
+        return {"StackEvents": self.events[StackName]}
 
     def describe_stacks(self, StackName: str) -> dict[str, Any]:
         if self.current is None and not self.executed:
             raise ClientError({"Error": {"Code": "ValidationError", "Message": "does not exist"}}, "DescribeStacks")
         given = [{"ParameterKey": key, "ParameterValue": value} for key, value in (self.current or {}).items()]
         outputs = [{"OutputKey": "ApiId", "OutputValue": "a1"}]
-        return {"Stacks": [{"StackStatus": "UPDATE_COMPLETE", "Parameters": given, "Outputs": outputs}]}
+        return {"Stacks": [{"StackStatus": self.status, "Parameters": given, "Outputs": outputs}]}
 
     def get_template_summary(self, TemplateURL: str) -> dict[str, Any]:
         return {
@@ -133,4 +138,26 @@ def test_a_change_set_without_changes_means_done() -> None:
 def test_a_change_set_that_failed_for_another_reason_is_told() -> None:
     cloudformation = CloudFormation({"TokenIssuer": "a"}, "Transform failed: no such property")
     with pytest.raises(DeploymentFailed, match="no such property"):
+        deploy(cloudformation, "stack", "url", {}, keep_previous=True)
+
+
+def failed(logical_id: str, reason: str, kind: str = "AWS::SQS::Queue", physical_id: str = "") -> dict[str, str]:
+    stack = {"StackId": "arn:root", "ResourceType": kind, "PhysicalResourceId": physical_id}
+    return stack | {"LogicalResourceId": logical_id, "ResourceStatus": "CREATE_FAILED", "ResourceStatusReason": reason}
+
+
+def test_a_failure_inside_a_nested_stack_is_told_with_its_own_reason() -> None:
+    stack = "AWS::CloudFormation::Stack"
+    events = {
+        "stack": [
+            failed("stack", "failed: [Sweep]", stack, "arn:root"),
+            failed("Sweep", "was not created", stack, "n"),
+        ],
+        "n": [failed("SweepQueue", "no such property")],
+    }
+    cloudformation = CloudFormation({"TokenIssuer": "a"})
+    cloudformation.status, cloudformation.events = "ROLLBACK_COMPLETE", events
+    with pytest.raises(
+        DeploymentFailed, match=r"ROLLBACK_COMPLETE: stack: failed: \[Sweep\]; SweepQueue: no such prop"
+    ):
         deploy(cloudformation, "stack", "url", {}, keep_previous=True)

@@ -127,12 +127,17 @@ def _wait_until_done(cloudformation: Any, stack_name: str, deadline: float, poll
         if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
             return
         if not status.endswith("_IN_PROGRESS"):
-            raise DeploymentFailed(f"{stack_name} ended as {status}: {_reasons(cloudformation, stack_name)}")
+            raise DeploymentFailed(f"{stack_name} ended as {status}: {'; '.join(_reasons(cloudformation, stack_name))}")
         time.sleep(poll_seconds)
     raise DeploymentFailed(f"{stack_name} was not deployed in time.")
 
 
-def _reasons(cloudformation: Any, stack_name: str) -> str:
+def _reasons(cloudformation: Any, stack_name: str) -> list[str]:
+    """Why the newest few resources failed; of a nested stack its own resources, which say more than it does."""
     events = cloudformation.describe_stack_events(StackName=stack_name)["StackEvents"]
-    failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
-    return "; ".join(f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}" for event in failed[:5])
+    reasons: list[str] = []
+    for event in [each for each in events if each["ResourceStatus"].endswith("_FAILED")][:5]:
+        stack = event.get("PhysicalResourceId", "") if event["ResourceType"] == "AWS::CloudFormation::Stack" else ""
+        own = [f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}"]
+        reasons += (_reasons(cloudformation, stack) if stack not in ("", event["StackId"]) else []) or own
+    return reasons
