@@ -29,12 +29,12 @@ class Start:
     never: frozenset[str]
 
 
-BATCH = "app._config(); import client_credits.runtime as r; r.store_on('credits')"
+BATCH = "app._config(); import client_credits.aws.worker as r; r.store_on('credits')"
 NO_LIBRARIES = frozenset({"boto3", "stripe", "pydantic", "aws_lambda_powertools"})
 STARTS_OF = [
     Start(
         "stripe_webhook",
-        "app._settings(); app.Queues(); import client_credits.aws_calls as a; a._transport()",
+        "app._settings(); app.Queues(); import client_credits.aws.direct_calls as a; a._transport()",
         0.7,
         NO_LIBRARIES | {"jwt", "cryptography"},
     ),

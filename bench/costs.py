@@ -13,13 +13,15 @@ from typing import Any
 from tests.support.counting import Meter, Usage
 
 from bench.practice import DAY, NOW, TYPE, TYPES, P, booked, cancelled, described_anew, known, payment
-from client_credits.domain.deciding import Session
-from client_credits.domain.entries import Actor
-from client_credits.operations.answers import credits_of, history, may_book, may_book_each_type
-from client_credits.operations.bookings import book, cancel
-from client_credits.operations.editing import adjust, transfer
-from client_credits.operations.keyed import Keyed
-from client_credits.operations.payments import apply_payment
+from client_credits.domain.bookings.deciding import Session
+from client_credits.domain.ledger.entries import Actor
+from client_credits.operations.bookings.spending import book, cancel
+from client_credits.operations.payments.lines import apply_payment
+from client_credits.operations.queries.credits import credits_of
+from client_credits.operations.queries.eligibility import may_book, may_book_each_type
+from client_credits.operations.queries.history import history
+from client_credits.operations.staff.editing import adjust, transfer
+from client_credits.operations.staff.idempotent import Keyed
 from client_credits.store import writes
 from client_credits.store.store import Store
 from client_credits.store.table import Table

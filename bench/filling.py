@@ -18,11 +18,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bench.practice import NOW, TYPE, P, known, payment
-from client_credits.domain.entries import Act, Actor, Cause, CauseKind, untouched
-from client_credits.domain.granting import add_lot
-from client_credits.domain.records import EntryRef, Operation
-from client_credits.domain.settings import Settings
-from client_credits.domain.wallet import Lot, LotSource, Value, Wallet
+from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, untouched
+from client_credits.domain.ledger.operation import EntryRef, Operation
+from client_credits.domain.ledger.wallet import Lot, LotSource, Value, Wallet
+from client_credits.domain.payments.granting import add_lot
+from client_credits.domain.practice.settings import Settings
 from client_credits.store import writes
 from client_credits.store.table import Write
 

@@ -19,8 +19,8 @@ from tests.support.engines import Engine
 
 from bench import handlers
 from bench.practice import NOW, P, found, known, payment
-from client_credits.operations.payments import apply_payment
-from client_credits.runtime import store_on
+from client_credits.aws.worker import store_on
+from client_credits.operations.payments.lines import apply_payment
 from client_credits.store import writes
 from client_credits.store.store import Store
 from client_credits.store.table import Table

@@ -16,7 +16,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bench.practice import NOW, TYPE, P, price
-from client_credits import samples
+from client_credits.samples import events as samples
 
 FUNCTIONS = Path(__file__).resolve().parents[1] / "functions"
 ISSUER, AUDIENCE = "https://issuer.bench/", "client-credits"

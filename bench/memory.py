@@ -13,7 +13,7 @@ from bench import handlers
 from bench.children import run_child
 from bench.layer import functions, layer
 from bench.practice import NOW, P, found, known, payment
-from client_credits.operations.payments import apply_payment
+from client_credits.operations.payments.lines import apply_payment
 from client_credits.store import writes
 from client_credits.store.store import Store
 

@@ -3,13 +3,14 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from client_credits.domain.booking import Cancelled, CancelledBy, Created
-from client_credits.domain.catalogue import AppointmentType, Catalogue, Expiry, ExpiryKind, Package
-from client_credits.domain.deciding import Session
-from client_credits.domain.payments import Payment, PaymentKind, PaymentLine
-from client_credits.domain.records import Account, Client
+from client_credits.domain.bookings.booking import Cancelled, CancelledBy, Created
+from client_credits.domain.bookings.deciding import Session
+from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
+from client_credits.domain.practice.catalogue import AppointmentType, Catalogue, Expiry, ExpiryKind, Package
+from client_credits.domain.practice.records import Account, Client
 from client_credits.store import writes
-from client_credits.store.store import Store, Wanted
+from client_credits.store.records import Wanted
+from client_credits.store.store import Store
 
 P = "riverside-clinic"
 NOW = datetime.now(UTC).replace(microsecond=0)

@@ -8,7 +8,7 @@ from typing import Any
 from tests.support.counting import Meter
 
 from bench.practice import DAY, NOW, TYPE, P
-from client_credits.domain.wallet import Lot, LotSource, Wallet
+from client_credits.domain.ledger.wallet import Lot, LotSource, Wallet
 from client_credits.operations.sweeping import shards, sweep_shard
 from client_credits.store import writes
 from client_credits.store.store import Store

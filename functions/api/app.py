@@ -4,13 +4,13 @@ import json
 from functools import cache
 from typing import Any
 
-from client_credits.clients import client
-from client_credits.config import ApiConfig
+from client_credits.aws.clients import client
+from client_credits.aws.config import ApiConfig
+from client_credits.aws.secrets import cursor_key, parameter_reader
+from client_credits.aws.worker import store_on, utc_now
 from client_credits.http.front import Front, build, log, path_of, refusal
+from client_credits.http.identity import Authenticator, ClaimNames
 from client_credits.http.openapi import document
-from client_credits.identity import Authenticator, ClaimNames
-from client_credits.runtime import store_on, utc_now
-from client_credits.secrets import cursor_key, parameter_reader
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -7,22 +7,22 @@ fails comes back. The rest of the batch goes on either way. Repeats are safe.
 from functools import cache
 from typing import Any
 
-from client_credits.batches import Message, work_off
-from client_credits.booking_events import (
+from client_credits.aws.batches import Message, work_off
+from client_credits.aws.clients import client
+from client_credits.aws.config import BookingsConfig
+from client_credits.aws.logs import count, logger
+from client_credits.aws.worker import store_on, utc_now
+from client_credits.booking_systems.events import (
     BookingEvent,
     BookingEventKind,
     MalformedBooking,
     read_booking_event,
 )
-from client_credits.clients import client
-from client_credits.config import BookingsConfig
-from client_credits.domain.booking import Cancelled, CancelledBy, Created
-from client_credits.domain.deciding import Session
+from client_credits.domain.bookings.booking import Cancelled, CancelledBy, Created
+from client_credits.domain.bookings.deciding import Session
 from client_credits.domain.errors import NotFound
-from client_credits.observability import count, logger
-from client_credits.operations import bookings
-from client_credits.operations.bookings import BookingOutcome
-from client_credits.runtime import store_on, utc_now
+from client_credits.operations.bookings import spending as bookings
+from client_credits.operations.bookings.spending import BookingOutcome
 
 log = logger("bookings")
 

@@ -13,10 +13,10 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from client_credits.clients import client
-from client_credits.config import PublishConfig
-from client_credits.observability import count, logger
-from client_credits.published import events_of
+from client_credits.aws.clients import client
+from client_credits.aws.config import PublishConfig
+from client_credits.aws.logs import count, logger
+from client_credits.publishing.events import events_of
 from client_credits.store.codec import from_attributes
 
 SOURCE = "credits"

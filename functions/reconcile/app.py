@@ -11,17 +11,17 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from client_credits import stripe_work
-from client_credits.clients import client
-from client_credits.config import ReconcileConfig
+from client_credits.aws.clients import client
+from client_credits.aws.config import ReconcileConfig
+from client_credits.aws.logs import count, logger
+from client_credits.aws.secrets import SecretsUnavailable, parameter_reader, practices_with_api_key, stripe_api_key
+from client_credits.aws.worker import store_on, utc_now
 from client_credits.domain.errors import Busy, NotFound
-from client_credits.domain.reconciliation import Reconciliation
-from client_credits.observability import count, logger
-from client_credits.reconciling import reconcile, window
-from client_credits.runtime import store_on, utc_now
-from client_credits.secrets import SecretsUnavailable, parameter_reader, practices_with_api_key, stripe_api_key
-from client_credits.stripe_api import StripeApi
-from client_credits.stripe_errors import StripeRefused, StripeUnavailable
+from client_credits.domain.payments.reconciliation import Reconciliation
+from client_credits.stripe import work as stripe_work
+from client_credits.stripe.api.errors import StripeRefused, StripeUnavailable
+from client_credits.stripe.api.queries import StripeApi
+from client_credits.stripe.reconciling import reconcile, window
 
 log = logger("reconcile")
 NAME = "daily"

@@ -12,16 +12,16 @@ import json
 from functools import cache, partial
 from typing import Any
 
-from client_credits import stripe_work
-from client_credits.batches import Message, work_off
-from client_credits.clients import client
-from client_credits.config import StripeEventsConfig
+from client_credits.aws.batches import Message, work_off
+from client_credits.aws.clients import client
+from client_credits.aws.config import StripeEventsConfig
+from client_credits.aws.logs import count, logger
+from client_credits.aws.secrets import parameter_reader, stripe_api_key
+from client_credits.aws.worker import store_on, utc_now
 from client_credits.domain.ids import is_id
-from client_credits.observability import count, logger
-from client_credits.runtime import store_on, utc_now
-from client_credits.secrets import parameter_reader, stripe_api_key
-from client_credits.stripe_api import StripeApi
-from client_credits.stripe_errors import StripeUnavailable
+from client_credits.stripe import work as stripe_work
+from client_credits.stripe.api.errors import StripeUnavailable
+from client_credits.stripe.api.queries import StripeApi
 
 log = logger("stripe_events")
 

@@ -16,14 +16,15 @@ from typing import Any, NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from client_credits import strict_json, stripe_signature
-from client_credits.aws_calls import Parameters, Queues
-from client_credits.config import ConfigError, StripeWebhookConfig
+from client_credits.aws.config import ConfigError, StripeWebhookConfig
+from client_credits.aws.direct_calls import Parameters, Queues
+from client_credits.aws.logs import logger
+from client_credits.aws.secrets import SecretsUnavailable, StripeSecrets, parameter_reader
 from client_credits.domain.ids import is_id
-from client_credits.observability import logger
-from client_credits.problems import problem
-from client_credits.secrets import SecretsUnavailable, StripeSecrets, parameter_reader
-from client_credits.stripe_signature import BadSignature, Fault
+from client_credits.http import strict_json
+from client_credits.http.problems import problem
+from client_credits.stripe import signature as stripe_signature
+from client_credits.stripe.signature import BadSignature, Fault
 
 MAX_BODY_BYTES = 256_000
 MAX_MESSAGE_BYTES = 261_000  # what a queue of 256 KiB takes, the two attributes aside

@@ -8,12 +8,12 @@ import json
 from functools import cache
 from typing import Any
 
-from client_credits.batches import Message, work_off
-from client_credits.clients import client
-from client_credits.config import SweepConfig
-from client_credits.observability import count, logger
+from client_credits.aws.batches import Message, work_off
+from client_credits.aws.clients import client
+from client_credits.aws.config import SweepConfig
+from client_credits.aws.logs import count, logger
+from client_credits.aws.worker import store_on, utc_now
 from client_credits.operations.sweeping import shards, sweep_shard
-from client_credits.runtime import store_on, utc_now
 
 log = logger("sweep")
 SEND_BATCH = 10

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from client_credits import samples, stripe_signature
 from client_credits.local.stack import Stack
+from client_credits.samples import events as samples
+from client_credits.stripe import signature as stripe_signature
 
 VISIBLE_WITHIN_SECONDS = 10  # what is promised for anything an event causes
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))

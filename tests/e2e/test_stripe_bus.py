@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from client_credits import samples
 from client_credits.local.practice import PRACTICE_ID
 from client_credits.local.stack import STACK_NAME, running_stack
+from client_credits.samples import events as samples
 from tests.e2e.story import VISIBLE_WITHIN_SECONDS, Practice, listening, until
 from tests.infra.checkout import free_port
 

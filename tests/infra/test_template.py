@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from client_credits import config
+from client_credits.aws import config
 from client_credits.local.stack import local_parameters
 from client_credits.local.tokens import TokenIssuer
 from tests.infra.transformed import ROOT, TEMPLATE, TEMPLATES, declared, nested, resources, templates, transformed

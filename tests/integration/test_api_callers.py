@@ -14,7 +14,7 @@ from tests.support.engines import Engine
 from tests.support.stock import booked, catalogue, client, furnished, package, paid, put, read
 
 from client_credits.http.access import ROUTES
-from client_credits.operations import practices
+from client_credits.operations.staff import practices
 
 AT = int(NOW.timestamp())
 PATCH_RESTORE = {"restore_on_cancel": True}

@@ -21,8 +21,8 @@ from tests.support.stock import (
     read,
 )
 
-from client_credits.domain.catalogue import Package
-from client_credits.domain.records import Account
+from client_credits.domain.practice.catalogue import Package
+from client_credits.domain.practice.records import Account
 from client_credits.store import writes
 from client_credits.store.codec import to_json
 

@@ -22,9 +22,9 @@ from tests.support.stock import (
     read,
 )
 
-from client_credits.domain.payments import CustomerLink
-from client_credits.domain.records import Client
-from client_credits.operations.linking import apply_link
+from client_credits.domain.payments.facts import CustomerLink
+from client_credits.domain.practice.records import Client
+from client_credits.operations.payments.linking import apply_link
 from client_credits.store import keys, writes
 
 ANNA = {

@@ -23,7 +23,7 @@ from tests.support.stock import (
     read,
 )
 
-from client_credits.domain.booking import CancelledBy
+from client_credits.domain.bookings.booking import CancelledBy
 from client_credits.operations.sweeping import settle_one, shards, sweep_shard
 
 CREDITS = "/v1/clients/c1/credits"

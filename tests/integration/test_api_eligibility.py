@@ -21,9 +21,9 @@ from tests.support.stock import (
     read,
 )
 
-from client_credits.domain.booking import BookingState
+from client_credits.domain.bookings.booking import BookingState
 from client_credits.store import writes
-from client_credits.store.store import Wanted
+from client_credits.store.records import Wanted
 
 
 def instant(at: datetime) -> str:

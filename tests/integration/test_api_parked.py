@@ -20,8 +20,9 @@ from tests.support.stock import (
     read,
 )
 
-from client_credits.domain.payments import Unsupported
-from client_credits.operations import parking, payments
+from client_credits.domain.payments.facts import Unsupported
+from client_credits.operations.payments import lines as payments
+from client_credits.operations.payments import parking
 
 PARKED = "/v1/parked"
 

@@ -22,7 +22,7 @@ from tests.support.stock import (
     read,
 )
 
-from client_credits.domain.booking import BookingState, CancelledBy
+from client_credits.domain.bookings.booking import BookingState, CancelledBy
 
 # product.md's table, as far as this release acts on it.
 DEFAULTS: dict[str, Any] = {

@@ -9,7 +9,7 @@ from moto import mock_aws
 from tests.support.cli import credits
 from tests.support.table import create_table
 
-from client_credits import secrets
+from client_credits.aws import secrets
 
 OUTPUTS = {
     "ApiUrl": "https://abc.execute-api.eu-central-1.amazonaws.com",

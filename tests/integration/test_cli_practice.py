@@ -10,8 +10,9 @@ from botocore.exceptions import ClientError
 from tests.support.builders import NOW
 from tests.support.cli import PREFIX, Stack, moto_stack
 
-from client_credits import secrets, stripe_work
-from client_credits.store.store import Wanted
+from client_credits.aws import secrets
+from client_credits.store.records import Wanted
+from client_credits.stripe import work as stripe_work
 
 GIVEN = "whsec_fromStripe123"
 

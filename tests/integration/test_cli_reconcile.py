@@ -10,9 +10,9 @@ from tests.support.builders import NOW, a_catalogue, a_package
 from tests.support.cli import PREFIX, Stack, moto_stack
 from tests.support.stripe_server import LIVE_KEY, TEST_KEY, Fault, StripeServer, an_invoice, stripe_server
 
-from client_credits import secrets
-from client_credits.domain.records import Account
-from client_credits.operations import linking
+from client_credits.aws import secrets
+from client_credits.domain.practice.records import Account
+from client_credits.operations.payments import linking
 from client_credits.store import writes
 from client_credits.store.store import Store
 

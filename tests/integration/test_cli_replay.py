@@ -12,14 +12,15 @@ from tests.support.builders import NOW, a_package, a_payment
 from tests.support.cli import Stack, moto_stack
 from tests.support.stripe_server import TEST_KEY, Fault, stripe_server
 
-from client_credits.cli import replaying
-from client_credits.domain.catalogue import AppointmentType
+from client_credits.aws.secrets import api_key_name
+from client_credits.cli import replay_queues as replaying
 from client_credits.domain.ids import derived_id
-from client_credits.domain.payments import Unsupported
-from client_credits.operations import parking, practices, resolving
-from client_credits.operations.payments import apply_payment
-from client_credits.secrets import api_key_name
-from client_credits.store.store import Wanted
+from client_credits.domain.payments.facts import Unsupported
+from client_credits.domain.practice.catalogue import AppointmentType
+from client_credits.operations.payments import parking, resolving
+from client_credits.operations.payments.lines import apply_payment
+from client_credits.operations.staff import practices
+from client_credits.store.records import Wanted
 
 ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/credits/stream/2026-11-22T00:00:00.000"
 KINDS = ("stripe", "bookings", "sweep", "publish", "parked")

@@ -18,12 +18,12 @@ from tests.support.cli import Ran, Stack, credits, moto_stack
 from tests.support.memory_table import memory_store
 from tests.support.story_practice import book
 
-from client_credits import stripe_signature
 from client_credits.local.tokens import TokenIssuer
-from client_credits.stories import STORIES
-from client_credits.story_telling import ASSESSMENT, SESSION
-from client_credits.stripe_sandbox import VERSIONS
-from client_credits.stripe_work import handle
+from client_credits.samples.stories import STORIES
+from client_credits.samples.storyteller import ASSESSMENT, SESSION
+from client_credits.samples.stripe_account.checkout import VERSIONS
+from client_credits.stripe import signature as stripe_signature
+from client_credits.stripe.work import handle
 
 SECRET = "whsec_ofPractice1"
 

@@ -8,9 +8,10 @@ import pytest
 from tests.support.builders import NOW, a_package, a_payment
 from tests.support.cli import Stack, moto_stack
 
-from client_credits.domain.catalogue import AppointmentType, Expiry, ExpiryKind
-from client_credits.operations import practices, sweeping
-from client_credits.operations.payments import apply_payment
+from client_credits.domain.practice.catalogue import AppointmentType, Expiry, ExpiryKind
+from client_credits.operations import sweeping
+from client_credits.operations.payments.lines import apply_payment
+from client_credits.operations.staff import practices
 
 LATER = (NOW + timedelta(days=31)).isoformat()
 

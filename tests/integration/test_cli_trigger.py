@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from tests.support.cli import Ran, Stack, credits, moto_stack
 
-from client_credits import samples, stripe_signature
-from client_credits.booking_events import read_booking_event
+from client_credits.booking_systems.events import read_booking_event
+from client_credits.samples import events as samples
+from client_credits.stripe import signature as stripe_signature
 
 SECRET = "whsec_ofPractice1"
 

@@ -10,10 +10,11 @@ import pytest
 from tests.support.builders import NOW, a_line, a_package, a_payment, cancelled, created
 from tests.support.cli import Stack, moto_stack
 
-from client_credits.domain.catalogue import AppointmentType
-from client_credits.domain.entries import Actor
-from client_credits.operations import bookings, practices
-from client_credits.operations.payments import apply_payment
+from client_credits.domain.ledger.entries import Actor
+from client_credits.domain.practice.catalogue import AppointmentType
+from client_credits.operations.bookings import spending as bookings
+from client_credits.operations.payments.lines import apply_payment
+from client_credits.operations.staff import practices
 
 CLIENTS = ("c1", "c2", "c3")
 STAFF = Actor("staff", "s1")

@@ -18,19 +18,20 @@ from tests.support.dumps import Record, broken_laws, dump
 from tests.support.engines import Engine
 from tests.support.fault_steps import STAFF, P, founded, holding, setting
 
-from client_credits.domain.booking import BookingState
-from client_credits.domain.deciding import Reason
+from client_credits.domain.bookings.booking import BookingState
+from client_credits.domain.bookings.deciding import Reason
 from client_credits.domain.errors import AlreadyMapped, Busy, InsufficientCredits, VersionConflict
-from client_credits.domain.records import Client
-from client_credits.domain.wallet import Wallet
-from client_credits.operations.bookings import book, cancel
-from client_credits.operations.editing import NewBalance, adjust, set_balances, transfer
-from client_credits.operations.keyed import Keyed
-from client_credits.operations.payments import apply_payment
-from client_credits.operations.practices import change_account_settings, change_client_settings, put_client
+from client_credits.domain.ledger.wallet import Wallet
+from client_credits.domain.practice.records import Client
+from client_credits.operations.bookings.spending import book, cancel
+from client_credits.operations.payments.lines import apply_payment
+from client_credits.operations.staff.editing import NewBalance, adjust, set_balances, transfer
+from client_credits.operations.staff.idempotent import Keyed
+from client_credits.operations.staff.practices import change_account_settings, change_client_settings, put_client
 from client_credits.operations.sweeping import settle_one, sweep_shard
 from client_credits.store import keys
-from client_credits.store.store import Store, Wanted
+from client_credits.store.records import Wanted
+from client_credits.store.store import Store
 from client_credits.store.table import Table, Write
 
 THREADS = 32

@@ -46,15 +46,17 @@ from tests.support.stripe_server import (
     stripe_server,
 )
 
-from client_credits import clients, stripe_work
+from client_credits.aws import clients
+from client_credits.aws.secrets import api_key_name
 from client_credits.domain.errors import AlreadyMapped, NotFound
-from client_credits.domain.records import Account, Client
-from client_credits.operations import linking, practices, resolving
-from client_credits.secrets import api_key_name
+from client_credits.domain.practice.records import Account, Client
+from client_credits.operations.payments import linking, resolving
+from client_credits.operations.staff import practices
 from client_credits.store import writes
-from client_credits.store.store import Wanted
-from client_credits.stripe_api import StripeApi
-from client_credits.stripe_events import HANDLED, IGNORED, translate
+from client_credits.store.records import Wanted
+from client_credits.stripe import work as stripe_work
+from client_credits.stripe.api.queries import StripeApi
+from client_credits.stripe.events.translate import HANDLED, IGNORED, translate
 
 __all__ = ["own_clients", "world"]
 pytestmark = pytest.mark.usefixtures("own_clients")
@@ -475,9 +477,9 @@ from moto import mock_aws
 with mock_aws():
     from tests.support.functions import CONTEXT, load, sqs_event, stripe_message
     from tests.support.table import create_table
-    from client_credits import clients
-    from client_credits.operations import practices
-    from client_credits.runtime import store_on, utc_now
+    from client_credits.aws import clients
+    from client_credits.operations.staff import practices
+    from client_credits.aws.worker import store_on, utc_now
     os.environ |= {{"TABLE_NAME": "credits", "STRIPE_MODE": "test", "SECRETS_PREFIX": "/x"}}
     create_table(clients.client("dynamodb"), "credits")
     practices.create_practice(store_on("credits"), "p1", utc_now())

@@ -22,8 +22,8 @@ from tests.support.faults import ALWAYS, Crash, Fault, Faulty, Plan, applicable,
 
 from client_credits.domain.errors import Busy
 from client_credits.operations import committing
-from client_credits.operations.bookings import book
-from client_credits.operations.payments import apply_payment
+from client_credits.operations.bookings.spending import book
+from client_credits.operations.payments.lines import apply_payment
 from client_credits.store.store import Store
 from client_credits.store.table import Conflicted, Table, Write
 

@@ -40,13 +40,13 @@ from tests.support.functions import (
 )
 from tests.support.stock import balances, listed, no_debt, patch, put, read
 
-from client_credits import clients
-from client_credits.config import ApiConfig, ConfigError
-from client_credits.domain.catalogue import AppointmentType, Catalogue, Expiry, ExpiryKind, Package
-from client_credits.domain.records import Account, Client
-from client_credits.domain.wallet import Wallet
+from client_credits.aws import clients
+from client_credits.aws.config import ApiConfig, ConfigError
+from client_credits.aws.secrets import cursor_key_name
+from client_credits.domain.ledger.wallet import Wallet
+from client_credits.domain.practice.catalogue import AppointmentType, Catalogue, Expiry, ExpiryKind, Package
+from client_credits.domain.practice.records import Account, Client
 from client_credits.operations import sweeping
-from client_credits.secrets import cursor_key_name
 from client_credits.store import keys, writes
 from client_credits.store.table import Write
 

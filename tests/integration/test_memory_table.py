@@ -9,8 +9,10 @@ from tests.support.builders import HOUR, created
 from tests.support.engines import Engine
 from tests.support.memory_table import MemoryDynamoDB
 
-from client_credits.domain.records import Client
-from client_credits.operations import bookings, resolving, sweeping
+from client_credits.domain.practice.records import Client
+from client_credits.operations import sweeping
+from client_credits.operations.bookings import spending as bookings
+from client_credits.operations.payments import resolving
 from client_credits.store import keys, writes
 from client_credits.store.store import Store
 from client_credits.store.table import Conflicted, Table, Write

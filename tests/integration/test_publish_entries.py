@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from client_credits import clients
-from client_credits.config import ConfigError
+from client_credits.aws import clients
+from client_credits.aws.config import ConfigError
 
 APP = Path(__file__).parents[2] / "functions/publish_entries/app.py"
 CONTEXT = SimpleNamespace(aws_request_id="lambda-1")

@@ -32,16 +32,18 @@ from tests.support.stripe_server import (
     stripe_server,
 )
 
-from client_credits import clients, secrets, stripe_work
-from client_credits.domain.reconciliation import Reconciliation, Verdict
-from client_credits.domain.records import Account
-from client_credits.operations import linking
-from client_credits.reconciling import SAVED_EVERY, reconcile, slices, steps, steps_done, window
+from client_credits.aws import clients, secrets
+from client_credits.domain.payments.reconciliation import Reconciliation, Verdict
+from client_credits.domain.practice.records import Account
+from client_credits.operations.payments import linking
 from client_credits.store import writes
-from client_credits.store.store import Store, Wanted
-from client_credits.stripe_api import StripeApi, StripeKind
-from client_credits.stripe_completing import event_of, whole
-from client_credits.stripe_errors import StripeRefused, StripeUnavailable
+from client_credits.store.records import Wanted
+from client_credits.store.store import Store
+from client_credits.stripe import work as stripe_work
+from client_credits.stripe.api.errors import StripeRefused, StripeUnavailable
+from client_credits.stripe.api.queries import StripeApi, StripeKind
+from client_credits.stripe.completing import event_of, whole
+from client_credits.stripe.reconciling import SAVED_EVERY, reconcile, slices, steps, steps_done, window
 
 __all__ = ["own_clients", "world"]
 

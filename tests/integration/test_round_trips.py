@@ -30,12 +30,12 @@ from tests.support.stock import (
     read,
 )
 
-from client_credits.domain.booking import CancelledBy
-from client_credits.domain.records import Client
-from client_credits.operations import payments
+from client_credits.domain.bookings.booking import CancelledBy
+from client_credits.domain.practice.records import Client
+from client_credits.operations.payments import lines as payments
 from client_credits.operations.sweeping import sweep_shard
 from client_credits.store import keys, writes
-from client_credits.stripe_signature import sign
+from client_credits.stripe.signature import sign
 
 ONE_READ = {"BatchGetItem": 1}
 READ_AND_WRITE = {"BatchGetItem": 1, "TransactWriteItems": 1}

@@ -12,19 +12,17 @@ from tests.support.engines import Engine
 from tests.support.faults import ALWAYS, Fault, Injector, Plan, cancelled, faulty
 from tests.support.records import WALLET, a_change, a_parked, an_entry, an_item
 
-from client_credits.domain.booking import (
+from client_credits.domain.bookings.booking import (
     Booking,
     BookingState,
 )
-from client_credits.domain.catalogue import Catalogue
-from client_credits.domain.records import (
-    Account,
-    Client,
-    Operation,
-)
+from client_credits.domain.ledger.operation import Operation
+from client_credits.domain.practice.catalogue import Catalogue
+from client_credits.domain.practice.records import Account, Client
 from client_credits.store import codec, keys, writes
 from client_credits.store.keys import Key
-from client_credits.store.store import Store, Wanted
+from client_credits.store.records import Wanted
+from client_credits.store.store import Store
 from client_credits.store.table import BATCH, Conflicted, Table, Write
 from client_credits.store.writes import sortable
 

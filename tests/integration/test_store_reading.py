@@ -9,23 +9,22 @@ from tests.support.counting import Meter
 from tests.support.engines import Engine
 from tests.support.records import WALLET, a_change, a_parked, an_entry
 
-from client_credits.domain.booking import (
+from client_credits.domain.bookings.booking import (
     Booking,
     BookingState,
 )
-from client_credits.domain.catalogue import Catalogue
-from client_credits.domain.entries import EntryKind
 from client_credits.domain.errors import NotFound
-from client_credits.domain.records import (
-    Account,
-    Client,
-    Operation,
-    ParkedState,
-)
-from client_credits.domain.wallet import Debt, DebtCause, Wallet
+from client_credits.domain.ledger.entries import EntryKind
+from client_credits.domain.ledger.operation import Operation
+from client_credits.domain.ledger.wallet import Debt, DebtCause, Wallet
+from client_credits.domain.payments.parked import ParkedState
+from client_credits.domain.practice.catalogue import Catalogue
+from client_credits.domain.practice.records import Account, Client
 from client_credits.store import keys, writes
+from client_credits.store.histories import Period
 from client_credits.store.keys import DUE_SHARDS
-from client_credits.store.store import Period, Store, Wanted
+from client_credits.store.records import Wanted
+from client_credits.store.store import Store
 from client_credits.store.table import Table
 from client_credits.store.writes import sortable
 

@@ -13,10 +13,9 @@ import pytest
 from tests.support.builders import DAY, HOUR, NOW, a_catalogue, a_line, a_package, a_payment
 from tests.support.memory_table import MemoryDynamoDB, memory_store
 
-from client_credits import stripe_work
-from client_credits.domain.catalogue import Expiry, ExpiryKind
 from client_credits.domain.invariants import breaches
-from client_credits.domain.payments import (
+from client_credits.domain.ledger.wallet import Lot
+from client_credits.domain.payments.facts import (
     CreditNote,
     CustomerLink,
     Dispute,
@@ -32,11 +31,13 @@ from client_credits.domain.payments import (
     SubscriptionNews,
     SubscriptionStatus,
 )
-from client_credits.domain.records import Account, Client
-from client_credits.domain.wallet import Lot
-from client_credits.operations import resolving
+from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
+from client_credits.domain.practice.records import Account, Client
+from client_credits.operations.payments import resolving
 from client_credits.store import writes
-from client_credits.store.store import Store, Wanted
+from client_credits.store.records import Wanted
+from client_credits.store.store import Store
+from client_credits.stripe import work as stripe_work
 
 TYPES = ("follow-up", "initial")
 START = NOW - 20 * DAY

@@ -26,8 +26,8 @@ from tests.support.stripe_server import (
     stripe_server,
 )
 
-from client_credits.stripe_api import StripeApi, StripeKind, is_api_key
-from client_credits.stripe_errors import StripeRefused, StripeUnavailable
+from client_credits.stripe.api.errors import StripeRefused, StripeUnavailable
+from client_credits.stripe.api.queries import StripeApi, StripeKind, is_api_key
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 T0 = int(START.timestamp())
@@ -295,7 +295,7 @@ def test_a_refusal_is_one_whatever_it_says(server: StripeServer, status: int, bo
 
 def test_the_library_is_loaded_with_the_first_call_and_not_before() -> None:
     code = (
-        "import sys; from client_credits.stripe_api import StripeApi; import client_credits.stripe_completing;"
-        "import client_credits.reconciling; StripeApi('sk_test_1'); assert 'stripe' not in sys.modules"
+        "import sys; from client_credits.stripe.api.queries import StripeApi; import client_credits.stripe.completing;"
+        "import client_credits.stripe.reconciling; StripeApi('sk_test_1'); assert 'stripe' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.support.stripe_practice import ME, StripePractice
 
-from client_credits.stripe_sandbox import VERSIONS
+from client_credits.samples.stripe_account.checkout import VERSIONS
 
 DAY = timedelta(days=1)
 

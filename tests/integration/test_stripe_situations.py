@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from tests.support.stripe_practice import BEGINS, ME, PACKAGES, StripePractice
 
-from client_credits import stripe_work
-from client_credits.operations.practices import put_package
-from client_credits.stripe_api import StripeApi, StripeKind
-from client_credits.stripe_completing import event_of
-from client_credits.stripe_sandbox import VERSIONS, Events
+from client_credits.operations.staff.practices import put_package
+from client_credits.samples.stripe_account.checkout import VERSIONS, Events
+from client_credits.stripe import work as stripe_work
+from client_credits.stripe.api.queries import StripeApi, StripeKind
+from client_credits.stripe.completing import event_of
 
 DAY = timedelta(days=1)
 BASIL = ("2025-03-31.basil", "2026-10-28.endive")

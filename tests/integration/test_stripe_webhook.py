@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from moto import mock_aws
 from moto.core.models import botocore_stubber
 
-from client_credits import clients
-from client_credits.secrets import parameter_name
-from client_credits.stripe_signature import sign
+from client_credits.aws import clients
+from client_credits.aws.secrets import parameter_name
+from client_credits.stripe.signature import sign
 
 APP = Path(__file__).parents[2] / "functions/stripe_webhook/app.py"
 PREFIX = "/client-credits/test"
@@ -536,7 +536,7 @@ import importlib.util, sys
 spec = importlib.util.spec_from_file_location("app", {str(APP)!r})
 spec.loader.exec_module(importlib.util.module_from_spec(spec))
 unwanted = ("boto3", "stripe", "pydantic", "aws_lambda_powertools", "jwt", "cryptography",
-            "botocore.session", "botocore.client", "client_credits.store", "client_credits.domain.wallet")
+            "botocore.session", "botocore.client", "client_credits.store", "client_credits.domain.ledger.wallet")
 print([module for module in unwanted if module in sys.modules])
 """
     answer = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)

@@ -14,16 +14,17 @@ from typing import Any
 import botocore.session
 from moto import mock_aws
 
-from client_credits.domain.booking import Booking
-from client_credits.domain.catalogue import AppointmentType, Catalogue, Expiry, ExpiryKind, Package
-from client_credits.domain.entries import Entry
+from client_credits.domain.bookings.booking import Booking
 from client_credits.domain.invariants import Breach, breaches
-from client_credits.domain.records import Account
-from client_credits.domain.wallet import Wallet
+from client_credits.domain.ledger.entries import Entry
+from client_credits.domain.ledger.wallet import Wallet
+from client_credits.domain.practice.catalogue import AppointmentType, Catalogue, Expiry, ExpiryKind, Package
+from client_credits.domain.practice.records import Account
 from client_credits.operations import sweeping
 from client_credits.store import keys, writes
 from client_credits.store.codec import from_attributes
-from client_credits.store.store import Store, Wanted
+from client_credits.store.records import Wanted
+from client_credits.store.store import Store
 from client_credits.store.table import Table
 from tests.property.practice_model import OFFERS, TYPES
 from tests.support.builders import NOW

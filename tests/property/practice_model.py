@@ -6,8 +6,8 @@ Written from the law, over the naive wallets. Knows one fixed catalogue and no s
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 
-from client_credits.domain.booking import Cancelled, CancelledBy, Created
-from client_credits.domain.payments import Payment, PaymentLine
+from client_credits.domain.bookings.booking import Cancelled, CancelledBy, Created
+from client_credits.domain.payments.facts import Payment, PaymentLine
 from tests.property.model import ENDLESS, Credit, NaiveWallet, Rules
 
 # price -> (credits per type, whether it renews, how its credits end)

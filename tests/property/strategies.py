@@ -7,10 +7,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from client_credits.domain.catalogue import Expiry, ExpiryKind
-from client_credits.domain.entries import Act, Actor, Cause, CauseKind, Entry, EntryKind, Posting
-from client_credits.domain.settings import Settings
-from client_credits.domain.wallet import Coming, Cycle, Debt, DebtCause, Hold, Lot, LotSource, Rollover, Wallet
+from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Entry, EntryKind, Posting
+from client_credits.domain.ledger.wallet import Coming, Cycle, Debt, DebtCause, Hold, Lot, LotSource, Rollover, Wallet
+from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
+from client_credits.domain.practice.settings import Settings
 from tests.support.builders import HOUR, NOW, an_act
 
 FIRST, LAST = -6, 12  # hours around NOW

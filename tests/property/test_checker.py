@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from client_credits.domain.booking import Booking, after_cancelled, restore, spend
-from client_credits.domain.entries import Change, Entry, EntryKind, Posting, untouched
-from client_credits.domain.granting import add_lot
+from client_credits.domain.bookings.booking import Booking, after_cancelled, restore, spend
 from client_credits.domain.invariants import Law, breaches
-from client_credits.domain.settings import Settings
-from client_credits.domain.settling import settle
-from client_credits.domain.wallet import Rollover, Wallet
+from client_credits.domain.ledger.entries import Change, Entry, EntryKind, Posting, untouched
+from client_credits.domain.ledger.settling import settle
+from client_credits.domain.ledger.wallet import Rollover, Wallet
+from client_credits.domain.payments.granting import add_lot
+from client_credits.domain.practice.settings import Settings
 from tests.support.builders import (
     DAY,
     HOUR,

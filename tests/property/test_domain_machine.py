@@ -12,13 +12,13 @@ from hypothesis import settings as search
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from client_credits.domain.booking import Booking, BookingState, CancelledBy, after_cancelled, restore, spend
-from client_credits.domain.entries import Act, Change, Entry, untouched
-from client_credits.domain.granting import add_lot
+from client_credits.domain.bookings.booking import Booking, BookingState, CancelledBy, after_cancelled, restore, spend
 from client_credits.domain.invariants import breaches
-from client_credits.domain.settings import Settings
-from client_credits.domain.settling import settle
-from client_credits.domain.wallet import DEFAULT_PRIORITY, Lot, LotSource, Wallet, available
+from client_credits.domain.ledger.entries import Act, Change, Entry, untouched
+from client_credits.domain.ledger.settling import settle
+from client_credits.domain.ledger.wallet import DEFAULT_PRIORITY, Lot, LotSource, Wallet, available
+from client_credits.domain.payments.granting import add_lot
+from client_credits.domain.practice.settings import Settings
 from tests.property.model import ENDLESS, Credit, NaiveWallet, Rules
 from tests.support.builders import DAY, HOUR, NOW, a_booking, a_wallet, an_act, cancelled
 

@@ -7,14 +7,14 @@ from itertools import product
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from client_credits.domain.booking import BookingState, after_cancelled, restore, spend
-from client_credits.domain.deciding import Rule, decide
-from client_credits.domain.entries import Change, Entry, untouched
-from client_credits.domain.granting import add_lot
+from client_credits.domain.bookings.booking import BookingState, after_cancelled, restore, spend
+from client_credits.domain.bookings.deciding import Rule, decide
 from client_credits.domain.invariants import breaches
-from client_credits.domain.settings import Settings
-from client_credits.domain.settling import next_due, settle
-from client_credits.domain.wallet import Lot, Wallet, available, burn_order
+from client_credits.domain.ledger.entries import Change, Entry, untouched
+from client_credits.domain.ledger.settling import next_due, settle
+from client_credits.domain.ledger.wallet import Lot, Wallet, available, burn_order
+from client_credits.domain.payments.granting import add_lot
+from client_credits.domain.practice.settings import Settings
 from tests.property.strategies import act_at, hour, lots, opened, plain_wallets, rules, wallets
 from tests.support.builders import DAY, HOUR, NOW, a_booking, cancelled
 

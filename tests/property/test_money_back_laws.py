@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client_credits.domain.errors import InsufficientCredits
-from client_credits.domain.payments import Dispute, DisputeStatus, MoneyBack
-from client_credits.store.store import Wanted
+from client_credits.domain.payments.facts import Dispute, DisputeStatus, MoneyBack
+from client_credits.store.records import Wanted
 from tests.support.builders import HOUR, NOW
 from tests.unit.test_money_back import PAID, Practice, dispute, news, refund
 

@@ -15,9 +15,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client_credits.domain.booking import Cancelled, CancelledBy, Created
-from client_credits.domain.payments import Payment, PaymentKind
-from client_credits.operations import bookings, payments
+from client_credits.domain.bookings.booking import Cancelled, CancelledBy, Created
+from client_credits.domain.payments.facts import Payment, PaymentKind
+from client_credits.operations.bookings import spending as bookings
+from client_credits.operations.payments import lines as payments
 from client_credits.store.store import Store
 from tests.property.memory import PRACTICE, Stored, a_practice, everything, sweep
 from tests.support.builders import DAY, HOUR, NOW, a_line, a_payment, cancelled, created

@@ -12,14 +12,14 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client_credits.domain.booking import BookingState, spend
-from client_credits.domain.catalogue import Expiry, ExpiryKind
-from client_credits.domain.entries import Act, Change, Entry, untouched
-from client_credits.domain.granting import decide_line, grant
+from client_credits.domain.bookings.booking import BookingState, spend
 from client_credits.domain.invariants import breaches
-from client_credits.domain.settings import Settings
-from client_credits.domain.settling import settle
-from client_credits.domain.wallet import Lot, Wallet
+from client_credits.domain.ledger.entries import Act, Change, Entry, untouched
+from client_credits.domain.ledger.settling import settle
+from client_credits.domain.ledger.wallet import Lot, Wallet
+from client_credits.domain.payments.granting import decide_line, grant
+from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
+from client_credits.domain.practice.settings import Settings
 from tests.property.strategies import act_at
 from tests.support.builders import a_booking, a_catalogue, a_line, a_package, a_payment, a_wallet, an_act
 

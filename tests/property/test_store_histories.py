@@ -6,17 +6,20 @@ from typing import Any
 
 import pytest
 
-from client_credits.domain.booking import Booking, BookingState, CancelledBy, Payer
-from client_credits.domain.catalogue import AppointmentType
-from client_credits.domain.deciding import Reason
-from client_credits.domain.entries import Actor
-from client_credits.domain.payments import Payment, PaymentKind
-from client_credits.domain.records import Client
-from client_credits.domain.settling import as_payer
-from client_credits.domain.wallet import Debt, Lot, Wallet
-from client_credits.operations import bookings, payments, practices
+from client_credits.domain.bookings.booking import Booking, BookingState, CancelledBy, Payer
+from client_credits.domain.bookings.deciding import Reason
+from client_credits.domain.ledger.entries import Actor
+from client_credits.domain.ledger.settling import as_payer
+from client_credits.domain.ledger.wallet import Debt, Lot, Wallet
+from client_credits.domain.payments.facts import Payment, PaymentKind
+from client_credits.domain.practice.catalogue import AppointmentType
+from client_credits.domain.practice.records import Client
+from client_credits.operations.bookings import spending as bookings
+from client_credits.operations.payments import lines as payments
+from client_credits.operations.staff import practices
 from client_credits.store import writes
-from client_credits.store.store import Store, Wanted
+from client_credits.store.records import Wanted
+from client_credits.store.store import Store
 from client_credits.store.table import Table, Write
 from tests.property.memory import PRACTICE, Stored, a_practice, everything, sweep, the_catalogue
 from tests.support.builders import (

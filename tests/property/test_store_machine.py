@@ -15,13 +15,14 @@ from hypothesis import settings as search
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from client_credits.domain.booking import Cancelled, CancelledBy, Created
-from client_credits.domain.entries import untouched
-from client_credits.domain.payments import Payment, PaymentKind
-from client_credits.domain.records import Operation
-from client_credits.domain.settings import effective
-from client_credits.domain.settling import settle
-from client_credits.operations import bookings, payments
+from client_credits.domain.bookings.booking import Cancelled, CancelledBy, Created
+from client_credits.domain.ledger.entries import untouched
+from client_credits.domain.ledger.operation import Operation
+from client_credits.domain.ledger.settling import settle
+from client_credits.domain.payments.facts import Payment, PaymentKind
+from client_credits.domain.practice.settings import effective
+from client_credits.operations.bookings import spending as bookings
+from client_credits.operations.payments import lines as payments
 from client_credits.store.writes import sortable
 from tests.property.memory import PRACTICE, Stored, a_practice, everything, sweep
 from tests.property.model import ENDLESS, Rules

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from client_credits.domain.catalogue import Expiry, ExpiryKind
-from client_credits.domain.payments import Payment
-from client_credits.operations import payments
+from client_credits.domain.payments.facts import Payment
+from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
+from client_credits.operations.payments import lines as payments
 from client_credits.store import writes
 from client_credits.store.store import Store
 from tests.property.memory import PRACTICE, a_practice, everything, sweep, the_catalogue

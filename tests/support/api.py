@@ -14,10 +14,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from moto import mock_aws
 
-from client_credits.domain.records import Account
+from client_credits.domain.practice.records import Account
 from client_credits.http.front import Front, build
-from client_credits.identity import Authenticator, ClaimNames
-from client_credits.operations import practices
+from client_credits.http.identity import Authenticator, ClaimNames
+from client_credits.operations.staff import practices
 from client_credits.store import writes
 from client_credits.store.store import Store
 from client_credits.store.table import Table

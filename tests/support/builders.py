@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
-from client_credits.domain.booking import Booking, BookingState, Cancelled, CancelledBy, Created
-from client_credits.domain.catalogue import AppointmentType, Catalogue, Expiry, Package
-from client_credits.domain.deciding import Session
-from client_credits.domain.entries import Act, Actor, Cause, CauseKind, Change
-from client_credits.domain.payments import Payment, PaymentKind, PaymentLine
-from client_credits.domain.wallet import Debt, DebtCause, Hold, Lot, LotSource, Wallet
+from client_credits.domain.bookings.booking import Booking, BookingState, Cancelled, CancelledBy, Created
+from client_credits.domain.bookings.deciding import Session
+from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Change
+from client_credits.domain.ledger.wallet import Debt, DebtCause, Hold, Lot, LotSource, Wallet
+from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
+from client_credits.domain.practice.catalogue import AppointmentType, Catalogue, Expiry, Package
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -12,8 +12,8 @@ import botocore.session
 from moto import mock_aws
 from typer.testing import CliRunner
 
-from client_credits.cli.everywhere import Given
 from client_credits.cli.main import app
+from client_credits.cli.session import Given
 from client_credits.cli.target import LocalStack, Target
 from client_credits.store.store import Store
 from client_credits.store.table import Table

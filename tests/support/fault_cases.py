@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from client_credits.domain.booking import CancelledBy
-from client_credits.domain.catalogue import AppointmentType, Package
+from client_credits.domain.bookings.booking import CancelledBy
 from client_credits.domain.errors import AlreadyResolved, LotClosed, NotFound
-from client_credits.domain.payments import (
+from client_credits.domain.payments.facts import (
     CustomerLink,
     Dispute,
     DisputeStatus,
@@ -24,9 +23,16 @@ from client_credits.domain.payments import (
     SubscriptionStatus,
     Unsupported,
 )
-from client_credits.domain.records import Client
-from client_credits.operations.bookings import BookingOutcome
-from client_credits.operations.editing import (
+from client_credits.domain.practice.catalogue import AppointmentType, Package
+from client_credits.domain.practice.records import Client
+from client_credits.operations.bookings.spending import BookingOutcome
+from client_credits.operations.payments.grant import LineOutcome
+from client_credits.operations.payments.linking import apply_link
+from client_credits.operations.payments.money_back import apply_money_back, apply_payment_made
+from client_credits.operations.payments.parking import park_event
+from client_credits.operations.payments.resolving import grant
+from client_credits.operations.payments.subscriptions import apply_news
+from client_credits.operations.staff.editing import (
     NewBalance,
     adjust,
     change_lot,
@@ -34,20 +40,14 @@ from client_credits.operations.editing import (
     set_balances,
     transfer,
 )
-from client_credits.operations.following import apply_money_back, apply_payment_made
-from client_credits.operations.keyed import Edited, Keyed
-from client_credits.operations.line_granting import LineOutcome
-from client_credits.operations.linking import apply_link
-from client_credits.operations.parking import park_event
-from client_credits.operations.practices import (
+from client_credits.operations.staff.idempotent import Edited, Keyed
+from client_credits.operations.staff.practices import (
     change_client_settings,
     create_practice,
     put_appointment_type,
     put_client,
     put_package,
 )
-from client_credits.operations.resolving import grant
-from client_credits.operations.subscribing import apply_news
 from client_credits.operations.sweeping import settle_one
 from client_credits.store.store import Store
 from tests.support.builders import DAY, HOUR, NOW, a_line, a_lot, a_package, a_payment

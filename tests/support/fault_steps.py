@@ -5,21 +5,21 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from client_credits.domain.booking import CancelledBy
-from client_credits.domain.catalogue import AppointmentType, Catalogue, Expiry, ExpiryKind
-from client_credits.domain.entries import Act, Actor, Cause, CauseKind, Entry, untouched
-from client_credits.domain.granting import add_lot
+from client_credits.domain.bookings.booking import CancelledBy
 from client_credits.domain.ids import derived_id
-from client_credits.domain.payments import Payment
-from client_credits.domain.records import Account, Client
-from client_credits.domain.settings import Settings
-from client_credits.domain.wallet import Lot, Wallet
-from client_credits.operations.bookings import book, cancel
-from client_credits.operations.payments import apply_payment
-from client_credits.operations.practices import (
+from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Entry, untouched
+from client_credits.domain.ledger.wallet import Lot, Wallet
+from client_credits.domain.payments.facts import Payment
+from client_credits.domain.payments.granting import add_lot
+from client_credits.domain.practice.catalogue import AppointmentType, Catalogue, Expiry, ExpiryKind
+from client_credits.domain.practice.records import Account, Client
+from client_credits.domain.practice.settings import Settings
+from client_credits.operations.bookings.spending import book, cancel
+from client_credits.operations.payments.lines import apply_payment
+from client_credits.operations.payments.resolving import dismiss, resolve
+from client_credits.operations.staff.practices import (
     change_account_settings,
 )
-from client_credits.operations.resolving import dismiss, resolve
 from client_credits.operations.sweeping import sweep_shard
 from client_credits.store import keys, writes
 from client_credits.store.store import Store

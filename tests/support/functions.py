@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from client_credits import clients
+from client_credits.aws import clients
 from tests.support.api import Api, api_on
 from tests.support.engines import Engine
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from client_credits.domain.booking import (
+from client_credits.domain.bookings.booking import (
     Booking,
     BookingState,
     Cancelled,
@@ -13,20 +13,10 @@ from client_credits.domain.booking import (
     Payer,
     Refusal,
 )
-from client_credits.domain.catalogue import AppointmentType, Catalogue, Expiry, ExpiryKind, Package
-from client_credits.domain.deciding import Reason, Session
-from client_credits.domain.entries import Actor, Cause, CauseKind, Entry, EntryKind, Posting
-from client_credits.domain.payments import Payment, PaymentKind, PaymentLine
-from client_credits.domain.records import (
-    Account,
-    Client,
-    EntryRef,
-    Operation,
-    Parked,
-    ParkedState,
-    SettingsChange,
-)
-from client_credits.domain.wallet import (
+from client_credits.domain.bookings.deciding import Reason, Session
+from client_credits.domain.ledger.entries import Actor, Cause, CauseKind, Entry, EntryKind, Posting
+from client_credits.domain.ledger.operation import EntryRef, Operation
+from client_credits.domain.ledger.wallet import (
     Coming,
     Cycle,
     Debt,
@@ -39,6 +29,10 @@ from client_credits.domain.wallet import (
     Value,
     Wallet,
 )
+from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
+from client_credits.domain.payments.parked import Parked, ParkedState
+from client_credits.domain.practice.catalogue import AppointmentType, Catalogue, Expiry, ExpiryKind, Package
+from client_credits.domain.practice.records import Account, Client, SettingsChange
 from client_credits.store import codec, writes
 from client_credits.store.store import Store
 from client_credits.store.table import Table, Write

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
-from client_credits.domain.booking import Booking, CancelledBy
-from client_credits.domain.payments import Payment
-from client_credits.domain.records import Account, Client
-from client_credits.operations import bookings, payments
+from client_credits.domain.bookings.booking import Booking, CancelledBy
+from client_credits.domain.payments.facts import Payment
+from client_credits.domain.practice.records import Account, Client
+from client_credits.operations.bookings import spending as bookings
+from client_credits.operations.payments import lines as payments
 from client_credits.store import writes
 from tests.support.api import Api, Reply
 from tests.support.builders import NOW, a_catalogue, a_line, a_package, a_payment, cancelled, created

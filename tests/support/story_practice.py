@@ -3,18 +3,20 @@
 import json
 from datetime import datetime
 
-from client_credits.booking_events import booking_event_of
-from client_credits.domain.booking import Created
-from client_credits.domain.catalogue import AppointmentType, Catalogue
-from client_credits.domain.deciding import Session
+from client_credits.booking_systems.events import booking_event_of
+from client_credits.domain.bookings.booking import Created
+from client_credits.domain.bookings.deciding import Session
 from client_credits.domain.invariants import breaches
-from client_credits.domain.records import Account, Client
-from client_credits.operations import bookings, resolving
-from client_credits.schemas import PackagePut
+from client_credits.domain.practice.catalogue import AppointmentType, Catalogue
+from client_credits.domain.practice.records import Account, Client
+from client_credits.http.schemas.catalogue import PackagePut
+from client_credits.operations.bookings import spending as bookings
+from client_credits.operations.payments import resolving
+from client_credits.samples.storyteller import ASSESSMENT, OFFERS, SESSION, TYPES, Event
 from client_credits.store import writes
-from client_credits.store.store import Store, Wanted
-from client_credits.story_telling import ASSESSMENT, OFFERS, SESSION, TYPES, Event
-from client_credits.stripe_work import handle
+from client_credits.store.records import Wanted
+from client_credits.store.store import Store
+from client_credits.stripe.work import handle
 from tests.support.memory_table import memory_store
 
 

@@ -4,15 +4,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from client_credits import stripe_work
-from client_credits.domain.catalogue import Expiry, ExpiryKind
 from client_credits.domain.invariants import breaches
-from client_credits.domain.records import Account, Client
-from client_credits.operations import bookings, resolving
-from client_credits.operations.answers import credits_of
+from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
+from client_credits.domain.practice.records import Account, Client
+from client_credits.operations.bookings import spending as bookings
+from client_credits.operations.payments import resolving
+from client_credits.operations.queries.credits import credits_of
+from client_credits.samples.stripe_account.checkout import Events, Sandbox
 from client_credits.store import writes
-from client_credits.store.store import Wanted
-from client_credits.stripe_sandbox import Events, Sandbox
+from client_credits.store.records import Wanted
+from client_credits.stripe import work as stripe_work
 from tests.support.builders import a_catalogue, a_package, cancelled, created
 from tests.support.memory_table import memory_store
 

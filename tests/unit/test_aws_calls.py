@@ -19,8 +19,8 @@ from botocore.exceptions import (
     NoRegionError,
 )
 
-from client_credits import aws_calls
-from client_credits.aws_calls import MAX_ATTEMPTS, Parameters, Queues
+from client_credits.aws import direct_calls as aws_calls
+from client_credits.aws.direct_calls import MAX_ATTEMPTS, Parameters, Queues
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 MESSAGE = {

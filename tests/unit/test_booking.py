@@ -20,7 +20,7 @@ from tests.support.builders import (
     told,
 )
 
-from client_credits.domain.booking import (
+from client_credits.domain.bookings.booking import (
     Booking,
     BookingState,
     CancelledBy,
@@ -32,13 +32,13 @@ from client_credits.domain.booking import (
     restore,
     spend,
 )
-from client_credits.domain.deciding import Reason, Session
-from client_credits.domain.entries import Change, Posting, untouched
+from client_credits.domain.bookings.deciding import Reason, Session
 from client_credits.domain.errors import LimitReached
-from client_credits.domain.granting import add_lot
-from client_credits.domain.settings import Settings
-from client_credits.domain.settling import as_payer, settle
-from client_credits.domain.wallet import MAX_OPEN, Debt, DebtCause, Lot, LotSource, Wallet
+from client_credits.domain.ledger.entries import Change, Posting, untouched
+from client_credits.domain.ledger.settling import as_payer, settle
+from client_credits.domain.ledger.wallet import MAX_OPEN, Debt, DebtCause, Lot, LotSource, Wallet
+from client_credits.domain.payments.granting import add_lot
+from client_credits.domain.practice.settings import Settings
 
 RULES = Settings()
 STRICT = Settings(allow_booking_without_credits=False)

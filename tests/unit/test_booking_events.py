@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client_credits.booking_events import (
+from client_credits.booking_systems.events import (
     MAX_REASON,
     BookedAs,
     BookingEvent,

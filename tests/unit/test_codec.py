@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from client_credits.domain.booking import Booking, BookingState
-from client_credits.domain.catalogue import Catalogue
-from client_credits.domain.entries import Entry
-from client_credits.domain.records import Account, Client, Operation, Parked, SettingsChange
-from client_credits.domain.wallet import Lot, Wallet
+from client_credits.domain.bookings.booking import Booking, BookingState
+from client_credits.domain.ledger.entries import Entry
+from client_credits.domain.ledger.operation import Operation
+from client_credits.domain.ledger.wallet import Lot, Wallet
+from client_credits.domain.payments.parked import Parked
+from client_credits.domain.practice.catalogue import Catalogue
+from client_credits.domain.practice.records import Account, Client, SettingsChange
 from client_credits.store.codec import from_json, to_json
 from client_credits.store.writes import WalletBody
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from client_credits.config import (
+from client_credits.aws.config import (
     ApiConfig,
     BookingsConfig,
     ConfigError,
@@ -151,7 +151,7 @@ class Watched(dict):
         self.read.append(key); return super().get(key, default)
 import client_credits.domain.ids, dataclasses, hmac, enum, functools
 os.environ = Watched(os.environ)
-import client_credits.config, client_credits.problems, client_credits.stripe_signature
+import client_credits.aws.config, client_credits.http.problems, client_credits.stripe.signature
 heavy = [m for m in ("boto3", "botocore", "pydantic", "aws_lambda_powertools", "stripe", "jwt")
          if m in sys.modules]
 print(json.dumps([Watched.read, heavy]))

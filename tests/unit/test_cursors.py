@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client_credits import cursors
-from client_credits.cursors import MAX_CURSOR_CHARACTERS, MAX_POSITION_BYTES, BadCursor
+from client_credits.http import cursors
+from client_credits.http.cursors import MAX_CURSOR_CHARACTERS, MAX_POSITION_BYTES, BadCursor
 
 KEY = bytes(range(32))
 POSITION = {"pk": "p1#c-17", "sk": "entry#follow-up#000000000042"}

@@ -3,9 +3,9 @@
 import pytest
 from tests.support.builders import DAY, HOUR, NOW, a_debt, a_hold, a_lot, a_wallet
 
-from client_credits.domain.deciding import Decision, Reason, Rule, decide
-from client_credits.domain.settings import Settings
-from client_credits.domain.wallet import MAX_OPEN, Debt, DebtCause, Wallet
+from client_credits.domain.bookings.deciding import Decision, Reason, Rule, decide
+from client_credits.domain.ledger.wallet import MAX_OPEN, Debt, DebtCause, Wallet
+from client_credits.domain.practice.settings import Settings
 
 STRICT = Settings(allow_booking_without_credits=False)
 OPEN = Settings()

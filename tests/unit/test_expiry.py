@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from client_credits.domain.catalogue import Expiry, ExpiryKind
-from client_credits.domain.expiry import expires_at, fixed_end
+from client_credits.domain.ledger.expiry import expires_at, fixed_end
+from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
 
 SECOND = timedelta(seconds=1)
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from client_credits.booking_events import MalformedBooking, booking_event_of
-from client_credits.domain.payments import (
+from client_credits.booking_systems.events import MalformedBooking, booking_event_of
+from client_credits.domain.payments.facts import (
     CreditNote,
     Dispute,
     DisputeStatus,
@@ -28,7 +28,7 @@ from client_credits.domain.payments import (
     SubscriptionStatus,
     Unsupported,
 )
-from client_credits.stripe_events import translate
+from client_credits.stripe.events.translate import translate
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "fixtures"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="no fixture folder beside the project")

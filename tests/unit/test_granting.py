@@ -20,13 +20,13 @@ from tests.support.builders import (
     told,
 )
 
-from client_credits.domain.catalogue import Catalogue, Expiry, ExpiryKind, Package
-from client_credits.domain.entries import Change, Posting, untouched
 from client_credits.domain.errors import LimitReached
-from client_credits.domain.granting import LineDecision, LineFate, decide_line, grant, starts_at
-from client_credits.domain.payments import Payment, PaymentKind, PaymentLine
-from client_credits.domain.settings import Settings
-from client_credits.domain.wallet import MAX_CREDITS, MAX_OPEN, LotSource, Value, Wallet
+from client_credits.domain.ledger.entries import Change, Posting, untouched
+from client_credits.domain.ledger.wallet import MAX_CREDITS, MAX_OPEN, LotSource, Value, Wallet
+from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
+from client_credits.domain.payments.granting import LineDecision, LineFate, decide_line, grant, starts_at
+from client_credits.domain.practice.catalogue import Catalogue, Expiry, ExpiryKind, Package
+from client_credits.domain.practice.settings import Settings
 
 CYCLE_START, CYCLE_END = NOW - HOUR, NOW + 30 * DAY
 

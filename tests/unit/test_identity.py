@@ -21,8 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import RSAAlgorithm
 
-from client_credits import identity
-from client_credits.identity import (
+from client_credits.http import identity
+from client_credits.http.identity import (
     KEY_SET_SECONDS,
     KEY_SET_STALE_SECONDS,
     LEEWAY_SECONDS,
@@ -777,7 +777,7 @@ def test_nothing_is_fetched_over_other_schemes(tmp_path: Any) -> None:
 
 def test_importing_identity_loads_no_http_library_beyond_the_standard_one() -> None:
     script = """
-import sys, client_credits.identity
+import sys, client_credits.http.identity
 print([m for m in ("requests", "httpx", "boto3", "botocore", "pydantic", "urllib3")
        if m in sys.modules])
 """

@@ -9,9 +9,10 @@ import pytest
 from tests.support.builders import DAY, HOUR, NOW, a_catalogue, a_line, a_package, a_payment, cancelled, created
 from tests.support.memory_table import memory_store
 
-from client_credits.domain.entries import Actor
 from client_credits.domain.invariants import breaches
-from client_credits.domain.payments import (
+from client_credits.domain.ledger.entries import Actor
+from client_credits.domain.ledger.wallet import Wallet
+from client_credits.domain.payments.facts import (
     CreditNote,
     Dispute,
     DisputeStatus,
@@ -20,12 +21,14 @@ from client_credits.domain.payments import (
     Refund,
     RefundStatus,
 )
-from client_credits.domain.records import Account, Client
-from client_credits.domain.wallet import Wallet
-from client_credits.operations import bookings, editing, following, resolving
-from client_credits.operations.keyed import Keyed
+from client_credits.domain.practice.records import Account, Client
+from client_credits.operations.bookings import spending as bookings
+from client_credits.operations.payments import money_back as following
+from client_credits.operations.payments import resolving
+from client_credits.operations.staff import editing
+from client_credits.operations.staff.idempotent import Keyed
 from client_credits.store import writes
-from client_credits.store.store import Wanted
+from client_credits.store.records import Wanted
 
 STAFF = Actor("staff", "s1")
 TEN = a_package("ten", credits={"follow-up": 10}, stripe_prices=("price_1",))

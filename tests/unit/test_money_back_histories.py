@@ -11,14 +11,16 @@ from tests.support.builders import DAY, HOUR, NOW, a_catalogue, a_line, a_packag
 from tests.unit.test_money_back import PAID, Practice, news, refund
 from tests.unit.test_plan_changes import Practice as Subscribed
 
-from client_credits.domain.catalogue import Catalogue, Expiry, ExpiryKind
 from client_credits.domain.errors import LimitReached
-from client_credits.domain.payments import CreditNote, MoneyBack, PaymentKind
-from client_credits.domain.refunding import PaymentRecord
-from client_credits.operations import following, sweeping
+from client_credits.domain.payments.facts import CreditNote, MoneyBack, PaymentKind
+from client_credits.domain.payments.payment_record import PaymentRecord
+from client_credits.domain.practice.catalogue import Catalogue, Expiry, ExpiryKind
+from client_credits.operations import sweeping
+from client_credits.operations.payments import money_back as following
 from client_credits.store import writes
-from client_credits.store.store import Store, Wanted
-from client_credits.stripe_events import translate
+from client_credits.store.records import Wanted
+from client_credits.store.store import Store
+from client_credits.stripe.events.translate import translate
 
 BEGINS = datetime(2026, 1, 5, 9, tzinfo=UTC)
 ENDS = datetime(2027, 1, 5, 9, tzinfo=UTC)

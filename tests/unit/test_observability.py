@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client_credits import observability
-from client_credits.observability import REDACTED, Log, count, redacted
+from client_credits.aws import logs as observability
+from client_credits.aws.logs import REDACTED, Log, count, redacted
 
 PERSONAL = [
     "email",

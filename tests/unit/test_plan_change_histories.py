@@ -10,13 +10,14 @@ from tests.support.builders import DAY, HOUR, a_catalogue, a_line, a_package
 from tests.unit.test_money_back_histories import BEGINS, ENDS, JULY, MARCH, sell
 from tests.unit.test_plan_changes import END, PLANS, STAFF, START, Practice, cycle, upgraded
 
-from client_credits.domain.catalogue import Catalogue
 from client_credits.domain.errors import Invalid
-from client_credits.domain.payments import PaymentKind, PaymentLine
-from client_credits.domain.records import Client
-from client_credits.operations import resolving, sweeping
+from client_credits.domain.payments.facts import PaymentKind, PaymentLine
+from client_credits.domain.practice.catalogue import Catalogue
+from client_credits.domain.practice.records import Client
+from client_credits.operations import sweeping
+from client_credits.operations.payments import resolving
 from client_credits.store import writes
-from client_credits.store.store import Wanted
+from client_credits.store.records import Wanted
 
 CYCLE, FIRST, UPDATE = PaymentKind.CYCLE, PaymentKind.FIRST, PaymentKind.UPDATE
 

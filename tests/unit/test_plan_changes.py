@@ -9,17 +9,19 @@ import pytest
 from tests.support.builders import DAY, HOUR, NOW, a_catalogue, a_line, a_package, a_payment, created
 from tests.support.memory_table import memory_store
 
-from client_credits.domain.catalogue import Expiry, ExpiryKind
-from client_credits.domain.entries import Actor
 from client_credits.domain.invariants import breaches
-from client_credits.domain.payments import PaymentKind, PaymentLine, SubscriptionNews, SubscriptionStatus
-from client_credits.domain.records import Account, Client
-from client_credits.domain.subscriptions import Level, Period, upgrade
-from client_credits.domain.tranches import brings
-from client_credits.domain.wallet import Wallet
-from client_credits.operations import bookings, resolving, subscribing
+from client_credits.domain.ledger.entries import Actor
+from client_credits.domain.ledger.tranches import brings
+from client_credits.domain.ledger.wallet import Wallet
+from client_credits.domain.payments.facts import PaymentKind, PaymentLine, SubscriptionNews, SubscriptionStatus
+from client_credits.domain.payments.subscriptions import Level, Period, upgrade
+from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
+from client_credits.domain.practice.records import Account, Client
+from client_credits.operations.bookings import spending as bookings
+from client_credits.operations.payments import resolving
+from client_credits.operations.payments import subscriptions as subscribing
 from client_credits.store import writes
-from client_credits.store.store import Wanted
+from client_credits.store.records import Wanted
 
 STAFF = Actor("staff", "s1")
 START = NOW - 10 * DAY

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from client_credits.problems import TITLES, problem
+from client_credits.http.problems import TITLES, problem
 
 
 def test_a_problem_has_the_documented_members() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from tests.support.builders import HOUR, NOW
 
-from client_credits.domain.payments import CreditNote, Dispute, DisputeStatus, MoneyBack, Refund, RefundStatus
-from client_credits.domain.refunding import Money, PaymentRecord, learned, linked, waiting
+from client_credits.domain.payments.facts import CreditNote, Dispute, DisputeStatus, MoneyBack, Refund, RefundStatus
+from client_credits.domain.payments.payment_record import Money, PaymentRecord, learned, linked, waiting
 
 PENDING, SUCCEEDED, FAILED = RefundStatus.PENDING, RefundStatus.SUCCEEDED, RefundStatus.FAILED
 

@@ -19,15 +19,16 @@ from tests.support.builders import (
     told,
 )
 
-from client_credits.domain.catalogue import Expiry, ExpiryKind, Package
-from client_credits.domain.entries import Act, Change, EntryKind, Posting, untouched
-from client_credits.domain.granting import decide_line, grant
+from client_credits.domain.dates import FOREVER, months_after
 from client_credits.domain.invariants import breaches
-from client_credits.domain.payments import PaymentKind
-from client_credits.domain.rolling import months_after, one_interval_after, rollover_of
-from client_credits.domain.settings import Settings
-from client_credits.domain.settling import next_due, settle
-from client_credits.domain.wallet import FOREVER, Cycle, Lot, LotSource, Rollover, Wallet
+from client_credits.domain.ledger.entries import Act, Change, EntryKind, Posting, untouched
+from client_credits.domain.ledger.rolling import one_interval_after, rollover_of
+from client_credits.domain.ledger.settling import next_due, settle
+from client_credits.domain.ledger.wallet import Cycle, Lot, LotSource, Rollover, Wallet
+from client_credits.domain.payments.facts import PaymentKind
+from client_credits.domain.payments.granting import decide_line, grant
+from client_credits.domain.practice.catalogue import Expiry, ExpiryKind, Package
+from client_credits.domain.practice.settings import Settings
 
 RULES = Settings()
 CYCLE_END = Expiry(ExpiryKind.CYCLE_END)

@@ -4,18 +4,18 @@ from datetime import UTC, datetime
 
 import pytest
 
-from client_credits.domain.payments import (
+from client_credits.domain.payments.facts import (
     CreditNote,
     MoneyBack,
     Payment,
     PaymentLine,
     Refund,
 )
-from client_credits.sample_places import SampleError
-from client_credits.samples import (
+from client_credits.samples.events import (
     stripe_event,
 )
-from client_credits.stripe_events import translate
+from client_credits.samples.places import SampleError
+from client_credits.stripe.events.translate import translate
 
 NOW = datetime(2027, 3, 4, 5, 6, 7, 890, tzinfo=UTC)
 SECOND = NOW.replace(microsecond=0)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from client_credits.booking_events import BookedAs, Party, booking_event_of
-from client_credits.domain.payments import (
+from client_credits.booking_systems.events import BookedAs, Party, booking_event_of
+from client_credits.domain.payments.facts import (
     CreditNote,
     CustomerLink,
     Dispute,
@@ -26,15 +26,15 @@ from client_credits.domain.payments import (
     SubscriptionStatus,
     Unsupported,
 )
-from client_credits.sample_places import SampleError
-from client_credits.samples import (
+from client_credits.samples.events import (
     booking_cases,
     booking_event,
     events_folder,
     stripe_cases,
     stripe_event,
 )
-from client_credits.stripe_events import translate
+from client_credits.samples.places import SampleError
+from client_credits.stripe.events.translate import translate
 
 NOW = datetime(2027, 3, 4, 5, 6, 7, 890, tzinfo=UTC)
 SECOND = NOW.replace(microsecond=0)

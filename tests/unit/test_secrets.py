@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client_credits.secrets import (
+from client_credits.aws.secrets import (
     CACHE_SECONDS,
     MAX_CACHED_PRACTICES,
     REREAD_SECONDS,

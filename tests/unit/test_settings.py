@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from client_credits.domain.errors import Invalid
-from client_credits.domain.settings import (
+from client_credits.domain.practice.settings import (
     ACCOUNT_ONLY,
     FIELDS,
     NOT_YET,

@@ -18,10 +18,10 @@ from tests.support.builders import (
     told,
 )
 
-from client_credits.domain.entries import CauseKind, Change, EntryKind, Posting, untouched
-from client_credits.domain.settings import Settings
-from client_credits.domain.settling import as_payer, next_due, settle
-from client_credits.domain.wallet import DebtCause, Wallet
+from client_credits.domain.ledger.entries import CauseKind, Change, EntryKind, Posting, untouched
+from client_credits.domain.ledger.settling import as_payer, next_due, settle
+from client_credits.domain.ledger.wallet import DebtCause, Wallet
+from client_credits.domain.practice.settings import Settings
 
 RULES = Settings()
 MICROSECOND = timedelta(microseconds=1)

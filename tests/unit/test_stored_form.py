@@ -9,19 +9,16 @@ import pytest
 from tests.support.builders import DAY, NOW
 from tests.support.records import FULL, PLAIN, an_entry
 
-from client_credits.domain.booking import (
+from client_credits.domain.bookings.booking import (
     Booking,
     BookingState,
     Payer,
 )
-from client_credits.domain.deciding import Session
-from client_credits.domain.entries import Cause, CauseKind, Posting
-from client_credits.domain.records import (
-    Client,
-    EntryRef,
-    Operation,
-)
-from client_credits.domain.wallet import Lot, LotSource, Value, Wallet
+from client_credits.domain.bookings.deciding import Session
+from client_credits.domain.ledger.entries import Cause, CauseKind, Posting
+from client_credits.domain.ledger.operation import EntryRef, Operation
+from client_credits.domain.ledger.wallet import Lot, LotSource, Value, Wallet
+from client_credits.domain.practice.records import Client
 from client_credits.store import codec, writes
 from client_credits.store.table import Write
 from client_credits.store.writes import sortable

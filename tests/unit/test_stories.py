@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 from tests.support.story_practice import StoryPractice
 
-from client_credits.stories import STORIES, Own, StoryError, told
-from client_credits.story_telling import ASSESSMENT, FOUR, OFFERS, SESSION, TEN, Event, Step
-from client_credits.stripe_sandbox import VERSIONS
+from client_credits.samples.stories import STORIES, Own, StoryError, told
+from client_credits.samples.storyteller import ASSESSMENT, FOUR, OFFERS, SESSION, TEN, Event, Step
+from client_credits.samples.stripe_account.checkout import VERSIONS
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

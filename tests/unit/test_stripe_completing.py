@@ -13,7 +13,7 @@ from tests.support.stripe_server import (
     an_item,
 )
 
-from client_credits.domain.payments import (
+from client_credits.domain.payments.facts import (
     CustomerLink,
     Ignored,
     MoneyBack,
@@ -22,10 +22,10 @@ from client_credits.domain.payments import (
     SubscriptionNews,
     Unsupported,
 )
-from client_credits.stripe_api import StripeApi, StripeKind
-from client_credits.stripe_completing import complete, event_of, payment_behind, whole
-from client_credits.stripe_errors import StripeRefused
-from client_credits.stripe_events import translate
+from client_credits.stripe.api.errors import StripeRefused
+from client_credits.stripe.api.queries import StripeApi, StripeKind
+from client_credits.stripe.completing import complete, event_of, payment_behind, whole
+from client_credits.stripe.events.translate import translate
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 T0 = int(NOW.timestamp())

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client_credits.domain.ids import is_id
-from client_credits.domain.payments import (
+from client_credits.domain.payments.facts import (
     CustomerLink,
     Facts,
     Ignored,
@@ -20,8 +20,8 @@ from client_credits.domain.payments import (
     PaymentLine,
     Unsupported,
 )
-from client_credits.samples import events_folder
-from client_credits.stripe_events import translate
+from client_credits.samples.events import events_folder
+from client_credits.stripe.events.translate import translate
 
 SHAPES = ["2022-11-15", "2024-06-20", "2025-03-31.basil", "2026-10-28.endive"]
 OLD_SHAPES = ("2022-11-15", "2024-06-20")

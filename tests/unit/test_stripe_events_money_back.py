@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client_credits.domain.ids import is_id
-from client_credits.domain.payments import (
+from client_credits.domain.payments.facts import (
     CreditNote,
     Dispute,
     DisputeStatus,
@@ -20,7 +20,7 @@ from client_credits.domain.payments import (
     RefundStatus,
     Unsupported,
 )
-from client_credits.stripe_events import HANDLED, translate
+from client_credits.stripe.events.translate import HANDLED, translate
 
 SHAPES = ["2022-11-15", "2024-06-20", "2025-03-31.basil", "2026-10-28.endive"]
 OLD_SHAPES = ("2022-11-15", "2024-06-20")

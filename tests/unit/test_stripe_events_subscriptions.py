@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client_credits.domain.payments import Facts, SubscriptionNews, SubscriptionStatus, Unsupported
-from client_credits.stripe_events import translate
+from client_credits.domain.payments.facts import Facts, SubscriptionNews, SubscriptionStatus, Unsupported
+from client_credits.stripe.events.translate import translate
 
 SHAPES = ["2022-11-15", "2024-06-20", "2025-03-31.basil", "2026-10-28.endive"]
 OLD_SHAPES = ("2022-11-15", "2024-06-20")

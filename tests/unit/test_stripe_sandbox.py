@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from client_credits.domain.payments import (
+from client_credits.domain.payments.facts import (
     CustomerLink,
     DisputeStatus,
     Facts,
@@ -21,12 +21,12 @@ from client_credits.domain.payments import (
     SubscriptionNews,
     Unsupported,
 )
-from client_credits.stripe_api import StripeApi, StripeKind
-from client_credits.stripe_completing import payment_behind, whole
-from client_credits.stripe_events import translate
-from client_credits.stripe_sandbox import VERSIONS, Events, Sandbox
-from client_credits.stripe_sandbox_books import Price
-from client_credits.stripe_sandbox_calendar import months_after, period_at
+from client_credits.samples.stripe_account.books import Price
+from client_credits.samples.stripe_account.checkout import VERSIONS, Events, Sandbox
+from client_credits.samples.stripe_account.periods import months_after, period_at
+from client_credits.stripe.api.queries import StripeApi, StripeKind
+from client_credits.stripe.completing import payment_behind, whole
+from client_credits.stripe.events.translate import translate
 
 OLDEST, OLD, BASIL, NEW = VERSIONS
 START = datetime(2026, 1, 31, 9, tzinfo=UTC)
@@ -528,7 +528,7 @@ def test_periods_are_counted_from_the_anchor(
 
 
 def test_months_clip_to_the_last_day() -> None:
-    assert months_after(datetime(2027, 8, 31, tzinfo=UTC), 6) == datetime(2028, 2, 29, tzinfo=UTC)
+    assert months_after(datetime(2027, 8, 31, tzinfo=UTC), 6, 31) == datetime(2028, 2, 29, tzinfo=UTC)
 
 
 # -- against Stripe's own ----------------------------------------------------------------------

@@ -9,7 +9,7 @@ import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client_credits.stripe_signature import (
+from client_credits.stripe.signature import (
     MAX_HEADER_CHARACTERS,
     MAX_SIGNATURES,
     BadSignature,

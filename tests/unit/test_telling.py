@@ -5,9 +5,13 @@ from typing import Any
 
 import pytest
 
-from client_credits import published, schemas, telling
-from client_credits.domain.entries import Actor, Cause, CauseKind, Entry, EntryKind, Posting
-from client_credits.domain.records import Parked, SettingsChange
+from client_credits.domain.ledger.entries import Actor, Cause, CauseKind, Entry, EntryKind, Posting
+from client_credits.domain.payments.parked import Parked
+from client_credits.domain.practice.records import SettingsChange
+from client_credits.http.schemas.credits import entry_answer
+from client_credits.http.schemas.parked import parked_answer
+from client_credits.publishing import events as published
+from client_credits.publishing import plain as telling
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 CAUSE = Cause(CauseKind.BOOKING, {"booking_id": "b1"})
@@ -19,9 +23,9 @@ ENTRY = Entry(
 CHANGE = SettingsChange("chg_1", None, {"enabled": None}, {"enabled": False}, "staff", "s1", NOW)
 PARKED = Parked("prk_1", "unknown_client", "evt_1", NOW, "cus_1", "in_1", prices=("price_1",))
 TOLD: list[tuple[Any, Any]] = [
-    (telling.entry(ENTRY), schemas.entry_answer(ENTRY)),
-    (telling.settings_change(CHANGE), schemas.entry_answer(CHANGE)),
-    (telling.parked(PARKED), schemas.parked_answer(PARKED)),
+    (telling.entry(ENTRY), entry_answer(ENTRY)),
+    (telling.settings_change(CHANGE), entry_answer(CHANGE)),
+    (telling.parked(PARKED), parked_answer(PARKED)),
 ]
 
 
@@ -32,6 +36,6 @@ def test_an_event_says_what_the_api_answers(told: telling.Told, answer: Any) -> 
 
 
 def test_a_client_is_told_neither_who_acted_nor_why() -> None:
-    answer = schemas.entry_answer(ENTRY, for_client=True)
+    answer = entry_answer(ENTRY, for_client=True)
     assert (answer.actor, answer.reason) == (None, None)
     assert answer.entry_id == ENTRY.entry_id

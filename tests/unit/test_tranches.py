@@ -6,16 +6,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.support.builders import DAY, HOUR, a_catalogue, a_debt, a_line, a_package, a_payment, a_wallet, an_act, told
 
-from client_credits.domain.catalogue import Expiry, ExpiryKind
-from client_credits.domain.entries import Act, Cause, CauseKind, Change, EntryKind, Posting, untouched
 from client_credits.domain.errors import LimitReached
-from client_credits.domain.granting import decide_line, grant
 from client_credits.domain.invariants import breaches
-from client_credits.domain.payments import PaymentKind
-from client_credits.domain.settings import Settings
-from client_credits.domain.settling import next_due, settle
-from client_credits.domain.tranches import Ended, months_in, starts_of, stop_tranches, without_tranches_from
-from client_credits.domain.wallet import MAX_CREDITS, Coming, Mark, Value, Wallet
+from client_credits.domain.ledger.entries import Act, Cause, CauseKind, Change, EntryKind, Posting, untouched
+from client_credits.domain.ledger.settling import next_due, settle
+from client_credits.domain.ledger.tranches import Ended, months_in, starts_of, stop_tranches, without_tranches_from
+from client_credits.domain.ledger.wallet import MAX_CREDITS, Coming, Mark, Value, Wallet
+from client_credits.domain.payments.facts import PaymentKind
+from client_credits.domain.payments.granting import decide_line, grant
+from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
+from client_credits.domain.practice.settings import Settings
 
 RULES = Settings()
 FOR_A_MONTH = Expiry(ExpiryKind.MONTHS, 1)

@@ -7,15 +7,8 @@ from itertools import permutations
 import pytest
 from tests.support.builders import DAY, HOUR, NOW, a_debt, a_hold, a_lot, a_wallet
 
-from client_credits.domain.wallet import (
-    FOREVER,
-    DebtCause,
-    Lot,
-    LotSource,
-    available,
-    burn_order,
-    take,
-)
+from client_credits.domain.dates import FOREVER
+from client_credits.domain.ledger.wallet import DebtCause, Lot, LotSource, available, burn_order, take
 
 MICROSECOND = timedelta(microseconds=1)
 

@@ -6,8 +6,8 @@ from urllib.parse import quote, urlencode
 
 import typer
 
-from client_credits.cli.everywhere import PracticeId, Session, an_id
 from client_credits.cli.output import lines, table
+from client_credits.cli.session import PracticeId, Session, an_id
 from client_credits.cli.sweep import an_instant
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _id(text: str) -> str:
 
 
 def _get(session: Session, path: str, practice: str | None, **query: Any) -> Any:
-    from client_credits.cli.calling import call  # noqa: PLC0415
+    from client_credits.cli.http_call import call  # noqa: PLC0415
     from client_credits.cli.tokens import bearer  # noqa: PLC0415
 
     asked = urlencode({name: value for name, value in query.items() if value is not None})

@@ -16,8 +16,8 @@ RUN_IT = "start it with `make run`, or name a deployed one with --stack"
 
 def sentence(error: Exception) -> str | None:
     """The sentence for an expected failure; None for a mistake of ours, which deserves its traceback."""
+    from client_credits.aws.secrets import SecretsUnavailable  # noqa: PLC0415
     from client_credits.domain.errors import CreditsError, Invalid  # noqa: PLC0415 most commands end well
-    from client_credits.secrets import SecretsUnavailable  # noqa: PLC0415
 
     if isinstance(error, CommandError):
         return str(error)

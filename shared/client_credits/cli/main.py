@@ -5,7 +5,7 @@ from dataclasses import replace
 import typer
 
 from client_credits.cli import ask, practice, reconcile, replay, story, sweep, tokens, trigger, verify
-from client_credits.cli.everywhere import Given, Json, Region, StackName, command
+from client_credits.cli.session import Given, Json, Region, StackName, command
 
 app = typer.Typer(
     no_args_is_help=True,

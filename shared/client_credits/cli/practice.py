@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from client_credits.cli.errors import CommandError
-from client_credits.cli.everywhere import Session, an_id
+from client_credits.cli.session import Session, an_id
 
 FROM_STDIN = "-"
 ACCOUNT = re.compile(r"acct_[A-Za-z0-9]{1,120}")
@@ -46,9 +46,9 @@ def create(
     With --stripe-account, what the endpoint practice receives of that connected account is this practice's, and what
     it had received before is worked off. One way in for each account: its own endpoint, or the platform's.
     """
-    from client_credits.operations.practices import create_practice  # noqa: PLC0415
-    from client_credits.runtime import utc_now  # noqa: PLC0415
-    from client_credits.secrets import api_key_name  # noqa: PLC0415
+    from client_credits.aws.secrets import api_key_name  # noqa: PLC0415
+    from client_credits.aws.worker import utc_now  # noqa: PLC0415
+    from client_credits.operations.staff.practices import create_practice  # noqa: PLC0415
 
     practice_id, wanted = an_id(practice), _checked(secret)
     receiver = _receiver(session, stripe_account, endpoint_practice)
@@ -89,10 +89,10 @@ def _receiver(session: Session, account: str | None, named: str | None) -> str |
 
 def _connect(session: Session, receiver: str, account: str, practice_id: str) -> dict[str, Any]:
     """Gives the practice the account, and what had waited for that."""
-    from client_credits.cli.asking_stripe import retry  # noqa: PLC0415
-    from client_credits.operations.linking import connect  # noqa: PLC0415
-    from client_credits.runtime import utc_now  # noqa: PLC0415
-    from client_credits.stripe_work import UNKNOWN_ACCOUNT  # noqa: PLC0415
+    from client_credits.aws.worker import utc_now  # noqa: PLC0415
+    from client_credits.cli.stripe_api import retry  # noqa: PLC0415
+    from client_credits.operations.payments.linking import connect  # noqa: PLC0415
+    from client_credits.stripe.work import UNKNOWN_ACCOUNT  # noqa: PLC0415
 
     made = connect(session.store, receiver, account, practice_id)
     # Also where it was connected before: the run that did it may have been cut off.
@@ -109,7 +109,7 @@ def _checked(secret: str | None) -> str | None:
 
 def _given_api_key() -> str:
     """A Stripe API key as typed, unseen, or from standard input: never from the command line, which others can read."""
-    from client_credits.stripe_api import is_api_key  # noqa: PLC0415
+    from client_credits.stripe.api.queries import is_api_key  # noqa: PLC0415
 
     text = typer.prompt("Stripe API key", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline()
     if not is_api_key(text.strip()):
@@ -121,7 +121,7 @@ def _ensure_cursor_key(ssm: Any, prefix: str) -> None:
     from base64 import b64encode  # noqa: PLC0415
     from secrets import token_bytes  # noqa: PLC0415
 
-    from client_credits.secrets import CURSOR_KEY_BYTES, cursor_key_name  # noqa: PLC0415
+    from client_credits.aws.secrets import CURSOR_KEY_BYTES, cursor_key_name  # noqa: PLC0415
 
     _put(ssm, cursor_key_name(prefix), b64encode(token_bytes(CURSOR_KEY_BYTES)).decode(), replacing=False)
 
@@ -130,7 +130,7 @@ def _set_secret(ssm: Any, prefix: str, practice_id: str, wanted: str | None, rot
     """What was done (created, set, rotated, kept), and the secret where a new one was made here."""
     from secrets import token_hex  # noqa: PLC0415
 
-    from client_credits.secrets import parameter_name, parameter_reader  # noqa: PLC0415
+    from client_credits.aws.secrets import parameter_name, parameter_reader  # noqa: PLC0415
 
     name = parameter_name(prefix, practice_id)
     stored = parameter_reader(ssm)(name)

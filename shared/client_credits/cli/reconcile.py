@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import typer
 
 from client_credits.cli.errors import Broken, CommandError
-from client_credits.cli.everywhere import PracticeId, Session, an_id
 from client_credits.cli.output import lines, table
+from client_credits.cli.session import PracticeId, Session, an_id
 from client_credits.cli.sweep import an_instant
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from client_credits.domain.reconciliation import Reconciliation
-    from client_credits.stripe_api import StripeApi
+    from client_credits.domain.payments.reconciliation import Reconciliation
+    from client_credits.stripe.api.queries import StripeApi
 
 DAYS = 30
 
@@ -42,7 +42,7 @@ def reconcile(
 
     Paid invoices, completed checkouts, refunds and disputes. A run that was interrupted goes on where it stopped.
     """
-    from client_credits.stripe_errors import StripeRefused, StripeUnavailable  # noqa: PLC0415
+    from client_credits.stripe.api.errors import StripeRefused, StripeUnavailable  # noqa: PLC0415
 
     practice_id = session.practice_id(practice)
     receiver = _receiver(session, practice_id, account)
@@ -61,7 +61,7 @@ def reconcile(
 
 def _receiver(session: Session, practice_id: str, account: str | None) -> str:
     """The practice with whose API key Stripe is asked: for a connected account, the one whose endpoint serves it."""
-    from client_credits.operations import linking  # noqa: PLC0415
+    from client_credits.operations.payments import linking  # noqa: PLC0415
 
     if account is None:
         return practice_id
@@ -72,9 +72,9 @@ def _receiver(session: Session, practice_id: str, account: str | None) -> str:
 
 
 def _api(session: Session, practice_id: str, account: str | None) -> "StripeApi":
-    from client_credits.config import STRIPE_API  # noqa: PLC0415
-    from client_credits.secrets import parameter_reader, stripe_api_key  # noqa: PLC0415
-    from client_credits.stripe_api import StripeApi  # noqa: PLC0415
+    from client_credits.aws.config import STRIPE_API  # noqa: PLC0415
+    from client_credits.aws.secrets import parameter_reader, stripe_api_key  # noqa: PLC0415
+    from client_credits.stripe.api.queries import StripeApi  # noqa: PLC0415
 
     target = session.target
     key = stripe_api_key(parameter_reader(target.client("ssm")), target.secrets_prefix, practice_id)
@@ -95,8 +95,9 @@ def _run(
     until: datetime | None,
     repair: bool,
 ) -> "Reconciliation":
-    from client_credits import reconciling, stripe_work  # noqa: PLC0415
-    from client_credits.runtime import utc_now  # noqa: PLC0415
+    from client_credits.aws.worker import utc_now  # noqa: PLC0415
+    from client_credits.stripe import reconciling  # noqa: PLC0415
+    from client_credits.stripe import work as stripe_work  # noqa: PLC0415
 
     now, store = utc_now(), session.store
     mode = cast(Literal["test", "live"], session.target.outputs.get("StripeMode", "test"))
@@ -120,7 +121,7 @@ def _run(
 def _window(since: datetime | None, until: datetime | None, now: datetime) -> tuple[datetime, datetime]:
     from datetime import UTC  # noqa: PLC0415
 
-    from client_credits import reconciling  # noqa: PLC0415
+    from client_credits.stripe import reconciling  # noqa: PLC0415
 
     last = until.astimezone(UTC) if until else reconciling.window(now, DAYS)[1]
     first = since.astimezone(UTC) if since else last - timedelta(days=DAYS)
@@ -133,7 +134,7 @@ def _window(since: datetime | None, until: datetime | None, now: datetime) -> tu
 
 def _advancing(advance: Callable[[int], None]) -> Callable[["Reconciliation"], None]:
     """Moves the bar by what was gone through since it was last told."""
-    from client_credits.reconciling import steps_done  # noqa: PLC0415
+    from client_credits.stripe.reconciling import steps_done  # noqa: PLC0415
 
     shown = 0
 
@@ -157,7 +158,7 @@ def _why(refused: Any, practice_id: str, mode: str) -> str:
 
 
 def _facts(practice_id: str, run: "Reconciliation", repair: bool) -> dict[str, Any]:
-    from client_credits.domain.reconciliation import Verdict  # noqa: PLC0415
+    from client_credits.domain.payments.reconciliation import Verdict  # noqa: PLC0415
 
     return {
         "practice_id": practice_id,
@@ -187,7 +188,7 @@ def _text(instant: datetime) -> str:
 
 
 def _shown(practice_id: str, run: "Reconciliation", repair: bool) -> "RenderableType":
-    from client_credits.domain.reconciliation import Verdict  # noqa: PLC0415
+    from client_credits.domain.payments.reconciliation import Verdict  # noqa: PLC0415
 
     rows: list[tuple[Any, ...]] = [(verdict.value, f"{run.counts.get(verdict, 0):,}") for verdict in Verdict]
     title = f"Practice {practice_id}, {_text(run.since)} to {_text(run.until)}"

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from client_credits.cli.errors import Broken
-from client_credits.cli.everywhere import PracticeId, Session
 from client_credits.cli.output import Advance, lines, table
+from client_credits.cli.session import PracticeId, Session
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from client_credits.cli.replaying import Queue
+    from client_credits.cli.replay_queues import Queue
 
 
 class Kind(StrEnum):
@@ -75,13 +75,13 @@ def _replay(session: Session, kind: Kind, practice: str | None, dry_run: bool) -
 
 
 def _queue(session: Session, output: str) -> "Queue":
-    from client_credits.cli.replaying import Queue  # noqa: PLC0415
+    from client_credits.cli.replay_queues import Queue  # noqa: PLC0415
 
     return Queue(session.target.client("sqs"), session.target.outputs[output])
 
 
 def _dead_letters(session: Session, kind: Kind, dry_run: bool) -> Replayed:
-    from client_credits.cli.replaying import move_back  # noqa: PLC0415
+    from client_credits.cli.replay_queues import move_back  # noqa: PLC0415
 
     dead_letters, source = (_queue(session, output) for output in QUEUES[kind])
     found = dead_letters.count()
@@ -102,7 +102,7 @@ def _publish_failures(session: Session, dry_run: bool) -> Replayed:
 
 def _publish(session: Session, failures: "Queue", found: int, advance: Advance) -> Replayed:
     """Each message on its own: one that cannot be published is kept with its reason, the others go on."""
-    from client_credits.cli.republishing import NotPublished, publish_again  # noqa: PLC0415
+    from client_credits.cli.replay_stream import NotPublished, publish_again  # noqa: PLC0415
 
     target = session.target
     streams, functions = target.client("dynamodbstreams"), target.client("lambda")
@@ -123,9 +123,9 @@ def _publish(session: Session, failures: "Queue", found: int, advance: Advance) 
 
 
 def _parked(session: Session, practice: str | None, dry_run: bool) -> Replayed:
-    from client_credits.cli.asking_stripe import retry  # noqa: PLC0415
-    from client_credits.operations import resolving  # noqa: PLC0415
-    from client_credits.runtime import utc_now  # noqa: PLC0415
+    from client_credits.aws.worker import utc_now  # noqa: PLC0415
+    from client_credits.cli.stripe_api import retry  # noqa: PLC0415
+    from client_credits.operations.payments import resolving  # noqa: PLC0415
 
     if practice is None and not session.target.is_local:
         return Replayed(Kind.PARKED, 0, 0, ("name a practice with --practice to try its parked payments",))

@@ -12,12 +12,12 @@ from uuid import uuid4
 import typer
 
 from client_credits.cli.errors import CommandError
-from client_credits.cli.everywhere import PracticeId, Session, an_id
 from client_credits.cli.output import table
+from client_credits.cli.session import PracticeId, Session, an_id
 
 if TYPE_CHECKING:
-    from client_credits.stories import Own
-    from client_credits.story_telling import Step
+    from client_credits.samples.stories import Own
+    from client_credits.samples.storyteller import Step
 
 WAIT_SECONDS = 10.0  # for what a step changes to be seen
 LOOK_SECONDS = 0.2
@@ -47,7 +47,7 @@ def story(
 
     Stories lie in the past and end now. Makes the types and packages they need (their ids begin with story-).
     """
-    from client_credits.stories import NEWEST, StoryError  # noqa: PLC0415
+    from client_credits.samples.stories import NEWEST, StoryError  # noqa: PLC0415
 
     if listing:
         return _list(session)
@@ -66,8 +66,8 @@ def story(
 
 
 def _list(session: Session) -> None:
-    from client_credits.stories import STORIES  # noqa: PLC0415
-    from client_credits.stripe_sandbox import VERSIONS  # noqa: PLC0415
+    from client_credits.samples.stories import STORIES  # noqa: PLC0415
+    from client_credits.samples.stripe_account.checkout import VERSIONS  # noqa: PLC0415
 
     told = [{"name": name, "says": each.says, "packages": list(each.offers)} for name, each in STORIES.items()]
     facts = {"stories": told, "api_versions": list(VERSIONS)}
@@ -96,8 +96,8 @@ class _Played:
         practice: str | None,
         packages: list[str],
     ) -> None:
-        from client_credits import stories  # noqa: PLC0415
         from client_credits.cli.trigger import secret_of  # noqa: PLC0415
+        from client_credits.samples import stories  # noqa: PLC0415
 
         self._session = session
         self._practice = practice
@@ -122,7 +122,7 @@ class _Played:
     # -- what it needs -------------------------------------------------------------------------
 
     def _own(self, package_id: str) -> "Own":
-        from client_credits.stories import Own  # noqa: PLC0415
+        from client_credits.samples.stories import Own  # noqa: PLC0415
 
         package = self._call(f"/v1/packages/{quote(package_id, safe=':~')}")
         if not package["stripe_prices"]:
@@ -132,7 +132,7 @@ class _Played:
 
     def _make(self, new_client: bool, own: Mapping[str, "Own"]) -> None:
         """The story's types and packages, and its client. Safe to repeat."""
-        from client_credits.story_telling import OFFERS, TYPES  # noqa: PLC0415
+        from client_credits.samples.storyteller import OFFERS, TYPES  # noqa: PLC0415
 
         offers = [OFFERS[of] for of in self._story.offers if of not in own]
         types = list(dict.fromkeys(kind for offer in offers for kind in offer.credits))
@@ -146,7 +146,7 @@ class _Played:
 
     def _call(self, path: str, put: Mapping[str, Any] | None = None) -> Any:
         """Reads from the API; with something to `put`, writes as an admin."""
-        from client_credits.cli.calling import call  # noqa: PLC0415
+        from client_credits.cli.http_call import call  # noqa: PLC0415
         from client_credits.cli.tokens import Role, bearer  # noqa: PLC0415
 
         headers = {"authorization": f"Bearer {bearer(self._session, self._practice, Role.ADMIN)}"}

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from client_credits.cli.errors import CommandError
-from client_credits.cli.everywhere import Session
+from client_credits.cli.session import Session
 
 MAX_IDLE_PAGES = 200  # an index that names for ever what is not due would keep us for ever
 
@@ -32,8 +32,8 @@ def sweep(
     """Settle every wallet that has something due. Repeating changes nothing."""
     from datetime import UTC  # noqa: PLC0415
 
+    from client_credits.aws.worker import utc_now  # noqa: PLC0415
     from client_credits.operations.sweeping import shards  # noqa: PLC0415
-    from client_credits.runtime import utc_now  # noqa: PLC0415
 
     if at is not None and not session.target.is_local:
         raise CommandError("--at is for the local stack: on a deployed one the clock is the world's.")

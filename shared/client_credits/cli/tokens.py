@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from client_credits.cli.errors import CommandError
-from client_credits.cli.everywhere import PracticeId, Session, an_id
+from client_credits.cli.session import PracticeId, Session, an_id
 
 if TYPE_CHECKING:
     from client_credits.cli.target import Target

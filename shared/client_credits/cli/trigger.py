@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from client_credits.cli.errors import CommandError
-from client_credits.cli.everywhere import PracticeId, Session, an_id
+from client_credits.cli.session import PracticeId, Session, an_id
 
 USER_AGENT = "Stripe/1.0 (+https://stripe.com/docs/webhooks)"
 
@@ -35,7 +35,7 @@ def stripe(
     listing: Listing = False,
 ) -> None:
     """Sign a Stripe event with the practice's secret and post it to the practice's webhook."""
-    from client_credits import samples  # noqa: PLC0415
+    from client_credits.samples import events as samples  # noqa: PLC0415
 
     if listing:
         facts = {"cases": samples.stripe_cases(), "api_versions": samples.stripe_versions()}
@@ -64,7 +64,7 @@ def booking(
     listing: Listing = False,
 ) -> None:
     """Put a booking event onto the stack's bus."""
-    from client_credits import samples  # noqa: PLC0415
+    from client_credits.samples import events as samples  # noqa: PLC0415
 
     if listing:
         cases = samples.booking_cases()
@@ -96,8 +96,8 @@ def _parsed(words: Sequence[str] | None, file: Path | None) -> tuple[str | None,
 
 def _stripe_body(case: str | None, file: Path | None, changes: dict[str, str]) -> bytes:
     """What is posted: a file without changes byte by byte, so that anything at all can be sent."""
-    from client_credits import samples  # noqa: PLC0415
-    from client_credits.sample_places import SampleError  # noqa: PLC0415
+    from client_credits.samples import events as samples  # noqa: PLC0415
+    from client_credits.samples.places import SampleError  # noqa: PLC0415
 
     try:
         if file is None:
@@ -117,8 +117,8 @@ def _booking_entry(
     session: Session, case: str | None, file: Path | None, changes: dict[str, str], practice: str | None
 ) -> dict[str, Any]:
     """An entry {source, detail-type, detail}, for the practice named there, by --practice, or by the stack."""
-    from client_credits import samples  # noqa: PLC0415
-    from client_credits.sample_places import SampleError  # noqa: PLC0415
+    from client_credits.samples import events as samples  # noqa: PLC0415
+    from client_credits.samples.places import SampleError  # noqa: PLC0415
 
     if practice is not None:
         key = "practice_id" if file is None else "detail.practice_id"
@@ -167,7 +167,7 @@ def _about(body: bytes) -> dict[str, Any]:
 
 def secret_of(session: Session, practice_id: str) -> str:
     """The secret that Stripe signs this practice's events with. Raises CommandError where there is none."""
-    from client_credits.secrets import parameter_name, parameter_reader  # noqa: PLC0415
+    from client_credits.aws.secrets import parameter_name, parameter_reader  # noqa: PLC0415
 
     target = session.target
     stored = parameter_reader(target.client("ssm"))(parameter_name(target.secrets_prefix, practice_id))
@@ -180,8 +180,8 @@ def secret_of(session: Session, practice_id: str) -> str:
 
 def deliver(session: Session, practice_id: str, secret: str, body: bytes) -> None:
     """Posts an event to the practice's webhook, signed now. Raises CommandError where it is not taken."""
-    from client_credits.cli.calling import call  # noqa: PLC0415
-    from client_credits.stripe_signature import sign  # noqa: PLC0415
+    from client_credits.cli.http_call import call  # noqa: PLC0415
+    from client_credits.stripe.signature import sign  # noqa: PLC0415
 
     headers = {
         "content-type": "application/json; charset=utf-8",

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from client_credits.cli.errors import Broken, CommandError
-from client_credits.cli.everywhere import PracticeId, Session, an_id
 from client_credits.cli.output import lines, table
+from client_credits.cli.session import PracticeId, Session, an_id
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from client_credits.cli.verifying import Checked
+    from client_credits.operations.queries.verifying import Checked
 
 WORKERS = 8  # clients read side by side
 ROUND = 256  # clients handed to the workers at a time
@@ -25,9 +25,9 @@ def verify(
     practice: PracticeId = None,
 ) -> None:
     """Check the invariants on the stored wallets, entries and bookings; ends with 1 on any breach. Writes nothing."""
-    from client_credits.cli.verifying import Checked  # noqa: PLC0415
-    from client_credits.operations.listing import roster  # noqa: PLC0415
-    from client_credits.store.store import Wanted  # noqa: PLC0415
+    from client_credits.operations.queries.clients import roster  # noqa: PLC0415
+    from client_credits.operations.queries.verifying import Checked  # noqa: PLC0415
+    from client_credits.store.records import Wanted  # noqa: PLC0415
 
     practice_id = session.practice_id(practice)
     session.store.load(practice_id, Wanted())  # so that an unknown practice is not one without clients
@@ -51,7 +51,7 @@ def verify(
 def _checked(session: Session, practice_id: str, clients: list[str]) -> Iterator["Checked | None"]:
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 
-    from client_credits.cli.verifying import check_client  # noqa: PLC0415
+    from client_credits.operations.queries.verifying import check_client  # noqa: PLC0415
 
     store = session.store
     with ThreadPoolExecutor(WORKERS) as pool:

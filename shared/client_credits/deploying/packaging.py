@@ -99,7 +99,7 @@ def layer_files(content_root: Path) -> list[Path]:
 
 
 def layer_contents(content_root: Path) -> Iterator[str]:
-    """What ``layer.txt`` lists: files and folders below the package, there or not."""
+    """What ``layer.txt`` lists: files and folders below the package."""
     for line in (content_root / _CONTENTS).read_text().splitlines():
         name = line.partition("#")[0].strip()
         if name:

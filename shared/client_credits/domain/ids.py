@@ -17,3 +17,13 @@ def derived_id(prefix: str, *parts: str) -> str:
     """`prefix_` and 100 bits of a hash of `parts`; parts are kept apart, so ("a", "bc") != ("ab", "c")."""
     digest = sha256("\x1f".join(parts).encode()).digest()
     return f"{prefix}_{b32encode(digest)[:20].decode().lower()}"
+
+
+def payment_key(payment_id: str, line_id: str) -> str:
+    """How lots, debts and marks name the payment line they come from."""
+    return f"{payment_id}/{line_id}"
+
+
+def payment_of(key: str) -> str:
+    """The payment whose line a key names; line ids hold no slash."""
+    return key.rsplit("/", 1)[0]

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from client_credits.domain.booking import Booking, BookingState
-from client_credits.domain.entries import Entry, Posting
-from client_credits.domain.wallet import FOREVER, Wallet
+from client_credits.domain.bookings.booking import Booking, BookingState
+from client_credits.domain.dates import FOREVER
+from client_credits.domain.ledger.entries import Entry, Posting
+from client_credits.domain.ledger.wallet import Wallet
 
 
 class Law(StrEnum):

@@ -18,7 +18,8 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from botocore.exceptions import BotoCoreError, ClientError
 
-from client_credits import strict_json
+from client_credits.aws.logs import logger
+from client_credits.aws.secrets import SecretsUnavailable
 from client_credits.domain.errors import (
     Busy,
     Conflict,
@@ -26,14 +27,12 @@ from client_credits.domain.errors import (
     NotFound,
     Problem,
 )
-from client_credits.http import client_routes, edit_routes, parked_routes, practice_routes
+from client_credits.http import strict_json
 from client_credits.http.access import Verdict, look_up
-from client_credits.http.asking import Ask
-from client_credits.http.refusing import Refused
-from client_credits.identity import Authenticator, Caller, IdentityUnavailable, Role, Unauthenticated
-from client_credits.observability import logger
-from client_credits.problems import problem
-from client_credits.secrets import SecretsUnavailable
+from client_credits.http.identity import Authenticator, Caller, IdentityUnavailable, Role, Unauthenticated
+from client_credits.http.problems import Refused, problem
+from client_credits.http.request import Ask
+from client_credits.http.routes import bookings, catalogue, clients, credits, edits, eligibility, parked, settings
 from client_credits.store.store import Store
 
 MAX_BODY_BYTES = 256 * 1024
@@ -52,7 +51,7 @@ def build() -> APIGatewayHttpResolver:
     One for the process: the modules of routes share its context, and a second one would take it from the first.
     """
     app = APIGatewayHttpResolver(enable_validation=True)
-    for routes in (practice_routes, client_routes, edit_routes, parked_routes):
+    for routes in (settings, catalogue, clients, credits, eligibility, edits, bookings, parked):
         app.include_router(routes.router)
     app.exception_handler(RequestValidationError)(_invalid_request)
     app.not_found(_no_such_path)

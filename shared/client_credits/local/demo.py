@@ -9,10 +9,11 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from client_credits import samples, stripe_signature
 from client_credits.local import loopback
 from client_credits.local.errors import LocalStackError
 from client_credits.local.stack import Stack
+from client_credits.samples import events as samples
+from client_credits.stripe import signature as stripe_signature
 
 VISIBLE_WITHIN_SECONDS = 30
 

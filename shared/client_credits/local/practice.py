@@ -10,7 +10,7 @@ from typing import Any
 
 from client_credits.local import loopback
 from client_credits.local.errors import LocalStackError
-from client_credits.operations.practices import create_practice
+from client_credits.operations.staff.practices import create_practice
 from client_credits.store.store import Store
 from client_credits.store.table import Table
 

@@ -12,14 +12,16 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
-from client_credits.domain.booking import Booking
-from client_credits.domain.entries import Change, Repayment, untouched
+from client_credits.domain.bookings.booking import Booking
 from client_credits.domain.errors import Busy
-from client_credits.domain.settings import Settings
-from client_credits.domain.settling import next_due, settle
-from client_credits.domain.wallet import Wallet
+from client_credits.domain.ledger.entries import Change, Entry, Repayment, untouched
+from client_credits.domain.ledger.operation import Operation
+from client_credits.domain.ledger.settling import next_due, settle
+from client_credits.domain.ledger.wallet import Wallet
+from client_credits.domain.practice.settings import Settings
 from client_credits.store import writes
-from client_credits.store.store import Loaded, Store, Wanted
+from client_credits.store.records import Loaded, Wanted
+from client_credits.store.store import Store
 from client_credits.store.table import TRANSACTION, Conflicted, Write
 
 ATTEMPTS = 10
@@ -142,3 +144,12 @@ def _repaid_bookings(store: Store, change: Change, own_booking: str | None) -> l
 def own_repayments(booking: Booking, change: Change) -> Booking:
     """The booking an operation is about, with what settling its wallet repaid of its debt."""
     return booking.paid_by(change.repayments)
+
+
+def entries_of(store: Store, practice_id: str, done: Operation) -> list[Entry]:
+    """The entries that an operation wrote."""
+    return [
+        entry
+        for ref in done.entries
+        for entry in store.entries(practice_id, ref.client_id or done.client_id, ref.appointment_type, [ref.sequence])
+    ]

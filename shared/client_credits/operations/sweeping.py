@@ -7,13 +7,14 @@ difference: a wallet's version guards it, and a settled wallet has nothing left 
 from dataclasses import dataclass
 from datetime import datetime
 
-from client_credits.domain.settings import Settings
-from client_credits.domain.settling import next_due
-from client_credits.domain.wallet import Wallet
+from client_credits.domain.ledger.settling import next_due
+from client_credits.domain.ledger.wallet import Wallet
+from client_credits.domain.practice.settings import Settings
 from client_credits.operations.committing import once, settle_wallet
 from client_credits.store import writes
 from client_credits.store.keys import DUE_SHARDS
-from client_credits.store.store import Store, Wanted
+from client_credits.store.records import Wanted
+from client_credits.store.store import Store
 from client_credits.store.table import Conflicted
 from client_credits.store.writes import sortable
 

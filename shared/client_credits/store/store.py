@@ -5,110 +5,28 @@ which is read again whenever the settings item, read every time, names another v
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import TypeVar
 
-from client_credits.domain import settings as rules
-from client_credits.domain.booking import Booking
-from client_credits.domain.catalogue import Catalogue
-from client_credits.domain.entries import Entry
+from client_credits.domain.bookings.booking import Booking
 from client_credits.domain.errors import NotFound
-from client_credits.domain.reconciliation import Reconciliation
-from client_credits.domain.records import Account, Client, Operation, Parked, SettingsChange
-from client_credits.domain.refunding import Money, PaymentRecord
-from client_credits.domain.settings import Settings
-from client_credits.domain.subscriptions import SubscriptionState
-from client_credits.domain.wallet import Wallet
+from client_credits.domain.ledger.entries import Entry
+from client_credits.domain.ledger.operation import Operation
+from client_credits.domain.ledger.wallet import Wallet
+from client_credits.domain.payments.parked import Parked
+from client_credits.domain.payments.payment_record import Money, PaymentRecord
+from client_credits.domain.payments.reconciliation import Reconciliation
+from client_credits.domain.payments.subscriptions import SubscriptionState
+from client_credits.domain.practice.catalogue import Catalogue
+from client_credits.domain.practice.records import Account, Client, SettingsChange
 from client_credits.store import codec, keys, writes
+from client_credits.store.histories import EVERYTHING, Period
 from client_credits.store.keys import Key
+from client_credits.store.records import Loaded, Wanted
 from client_credits.store.table import Item, Page, Table, Write
 
 T = TypeVar("T")
 CATALOGUES_KEPT = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which records a decision needs, beside the practice's settings, which it always gets."""
-
-    client_id: str | None = None
-    types: tuple[str, ...] = ()
-    every_type: bool = False
-    source_ids: tuple[str, ...] = ()
-    booking_id: str | None = None
-    bookings: tuple[str, ...] = ()
-    links: tuple[tuple[str, str], ...] = ()  # (kind, external id)
-    parked_id: str | None = None
-    others: tuple[str, ...] = ()  # further clients
-    also: tuple[tuple[str, str], ...] = ()  # further wallets: (client id, appointment type)
-    payments: tuple[str, ...] = ()
-    money: tuple[str, ...] = ()  # payment intents, charges
-    subscription: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """Which records of a history are wanted: of one kind, with `since <= occurred_at < until`."""
-
-    kind: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-
-    def holds(self, kind: str, occurred_at: datetime) -> bool:
-        late_enough = self.since is None or occurred_at >= self.since
-        early_enough = self.until is None or occurred_at < self.until
-        return late_enough and early_enough and self.kind in (None, kind)
-
-    def filter(self) -> tuple[str | None, dict[str, str] | None, dict[str, Any] | None]:
-        """The same as a filter expression with its names and values."""
-        parts = [
-            ("#kind = :kind", ":kind", self.kind),
-            ("occurred_at >= :since", ":since", self.since and writes.sortable(self.since)),
-            ("occurred_at < :until", ":until", self.until and writes.sortable(self.until)),
-        ]
-        wanted = [(text, name, value) for text, name, value in parts if value]
-        if not wanted:
-            return None, None, None
-        names = {"#kind": "kind"} if self.kind else None
-        values = {name: {"S": str(value)} for _, name, value in wanted}
-        return " AND ".join(text for text, _, _ in wanted), names, values
-
-
-EVERYTHING = Period()
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """The records found, all read consistently; a wallet never touched is an empty one at version 0."""
-
-    account: Account
-    catalogue: Catalogue
-    client: Client | None
-    wallets: dict[str, Wallet]
-    operations: dict[str, Operation]
-    booking: Booking | None
-    bookings: dict[str, Booking]
-    links: dict[tuple[str, str], str]
-    parked: Parked | None
-    also: dict[tuple[str, str], Wallet]
-    others: dict[str, Client]
-    payments: dict[str, PaymentRecord]  # one never heard of is an empty one at version 0, as with the next two
-    money: dict[str, Money]
-    subscription: SubscriptionState
-
-    @property
-    def settings(self) -> Settings:
-        """What holds for the loaded client, or for the account where none was loaded."""
-        return effective_settings(self.account, self.client)
-
-    def settings_of(self, client_id: str) -> Settings:
-        """What holds for another client whose wallets were loaded."""
-        return effective_settings(self.account, self.others.get(client_id))
-
-
-def effective_settings(account: Account, client: Client | None) -> Settings:
-    return rules.effective(account.values, client.overrides if client else None)
 
 
 class Store:

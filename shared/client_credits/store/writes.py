@@ -7,20 +7,16 @@ one place that writes entries, and nothing rewrites them.
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
-from client_credits.domain.booking import Booking
-from client_credits.domain.catalogue import Catalogue
-from client_credits.domain.entries import Entry, Repayment
-from client_credits.domain.reconciliation import Reconciliation
-from client_credits.domain.records import (
-    Account,
-    Client,
-    Operation,
-    Parked,
-    SettingsChange,
-)
-from client_credits.domain.refunding import Money, PaymentRecord
-from client_credits.domain.subscriptions import SubscriptionState
-from client_credits.domain.wallet import Coming, Cycle, Debt, Hold, Lot, Mark, Wallet
+from client_credits.domain.bookings.booking import Booking
+from client_credits.domain.ledger.entries import Entry, Repayment
+from client_credits.domain.ledger.operation import Operation
+from client_credits.domain.ledger.wallet import Coming, Cycle, Debt, Hold, Lot, Mark, Wallet
+from client_credits.domain.payments.parked import Parked
+from client_credits.domain.payments.payment_record import Money, PaymentRecord
+from client_credits.domain.payments.reconciliation import Reconciliation
+from client_credits.domain.payments.subscriptions import SubscriptionState
+from client_credits.domain.practice.catalogue import Catalogue
+from client_credits.domain.practice.records import Account, Client, SettingsChange
 from client_credits.store import codec, keys
 from client_credits.store.keys import Key
 from client_credits.store.table import Write

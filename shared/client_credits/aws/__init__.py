@@ -1,0 +1,1 @@
+"""AWS beyond the table: clients, configuration, secrets, logs, batches."""

@@ -1,0 +1,1 @@
+"""Booking systems in: what they tell, as the domain's booking events."""

@@ -1,0 +1,34 @@
+"""Parked events of Stripe tried again from the command line, with the practices' own API keys."""
+
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Literal, cast
+
+from client_credits.cli.errors import CommandError
+from client_credits.cli.session import Session
+
+if TYPE_CHECKING:
+    from client_credits.store.store import Store
+    from client_credits.stripe.api.queries import StripeApi
+
+
+def retry(session: Session, store: "Store", practice_id: str, now: datetime, only: str | None = None) -> int:
+    """As `stripe_work.retry`, on the session's stack. Raises CommandError where Stripe is not available."""
+    from client_credits.aws.config import STRIPE_API  # noqa: PLC0415
+    from client_credits.aws.secrets import parameter_reader, stripe_api_key  # noqa: PLC0415
+    from client_credits.stripe import work as stripe_work  # noqa: PLC0415 loaded by the commands that need it
+    from client_credits.stripe.api.errors import StripeUnavailable  # noqa: PLC0415
+    from client_credits.stripe.api.queries import StripeApi  # noqa: PLC0415
+
+    target = session.target
+
+    @cache
+    def find(receiver_id: str, of: str) -> "StripeApi | None":
+        key = stripe_api_key(parameter_reader(target.client("ssm")), target.secrets_prefix, receiver_id)
+        return StripeApi(key, of, target.outputs.get("StripeApiBase", STRIPE_API)) if key else None
+
+    mode = cast(Literal["test", "live"], target.outputs.get("StripeMode", "test"))
+    try:
+        return stripe_work.retry(store, find, practice_id, mode, now, only)
+    except StripeUnavailable as error:
+        raise CommandError(f"{error}. What was done stays done: run this again to go on.") from error

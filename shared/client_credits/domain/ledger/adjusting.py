@@ -1,0 +1,146 @@
+"""What staff do to credits by hand: set the number, add or take some, extend or void a lot.
+
+Raising clears what is owed, oldest first, then adds a complimentary lot. Lowering takes usable
+credits first, then those not yet effective, then frozen, then held ones; what is still missing is
+owed, as a debt of staff's making.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from client_credits.domain.errors import Invalid, LotClosed, Problem, VersionConflict
+from client_credits.domain.ids import derived_id
+from client_credits.domain.ledger.entries import Act, Change, EntryKind, Posting, check_bounds
+from client_credits.domain.ledger.settling import settle
+from client_credits.domain.ledger.taking import taken_from, without_excess_holds
+from client_credits.domain.ledger.wallet import (
+    PRIORITY,
+    Debt,
+    DebtCause,
+    Lot,
+    LotSource,
+    Wallet,
+)
+from client_credits.domain.practice.settings import Settings
+
+
+def set_balance(
+    change: Change,
+    balance: int,
+    version: int,
+    expires_at: datetime | None,
+    act: Act,
+    settings: Settings,
+    room: int,
+) -> Change:
+    """Makes the balance of a settled wallet exactly `balance`, if `version` is the one stored.
+
+    The number already being so changes nothing. Raises VersionConflict, Invalid, LimitReached.
+    """
+    check_version(change.before, version)
+    delta = balance - change.wallet.balance
+    return adjust(change, delta, expires_at, act, settings, room) if delta else change
+
+
+def check_version(stored: Wallet, seen: int) -> None:
+    """Raises VersionConflict when a wallet has moved on since staff saw it."""
+    if seen != stored.version:
+        raise VersionConflict(
+            "These credits have changed since you saw them. Look again, then save.",
+            appointment_type=stored.appointment_type,
+            version=stored.version,
+        )
+
+
+def adjust(change: Change, delta: int, expires_at: datetime | None, act: Act, settings: Settings, room: int) -> Change:
+    """Adds (`delta` > 0) or takes (< 0) credits of a settled wallet: one `adjusted` entry.
+
+    `expires_at` is the end of what is added, None for never. Raises Invalid when it is not in the
+    future, LimitReached when the wallet would outgrow its bounds.
+    """
+    assert delta != 0
+    wallet, postings = (
+        _raised(change.wallet, delta, expires_at, act) if delta > 0 else _lowered(change.wallet, -delta, act)
+    )
+    change = change.record(wallet, EntryKind.ADJUSTED, act, tuple(postings))
+    change = settle(change, act.now, settings, act, limit=room)
+    check_bounds(change)
+    return change
+
+
+def _raised(wallet: Wallet, amount: int, expires_at: datetime | None, act: Act) -> tuple[Wallet, list[Posting]]:
+    postings = []
+    for debt in sorted(wallet.debts, key=lambda d: (d.since, d.cause, d.ref)):
+        part = min(debt.amount, amount)
+        if part:
+            wallet = wallet.with_debt(replace(debt, amount=debt.amount - part))
+            postings.append(Posting(part, debt=debt.ref))
+            amount -= part
+    if amount:
+        lot = a_complimentary_lot(wallet, amount, expires_at, act)
+        wallet = replace(wallet.with_lot(lot), granted_total=wallet.granted_total + amount)
+        postings.append(Posting(amount, lot_id=lot.lot_id))
+    return wallet, postings
+
+
+def a_complimentary_lot(wallet: Wallet, amount: int, expires_at: datetime | None, act: Act) -> Lot:
+    """A lot of staff's making, usable at once. Raises Invalid when it would have ended already."""
+    check_end(expires_at, act.now)
+    return Lot(
+        lot_id=derived_id("lot", act.source_id, wallet.client_id, wallet.appointment_type),
+        granted=amount,
+        remaining=amount,
+        effective_at=act.now,
+        expires_at=expires_at,
+        source=LotSource.COMPLIMENTARY,
+        priority=PRIORITY[LotSource.COMPLIMENTARY],
+    )
+
+
+def check_end(expires_at: datetime | None, now: datetime) -> None:
+    if expires_at is not None and expires_at <= now:
+        fault = Problem("/expires_at", "out_of_range", "name an instant that is still to come")
+        raise Invalid("Credits cannot end before they are given.", fault)
+
+
+def _lowered(wallet: Wallet, amount: int, act: Act) -> tuple[Wallet, list[Posting]]:
+    wallet, parts = taken_from(wallet, amount, act.now, wallet.lots)
+    postings = [Posting(-part, lot_id=lot.lot_id) for lot, part in parts]
+    amount -= sum(part for _, part in parts)
+    if amount:
+        owed = Debt(DebtCause.STAFF, act.source_id, amount, act.now)
+        wallet = wallet.with_debt(owed)
+        postings.append(Posting(-amount, debt=act.source_id))
+    return wallet, postings
+
+
+def extend(change: Change, lot_id: str, expires_at: datetime | None, act: Act, settings: Settings, room: int) -> Change:
+    """Gives an open lot a later end (None: never): one `extended` entry of 0.
+
+    Raises LotClosed when the lot is not open, Invalid when the end is not later than today's and
+    than now. The same end again changes nothing.
+    """
+    lot = _open_lot(change.wallet, lot_id)
+    if expires_at == lot.expires_at:
+        return change
+    check_end(expires_at, act.now)
+    if expires_at is not None and expires_at < lot.end:
+        fault = Problem("/expires_at", "out_of_range", f"name an instant after {lot.end.isoformat()}")
+        raise Invalid("A lot can be extended, not cut short. Void it to take it back.", fault)
+    later = change.wallet.with_lot(replace(lot, expires_at=expires_at))
+    change = change.record(later, EntryKind.EXTENDED, act, (Posting(0, lot_id=lot_id),))
+    return settle(change, act.now, settings, act, limit=room)
+
+
+def void(change: Change, lot_id: str, act: Act) -> Change:
+    """Takes back all that remains of an open lot: one `voided` entry. Raises LotClosed."""
+    lot = _open_lot(change.wallet, lot_id)
+    gone = without_excess_holds(change.wallet.with_lot(replace(lot, remaining=0)), lot_id)
+    return change.record(gone, EntryKind.VOIDED, act, (Posting(-lot.remaining, lot_id=lot_id),))
+
+
+def _open_lot(wallet: Wallet, lot_id: str) -> Lot:
+    lot = wallet.lot(lot_id)
+    if lot is None or not lot.remaining:
+        raise LotClosed("This lot is spent, ended or taken back; only an open lot can be changed.")
+    return lot

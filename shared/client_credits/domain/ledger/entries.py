@@ -1,0 +1,188 @@
+"""The ledger: entries, and the one way in which an operation changes a wallet and writes them.
+
+Owns the shape of an entry and the numbering. An entry's amount is the sum of its postings.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from client_credits.domain.errors import LimitReached
+from client_credits.domain.ids import derived_id
+from client_credits.domain.ledger.wallet import MAX_CREDITS, MAX_OPEN, Lot, Wallet
+
+
+class EntryKind(StrEnum):
+    GRANTED = "granted"
+    REPAID = "repaid"
+    SPENT = "spent"
+    RESTORED = "restored"
+    FORFEITED = "forfeited"
+    EXPIRED = "expired"
+    ADJUSTED = "adjusted"
+    EXTENDED = "extended"
+    VOIDED = "voided"
+    TRANSFERRED_IN = "transferred_in"
+    TRANSFERRED_OUT = "transferred_out"
+    ROLLED_OVER = "rolled_over"
+    CLAWED_BACK = "clawed_back"
+    REINSTATED = "reinstated"
+    FROZEN = "frozen"
+    UNFROZEN = "unfrozen"
+
+
+class CauseKind(StrEnum):
+    PACKAGE = "package"
+    BOOKING = "booking"
+    STAFF = "staff"
+    SCHEDULE = "schedule"
+    TRANSFER = "transfer"
+    REFUND = "refund"
+    DISPUTE = "dispute"
+    SUBSCRIPTION = "subscription"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why: a kind and the ids that name it, such as {"package_id": "ten-pack"}."""
+
+    kind: CauseKind
+    ids: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who: `system`, `client`, `staff` or `service`, and an id."""
+
+    kind: str
+    actor_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """A signed number of credits of one lot, or of one debt (minus: more is owed).
+
+    `made_from` names the lot that this one was made from, where the posting makes a lot.
+    """
+
+    amount: int
+    lot_id: str | None = None
+    debt: str | None = None
+    made_from: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The immutable record of one kind of change by one operation on one wallet."""
+
+    practice_id: str
+    client_id: str
+    appointment_type: str
+    sequence: int
+    source_id: str
+    kind: EntryKind
+    amount: int
+    balance_before: int
+    balance_after: int
+    postings: tuple[Posting, ...]
+    cause: Cause
+    actor: Actor
+    occurred_at: datetime
+    recorded_at: datetime
+    reason: str | None = None
+
+    @property
+    def entry_id(self) -> str:
+        """Follows from the wallet and the sequence, so every reader of an entry names it alike."""
+        return derived_id("ent", self.practice_id, self.client_id, self.appointment_type, str(self.sequence))
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What is being done: the operation's source id, its cause and actor, and its instants.
+
+    `occurred_at` is when it happened in the world, `now` when we decide; an entry is never dated
+    later than it is recorded.
+    """
+
+    source_id: str
+    cause: Cause
+    actor: Actor
+    occurred_at: datetime
+    now: datetime
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Repayment:
+    """A lot that repaid (part of) a booking's debt, and so became its payer."""
+
+    booking_id: str
+    lot: Lot
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A wallet on its way: as it was loaded, as it is now, and the entries between the two."""
+
+    before: Wallet
+    wallet: Wallet
+    entries: tuple[Entry, ...] = ()
+    repayments: tuple[Repayment, ...] = ()
+
+    @property
+    def made(self) -> bool:
+        return self.wallet is not self.before
+
+    def record(
+        self,
+        wallet: Wallet,
+        kind: EntryKind,
+        act: Act,
+        postings: tuple[Posting, ...],
+        occurred_at: datetime | None = None,
+    ) -> "Change":
+        """The change with `wallet` as its new state, explained by one more entry.
+
+        The postings must account for the whole difference: this is where a rule that loses or
+        invents credits is caught.
+        """
+        amount = sum(posting.amount for posting in postings)
+        before = self.wallet.balance
+        assert wallet.balance == before + amount, (kind, before, amount, wallet.balance)
+        entry = Entry(
+            practice_id=wallet.practice_id,
+            client_id=wallet.client_id,
+            appointment_type=wallet.appointment_type,
+            sequence=wallet.sequence + 1,
+            source_id=act.source_id,
+            kind=kind,
+            amount=amount,
+            balance_before=before,
+            balance_after=before + amount,
+            postings=postings,
+            cause=act.cause,
+            actor=act.actor,
+            occurred_at=min(occurred_at or act.occurred_at, act.now),
+            recorded_at=act.now,
+            reason=act.reason,
+        )
+        numbered = replace(wallet, sequence=entry.sequence)
+        return replace(self, wallet=numbered, entries=(*self.entries, entry))
+
+    def repaid_by(self, repayments: tuple[Repayment, ...]) -> "Change":
+        return replace(self, repayments=(*self.repayments, *repayments))
+
+
+def untouched(wallet: Wallet) -> Change:
+    return Change(before=wallet, wallet=wallet)
+
+
+def check_bounds(change: Change) -> None:
+    """Raises LimitReached when a wallet has outgrown what one record holds."""
+    wallet = change.wallet
+    if wallet.open_count > MAX_OPEN and wallet.open_count > change.before.open_count:
+        raise LimitReached(f"A wallet holds at most {MAX_OPEN} open lots, debts and holds.")
+    if abs(wallet.balance) > MAX_CREDITS or wallet.granted_total > 10**12:
+        raise LimitReached(f"A wallet's balance stays within {MAX_CREDITS:,} credits.")

@@ -1,0 +1,159 @@
+"""Monthly tranches of a plan paid for several months at once: when each comes, and what may stop it.
+
+Owns the credits to come (`Coming`), which hold all they need: no later edit of the package changes
+them. Knows nothing of how they are written.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from fractions import Fraction
+
+from client_credits.domain.dates import months_after
+from client_credits.domain.ids import derived_id
+from client_credits.domain.ledger.expiry import expires_at
+from client_credits.domain.ledger.rolling import MAX_MONTHS, rollover_of
+from client_credits.domain.ledger.wallet import Coming, Lot, Wallet
+
+WITHHELD = "withheld"  # in the cause of a tranche's entry: what a refund before it kept back
+
+
+def months_in(starts: datetime, ends: datetime) -> int:
+    """How many monthly tranches a period brings, 1 to 36: its calendar months, begun ones included."""
+    if months := rollover_of(None, starts, starts, ends).months:
+        return months
+    day = starts.day
+    return 1 + sum(months_after(starts, n, day) < ends for n in range(1, MAX_MONTHS))
+
+
+def starts_of(coming: Coming, number: int) -> datetime:
+    """When a tranche's month starts: on the day of the first, clipped to the month it falls in."""
+    anchor_day = rollover_of(None, coming.starts, coming.starts, coming.cycle_end).anchor_day
+    return months_after(coming.starts, number - 1, anchor_day or coming.starts.day)
+
+
+def comes_at(coming: Coming) -> datetime:
+    """When the next tranche comes: with its month, yet not before the payment."""
+    return max(starts_of(coming, coming.number), coming.lot.effective_at)
+
+
+def brings(coming: Coming) -> bool:
+    """Whether another tranche comes. A plan whose last one has come is kept until its cycle ends, because
+    the news that its subscription ended earlier may be late."""
+    return coming.number <= coming.count and not coming.stopped
+
+
+def due(wallet: Wallet, instant: datetime) -> Coming | None:
+    """The first plan whose next tranche has come by `instant` and that nothing stops."""
+    found = [c for c in wallet.coming if brings(c) and comes_at(c) <= instant]
+    return min(found, key=lambda c: (comes_at(c), c.source_id), default=None)
+
+
+def next_lot(wallet: Wallet, coming: Coming, timezone: str) -> Lot:
+    """The lot of the next tranche, frozen by what freezes its payment. Its end counts from its own start."""
+    begins = comes_at(coming)
+    lot = coming.lot
+    amount = lot.granted - withheld(coming)
+    return replace(
+        lot,
+        lot_id=derived_id("lot", source_id(coming), wallet.client_id, wallet.appointment_type),
+        granted=amount,
+        remaining=amount,
+        effective_at=begins,
+        expires_at=expires_at(coming.expiry, begins, timezone, coming.cycle_end),
+        frozen=wallet.frozen_by(lot),
+        rollover=replace(lot.rollover, since=begins) if lot.rollover else None,
+    )
+
+
+def withheld(coming: Coming) -> int:
+    """What of the next tranche is withheld: with it, that of all tranches so far is the undone part of them all."""
+    part, each, come = Fraction(*coming.undone), coming.lot.granted, coming.number - coming.first
+    return int((come + 1) * each * part) - int(come * each * part)
+
+
+def withhold(wallet: Wallet, payment: str, part: Fraction) -> Wallet:
+    """The wallet whose tranches of a payment's line come without this part of them."""
+    undone = part.numerator, part.denominator
+    return _each(wallet, lambda c: replace(c, undone=undone) if c.lot.payment == payment else c)
+
+
+def source_id(coming: Coming) -> str:
+    """The name of the next tranche: the paid line's, and which one it is."""
+    return f"{coming.source_id}/{coming.number}"
+
+
+def after_next(wallet: Wallet, coming: Coming) -> Wallet:
+    """The wallet once the next tranche has come; after the last there is none to come."""
+    following = replace(coming, number=coming.number + 1)
+    return _each(wallet, lambda c: following if c is coming else c)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """From an instant on a subscription's plan brings no more tranches: all of its items', or one's that
+    was replaced, as far as it began before."""
+
+    subscription: str
+    at: datetime
+    item: str | None = None
+
+    def concerns(self, coming: Coming) -> bool:
+        own = self.item is None or (coming.item == self.item and coming.starts < self.at)
+        return coming.lot.subscription == self.subscription and own
+
+
+def without_tranches_from(wallet: Wallet, ended: Ended) -> Wallet:
+    """The wallet without those tranches of an ended plan whose month starts at or after its end."""
+
+    def cut(coming: Coming) -> Coming:
+        if not ended.concerns(coming):
+            return coming
+        numbers = range(coming.number, coming.count + 1)
+        last = max((n for n in numbers if starts_of(coming, n) < ended.at), default=0)
+        return coming if last == coming.count else replace(coming, count=last)
+
+    return _each(wallet, cut)
+
+
+def come_since(wallet: Wallet, ended: Ended) -> list[Lot]:
+    """Open lots of tranches that have come though their month starts at or after the end, the earliest first.
+
+    Told from the plans as long as their cycle lasts.
+    """
+    names = [
+        derived_id("lot", source_id(replace(coming, number=n)), wallet.client_id, wallet.appointment_type)
+        for coming in wallet.coming
+        if ended.concerns(coming)
+        for n in range(2, coming.number)
+        if starts_of(coming, n) >= ended.at
+    ]
+    return [lot for name in names if (lot := wallet.lot(name)) and lot.remaining]
+
+
+def stop_tranches(wallet: Wallet, payment: str, cause: str, stopped: bool) -> Wallet:
+    """The wallet with one more cause (or one fewer) for which the tranches of a payment's line do not come.
+
+    `payment` is named as lots name theirs, a subscription stands for all of its lines. While there is
+    a cause none comes; afterwards those left out come, each with its own date. Safe to repeat.
+    """
+
+    def turned(coming: Coming) -> Coming:
+        if payment not in (coming.lot.payment, coming.lot.subscription) or (cause in coming.stopped) == stopped:
+            return coming
+        causes = {*coming.stopped, cause} if stopped else {*coming.stopped} - {cause}
+        return replace(coming, stopped=tuple(sorted(causes)))
+
+    return _each(wallet, turned)
+
+
+def _each(wallet: Wallet, change: Callable[[Coming], Coming]) -> Wallet:
+    """The wallet with every plan changed. The same where none changed."""
+    changed = tuple(map(change, wallet.coming))
+    return wallet if changed == wallet.coming else replace(wallet, coming=changed)
+
+
+def without_past(wallet: Wallet, now: datetime) -> Wallet:
+    """The wallet without plans that bring nothing more and whose cycle is over."""
+    kept = tuple(c for c in wallet.coming if c.number <= c.count or now < c.cycle_end)
+    return wallet if kept == wallet.coming else replace(wallet, coming=kept)

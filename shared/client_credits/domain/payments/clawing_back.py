@@ -1,0 +1,252 @@
+"""Credits follow the money: clawed back when it is given back, reinstated when that fails, frozen while in dispute.
+
+Per grant: target = granted x refunded / paid, rounded down until fully refunded. It is taken from the
+lots that descend from the grant, wherever they are now; spent credits that the target reaches become
+the buyer's debt, or are only reported. Everything follows from the records as they stand, so news in
+any order, split in any way, and credits returning later, end in the same numbers.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from client_credits.domain.ids import derived_id, payment_key
+from client_credits.domain.ledger.entries import Act, CauseKind, Change, Entry, EntryKind, Posting
+from client_credits.domain.ledger.settling import as_payer
+from client_credits.domain.ledger.taking import taken_from
+from client_credits.domain.ledger.tranches import WITHHELD, stop_tranches, withhold
+from client_credits.domain.ledger.wallet import Debt, DebtCause, Lot, Wallet
+from client_credits.domain.payments.payment_record import PaidGrant, Taken
+
+SPENDING = frozenset({EntryKind.SPENT, EntryKind.REPAID, EntryKind.RESTORED})
+Pair = tuple[str, str]  # client id, appointment type: a wallet
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """All lots that descend from one grant: what it granted, and what of that is spent and not returned.
+
+    `granted` counts what was withheld of tranches that came after a refund, which `withheld` is.
+    """
+
+    granted: int
+    spent: int
+    lots: frozenset[str]
+    withheld: int = 0
+
+
+def family(payment_id: str, grant: PaidGrant, entries: Iterable[Entry]) -> Family:
+    """Reads the family off the entries of all wallets, of the grant's type, that have had its credits."""
+    ledger = list(entries)
+    roots = {"payment": payment_id, "line": grant.line_id}
+    own = [e for e in ledger if e.kind is EntryKind.GRANTED and roots.items() <= e.cause.ids.items()]
+    lots = {grant.lot.lot_id} | {posting.lot_id for entry in own for posting in entry.postings if posting.lot_id}
+    while True:
+        made = {p.lot_id for entry in ledger if _hands_on(entry) for p in entry.postings if p.made_from in lots}
+        if made <= lots:
+            break
+        lots |= {lot_id for lot_id in made if lot_id}
+    granted = sum(entry.amount for entry in own)
+    by_end = [p for entry in ledger if _taken_by_the_end(entry) for p in entry.postings if p.lot_id in lots]
+    too_late = {posting.lot_id for posting in by_end}
+    in_time = [entry for entry in own if not too_late & {posting.lot_id for posting in entry.postings}]
+    withheld = sum(int(entry.cause.ids.get(WITHHELD, "0")) for entry in in_time)
+    ended = sum(posting.amount for posting in by_end)
+    spending = (posting for entry in ledger if entry.kind in SPENDING for posting in entry.postings)
+    spent = -sum(posting.amount for posting in spending if posting.lot_id in lots)
+    return Family(granted + ended + withheld, spent, frozenset(lots), withheld)
+
+
+def _hands_on(entry: Entry) -> bool:
+    """Whether lots that an entry makes hold the grant's credits. What is reinstated in place of credits
+    of others, which had repaid its debt, is not the grant's."""
+    return entry.kind is not EntryKind.REINSTATED
+
+
+def _taken_by_the_end(entry: Entry) -> bool:
+    """Tranches that came after their subscription's end are taken back as if they had never come."""
+    by_end = entry.cause.kind is CauseKind.SUBSCRIPTION and "payment" not in entry.cause.ids
+    return entry.kind is EntryKind.CLAWED_BACK and by_end
+
+
+def claw(books: "Books", payment_id: str, grant: PaidGrant, part: Fraction, of: Family, *, owe: bool) -> PaidGrant:
+    """What is undone of one grant becomes `part` (0 to 1) of it; returns the grant as it then stands.
+
+    `books` hold the settled wallets of all who have had its credits, the buyer's included. With
+    `owe` the buyer owes what was spent of the undone part; without, it is only reported.
+    """
+    key = payment_key(payment_id, grant.line_id)
+    pairs = books.holding(grant)
+    target = int(of.granted * part)
+    short = max(0, of.spent - (of.granted - target))
+    remaining = sum(lot.remaining for pair in pairs for lot in _family_lots(books.wallets[pair], of))
+    taken_back = grant.taken_back + of.withheld - grant.let_go
+    taken = max(0, min(target - short, taken_back + remaining))
+    more_taken, more_short = taken - taken_back, short - grant.owed - grant.reported
+    refund = 0
+    if more_short > 0:  # the setting of today decides about what is new, not about what was told before
+        grant = books.owe(pairs[0], key, grant, more_short) if owe else books.report(pairs[0], grant, more_short)
+    elif more_short < 0:
+        grant, refund = books.lessen(pairs[0], key, grant, -more_short)
+    # What returned to lots after others repaid its debt is the client's: no taking it to give it back.
+    even = min(refund, max(0, more_taken))
+    grant = replace(grant, owed=grant.owed + even)
+    change = refund - more_taken
+    if change < 0:
+        grant = books.take(pairs, grant, -change, of)
+    elif change > 0:
+        back = min(change, max(0, -more_taken))
+        grant = books.give_back(pairs[0], grant, from_taken=back, beyond=change - back)
+    books.mark(pairs, key, short=grant.taken_back + of.withheld - grant.let_go < target)
+    books.bind_tranches(pairs, key, part)
+    return grant
+
+
+class Books:
+    """The wallets of a payment while it is clawed back: what is done to each, recorded as one entry each."""
+
+    def __init__(self, before: Mapping[Pair, Change], act: Act) -> None:
+        self.wallets = {pair: change.wallet for pair, change in before.items()}
+        self._before = before
+        self._act = act
+        self._postings: dict[Pair, list[Posting]] = {}
+        self._reported: dict[Pair, int] = {}
+
+    def holding(self, grant: PaidGrant) -> list[Pair]:
+        """The wallets of the grant's type: the buyer's first, then the others' in the order of their ids."""
+        buyer = (grant.client_id, grant.appointment_type)
+        return [buyer, *sorted(pair for pair in self.wallets if pair[1] == buyer[1] and pair != buyer)]
+
+    def owe(self, pair: Pair, key: str, grant: PaidGrant, amount: int) -> PaidGrant:
+        before = _debt(self.wallets[pair], key)
+        since = before.since if before else min(self._act.occurred_at, self._act.now)
+        owed = Debt(DebtCause.PAYMENT, key, (before.amount if before else 0) + amount, since)
+        self._set(pair, self.wallets[pair].with_debt(owed), Posting(-amount, debt=key))
+        return replace(grant, owed=grant.owed + amount)
+
+    def report(self, pair: Pair, grant: PaidGrant, amount: int) -> PaidGrant:
+        """A shortfall that nobody owes is told in the buyer's history."""
+        grant = replace(grant, reported=grant.reported + amount)
+        self._reported[pair] = self._reported.get(pair, 0) + grant.reported
+        self._postings.setdefault(pair, [])
+        return grant
+
+    def lessen(self, pair: Pair, key: str, grant: PaidGrant, amount: int) -> tuple[PaidGrant, int]:
+        """A smaller shortfall: less is owed, then less was reported. Also says what others had repaid of it."""
+        less, debt = min(amount, grant.owed), _debt(self.wallets[pair], key)
+        paid = min(less, debt.amount) if debt else 0
+        if debt and paid:
+            lessened = self.wallets[pair].with_debt(replace(debt, amount=debt.amount - paid))
+            self._set(pair, lessened, Posting(paid, debt=key))
+        reported = grant.reported - (amount - less)
+        return replace(grant, owed=grant.owed - less, reported=reported), less - paid
+
+    def take(self, pairs: list[Pair], grant: PaidGrant, amount: int, of: Family) -> PaidGrant:
+        """Takes from the wallets in the order given; the grant remembers which lots gave."""
+        for pair in pairs:
+            wallet = self.wallets[pair]
+            after, parts = taken_from(wallet, amount, self._act.now, _family_lots(wallet, of))
+            amount -= sum(part for _, part in parts)
+            self._set(pair, after, *(Posting(-part, lot_id=lot.lot_id) for lot, part in parts))
+            taken = tuple(Taken(pair[0], as_payer(lot), part) for lot, part in parts)
+            grant = replace(grant, taken=(*grant.taken, *taken))
+        return grant
+
+    def give_back(self, buyer: Pair, grant: PaidGrant, from_taken: int, beyond: int) -> PaidGrant:
+        """`from_taken` to the lots that gave, the last first, or for what was withheld to a new one.
+
+        `beyond` is for what credits of others had repaid: a lot of the buyer's that is not the grant's.
+        """
+        kept: list[Taken] = []
+        for part in reversed(grant.taken):
+            back = min(part.amount, from_taken)
+            from_taken -= back
+            self._return((part.client_id, buyer[1]), part.lot, back)
+            if part.amount > back:
+                kept.insert(0, replace(part, amount=part.amount - back))
+        self._return_anew(buyer, grant.lot, from_taken + beyond)
+        return replace(grant, taken=tuple(kept), let_go=grant.let_go + from_taken)
+
+    def mark(self, pairs: list[Pair], key: str, *, short: bool) -> None:
+        for pair in pairs:
+            wallet = self.wallets[pair]
+            self.wallets[pair] = wallet.with_mark(replace(wallet.mark(key), short=short))
+
+    def bind_tranches(self, pairs: list[Pair], key: str, part: Fraction) -> None:
+        """Of the tranches to come the same part is withheld; fully refunded, none comes. Until a refund fails."""
+        for pair in pairs:
+            wallet = stop_tranches(self.wallets[pair], key, "refund", part == 1)
+            self.wallets[pair] = withhold(wallet, key, part)
+
+    def changes(self) -> dict[Pair, Change]:
+        return {pair: self._recorded(pair) for pair in self.wallets}
+
+    def _recorded(self, pair: Pair) -> Change:
+        change, wallet = self._before[pair], self.wallets[pair]
+        postings = self._postings.get(pair)
+        if postings is None:
+            return change if wallet is change.wallet else replace(change, wallet=wallet)
+        act = self._act
+        if pair in self._reported:
+            told = act.cause.ids | {"shortfall": str(self._reported[pair])}
+            act = replace(act, cause=replace(act.cause, ids=told))
+        returned = bool(postings) and all(posting.amount > 0 for posting in postings)
+        kind = EntryKind.REINSTATED if returned else EntryKind.CLAWED_BACK
+        return change.record(wallet, kind, act, tuple(postings))
+
+    def _return(self, pair: Pair, closed: Lot, amount: int) -> None:
+        """Credits come back to the lot that gave them."""
+        if amount:
+            wallet = self.wallets[pair]
+            lot = wallet.lot(closed.lot_id) or closed
+            lot = replace(lot, remaining=lot.remaining + amount, frozen=wallet.frozen_by(lot))
+            self._set(pair, wallet.with_lot(lot), Posting(amount, lot_id=lot.lot_id))
+
+    def _return_anew(self, pair: Pair, like: Lot, amount: int) -> None:
+        """Credits that no lot of the grant gave come as a lot of their own, of its kind."""
+        if amount:
+            wallet = self.wallets[pair]
+            lot_id = derived_id("lot", self._act.source_id, pair[0], like.lot_id)
+            frozen = wallet.frozen_by(like)
+            lot = replace(like, lot_id=lot_id, granted=amount, remaining=amount, frozen=frozen, parent=like.lot_id)
+            self._set(pair, wallet.with_lot(lot), Posting(amount, lot_id=lot_id, made_from=like.lot_id))
+
+    def _set(self, pair: Pair, wallet: Wallet, *postings: Posting) -> None:
+        if postings:
+            self.wallets[pair] = wallet
+            self._postings.setdefault(pair, []).extend(postings)
+
+
+def _debt(wallet: Wallet, key: str) -> Debt | None:
+    return next((d for d in wallet.debts if d.cause is DebtCause.PAYMENT and d.ref == key), None)
+
+
+def _family_lots(wallet: Wallet, of: Family) -> list[Lot]:
+    return [lot for lot in wallet.lots if lot.lot_id in of.lots and lot.remaining]
+
+
+def refreeze(change: Change, causes: Mapping[str, tuple[str, ...]], act: Act) -> Change:
+    """The lots of each payment line or subscription named are frozen by exactly its causes, beside others'.
+
+    One `frozen` and one `unfrozen` entry of 0 at most, naming the lots whose usability changed. What
+    returns to these lots later is frozen alike.
+    """
+    wallet = change.wallet
+    for about, own in causes.items():
+        wallet = wallet.with_mark(replace(wallet.mark(about), frozen=own))
+    changed: dict[EntryKind, list[Posting]] = {EntryKind.FROZEN: [], EntryKind.UNFROZEN: []}
+    for lot in wallet.lots:
+        frozen = wallet.frozen_by(lot)
+        if frozen == lot.frozen or not {lot.payment, lot.subscription} & set(causes):
+            continue
+        if bool(frozen) != bool(lot.frozen) and lot.remaining:
+            kind = EntryKind.FROZEN if frozen else EntryKind.UNFROZEN
+            changed[kind].append(Posting(0, lot_id=lot.lot_id))
+        wallet = wallet.with_lot(replace(lot, frozen=frozen))
+    if wallet is change.wallet:
+        return change
+    change = replace(change, wallet=wallet)
+    for kind, postings in changed.items():
+        if postings:
+            change = change.record(change.wallet, kind, act, tuple(postings))
+    return change

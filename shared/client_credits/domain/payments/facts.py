@@ -1,0 +1,193 @@
+"""What a payment provider told us, in the domain's words.
+
+Owns the shape of a payment as the rules see it. Knows no provider's field names.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+OWN_ACCOUNT = "own"  # the account of Stripe's of events that name none: the practice's own
+
+
+class PaymentKind(StrEnum):
+    """Why the money came in."""
+
+    CHECKOUT = "checkout"  # a one-off purchase
+    FIRST = "first"  # the first invoice of a subscription
+    CYCLE = "cycle"  # a later billing cycle of a subscription
+    MANUAL = "manual"  # an invoice made by hand
+    UPDATE = "update"  # a change of plan or quantity within a subscription's cycle
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentLine:
+    """One line of a payment. `amount` is in minor units of `currency`, before discounts; a proration
+    line's is negative where it gives back what remained of the plan before."""
+
+    line_id: str
+    price: str | None
+    quantity: int
+    amount: int
+    currency: str
+    package_id: str | None = None  # named by the payment itself, where it names no price
+    subscription_item: str | None = None
+    period_start: datetime | None = None
+    period_end: datetime | None = None
+    proration: bool = False
+    trial: bool = False  # a subscription's zero line for its trial: not a first payment
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A payment that succeeded. Instants are UTC; `paid_at` is when the money came, not when we heard."""
+
+    payment_id: str
+    kind: PaymentKind
+    account: str
+    mode: str
+    event_id: str
+    paid_at: datetime
+    customer: str | None
+    client_id: str | None
+    subscription: str | None
+    payment_intent: str | None
+    lines: tuple[PaymentLine, ...]
+    lines_missing: bool = False  # the payment has more lines than the event carried
+    paid: int = 0  # minor units, of all lines with tax and after discounts: what a refund is measured by
+    charge: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerLink:
+    """A checkout that grants nothing itself but says which client a customer is."""
+
+    event_id: str
+    customer: str | None
+    client_id: str
+    subscription: str | None = None
+
+
+class RefundStatus(StrEnum):
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"  # or cancelled: the money stays with the practice
+
+
+class DisputeStatus(StrEnum):
+    WARNED = "warned"  # an inquiry: no money moved
+    CALMED = "calmed"  # the inquiry ended without a dispute
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """Money given back, in minor units; `at` is when this status was told of."""
+
+    refund_id: str
+    amount: int
+    status: RefundStatus
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """Money a client's bank asks back, in minor units; `at` is when this status was told of."""
+
+    dispute_id: str
+    amount: int
+    status: DisputeStatus
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CreditNote:
+    """Which lines of a payment its refunds are for. `total` is the note's, `lines` are (line id, amount)
+    of the lines it names; under an empty id what it credits beside them, for the payment as a whole."""
+
+    note_id: str
+    total: int
+    lines: tuple[tuple[str, int], ...]
+    refunds: tuple[str, ...]
+    voided: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyBack:
+    """What one event tells of money given back or asked back.
+
+    The payment is found by `payment_id` where the event names it, else by the payment intent, else
+    by the charge. `refunded_total` is the charge's sum of refunds so far.
+    """
+
+    event_id: str
+    account: str
+    mode: str
+    occurred_at: datetime
+    payment_id: str | None = None
+    payment_intent: str | None = None
+    charge: str | None = None
+    refunds: tuple[Refund, ...] = ()
+    disputes: tuple[Dispute, ...] = ()
+    notes: tuple[CreditNote, ...] = ()
+    refunded_total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentMade:
+    """Which payment intent or charge paid an invoice: an index for refunds, granting nothing."""
+
+    event_id: str
+    account: str
+    mode: str
+    payment_id: str
+    payment_intent: str | None = None
+    charge: str | None = None
+
+
+class SubscriptionStatus(StrEnum):
+    RUNNING = "running"  # active, trialing, or not begun yet
+    PAST_DUE = "past_due"  # or unpaid
+    PAUSED = "paused"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionNews:
+    """How a subscription stands, as told at `occurred_at`; `ended_at` is set for good once it ended."""
+
+    event_id: str
+    account: str
+    mode: str
+    occurred_at: datetime
+    subscription: str
+    status: SubscriptionStatus
+    ended_at: datetime | None = None
+    customer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """An event that changes nothing here, with the reason."""
+
+    event_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """An event that may matter but cannot be turned into a grant: it is parked, never lost."""
+
+    event_id: str
+    reason: str
+    payment_id: str | None = None
+    customer: str | None = None
+    prices: tuple[str, ...] = ()
+    related: str | None = None  # what the event is about, where fetching it would explain the event
+    event_type: str | None = None  # as an event that carries it whole would call it
+    account: str | None = None
+
+
+Facts = Payment | CustomerLink | MoneyBack | PaymentMade | SubscriptionNews | Ignored | Unsupported

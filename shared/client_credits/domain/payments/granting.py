@@ -1,0 +1,304 @@
+"""Payments grant credits: which lines count, what lots they make, and when those end.
+
+Rules: every line of a known package grants credits x quantity, one lot per appointment type, timed
+by the payment and never by its arrival. A package that renews grants every paid cycle; one that
+does not grants once per subscription item.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from client_credits.domain.ids import derived_id, payment_key
+from client_credits.domain.ledger.entries import Act, Change, EntryKind, Posting, check_bounds
+from client_credits.domain.ledger.expiry import expires_at
+from client_credits.domain.ledger.rolling import begins_with, ends_corrected, rollover_of, with_cycle
+from client_credits.domain.ledger.settling import settle
+from client_credits.domain.ledger.tranches import months_in, starts_of
+from client_credits.domain.ledger.wallet import (
+    DEFAULT_PRIORITY,
+    MAX_CREDITS,
+    PRIORITY,
+    Coming,
+    Cycle,
+    Lot,
+    LotSource,
+    Rollover,
+    Value,
+    Wallet,
+)
+from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
+from client_credits.domain.payments.subscriptions import Level
+from client_credits.domain.practice.catalogue import Catalogue, ExpiryKind, Package
+from client_credits.domain.practice.settings import Settings
+
+
+class LineFate(StrEnum):
+    """What becomes of one payment line."""
+
+    GRANT = "grant"
+    UPGRADE = "upgrade"  # a change of plan: grants what its period's plans never came to so far
+    NOT_RENEWING = "not_renewing"  # a later cycle of a package that grants once
+    PRORATION = "proration"
+    TRIAL = "trial"  # a trial's zero line of a package that grants nothing for trials
+    NO_QUANTITY = "no_quantity"
+    DISMISSED = "dismissed"  # by staff, when it was parked
+    UNKNOWN_PACKAGE = "unknown_package"
+    PACKAGE_ARCHIVED = "package_archived"
+    SUBSCRIPTION_ENDED = "subscription_ended"  # paid for after its subscription's end
+    OTHER_ACCOUNT = "payment_of_another_account"  # one of that id was granted to another account of Stripe's
+    WAITS_FOR_CYCLE = "waits_for_cycle"  # a change of plan whose period's own invoice is not known yet
+    TOO_MANY = "too_many_credits"
+    NO_CYCLE = "no_cycle_to_end_with"
+
+
+PARKED = frozenset(
+    {
+        LineFate.UNKNOWN_PACKAGE,
+        LineFate.PACKAGE_ARCHIVED,
+        LineFate.SUBSCRIPTION_ENDED,
+        LineFate.OTHER_ACCOUNT,
+        LineFate.WAITS_FOR_CYCLE,
+        LineFate.TOO_MANY,
+        LineFate.NO_CYCLE,
+    }
+)
+RECURRING = frozenset({PaymentKind.FIRST, PaymentKind.CYCLE, PaymentKind.UPDATE})
+
+
+@dataclass(frozen=True, slots=True)
+class LineDecision:
+    line: PaymentLine
+    fate: LineFate
+    package: Package | None = None
+    source_id: str = ""  # the line's one name in the practice
+    first_id: str | None = None  # of a subscription's item: the name of its first paid grant
+
+    @property
+    def grant_id(self) -> str:
+        """The source id of the grant: the item's first one, if the package grants no other."""
+        once = self.package is not None and not self.package.renews_each_cycle
+        return self.first_id if once and self.first_id else self.source_id
+
+    @property
+    def credits(self) -> dict[str, int]:
+        """What the line's package stands for, per appointment type."""
+        return _times(self.package, self.line) if self.package else {}
+
+
+def decide_line(
+    payment: Payment, line: PaymentLine, catalogue: Catalogue, package_id: str | None = None
+) -> LineDecision:
+    """What one line of a payment does. `package_id` is staff's answer for a line no rule explains."""
+    source_id, first_id = _source_ids(payment, line)
+    if line.proration and not of_new_plan(payment, line):
+        return LineDecision(line, LineFate.PRORATION, None, source_id)
+    package = _package(line, catalogue)
+    if package_id and (package is None or package.archived):
+        package = catalogue.packages.get(package_id)
+    if package is None:
+        return LineDecision(line, LineFate.UNKNOWN_PACKAGE, None, source_id, first_id)
+    return LineDecision(line, _fate(payment, line, package), package, source_id, first_id)
+
+
+def of_new_plan(payment: Payment, line: PaymentLine) -> bool:
+    """Whether a proration line is what a change of plan charges for the new one; below 0 it gives back for the old."""
+    return payment.kind is PaymentKind.UPDATE and line.amount >= 0 and line.subscription_item is not None
+
+
+def levels(payment: Payment, catalogue: Catalogue, ends: datetime | None, package_id: str | None = None) -> list[Level]:
+    """The plan levels that the proration lines of a paid change of plan tell, all at once, of one period.
+
+    An item that is only given back for stands for nothing from then on. `package_id` is staff's answer
+    for a price that no package has.
+    """
+    found: dict[tuple[str, datetime], Level] = {}
+    for line in payment.lines:
+        if not (line.proration and line.subscription_item and line.period_start and line.period_end == ends):
+            continue
+        key = line.subscription_item, line.period_start
+        package = decide_line(payment, line, catalogue, package_id).package
+        if package and line.amount:
+            found[key] = Level(*key, _times(package, line))
+        elif line.amount < 0:
+            found.setdefault(key, Level(*key))
+    return list(found.values())
+
+
+def _times(package: Package, line: PaymentLine) -> dict[str, int]:
+    return {t: n * line.quantity for t, n in package.credits.items() if n * line.quantity}
+
+
+def _package(line: PaymentLine, catalogue: Catalogue) -> Package | None:
+    if line.price:
+        return catalogue.package_for_price(line.price)
+    return catalogue.packages.get(line.package_id or "")
+
+
+def _fate(payment: Payment, line: PaymentLine, package: Package) -> LineFate:
+    if package.archived_at and payment.paid_at >= package.archived_at:
+        return LineFate.PACKAGE_ARCHIVED
+    free_change = line.proration and line.amount == 0  # within a trial, or of a plan that costs nothing
+    if (line.trial or free_change) and not package.trial_grants:
+        return LineFate.TRIAL
+    if line.quantity == 0:
+        return LineFate.NO_QUANTITY
+    if any(n * line.quantity > MAX_CREDITS for n in package.credits.values()):
+        return LineFate.TOO_MANY
+    if package.expiry.kind == "cycle_end" and not (line.subscription_item and line.period_end):
+        return LineFate.NO_CYCLE
+    return LineFate.UPGRADE if line.proration else LineFate.GRANT
+
+
+def _source_ids(payment: Payment, line: PaymentLine) -> tuple[str, str | None]:
+    """`stripe/<account>/<mode>/<payment>/<line>`, and for a paid line of a subscription's item
+    `stripe/<account>/<mode>/<subscription>/first/<item>`, which every cycle's line shares."""
+    prefix = f"stripe/{payment.account}/{payment.mode}"
+    shared = payment.kind in RECURRING and line.subscription_item and not line.trial and not line.proration
+    first = f"{prefix}/{payment.subscription}/first/{line.subscription_item}" if shared else None
+    return f"{prefix}/{payment.payment_id}/{line.line_id}", first
+
+
+def starts_at(payment: Payment, line: PaymentLine) -> datetime:
+    """A lot starts when it was paid, or with its cycle where that was paid ahead of time."""
+    if line.subscription_item and line.period_start:
+        return max(payment.paid_at, line.period_start)
+    return payment.paid_at
+
+
+def grant(
+    change: Change,
+    amount: int,
+    line: LineDecision,
+    payment: Payment,
+    act: Act,
+    settings: Settings,
+    room: int,
+) -> Change:
+    """Adds the lot of one appointment type to a settled wallet, then lets it repay what is owed.
+
+    `amount` is 1..1,000,000. Raises LimitReached when the wallet would hold more than 500 open
+    lots, debts and holds, or more credits than a number may say.
+    """
+    lot = lot_for(change.wallet, amount, line, payment, act, settings)
+    change = _entered(change, lot, act)
+    change = _with_tranches(change, lot, line, act)
+    change = _with_cycle(change, lot, line.line, act)
+    return _settled(change, act, settings, room)
+
+
+def lot_for(wallet: Wallet, amount: int, line: LineDecision, payment: Payment, act: Act, settings: Settings) -> Lot:
+    """The lot that a line brings to a wallet; of several monthly tranches the first."""
+    package = line.package
+    assert package is not None and 0 < amount <= MAX_CREDITS
+    recurring = payment.kind in RECURRING and line.line.subscription_item
+    source = LotSource.CYCLE if recurring else LotSource.PURCHASE
+    begins = starts_at(payment, line.line)
+    subscription = payment.subscription if recurring else None
+    times = line.line.quantity * len(_tranche_numbers(wallet, subscription, line))
+    return Lot(
+        lot_id=derived_id("lot", act.source_id, wallet.client_id, wallet.appointment_type),
+        granted=amount,
+        remaining=amount,
+        effective_at=begins,
+        expires_at=expires_at(package.expiry, begins, settings.timezone, line.line.period_end),
+        source=source,
+        priority=PRIORITY.get(source, DEFAULT_PRIORITY),
+        package_id=package.package_id,
+        payment=payment_key(payment.payment_id, line.line.line_id),
+        subscription=subscription,
+        value=Value(line.line.amount, line.line.currency, sum(package.credits.values()) * times),
+        rollover=_rollover(wallet, subscription, package, line.line, begins),
+    )
+
+
+def _rollover(
+    wallet: Wallet, subscription: str | None, package: Package, line: PaymentLine, begins: datetime
+) -> Rollover | None:
+    """What a cycle's lot carries over; None for use or lose."""
+    cycle = _cycle(subscription, line)
+    if cycle is None or package.rollover_cap == 0 or package.expiry.kind is not ExpiryKind.CYCLE_END:
+        return None
+    whole = begins_with(wallet, cycle)
+    return rollover_of(package.rollover_cap, begins, whole.starts, whole.ends)
+
+
+def _cycle(subscription: str | None, line: PaymentLine) -> Cycle | None:
+    starts, ends = line.period_start, line.period_end
+    return Cycle(subscription, starts, ends) if subscription and starts and ends and starts < ends else None
+
+
+def _with_cycle(change: Change, lot: Lot, line: PaymentLine, act: Act) -> Change:
+    """The wallet learns that the cycle is paid, and what rolled over into it ends with it (`extended`)."""
+    cycle = _cycle(lot.subscription, line)
+    if cycle is None or lot.rollover is None:
+        return change
+    wallet = with_cycle(change.wallet, cycle, act.now)
+    if line.proration:  # tells the rest of a cycle that has its own line
+        return replace(change, wallet=wallet)
+    wallet, moved = ends_corrected(wallet, cycle)
+    if not moved:
+        return replace(change, wallet=wallet)
+    return change.record(wallet, EntryKind.EXTENDED, act, tuple(Posting(0, lot_id=lot_id) for lot_id in moved))
+
+
+def _tranche_numbers(wallet: Wallet, subscription: str | None, line: LineDecision) -> range:
+    """The numbers of the tranches that a line brings, the one at once included; just one without tranches.
+
+    What a change of plan adds comes together with the tranches of its cycle.
+    """
+    cycle = _cycle(subscription, line.line)
+    if cycle is None or line.package is None or not line.package.monthly_tranches:
+        return range(1, 2)
+    if known := _coming_beside(wallet, line.line, cycle):
+        begun = [n for n in range(1, known.count + 1) if starts_of(known, n) <= cycle.starts]
+        return range(max(begun, default=1), known.count + 1)
+    return range(1, months_in(cycle.starts, cycle.ends) + 1)
+
+
+def _coming_beside(wallet: Wallet, line: PaymentLine, cycle: Cycle) -> Coming | None:
+    beside = (c for c in wallet.coming if (c.lot.subscription, c.cycle_end) == (cycle.subscription, cycle.ends))
+    return next(beside, None) if line.proration else None
+
+
+def _with_tranches(change: Change, lot: Lot, line: LineDecision, act: Act) -> Change:
+    """The wallet expects the tranches after the first."""
+    numbers, cycle = _tranche_numbers(change.wallet, lot.subscription, line), _cycle(lot.subscription, line.line)
+    if cycle is None or line.package is None or len(numbers) < 2:
+        return change
+    known = _coming_beside(change.wallet, line.line, cycle)
+    coming = Coming(
+        source_id=act.source_id,
+        lot=lot,
+        starts=known.starts if known else cycle.starts,
+        number=numbers[1],
+        first=numbers[0],
+        item=line.line.subscription_item,
+        count=numbers[-1],
+        expiry=line.package.expiry,
+        cycle_end=cycle.ends,
+        cause=act.cause.ids,
+    )
+    return replace(change, wallet=replace(change.wallet, coming=(*change.wallet.coming, coming)))
+
+
+def add_lot(change: Change, lot: Lot, act: Act, settings: Settings, room: int) -> Change:
+    """A new lot enters a settled wallet: one `granted` entry, then repayments and, if it came too late, its end.
+
+    It is frozen by whatever freezes its payment or subscription. Raises LimitReached.
+    """
+    return _settled(_entered(change, lot, act), act, settings, room)
+
+
+def _entered(change: Change, lot: Lot, act: Act) -> Change:
+    wallet = change.wallet
+    if frozen := wallet.frozen_by(lot):
+        lot = replace(lot, frozen=tuple(sorted({*lot.frozen, *frozen})))
+    grown = replace(wallet.with_lot(lot), granted_total=wallet.granted_total + lot.granted)
+    return change.record(grown, EntryKind.GRANTED, act, (Posting(lot.granted, lot_id=lot.lot_id),))
+
+
+def _settled(change: Change, act: Act, settings: Settings, room: int) -> Change:
+    change = settle(change, act.now, settings, act, limit=room)
+    check_bounds(change)
+    return change

@@ -1,0 +1,1 @@
+"""The practice: its settings, its catalogue, its clients."""

@@ -1,0 +1,45 @@
+"""The records beside wallets: practices, clients, operations, links and parked payments."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+MAX_CUSTOMERS = 40  # listed with one client; a customer linked beyond is the client's all the same
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A practice's settings as set (no defaults), and the version of its catalogue."""
+
+    practice_id: str
+    values: dict[str, Any] = field(default_factory=dict)
+    created_at: datetime | None = None
+    catalogue_version: int = 0
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A person who books, by the practice's own id; `overrides` are this client's settings."""
+
+    client_id: str
+    name: str | None = None
+    email: str | None = None
+    stripe_customers: tuple[str, ...] = ()
+    external_ids: dict[str, str] = field(default_factory=dict)
+    overrides: dict[str, Any] = field(default_factory=dict)
+    created_at: datetime | None = None
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsChange:
+    """One change of settings, of the account (`client_id` None) or of one client."""
+
+    change_id: str
+    client_id: str | None
+    before: dict[str, Any]
+    after: dict[str, Any]
+    actor_kind: str
+    actor_id: str
+    occurred_at: datetime

@@ -1,0 +1,74 @@
+"""What a route knows of the request beside its parameters: who asks, when, on which store."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+
+from client_credits.domain.errors import Invalid, NotFound, Problem
+from client_credits.domain.instants import read_instant
+from client_credits.domain.ledger.entries import Actor
+from client_credits.http import cursors
+from client_credits.http.identity import Caller, Role
+from client_credits.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    caller: Caller
+    store: Store
+    now: datetime
+    cursor_key: Callable[[], bytes]
+
+    @property
+    def practice_id(self) -> str:
+        return self.caller.practice_id
+
+    @property
+    def actor(self) -> Actor:
+        return Actor(str(self.caller.role), self.caller.subject)
+
+    @property
+    def for_client(self) -> bool:
+        return self.caller.role is Role.CLIENT
+
+    def about(self, client_id: str) -> str:
+        """The client asked about. Raises NotFound when a client asks about another."""
+        if self.for_client and client_id != self.caller.client_id:
+            raise NotFound("There is no such client.")
+        return client_id
+
+    def seal(self, query: str, position: dict[str, Any] | None) -> str | None:
+        """The cursor for the next page, or None where there is none."""
+        if position is None:
+            return None
+        return cursors.seal(self.cursor_key(), self.practice_id, query, position)
+
+    def open(self, query: str, cursor: str | None) -> dict[str, Any] | None:
+        """Where to go on. Raises Invalid for a cursor of another list, or one that was changed."""
+        if cursor is None:
+            return None
+        try:
+            return cursors.open(self.cursor_key(), self.practice_id, query, cursor)
+        except cursors.BadCursor as bad:
+            fault = Problem("/query/cursor", "bad_cursor", "start again without a cursor")
+            raise Invalid("This cursor does not belong to this list.", fault) from bad
+
+
+def asked(router: APIGatewayHttpRouter) -> Ask:
+    ask = router.context["ask"]
+    assert isinstance(ask, Ask)
+    return ask
+
+
+def instant_parameter(name: str, text: str | None) -> datetime | None:
+    """An RFC 3339 instant of the query. A `+` that arrives as a space is read as it was meant."""
+    if text is None:
+        return None
+    try:
+        return read_instant(text.replace(" ", "+"))
+    except ValueError as error:
+        fault = Problem(f"/query/{name}", "not_an_instant", "write it like 2026-12-01T09:00:00Z")
+        raise Invalid("An instant in the query cannot be read.", fault) from error

@@ -1,0 +1,98 @@
+"""Credits of a client: numbers, lots, history."""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler.openapi.params import Query
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+
+from client_credits.domain.errors import Invalid, Problem
+from client_credits.http.request import asked, instant_parameter
+from client_credits.http.responses import Cursor, Limit, PathId, reads
+from client_credits.http.schemas import common as schemas
+from client_credits.http.schemas.credits import CreditsAnswer, EntryAnswer, Kind, LotAnswer, entry_answer, lot_answer
+from client_credits.operations.queries import credits as answers
+from client_credits.operations.queries.history import HistoryPosition, history
+from client_credits.store.histories import Period
+
+router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
+
+
+class History(schemas.Answer):
+    items: list[EntryAnswer]
+    next_cursor: str | None
+
+
+class Lots(schemas.Answer):
+    items: list[LotAnswer]
+    next_cursor: None = None
+
+
+@router.get(
+    "/v1/clients/<client_id>/credits",
+    tags=["credits"],
+    summary="A client's credits of every appointment type",
+    responses=reads(),
+)
+def get_credits(
+    client_id: PathId,
+    as_of: Annotated[str | None, Query(description="Not in this release; refused.")] = None,
+) -> CreditsAnswer:
+    ask = asked(router)
+    if as_of is not None:
+        raise Invalid(
+            "Balances of the past cannot be asked for in this release.",
+            Problem("/query/as_of", "not_available", "leave it out for the balances now"),
+        )
+    told = answers.credits_of(ask.store, ask.practice_id, client_id, ask.now)
+    return CreditsAnswer.model_validate(told, from_attributes=True)
+
+
+@router.get(
+    "/v1/clients/<client_id>/credits/<type_id>/lots",
+    tags=["credits"],
+    summary="The open lots of one type, in the order in which they are spent",
+    responses=reads(),
+)
+def get_lots(client_id: PathId, type_id: PathId) -> Lots:
+    ask = asked(router)
+    wallet, lots = answers.lots_of(ask.store, ask.practice_id, client_id, type_id, ask.now)
+    return Lots(items=[lot_answer(wallet, lot, ask.now) for lot in lots])
+
+
+@router.get(
+    "/v1/clients/<client_id>/credits/<type_id>/history",
+    tags=["credits"],
+    summary="All that happened to one type's credits, newest first",
+    responses=reads(),
+)
+def get_history(
+    client_id: PathId,
+    type_id: PathId,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    kind: Annotated[Kind | None, Query()] = None,
+    from_: Annotated[str | None, Query(alias="from", description="Instants from here on.")] = None,
+    to: Annotated[str | None, Query(description="Instants before this one.")] = None,
+) -> History:
+    ask = asked(router)
+    query = f"history|{client_id}|{type_id}|{kind}|{from_}|{to}"
+    position = ask.open(query, cursor)
+    page = history(
+        ask.store,
+        ask.practice_id,
+        client_id,
+        type_id,
+        ask.now,
+        limit,
+        HistoryPosition(**position) if position else HistoryPosition(),
+        Period(kind, instant_parameter("from", from_), instant_parameter("to", to)),
+    )
+    items = [entry_answer(entry, for_client=ask.for_client) for entry in page.items]
+    going_on = page.next
+    return History(
+        items=items,
+        next_cursor=ask.seal(
+            query,
+            {"entry": going_on.entry, "account": going_on.account, "client": going_on.client} if going_on else None,
+        ),
+    )

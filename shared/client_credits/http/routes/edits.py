@@ -1,0 +1,173 @@
+"""Staff's edits: numbers replaced, credits added or taken, packages given, lots changed, transfers."""
+
+import json
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body, Header
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+from pydantic import BaseModel
+
+from client_credits.domain.ids import is_id
+from client_credits.http.problems import Refused
+from client_credits.http.request import Ask, asked
+from client_credits.http.responses import DryRun, PathId, writes
+from client_credits.http.schemas import edits
+from client_credits.http.schemas.credits import EntryAnswer, TypeCreditsAnswer, entry_answer
+from client_credits.operations.staff import editing
+from client_credits.operations.staff.editing import NewBalance
+from client_credits.operations.staff.idempotent import Edited, Keyed
+
+router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(alias="idempotency-key", description="Required. 1 to 128 of A-Za-z0-9._:~-; the same request only."),
+]
+
+
+def keyed(ask: Ask, key: str | None, what: str, body: BaseModel) -> Keyed:
+    """The key with what is asked under it. Raises Refused when it is missing or no key."""
+    if key is None:
+        raise Refused(400, "idempotency_key_required", "Send an Idempotency-Key header with this request.")
+    if not is_id(key):
+        raise Refused(400, "idempotency_key_malformed", "An Idempotency-Key is 1 to 128 of A-Za-z0-9._:~-")
+    asked_for = json.dumps(body.model_dump(mode="json"), sort_keys=True)
+    return Keyed(key, f"{what} {asked_for}")
+
+
+def told(edited: Edited) -> Response[edits.Edits]:
+    body = edits.Edits(entries=[entry_answer(entry) for entry in edited.entries])
+    headers = {"Idempotency-Replayed": "true"} if edited.repeated else {}
+    return Response(status_code=200, content_type="application/json", body=body, headers=headers)
+
+
+@router.put(
+    "/v1/clients/<client_id>/credits",
+    tags=["edits"],
+    summary="Replace balances, all or none, each for the version last seen",
+    responses=writes(),
+)
+def replace_balances(
+    client_id: PathId, wanted: Annotated[edits.BalancesPut, Body()], dry_run: DryRun = False
+) -> edits.Replaced:
+    ask = asked(router)
+    changes = [NewBalance(c.appointment_type, c.balance, c.version, c.expires_at) for c in wanted.changes]
+    edited = editing.set_balances(ask.store, ask.practice_id, client_id, changes, ask.actor, ask.now, wanted.reason)
+    return edits.Replaced(
+        entries=[entry_answer(entry) for entry in edited.entries],
+        credits=[TypeCreditsAnswer.model_validate(told, from_attributes=True) for told in edited.credits],
+    )
+
+
+@router.post(
+    "/v1/clients/<client_id>/adjustments",
+    tags=["edits"],
+    summary="Add or take credits of one type",
+    responses=writes(),
+)
+def adjust(
+    client_id: PathId,
+    wanted: Annotated[edits.AdjustmentPost, Body()],
+    idempotency_key: IdempotencyKey = None,
+    dry_run: DryRun = False,
+) -> Response[EntryAnswer]:
+    ask = asked(router)
+    edited = editing.adjust(
+        ask.store,
+        ask.practice_id,
+        client_id,
+        wanted.appointment_type,
+        wanted.amount,
+        keyed(ask, idempotency_key, f"adjust {client_id}", wanted),
+        ask.actor,
+        ask.now,
+        wanted.reason,
+        wanted.expires_at,
+    )
+    headers = {"Idempotency-Replayed": "true"} if edited.repeated else {}
+    body = entry_answer(edited.entries[0])
+    return Response(status_code=200, content_type="application/json", body=body, headers=headers)
+
+
+@router.post(
+    "/v1/clients/<client_id>/grants",
+    tags=["edits"],
+    summary="Give a package, as a gift or sold elsewhere",
+    responses=writes(),
+)
+def grant(
+    client_id: PathId,
+    wanted: Annotated[edits.GrantPost, Body()],
+    idempotency_key: IdempotencyKey = None,
+    dry_run: DryRun = False,
+) -> Response[edits.Edits]:
+    ask = asked(router)
+    edited = editing.grant_by_hand(
+        ask.store,
+        ask.practice_id,
+        client_id,
+        wanted.package_id,
+        wanted.quantity,
+        keyed(ask, idempotency_key, f"grant {client_id}", wanted),
+        ask.actor,
+        ask.now,
+        wanted.reason,
+        wanted.expires_at,
+    )
+    return told(edited)
+
+
+@router.patch(
+    "/v1/clients/<client_id>/credits/<type_id>/lots/<lot_id>",
+    tags=["edits"],
+    summary="Give an open lot a later end, or void it",
+    responses=writes(),
+)
+def change_lot(
+    client_id: PathId,
+    type_id: PathId,
+    lot_id: PathId,
+    wanted: Annotated[edits.LotPatch, Body()],
+    dry_run: DryRun = False,
+) -> Response[edits.Edits]:
+    ask = asked(router)
+    edited = editing.change_lot(
+        ask.store,
+        ask.practice_id,
+        client_id,
+        type_id,
+        lot_id,
+        ask.actor,
+        ask.now,
+        void=wanted.void,
+        expires_at=wanted.expires_at,
+        reason=wanted.reason,
+    )
+    return told(edited)
+
+
+@router.post(
+    "/v1/transfers",
+    tags=["edits"],
+    summary="Move credits from one client to another",
+    responses=writes(),
+)
+def transfer(
+    wanted: Annotated[edits.TransferPost, Body()],
+    idempotency_key: IdempotencyKey = None,
+    dry_run: DryRun = False,
+) -> Response[edits.Edits]:
+    ask = asked(router)
+    edited = editing.transfer(
+        ask.store,
+        ask.practice_id,
+        wanted.from_client_id,
+        wanted.to_client_id,
+        wanted.appointment_type,
+        wanted.amount,
+        keyed(ask, idempotency_key, "transfer", wanted),
+        ask.actor,
+        ask.now,
+        wanted.reason,
+    )
+    return told(edited)

@@ -1,0 +1,64 @@
+"""Whether a client may book."""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler.openapi.params import Body, Query
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+
+from client_credits.domain.bookings.deciding import Session
+from client_credits.http.request import asked, instant_parameter
+from client_credits.http.responses import QueryId, asks, reads
+from client_credits.http.schemas import common as schemas
+from client_credits.http.schemas.eligibility import (
+    EligibilityAnswer,
+    EligibilityEach,
+    EligibilityJointly,
+    EligibilityPost,
+    eligibility_answer,
+)
+from client_credits.operations.queries.eligibility import may_book, may_book_each_type
+
+router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
+
+
+@router.get(
+    "/v1/eligibility",
+    tags=["eligibility"],
+    summary="May this client book? For one type, or for each type of the catalogue",
+    responses=reads(),
+)
+def get_eligibility(
+    client_id: Annotated[str, Query(pattern=f"^{schemas.ID_PATTERN}$")],
+    appointment_type: QueryId = None,
+    starts_at: Annotated[str | None, Query(description="The session's start; now if left out.")] = None,
+    seats: Annotated[int, Query(ge=1, le=100)] = 1,
+) -> EligibilityAnswer | EligibilityEach:
+    ask = asked(router)
+    ask.about(client_id)
+    starts = instant_parameter("starts_at", starts_at)
+    if appointment_type is None:
+        told = may_book_each_type(ask.store, ask.practice_id, client_id, starts, seats, ask.now)
+        return EligibilityEach(items=[eligibility_answer(each) for each in told])
+    session = Session(appointment_type, starts or ask.now, seats)
+    (one,) = may_book(ask.store, ask.practice_id, client_id, [session], ask.now)
+    return eligibility_answer(one)
+
+
+@router.post(
+    "/v1/eligibility",
+    tags=["eligibility"],
+    summary="May this client book all these sessions together?",
+    responses=asks(),
+)
+def post_eligibility(
+    question: Annotated[EligibilityPost, Body()],
+) -> EligibilityJointly:
+    ask = asked(router)
+    ask.about(question.client_id)
+    sessions = [Session(s.appointment_type, s.starts_at, s.seats) for s in question.sessions]
+    told = may_book(ask.store, ask.practice_id, question.client_id, sessions, ask.now)
+    return EligibilityJointly(
+        allowed=all(each.allowed for each in told),
+        shortfall=sum(each.shortfall for each in told),
+        sessions=[eligibility_answer(each) for each in told],
+    )

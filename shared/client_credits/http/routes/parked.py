@@ -1,0 +1,76 @@
+"""Parked payments: listed, resolved, dismissed."""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler.openapi.params import Body
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+
+from client_credits.http.request import asked
+from client_credits.http.responses import Cursor, DryRun, Limit, PathId, reads, writes
+from client_credits.http.schemas import common as schemas
+from client_credits.http.schemas.credits import entry_answer
+from client_credits.http.schemas.parked import (
+    DismissBody,
+    ParkedAnswer,
+    ResolveBody,
+    Resolved,
+    ResolvedLine,
+    parked_answer,
+)
+from client_credits.operations.payments import resolving
+
+router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
+
+
+class ParkedPayments(schemas.Answer):
+    items: list[ParkedAnswer]
+    next_cursor: str | None
+
+
+@router.get("/v1/parked", tags=["parked"], summary="Payments waiting for an answer", responses=reads())
+def list_parked(limit: Limit = 50, cursor: Cursor = None) -> ParkedPayments:
+    ask = asked(router)
+    position = ask.open("parked", cursor)
+    after = position["after"] if position else None
+    page, last = ask.store.parked_page(ask.practice_id, after, limit)
+    items = [parked_answer(parked) for parked in page]
+    return ParkedPayments(items=items, next_cursor=ask.seal("parked", {"after": last} if last else None))
+
+
+@router.post(
+    "/v1/parked/<parked_id>/resolve",
+    tags=["parked"],
+    summary="Grant a parked payment with what was missing; each line at most once",
+    responses=writes(),
+)
+def resolve_parked(parked_id: PathId, given: Annotated[ResolveBody, Body()], dry_run: DryRun = False) -> Resolved:
+    ask = asked(router)
+    outcomes = resolving.resolve(
+        ask.store, ask.practice_id, parked_id, ask.now, ask.actor, given.client_id, given.package_id
+    )
+    lines = [
+        ResolvedLine(
+            line=outcome.line_id,
+            outcome=outcome.fate,
+            source_id=outcome.operation.source_id if outcome.operation else None,
+        )
+        for outcome in outcomes
+    ]
+    entries = [
+        entry_answer(entry)
+        for outcome in outcomes
+        for entry in resolving.line_entries(ask.store, ask.practice_id, outcome)
+    ]
+    return Resolved(id=parked_id, lines=lines, entries=entries)
+
+
+@router.post(
+    "/v1/parked/<parked_id>/dismiss",
+    tags=["parked"],
+    summary="Close a parked payment without granting it",
+    responses=writes(),
+)
+def dismiss_parked(parked_id: PathId, given: Annotated[DismissBody, Body()], dry_run: DryRun = False) -> ParkedAnswer:
+    ask = asked(router)
+    closed = resolving.dismiss(ask.store, ask.practice_id, parked_id, ask.now, ask.actor, given.reason)
+    return parked_answer(closed)

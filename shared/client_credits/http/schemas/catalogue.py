@@ -1,0 +1,137 @@
+"""The catalogue: appointment types and packages."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, StrictBool, StrictInt
+
+from client_credits.domain.instants import YEARS, read_instant
+from client_credits.domain.ledger.expiry import fixed_end
+from client_credits.domain.ledger.wallet import MAX_CREDITS, MAX_TYPES
+from client_credits.domain.practice.catalogue import AppointmentType, Expiry, ExpiryKind, Package
+from client_credits.http.schemas.common import Answer, Id, Price, Request, Text, Url
+
+
+class AppointmentTypePut(Request):
+    id: Id | None = Field(default=None, description="May be repeated from the path, not changed.")
+    name: Text
+    bookable_without_credits: StrictBool = False
+    archived: StrictBool = False
+
+
+class AppointmentTypeAnswer(Answer):
+    id: str
+    name: str
+    bookable_without_credits: bool
+    archived: bool
+
+
+def appointment_type_answer(kind: AppointmentType) -> AppointmentTypeAnswer:
+    return AppointmentTypeAnswer(
+        id=kind.type_id,
+        name=kind.name,
+        bookable_without_credits=kind.bookable_without_credits,
+        archived=kind.archived,
+    )
+
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def _a_day_or_instant(value: str) -> str:
+    """What `fixed_end` can read in any time zone, and nothing laxer. The refusal does not repeat it."""
+    try:
+        if not _DAY.fullmatch(value):
+            read_instant(value)
+        end = fixed_end(value, "UTC")
+    except (ValueError, OverflowError):
+        end = None
+    if end is None or end.year not in YEARS:
+        raise ValueError("must be a day such as 2026-12-31 or an RFC 3339 instant, in the years 1970 to 2999")
+    return value
+
+
+class ExpiryBody(Request):
+    """`days` and `months` need `n`, `date` needs `date`: a local day or an RFC 3339 instant."""
+
+    kind: ExpiryKind = ExpiryKind.NEVER
+    n: Annotated[StrictInt, Field(ge=1, le=3650)] | None = None
+    date: Annotated[str, AfterValidator(_a_day_or_instant)] | None = None
+
+    def model_post_init(self, _: Any) -> None:
+        counted = self.kind in (ExpiryKind.DAYS, ExpiryKind.MONTHS)
+        if counted != (self.n is not None) or (self.kind is ExpiryKind.DATE) != (self.date is not None):
+            raise ValueError("days and months need n, date needs date, the others neither")
+        if self.kind is ExpiryKind.MONTHS and (self.n or 0) > 120:
+            raise ValueError("at most 120 months")
+
+
+Credits = Annotated[StrictInt, Field(ge=0, le=MAX_CREDITS)]
+
+
+class PackagePut(Request):
+    """`rollover_cap` is for what expires with `cycle_end`: 0 use or lose, null no bound. With
+    `monthly_tranches` the `credits` are those of each month."""
+
+    id: Id | None = Field(default=None, description="May be repeated from the path, not changed.")
+    name: Text
+    url: Url | None = None
+    credits: Annotated[dict[Id, Credits], Field(max_length=MAX_TYPES)] = Field(default_factory=dict)
+    renews_each_cycle: StrictBool = True
+    expiry: ExpiryBody = ExpiryBody()
+    rollover_cap: Credits | None = 0
+    trial_grants: StrictBool = False
+    monthly_tranches: StrictBool = False
+    stripe_prices: Annotated[list[Price], Field(max_length=40)] = Field(default_factory=list)
+    archived: StrictBool = False
+
+    def package(self, package_id: str) -> Package:
+        return Package(
+            package_id=package_id,
+            name=self.name,
+            credits=dict(sorted(self.credits.items())),
+            renews_each_cycle=self.renews_each_cycle,
+            expiry=Expiry(self.expiry.kind, self.expiry.n, self.expiry.date),
+            trial_grants=self.trial_grants,
+            rollover_cap=self.rollover_cap,
+            monthly_tranches=self.monthly_tranches,
+            stripe_prices=tuple(dict.fromkeys(self.stripe_prices)),
+            url=self.url,
+        )
+
+
+class PackageAnswer(Answer):
+    id: str
+    name: str
+    url: str | None
+    credits: dict[str, int]
+    renews_each_cycle: bool
+    expiry: dict[str, str | int]
+    rollover_cap: int | None
+    trial_grants: bool
+    monthly_tranches: bool
+    stripe_prices: list[str]
+    archived: bool
+
+
+def package_answer(package: Package) -> PackageAnswer:
+    told = {"kind": str(package.expiry.kind), "n": package.expiry.n, "date": package.expiry.date}
+    return PackageAnswer(
+        id=package.package_id,
+        name=package.name,
+        url=package.url,
+        credits=package.credits,
+        renews_each_cycle=package.renews_each_cycle,
+        expiry={k: v for k, v in told.items() if v is not None},
+        rollover_cap=package.rollover_cap,
+        trial_grants=package.trial_grants,
+        monthly_tranches=package.monthly_tranches,
+        stripe_prices=list(package.stripe_prices),
+        archived=package.archived,
+    )
+
+
+class PackageOffer(Answer):
+    id: str
+    name: str
+    url: str | None

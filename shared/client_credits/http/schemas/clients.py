@@ -1,0 +1,47 @@
+"""Clients: profiles, and the list with balances."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from client_credits.domain.practice.records import MAX_CUSTOMERS, Client
+from client_credits.http.schemas.common import Answer, Id, Request, Text
+
+
+class ClientPut(Request):
+    id: Id | None = Field(default=None, description="May be repeated from the path, not changed.")
+    name: Text | None = None
+    email: Annotated[str, Field(strict=True, pattern=r"^[^@\s]{1,64}@[^@\s]{1,255}$")] | None = None
+    stripe_customers: Annotated[list[Id], Field(max_length=MAX_CUSTOMERS)] = Field(default_factory=list)
+    external_ids: Annotated[dict[Id, Id], Field(max_length=20)] = Field(default_factory=dict)
+
+    def client(self, client_id: str) -> Client:
+        return Client(
+            client_id=client_id,
+            name=self.name,
+            email=self.email,
+            stripe_customers=tuple(dict.fromkeys(self.stripe_customers)),
+            external_ids=dict(sorted(self.external_ids.items())),
+        )
+
+
+class ClientAnswer(Answer):
+    id: str
+    name: str | None
+    email: str | None
+    stripe_customers: list[str]
+    external_ids: dict[str, str]
+
+
+def client_answer(client: Client) -> ClientAnswer:
+    return ClientAnswer(
+        id=client.client_id,
+        name=client.name,
+        email=client.email,
+        stripe_customers=list(client.stripe_customers),
+        external_ids=client.external_ids,
+    )
+
+
+class ListedClient(ClientAnswer):
+    balances: dict[str, int]

@@ -1,0 +1,68 @@
+"""Whether a client may book: the question and the answer."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field, StrictInt
+
+from client_credits.http.schemas.catalogue import PackageOffer
+from client_credits.http.schemas.common import Answer, Id, Instant, Request
+from client_credits.http.schemas.settings import SettingsAnswer, settings_answer
+from client_credits.operations.queries.eligibility import Eligibility
+
+
+class SessionBody(Request):
+    appointment_type: Id
+    starts_at: Instant
+    seats: Annotated[StrictInt, Field(ge=1, le=100)] = 1
+
+
+class EligibilityPost(Request):
+    client_id: Id
+    sessions: Annotated[list[SessionBody], Field(min_length=1, max_length=50)]
+
+
+class WouldUse(Answer):
+    lot_id: str
+    amount: int
+    expires_at: datetime | None
+
+
+class EligibilityAnswer(Answer):
+    appointment_type: str
+    allowed: bool
+    reason: str
+    message: str
+    balance: int
+    available: int
+    shortfall: int
+    would_use: list[WouldUse]
+    packages: list[PackageOffer]
+    settings: SettingsAnswer
+    as_of: datetime
+
+
+def eligibility_answer(told: Eligibility) -> EligibilityAnswer:
+    return EligibilityAnswer(
+        appointment_type=told.appointment_type,
+        allowed=told.allowed,
+        reason=told.reason,
+        message=told.message,
+        balance=told.balance,
+        available=told.available,
+        shortfall=told.shortfall,
+        would_use=[WouldUse(lot_id=lot.lot_id, amount=part, expires_at=lot.expires_at) for lot, part in told.would_use],
+        packages=[PackageOffer(id=p.package_id, name=p.name, url=p.url) for p in told.packages],
+        settings=settings_answer(told.settings, told.sources),
+        as_of=told.as_of,
+    )
+
+
+class EligibilityEach(Answer):
+    items: list[EligibilityAnswer]
+
+
+class EligibilityJointly(Answer):
+    allowed: bool
+    shortfall: int
+    sessions: list[EligibilityAnswer]

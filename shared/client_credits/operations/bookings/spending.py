@@ -1,0 +1,177 @@
+"""Booking events: a created one spends or is refused, a cancelled one gives back; each once.
+
+The booking's record is the operation's record: it is read first, written in the same transaction,
+and tells a repeat what happened.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from client_credits.domain.bookings.booking import (
+    Booking,
+    BookingState,
+    Cancelled,
+    Created,
+    Next,
+    Refusal,
+    after_cancelled,
+    after_created,
+    restore,
+    spend,
+)
+from client_credits.domain.bookings.deciding import Reason
+from client_credits.domain.errors import NotFound
+from client_credits.domain.ids import payment_of
+from client_credits.domain.instants import instant_text
+from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Change, Entry
+from client_credits.domain.practice.records import Client
+from client_credits.operations.committing import (
+    once,
+    own_repayments,
+    room_for,
+    settled,
+    wallet_writes,
+)
+from client_credits.store import writes
+from client_credits.store.records import Loaded, Wanted
+from client_credits.store.store import Store
+
+BOOKINGS = Actor("system", "bookings")
+
+
+@dataclass(frozen=True, slots=True)
+class BookingOutcome:
+    """The record as it stands now, and the entries this call wrote (none for a repeat)."""
+
+    booking: Booking
+    entries: tuple[Entry, ...] = ()
+    repeated: bool = False
+
+
+def book(store: Store, practice_id: str, event: Created, now: datetime, actor: Actor = BOOKINGS) -> BookingOutcome:
+    """Spends one credit per seat, or records why not. Repeats, and bookings already cancelled, change nothing."""
+
+    def attempt(client_id: str | None, type_id: str) -> BookingOutcome:
+        loaded = _load(store, practice_id, event.booking_id, client_id, type_id)
+        booking, step = after_created(loaded.booking, event)
+        assert booking is not None
+        if _elsewhere(booking, client_id, type_id):
+            return attempt(booking.client_id, _type(booking, type_id))
+        if step is Next.NOTHING:
+            return BookingOutcome(booking, repeated=True)
+        act = _act("created", booking, event.occurred_at, now, actor)
+        if step is Next.NOTE:
+            return _commit(store, practice_id, booking, [], loaded, act)
+        free = _free(loaded, booking)
+        if free:
+            noted = _spending_nothing(booking, free, loaded, act)
+            return _commit(store, practice_id, noted, [], loaded, act)
+        room = room_for(1)
+        settings = loaded.settings
+        before = settled(store, [loaded.wallets[type_id]], now, settings, room)[type_id]
+        kind = loaded.catalogue.types[type_id]
+        change, booked, _ = spend(before, booking, act, settings, kind.bookable_without_credits)
+        return _commit(store, practice_id, booked, [change], loaded, act)
+
+    return once(lambda: attempt(event.client_id, event.session.appointment_type))
+
+
+def cancel(store: Store, practice_id: str, event: Cancelled, now: datetime, actor: Actor = BOOKINGS) -> BookingOutcome:
+    """Gives back what the booking took, by the settings; a booking not yet created is remembered as cancelled.
+
+    What returns to a payment that was given back beyond its lots is then clawed back, or lessens its debt.
+    """
+
+    def attempt(client_id: str | None, type_id: str) -> BookingOutcome:
+        loaded = _load(store, practice_id, event.booking_id, client_id, type_id)
+        booking, step = after_cancelled(loaded.booking, event)
+        if step is Next.NOTHING:
+            return BookingOutcome(booking, repeated=True)
+        if _elsewhere(booking, client_id, type_id):
+            return attempt(booking.client_id, _type(booking, type_id))
+        act = _act("cancelled", booking, event.occurred_at, now, actor)
+        if step is Next.NOTE or booking.free:
+            return _commit(store, practice_id, booking, [], loaded, act)
+        room, settings = room_for(1), loaded.settings
+        before = settled(store, [loaded.wallets[type_id]], now, settings, room)[type_id]
+        change, booking = restore(before, own_repayments(booking, before), act, settings, room)
+        return _commit(store, practice_id, booking, [change], loaded, act)
+
+    outcome = once(lambda: attempt(event.client_id, event.appointment_type or ""))
+    if outcome.booking.follow:  # by a repeat, too: the first may have died in between
+        # Few cancellations touch a refunded payment; every cold start would pay for what they need.
+        from client_credits.operations.payments.money_back import follow  # noqa: PLC0415
+
+        for key in outcome.booking.follow:
+            follow(store, practice_id, payment_of(key), now, returned_at=event.occurred_at)
+    return outcome
+
+
+def find(store: Store, practice_id: str, booking_id: str) -> Booking:
+    """A booking's record. Raises NotFound."""
+    booking = store.load(practice_id, Wanted(booking_id=booking_id)).booking
+    if booking is None:
+        raise NotFound("There is no such booking.")
+    return booking
+
+
+def _load(store: Store, practice_id: str, booking_id: str, client_id: str | None, type_id: str) -> Loaded:
+    types = (type_id,) if client_id and type_id else ()
+    return store.load(practice_id, Wanted(client_id=client_id, types=types, booking_id=booking_id))
+
+
+def _type(booking: Booking, otherwise: str) -> str:
+    return booking.session.appointment_type if booking.session else otherwise
+
+
+def _elsewhere(booking: Booking, client_id: str | None, type_id: str) -> bool:
+    """Whether the record names another client or type than those that were loaded."""
+    return (booking.client_id, _type(booking, type_id)) != (client_id, type_id)
+
+
+def _act(event: str, booking: Booking, occurred_at: datetime, now: datetime, actor: Actor) -> Act:
+    return Act(
+        source_id=f"booking/{booking.booking_id}/{event}/{instant_text(occurred_at)}",
+        cause=Cause(CauseKind.BOOKING, {"booking_id": booking.booking_id}),
+        actor=actor,
+        occurred_at=occurred_at,
+        now=now,
+    )
+
+
+def _free(loaded: Loaded, booking: Booking) -> Reason | None:
+    """Why a booking spends nothing, whatever the client holds."""
+    assert booking.session is not None
+    if not loaded.settings.enabled:
+        return Reason.CREDITS_DISABLED
+    if booking.session.appointment_type not in loaded.catalogue.types:
+        return Reason.NOT_TRACKED
+    return Reason.UNIDENTIFIED if booking.client_id is None else None
+
+
+def _spending_nothing(booking: Booking, free: Reason, loaded: Loaded, act: Act) -> Booking:
+    refuse = free is Reason.UNIDENTIFIED and loaded.settings.unidentified_bookings == "refuse"
+    if refuse:
+        seats = booking.session.seats if booking.session else 1
+        refusal = Refusal(Reason.UNIDENTIFIED, 0, seats, act.occurred_at)
+        return replace(booking, state=BookingState.REFUSED, refusal=refusal)
+    return replace(booking, state=BookingState.BOOKED, free=free, refusal=None)
+
+
+def _commit(
+    store: Store,
+    practice_id: str,
+    booking: Booking,
+    changes: list[Change],
+    loaded: Loaded,
+    act: Act,
+) -> BookingOutcome:
+    # A refusal makes no entry and touches no wallet: what was settled on the way is left to the next change.
+    wrote = [c for c in changes if booking.state is not BookingState.REFUSED]
+    items = [writes.booking(practice_id, booking)]
+    items += wallet_writes(store, wrote, act.now, loaded.settings, booking.booking_id)
+    if booking.client_id and loaded.client is None:
+        items.append(writes.client(practice_id, Client(booking.client_id, created_at=act.now)))
+    store.commit(items)
+    entries = tuple(entry for change in wrote for entry in change.entries)
+    return BookingOutcome(booking, entries)

@@ -1,0 +1,1 @@
+"""What payments, refunds and subscriptions do to wallets."""

@@ -1,0 +1,246 @@
+"""One payment line's grant as one transaction: its record, the payment's, the subscription's, the wallets.
+
+Owns what those records say after a grant, and what any line tells of its subscription. Which lines
+grant at all, and what becomes of the others, is `payments`'.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+
+from client_credits.domain.errors import LimitReached
+from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Change, Entry
+from client_credits.domain.ledger.operation import EntryRef, Operation
+from client_credits.domain.ledger.settling import as_payer
+from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
+from client_credits.domain.payments.granting import RECURRING, LineDecision, LineFate, grant, levels, lot_for
+from client_credits.domain.payments.payment_record import MAX_HOLDERS, PaidGrant, PaymentRecord, linked, money_of
+from client_credits.domain.payments.subscriptions import Level, Period, SubscriptionState, upgrade, with_levels
+from client_credits.domain.practice.catalogue import Catalogue
+from client_credits.domain.practice.records import Client
+from client_credits.operations.committing import room_for, settled, wallet_writes
+from client_credits.store import writes
+from client_credits.store.records import Loaded
+from client_credits.store.store import Store
+from client_credits.store.table import Write
+
+
+@dataclass(frozen=True, slots=True)
+class LineOutcome:
+    """What became of one line. `operation` is the first outcome's record, also for a repeat.
+
+    The rest is what remains to be done beside the line: to follow money given back, to freeze or
+    unfreeze a subscription, to try parked changes of plan again.
+    """
+
+    line_id: str
+    fate: str
+    operation: Operation | None = None
+    repeated: bool = False
+    entries: tuple[Entry, ...] = ()  # written by this call; a repeat's are found by its record
+    follow: bool = False
+    enforce: bool = False
+    wakes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What staff add to a payment that no rule explained. With `insists` it counts after its subscription's end."""
+
+    package_id: str | None = None
+    insists: bool = False
+
+
+class Granting:
+    """One line's grant as one transaction: the line's record, the payment's, the subscription's, the wallets."""
+
+    def __init__(
+        self,
+        store: Store,
+        practice_id: str,
+        payment: Payment,
+        decision: LineDecision,
+        loaded: Loaded,
+        client_id: str,
+        actor: Actor,
+        now: datetime,
+        answer: Answer,
+    ) -> None:
+        self._store = store
+        self._practice_id = practice_id
+        self._payment = payment
+        self._decision = decision
+        self._loaded = loaded
+        self._client_id = client_id
+        self._now = now
+        self._insists = answer.insists
+        self._package_id = answer.package_id
+        self._act = Act(
+            source_id=decision.grant_id,
+            cause=Cause(CauseKind.PACKAGE, _cause_ids(payment, decision)),
+            actor=actor,
+            occurred_at=payment.paid_at,
+            now=now,
+        )
+
+    def commit(self) -> tuple[LineOutcome, Loaded]:
+        """Grants, once. Returns the outcome and the records as they stand after it. Raises LimitReached, Conflicted."""
+        decision, loaded = self._decision, self._loaded
+        state, credits = self._subscription()
+        not_renewing = decision.fate is LineFate.GRANT and loaded.operations.get(decision.grant_id) is not None
+        changes = self._granted(credits)
+        own = [e for change in changes for e in change.entries if e.source_id == self._act.source_id]
+        done = self._record(_outcome(decision, credits, not_renewing=not_renewing), own)
+        items = [writes.operation(self._practice_id, done)]
+        if decision.first_id and decision.first_id not in loaded.operations:
+            items.append(writes.operation(self._practice_id, replace(done, source_id=decision.first_id)))
+        record, payment_items = self._payment_record(changes)
+        items += payment_items
+        if state != loaded.subscription:
+            items.append(writes.subscription(self._practice_id, state))
+        items += wallet_writes(self._store, changes, self._now, loaded.settings)
+        if loaded.client is None:
+            items.append(writes.client(self._practice_id, Client(self._client_id, created_at=self._now)))
+        self._store.commit(items)
+        after = replace(loaded, payments={record.payment_id: record}, subscription=state)
+        return LineOutcome(decision.line.line_id, done.outcome, done, entries=tuple(own)), after
+
+    def _subscription(self) -> tuple[SubscriptionState, dict[str, int]]:
+        """The subscription with what this line tells of it, and the credits the line grants."""
+        payment, decision, loaded = self._payment, self._decision, self._loaded
+        not_renewing = decision.fate is LineFate.GRANT and loaded.operations.get(decision.grant_id) is not None
+        # Remembered, so that it stays without a grant when delivered again after the package was made to renew.
+        credits = {} if not_renewing else decision.credits
+        state = levelled(loaded.subscription, payment, decision, credits, loaded.catalogue, self._package_id)
+        if not (payment.subscription and payment.kind in RECURRING and decision.line.subscription_item):
+            return state, credits
+        if decision.fate is LineFate.UPGRADE:
+            state, credits = self._upgraded(state)
+        wallets = [(self._client_id, appointment_type) for appointment_type in credits]
+        state = replace(state, client_id=self._client_id)
+        return state.with_payment(payment.payment_id, payment.paid_at, wallets), credits
+
+    def _upgraded(self, state: SubscriptionState) -> tuple[SubscriptionState, dict[str, int]]:
+        """What the change of plan brings above all that the period's plans came to, for the line's own types.
+
+        A package that grants once grants nothing by a change.
+        """
+        line, package = self._decision.line, self._decision.package
+        period = state.period_of(changed_at(self._payment, line), line.period_end)
+        assert period is not None and package is not None
+        if not package.renews_each_cycle:
+            return state, {}
+        due = upgrade(period, self._loaded.settings.upgrade_grant)
+        more = {t: due.get(t, 0) - period.upgraded.get(t, 0) for t in self._decision.credits}
+        credits = {t: n for t, n in more.items() if n > 0}
+        upgraded = {**period.upgraded, **{t: period.upgraded.get(t, 0) + n for t, n in credits.items()}}
+        return state.with_period(replace(period, upgraded=upgraded)), credits
+
+    def _granted(self, credits: dict[str, int]) -> list[Change]:
+        loaded, room = self._loaded, room_for(len(credits))
+        before = settled(self._store, [loaded.wallets[t] for t in credits], self._now, loaded.settings, room)
+        args = (self._decision, self._payment, self._act, loaded.settings)
+        return [grant(before[t], amount, *args, room) for t, amount in credits.items()]
+
+    def _payment_record(self, changes: list[Change]) -> tuple[PaymentRecord, list[Write]]:
+        """The payment with what this line granted, and the link from the money that paid it."""
+        payment, loaded = self._payment, self._loaded
+        before = loaded.payments[payment.payment_id]
+        if not changes:
+            return before, []
+        record = replace(
+            before,
+            account=payment.account,
+            mode=payment.mode,
+            paid=max(before.paid, payment.paid),
+            paid_at=payment.paid_at,
+            subscription=payment.subscription,
+            upheld=before.upheld or self._insists,
+            grants=(*before.grants, *map(self._paid_grant, changes)),
+        )
+        record = record.with_holders(
+            (e.client_id, e.appointment_type, e.sequence - 1) for e in map(self._granting_entry, changes)
+        )
+        if len(record.holders) > MAX_HOLDERS:
+            raise LimitReached(f"One payment's credits are kept in at most {MAX_HOLDERS} wallets.")
+        items: list[Write] = []
+        money = loaded.money.get(money_of(payment) or "")
+        if money and money.payment_id is None:
+            record, money = linked(record, money)
+            items.append(writes.money(self._practice_id, money))
+        return record, [*items, writes.payment(self._practice_id, record)]
+
+    def _granting_entry(self, change: Change) -> Entry:
+        return next(entry for entry in change.entries if entry.source_id == self._act.source_id)
+
+    def _paid_grant(self, change: Change) -> PaidGrant:
+        wallet, line = change.before, self._decision.line
+        amount = self._granting_entry(change).amount
+        lot = lot_for(wallet, amount, self._decision, self._payment, self._act, self._loaded.settings)
+        return PaidGrant(line.line_id, wallet.client_id, wallet.appointment_type, line.amount, as_payer(lot))
+
+    def _record(self, outcome: str, own: list[Entry]) -> Operation:
+        refs = tuple(EntryRef(e.appointment_type, e.sequence, e.amount) for e in own)
+        content = _content(self._payment, self._decision.line)
+        return Operation(self._decision.source_id, content, outcome, self._client_id, refs, self._now)
+
+
+def _outcome(decision: LineDecision, credits: dict[str, int], *, not_renewing: bool) -> str:
+    if not_renewing:
+        return LineFate.NOT_RENEWING
+    if credits:
+        return "granted"
+    return "nothing_more" if decision.fate is LineFate.UPGRADE else "no_credits"
+
+
+def _cause_ids(payment: Payment, decision: LineDecision) -> dict[str, str]:
+    assert decision.package is not None
+    ids = {
+        "package_id": decision.package.package_id,
+        "payment": payment.payment_id,
+        "line": decision.line.line_id,
+        "event_id": payment.event_id,
+        "subscription": payment.subscription,
+        "customer": payment.customer,
+    }
+    return {name: value for name, value in ids.items() if value}
+
+
+def _content(payment: Payment, line: PaymentLine) -> str:
+    """A hash of what was paid: the first one stands, also when a later event says otherwise."""
+    text = f"{payment.payment_id}|{line.line_id}|{line.price}|{line.quantity}|{line.amount}"
+    return sha256(text.encode()).hexdigest()[:16]
+
+
+def levelled(
+    state: SubscriptionState,
+    payment: Payment,
+    decision: LineDecision,
+    credits: dict[str, int],
+    catalogue: Catalogue,
+    package_id: str | None,
+) -> SubscriptionState:
+    """The subscription with the plan levels that a line tells: its period's first ones (`credits`), or a change's."""
+    line = decision.line
+    if not (payment.subscription and line.subscription_item and payment.kind in RECURRING):
+        return state
+    state = replace(state, account=payment.account, mode=payment.mode)
+    at = changed_at(payment, line)
+    known = state.period_of(at, line.period_end)
+    if line.proration:
+        if payment.kind is not PaymentKind.UPDATE or known is None:
+            return state
+        return state.with_period(with_levels(known, levels(payment, catalogue, line.period_end, package_id)))
+    if not (line.period_start and line.period_end):
+        return state
+    period = Period(line.period_start, line.period_end)
+    same = known and (known.starts, known.ends) == (period.starts, period.ends)
+    if payment.kind is PaymentKind.UPDATE:
+        state = state.with_replaced(line.subscription_item, line.period_start)
+    base = Level(line.subscription_item, line.period_start, credits, base=True)
+    return state.with_period(with_levels(known if known and same else period, [base]))
+
+
+def changed_at(payment: Payment, line: PaymentLine) -> datetime:
+    """When a change of plan took effect."""
+    return line.period_start or payment.paid_at

@@ -1,0 +1,219 @@
+"""A payment grants its lines, each once; what no rule explains is parked, never lost.
+
+One payment line is one operation with its own source id, so a payment that was half applied when
+a worker died is completed by its redelivery, and a second event about the same payment adds nothing.
+The payment's record, written with the grant, says where money given back has to look.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from client_credits.domain.errors import LimitReached
+from client_credits.domain.ledger.entries import Actor
+from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
+from client_credits.domain.payments.granting import PARKED, LineDecision, LineFate, decide_line
+from client_credits.domain.payments.parked import ParkedState
+from client_credits.domain.payments.payment_record import PaymentRecord, is_of, money_of
+from client_credits.domain.payments.subscriptions import SubscriptionState
+from client_credits.operations.committing import once
+from client_credits.operations.payments import money_back as following
+from client_credits.operations.payments import parking
+from client_credits.operations.payments import subscriptions as subscribing
+from client_credits.operations.payments.grant import Answer, Granting, LineOutcome, changed_at, levelled
+from client_credits.store import writes
+from client_credits.store.records import Loaded, Wanted
+from client_credits.store.store import Store
+
+SYSTEM = following.STRIPE
+
+
+def apply_payment(
+    store: Store,
+    practice_id: str,
+    payment: Payment,
+    now: datetime,
+    *,
+    client_id: str | None = None,
+    package_id: str | None = None,
+    actor: Actor = SYSTEM,
+    park: bool = True,
+    insists: bool = False,
+) -> list[LineOutcome]:
+    """Grants every line that a known package explains; parks the payment if a line is left unexplained.
+
+    `client_id` and `package_id` are staff's answers for a parked payment; `insists`, that it counts
+    though it was paid after its subscription's end. Safe to repeat: a line
+    already granted answers with its first outcome. Raises Busy under contention.
+    """
+    beneficiary = payment.client_id or client_id or _linked_client(store, practice_id, payment)
+    answer = Answer(package_id, insists)
+    outcomes = [
+        _apply_line(store, practice_id, payment, line, beneficiary, answer, actor, now) for line in payment.lines
+    ]
+    if answer.insists and any(outcome.repeated for outcome in outcomes):
+        following.uphold(store, practice_id, payment.payment_id, now)
+    if any(outcome.follow for outcome in outcomes):
+        following.follow(store, practice_id, payment.payment_id, now)
+    if payment.subscription and any(outcome.enforce for outcome in outcomes):
+        subscribing.enforce(store, practice_id, payment.subscription, now)
+    reason = _reason_to_park(outcomes, payment)
+    if reason and park and not _parked(store, practice_id, payment, reason, now):
+        return apply_payment(store, practice_id, payment, now, client_id=client_id, package_id=package_id, actor=actor)
+    return outcomes
+
+
+def _parked(store: Store, practice_id: str, payment: Payment, reason: str, now: datetime) -> bool:
+    """Parks a payment; False when what it waited for has come meanwhile."""
+    if not payment.subscription or reason not in (LineFate.WAITS_FOR_CYCLE, "unknown_client"):
+        parking.park_payment(store, practice_id, payment, reason, now)
+        return True
+
+    def explained(state: SubscriptionState) -> bool:
+        if reason == "unknown_client":
+            return _paid_before(state, payment) is not None
+        changes = [line for line in payment.lines if line.proration and line.subscription_item]
+        return all(state.period_of(changed_at(payment, line), line.period_end) for line in changes)
+
+    return parking.park_until_told(store, practice_id, payment, reason, now, explained)
+
+
+def wait_on(store: Store, practice_id: str, payment: Payment, outcomes: list[LineOutcome], now: datetime) -> None:
+    """A parked payment that turns out to wait for its cycle is tried again when that comes."""
+    if any(outcome.fate == LineFate.WAITS_FOR_CYCLE for outcome in outcomes):
+        _parked(store, practice_id, payment, LineFate.WAITS_FOR_CYCLE, now)
+
+
+def _reason_to_park(outcomes: list[LineOutcome], payment: Payment) -> str | None:
+    parked = [outcome.fate for outcome in outcomes if outcome.fate in PARKED_FATES]
+    if LineFate.WAITS_FOR_CYCLE in parked:
+        return LineFate.WAITS_FOR_CYCLE
+    if parked:
+        return parked[0]
+    return "lines_missing" if payment.lines_missing else None
+
+
+PARKED_FATES = {*map(str, PARKED), "unknown_client", "limit_reached"}
+
+
+def _linked_client(store: Store, practice_id: str, payment: Payment) -> str | None:
+    """The client of the subscription, by its checkout or an earlier payment, else the customer's."""
+    pairs = [("subscription", payment.subscription), ("customer", payment.customer)]
+    links = tuple((kind, external) for kind, external in pairs if external)
+    if not links:
+        return None
+    loaded = store.load(practice_id, Wanted(links=links, subscription=payment.subscription))
+    by_link = [loaded.links.get(pair) for pair in links]
+    if payment.subscription:
+        by_link.insert(1, _paid_before(loaded.subscription, payment))
+    return next((client_id for client_id in by_link if client_id), None)
+
+
+def _paid_before(state: SubscriptionState, payment: Payment) -> str | None:
+    """Whose an earlier payment of the same account said the subscription is."""
+    return state.client_id if state.account == payment.account else None
+
+
+def _apply_line(
+    store: Store,
+    practice_id: str,
+    payment: Payment,
+    line: PaymentLine,
+    client_id: str | None,
+    answer: Answer,
+    actor: Actor,
+    now: datetime,
+) -> LineOutcome:
+    def attempt() -> LineOutcome:
+        guess = decide_line(payment, line, store.catalogue(practice_id), answer.package_id)
+        loaded = _of_account(store.load(practice_id, _wanted(payment, guess, client_id)), payment)
+        decision = decide_line(payment, line, loaded.catalogue, answer.package_id)
+        if set(decision.credits) - set(loaded.wallets) and client_id:
+            return attempt()  # the catalogue changed: this worker's copy is fresh now
+        done = loaded.operations.get(decision.source_id)
+        if done:
+            return _and_then(LineOutcome(line.line_id, done.outcome, done, True), payment, loaded)
+        fate = _fate(payment, decision, loaded, answer)
+        if fate not in (LineFate.GRANT, LineFate.UPGRADE):
+            after = _learned(store, practice_id, payment, decision, fate, loaded, answer)
+            return _and_then(LineOutcome(line.line_id, fate), payment, after)
+        if client_id is None:
+            return LineOutcome(line.line_id, "unknown_client")
+        granting = Granting(store, practice_id, payment, decision, loaded, client_id, actor, now, answer)
+        outcome, after = granting.commit()
+        return _and_then(outcome, payment, after)
+
+    try:
+        return once(attempt)
+    except LimitReached as limit:
+        return LineOutcome(line.line_id, limit.code)
+
+
+def _wanted(payment: Payment, guess: LineDecision, client_id: str | None) -> Wanted:
+    money = money_of(payment)
+    return Wanted(
+        client_id=client_id,
+        types=tuple(guess.package.credits) if guess.package and client_id else (),
+        source_ids=tuple(s for s in (guess.source_id, guess.first_id) if s),
+        payments=(payment.payment_id,),
+        money=(money,) if money else (),
+        subscription=payment.subscription,
+        parked_id=parking.id_of(payment),
+    )
+
+
+def _of_account(loaded: Loaded, payment: Payment) -> Loaded:
+    """The records as they concern the payment's own account: what another one's events told is as if unknown."""
+    record, state = loaded.payments[payment.payment_id], loaded.subscription
+    if not is_of(record, payment.account) and not record.grants:
+        record = PaymentRecord(record.payment_id, version=record.version)
+    if state.account not in ("", payment.account):
+        state = SubscriptionState(state.subscription, waiting=state.waiting, version=state.version)
+    return replace(loaded, payments={record.payment_id: record}, subscription=state)
+
+
+def _fate(payment: Payment, decision: LineDecision, loaded: Loaded, answer: Answer) -> LineFate:
+    """The line's fate, given how its subscription stands."""
+    line, state = decision.line, loaded.subscription
+    if not is_of(loaded.payments[payment.payment_id], payment.account):
+        return LineFate.OTHER_ACCOUNT
+    if loaded.parked and loaded.parked.state is ParkedState.DISMISSED:
+        return LineFate.DISMISSED
+    grants = decision.fate in (LineFate.GRANT, LineFate.UPGRADE)
+    if not (payment.subscription and line.subscription_item):
+        return decision.fate
+    if grants and not answer.insists and state.ended_before(payment.paid_at):
+        return LineFate.SUBSCRIPTION_ENDED
+    changes = decision.fate is LineFate.UPGRADE or (line.proration and payment.kind is PaymentKind.UPDATE)
+    if changes and state.period_of(changed_at(payment, line), line.period_end) is None:
+        return LineFate.WAITS_FOR_CYCLE
+    return decision.fate
+
+
+def _learned(
+    store: Store,
+    practice_id: str,
+    payment: Payment,
+    decision: LineDecision,
+    fate: LineFate,
+    loaded: Loaded,
+    answer: Answer,
+) -> Loaded:
+    """What a line that grants nothing tells of its subscription all the same: its period, the plan's level."""
+    if fate not in (LineFate.PRORATION, LineFate.TRIAL, LineFate.NO_QUANTITY):
+        return loaded
+    state = levelled(loaded.subscription, payment, decision, {}, loaded.catalogue, answer.package_id)
+    if state != loaded.subscription:
+        store.commit([writes.subscription(practice_id, state)])
+    return replace(loaded, subscription=state)
+
+
+def _and_then(outcome: LineOutcome, payment: Payment, loaded: Loaded) -> LineOutcome:
+    """The outcome with what remains to be done, by the records as they stand; also after a crash, by a repeat."""
+    record, state = loaded.payments[payment.payment_id], loaded.subscription
+    own = parking.id_of(payment)
+    return replace(
+        outcome,
+        follow=record.eventful and bool(record.grants),
+        enforce=state.freezes(loaded.settings) or state.frozen or bool(state.ended_at or state.replaced),
+        wakes=tuple(parked for parked in state.waiting if parked != own),
+    )

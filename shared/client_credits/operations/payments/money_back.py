@@ -1,0 +1,299 @@
+"""Credits follow the money: what was heard of a payment is stored first, its consequences are written after.
+
+Both steps may be repeated at will. The payment's record says what is known and what was done about
+it, under a version; what to do follows from that record and the wallets alone, so a worker that died
+between the steps, or in the middle of either, is completed by the redelivery.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from client_credits.domain.ids import payment_key
+from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Change, Entry
+from client_credits.domain.ledger.operation import EntryRef, Operation
+from client_credits.domain.ledger.settling import settle
+from client_credits.domain.payments.clawing_back import Books, Pair, claw, family, refreeze
+from client_credits.domain.payments.facts import MoneyBack, PaymentMade
+from client_credits.domain.payments.payment_record import (
+    Money,
+    PaymentRecord,
+    is_of,
+    learned,
+    linked,
+    money_of,
+    waiting,
+)
+from client_credits.operations.committing import once, room_for, settled_all, wallet_writes
+from client_credits.store import writes
+from client_credits.store.records import Loaded, Wanted
+from client_credits.store.store import Store
+from client_credits.store.table import Write
+
+STRIPE = Actor("system", "stripe")
+ELSEWHERE = ""  # in place of a payment's id: it is another account's
+
+
+def apply_money_back(store: Store, practice_id: str, news: MoneyBack, now: datetime) -> str:
+    """Stores what the news tell, then claws back, reinstates, freezes or unfreezes as it all stands.
+
+    While nobody knows which payment it is about, the news wait with the money: `waiting`. Else
+    `followed`. Raises Busy under contention. Safe to repeat.
+    """
+    payment_id = once(lambda: _learn(store, practice_id, news))
+    if payment_id is None:
+        return "waiting"
+    if payment_id == ELSEWHERE:
+        return "of_another_account"
+    follow(store, practice_id, payment_id, now)
+    return "followed"
+
+
+def apply_payment_made(store: Store, practice_id: str, made: PaymentMade, now: datetime) -> str:
+    """Learns which money paid a payment; what had waited for it takes effect. Safe to repeat."""
+    money_id = money_of(made)
+    if money_id is None:
+        return "nothing_named"
+
+    def attempt() -> bool:
+        loaded = store.load(practice_id, Wanted(payments=(made.payment_id,), money=(money_id,)))
+        record, money = loaded.payments[made.payment_id], loaded.money[money_id]
+        if not is_of(record, made.account):
+            return False
+        if money.payment_id is None:
+            record = replace(record, account=made.account, mode=made.mode)
+            record, money = linked(record, money)
+            store.commit([writes.payment(practice_id, record), writes.money(practice_id, money)])
+        return bool(record.eventful and record.grants)
+
+    if once(attempt):
+        follow(store, practice_id, made.payment_id, now)
+    return "linked"
+
+
+def _learn(store: Store, practice_id: str, news: MoneyBack) -> str | None:
+    """Adds the news to the payment's record, or to the money's while its payment is not known (None).
+
+    ELSEWHERE when the payment is another account's.
+    """
+    money_id = money_of(news)
+    named = (news.payment_id,) if news.payment_id else ()
+    loaded = store.load(practice_id, Wanted(payments=named, money=(money_id,) if money_id else ()))
+    money = loaded.money.get(money_id or "")
+    payment_id = news.payment_id or (money.payment_id if money else None)
+    if payment_id is None:
+        assert money is not None, "news name a payment or money"
+        _commit_changed(store, money, waiting(money, news), lambda told: writes.money(practice_id, told))
+        return None
+    if payment_id not in loaded.payments:
+        loaded = store.load(practice_id, Wanted(payments=(payment_id,)))
+    if not is_of(loaded.payments[payment_id], news.account):
+        return ELSEWHERE
+    record = replace(loaded.payments[payment_id], account=news.account, mode=news.mode)
+    items = []
+    if money and money.payment_id is None:
+        record, money = linked(record, money)
+        items.append(writes.money(practice_id, money))
+    record = learned(record, news)
+    if record != loaded.payments[payment_id]:
+        store.commit([*items, writes.payment(practice_id, record)])
+    return payment_id
+
+
+def _commit_changed(store: Store, before: Money, after: Money, write: Callable[[Money], Write]) -> None:
+    if after != before:
+        store.commit([write(after)])
+
+
+def revoke(store: Store, practice_id: str, payment_id: str, reason: str, now: datetime) -> bool:
+    """Takes back all that a payment granted which should not have counted, unless staff upheld it.
+
+    Says whether it is revoked now. Safe to repeat.
+    """
+
+    def attempt() -> bool:
+        record = store.load(practice_id, Wanted(payments=(payment_id,))).payments[payment_id]
+        if not record.upheld and record.revoked is None:
+            store.commit([writes.payment(practice_id, replace(record, revoked=reason))])
+        return not record.upheld
+
+    revoked = once(attempt)
+    if revoked:
+        follow(store, practice_id, payment_id, now)
+    return revoked
+
+
+def uphold(store: Store, practice_id: str, payment_id: str, now: datetime) -> list[Entry]:
+    """A payment counts after all: what revoking it took is reinstated. Returns the entries; safe to repeat."""
+
+    def attempt() -> bool:
+        record = store.load(practice_id, Wanted(payments=(payment_id,))).payments[payment_id]
+        if record.revoked is not None:
+            store.commit([writes.payment(practice_id, replace(record, revoked=None, upheld=True))])
+        return record.revoked is not None or record.upheld
+
+    return follow(store, practice_id, payment_id, now) if once(attempt) else []
+
+
+# The consequences
+
+
+def follow(
+    store: Store, practice_id: str, payment_id: str, now: datetime, returned_at: datetime | None = None
+) -> list[Entry]:
+    """Writes what a payment's record asks for and the wallets do not show yet; returns the entries.
+
+    `returned_at` is when credits came back, where that is what it follows from, not news. Freezes first
+    and unfreezes last, so that nothing is spent in between. Raises Busy under contention. Safe to
+    repeat: then there is nothing left to write.
+    """
+    record = store.load(practice_id, Wanted(payments=(payment_id,))).payments[payment_id]
+    if not record.grants:
+        return []
+    steps = (_freeze_more, _claw, _freeze_exactly) if record.disputes else (_claw,)
+    return [
+        entry for step in steps for entry in _carried_out(store, practice_id, record, _When(now, returned_at), step)
+    ]
+
+
+def _carried_out(store: Store, practice_id: str, known: PaymentRecord, when: "_When", step: "Step") -> list[Entry]:
+    """One step, decided anew on conflict, and when somebody was given some of the credits meanwhile."""
+    holders = known.holders
+
+    def attempt() -> list[Entry]:
+        nonlocal holders
+        pairs = tuple((holder.client_id, holder.appointment_type) for holder in holders)
+        clients = tuple(dict.fromkeys(client_id for client_id, _ in pairs))
+        loaded = store.load(practice_id, Wanted(payments=(known.payment_id,), also=pairs, others=clients))
+        record = loaded.payments[known.payment_id]
+        if record.holders != holders:
+            holders = record.holders
+            return attempt()
+        before = settled_all(store, loaded, pairs, when.now, room_for(len(pairs)))
+        return _step(store, practice_id, _View(record, loaded, before, when), step)
+
+    return once(attempt)
+
+
+@dataclass(frozen=True, slots=True)
+class _When:
+    """When we decide, and when credits came back, where that is what is followed."""
+
+    now: datetime
+    returned_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """A payment's record with all its wallets, settled."""
+
+    record: PaymentRecord
+    loaded: Loaded
+    changes: dict[Pair, Change]
+    when: _When
+
+
+Step = Callable[[Store, _View], tuple[PaymentRecord, dict[Pair, Change], Act]]
+
+
+def _step(store: Store, practice_id: str, view: _View, step: Step) -> list[Entry]:
+    record, changes, act = step(store, view)
+    own = [e for change in changes.values() for e in change.entries if e.source_id == act.source_id]
+    touched = [pair for pair in changes if changes[pair] is not view.changes[pair]]
+    if not touched and record == view.record:
+        return []
+    items = [writes.payment(practice_id, record)]
+    if own:
+        items.append(writes.operation(practice_id, _done(act, own)))
+    for pair in touched:
+        settings = view.loaded.settings_of(pair[0])
+        change = settle(changes[pair], act.now, settings, act, limit=room_for(len(changes)))
+        items += wallet_writes(store, [change], act.now, settings)
+    store.commit(items)
+    return own
+
+
+def _done(act: Act, own: list[Entry]) -> Operation:
+    refs = tuple(EntryRef(e.appointment_type, e.sequence, e.amount, e.client_id) for e in own)
+    return Operation(act.source_id, "", str(own[0].kind), own[0].client_id, refs, act.now)
+
+
+def _claw(store: Store, view: _View) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
+    record, loaded = view.record, view.loaded
+    act, record = _named(record, "clawback", view)
+    books = Books(view.changes, act)
+    ledgers: dict[str, list[Entry]] = {}
+    grants = []
+    for grant in record.grants:
+        kind = grant.appointment_type
+        if kind not in ledgers:
+            ledgers[kind] = _ledger(store, view, kind)
+        part = record.part_undone(grant.line_id, grant.amount)
+        owe = loaded.settings_of(grant.client_id).clawback_shortfall == "debt"
+        known = family(record.payment_id, grant, ledgers[kind])
+        grants.append(claw(books, record.payment_id, grant, part, known, owe=owe))
+    changes = books.changes()
+    if any(changes[pair] is not view.changes[pair] for pair in changes) or tuple(grants) != record.grants:
+        return replace(record, grants=tuple(grants)), changes, act
+    return view.record, changes, act
+
+
+def _ledger(store: Store, view: _View, appointment_type: str) -> list[Entry]:
+    """The entries of all wallets of a type that have had credits of the payment, each as far as it was loaded."""
+    found: list[Entry] = []
+    for holder in view.record.holders:
+        if holder.appointment_type == appointment_type:
+            change = view.changes[holder.client_id, appointment_type]
+            of = change.before
+            stored = store.entries_after(of.practice_id, holder.client_id, appointment_type, holder.since)
+            found += [entry for entry in stored if entry.sequence <= of.sequence]
+            found += change.entries
+    return found
+
+
+def _freeze_more(store: Store, view: _View) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
+    """Adds the causes that freeze; those that are over stay until what they cost is taken."""
+    return _freeze(view, lambda causes: tuple(sorted({*causes, *view.record.open_disputes})))
+
+
+def _freeze_exactly(store: Store, view: _View) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
+    return _freeze(view, lambda causes: view.record.open_disputes)
+
+
+def _freeze(
+    view: _View, causes: Callable[[tuple[str, ...]], tuple[str, ...]]
+) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
+    act, named = _named(view.record, "freeze", view)
+    changes = dict(view.changes)
+    for (client_id, kind), change in view.changes.items():
+        keys = [payment_key(named.payment_id, g.line_id) for g in named.grants if g.appointment_type == kind]
+        changes[client_id, kind] = refreeze(change, {k: causes(change.wallet.mark(k).frozen) for k in keys}, act)
+    made = any(changes[pair] is not view.changes[pair] for pair in changes)
+    return (named if made else view.record), changes, act
+
+
+def _named(record: PaymentRecord, verb: str, view: _View) -> tuple[Act, PaymentRecord]:
+    """The act, named after the newest news not followed yet: `clawback/<refund or dispute>/<status>`.
+
+    What follows from the same news again, when credits return later, is numbered by the record's version.
+    """
+    now = view.when.now
+    paid_at = record.paid_at or now
+    told = [(paid_at, f"{record.payment_id}/{standing}") for standing in record.standing] + record.news
+    new = [(at, what) for at, what in told if f"{verb}/{what}" not in record.followed]
+    at, what = (new or told or [(paid_at, record.payment_id)])[-1]
+    source_id = f"{verb}/{what}"
+    if new:
+        record = replace(record, followed=(*record.followed, source_id))
+    else:
+        source_id, at = f"{source_id}/{record.version}", view.when.returned_at or now
+    return Act(source_id, _cause(record, what.split("/")[0]), STRIPE, min(max(at, paid_at), now), now), record
+
+
+def _cause(record: PaymentRecord, about: str) -> Cause:
+    ids = {"payment": record.payment_id}
+    if about == record.payment_id:
+        return Cause(CauseKind.SUBSCRIPTION, ids | {"subscription": record.subscription or ""})
+    if about in {dispute.dispute_id for dispute in record.disputes}:
+        return Cause(CauseKind.DISPUTE, ids | {"dispute": about})
+    return Cause(CauseKind.REFUND, ids | {"refund": about})

@@ -1,0 +1,129 @@
+"""Whether a client may book: one session, several together, or each type. Advisory: only a booking decides."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from client_credits.domain.bookings.booking import owed_for
+from client_credits.domain.bookings.deciding import Decision, Reason, Session, decide
+from client_credits.domain.ledger.wallet import Lot, Wallet
+from client_credits.domain.practice import settings as rules
+from client_credits.domain.practice.catalogue import Package
+from client_credits.domain.practice.settings import Settings
+from client_credits.operations.queries.credits import _settled
+from client_credits.store.records import Loaded, Wanted
+from client_credits.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Eligibility:
+    """Whether a client may book, and all that explains it. Advisory: only a booking decides."""
+
+    appointment_type: str
+    allowed: bool
+    reason: Reason
+    message: str
+    balance: int
+    available: int
+    shortfall: int
+    would_use: tuple[tuple[Lot, int], ...]
+    packages: list[Package]
+    settings: Settings
+    sources: dict[str, str]
+    as_of: datetime
+
+
+def may_book(
+    store: Store, practice_id: str, client_id: str, sessions: list[Session], now: datetime
+) -> list[Eligibility]:
+    """Each session decided in the order given, with what the ones before it would have taken gone.
+
+    So `all(answer.allowed)` says whether the client may book them all together.
+    """
+    types = tuple(dict.fromkeys(s.appointment_type for s in sessions))
+    loaded = store.load(practice_id, Wanted(client_id=client_id, types=types))
+    wallets = {t: _settled(w, now, loaded.settings).wallet for t, w in loaded.wallets.items()}
+    answers = []
+    for session in sessions:
+        answer, wallet = _may_book(loaded, wallets[session.appointment_type], session, now)
+        wallets[session.appointment_type] = wallet
+        answers.append(answer)
+    return answers
+
+
+def may_book_each_type(
+    store: Store,
+    practice_id: str,
+    client_id: str,
+    starts_at: datetime | None,
+    seats: int,
+    now: datetime,
+) -> list[Eligibility]:
+    """One answer per appointment type of the catalogue that is not archived, each on its own."""
+    loaded = store.load(practice_id, Wanted(client_id=client_id, every_type=True))
+    answers = []
+    for type_id, kind in sorted(loaded.catalogue.types.items()):
+        if not kind.archived:
+            wallet = _settled(loaded.wallets[type_id], now, loaded.settings).wallet
+            session = Session(type_id, starts_at or now, seats)
+            answers.append(_may_book(loaded, wallet, session, now)[0])
+    return answers
+
+
+def _may_book(loaded: Loaded, wallet: Wallet, session: Session, now: datetime) -> tuple[Eligibility, Wallet]:
+    settings, kind = loaded.settings, loaded.catalogue.types.get(session.appointment_type)
+    if not settings.enabled:
+        decision = Decision(True, Reason.CREDITS_DISABLED, 0, 0)
+    elif kind is None:
+        decision = Decision(True, Reason.NOT_TRACKED, 0, 0)
+    else:
+        bookable = kind.bookable_without_credits
+        decision = decide(wallet, session.seats, session.starts_at, now, settings, bookable)
+        if loaded.client is None and not decision.allowed:
+            decision = replace(decision, reason=Reason.UNKNOWN_CLIENT)
+    helping = [] if decision.allowed else loaded.catalogue.packages_granting(session.appointment_type)
+    answer = Eligibility(
+        appointment_type=session.appointment_type,
+        allowed=decision.allowed,
+        reason=decision.reason,
+        message=message(decision, session, kind.name if kind else session.appointment_type),
+        balance=wallet.balance_at(now) if settings.enabled else 0,
+        available=decision.available,
+        shortfall=decision.shortfall,
+        would_use=decision.takes,
+        packages=[replace(p, url=p.url or settings.packages_url) for p in helping],
+        settings=settings,
+        sources=rules.sources(loaded.client.overrides if loaded.client else None),
+        as_of=now,
+    )
+    return answer, _after(wallet, decision, session, now)
+
+
+def _after(wallet: Wallet, decision: Decision, session: Session, now: datetime) -> Wallet:
+    """The wallet as a booking of this session would leave it."""
+    for lot, part in decision.takes:
+        wallet = wallet.with_lot(replace(lot, remaining=lot.remaining - part))
+    if decision.allowed and decision.shortfall:
+        wallet = wallet.with_debt(owed_for(session, f"session:{len(wallet.debts)}", decision, now))
+    return wallet
+
+
+def message(decision: Decision, session: Session, type_name: str) -> str:
+    """A sentence fit to show the client."""
+    needs = f"{session.seats} credits" if session.seats > 1 else "a credit"
+    match decision.reason:
+        case Reason.OK if decision.shortfall == 0:
+            return f"You can book {type_name}."
+        case Reason.OK:
+            return f"You can book {type_name}; {decision.shortfall} of it is not paid for yet."
+        case Reason.CREDITS_DISABLED | Reason.NOT_TRACKED:
+            return f"{type_name} can be booked without credits."
+        case Reason.EXPIRES_BEFORE_SESSION:
+            return f"Your credits for {type_name} end before this session starts."
+        case Reason.NOT_EFFECTIVE_YET:
+            return f"Your credits for {type_name} cannot be used yet."
+        case Reason.FROZEN:
+            return f"Your credits for {type_name} are on hold. Please contact the practice."
+        case Reason.LIMIT_REACHED:
+            return f"You have unpaid sessions of {type_name}. Please buy a package first."
+        case _:
+            return f"You need {needs} for {type_name} and have {decision.available}."

@@ -1,0 +1,217 @@
+"""Reads one client's stored records and says which laws they break.
+
+Judges what is stored: `domain.invariants` on each wallet with all its entries and the bookings they name, and
+that what an item says beside its record (its key, the numbers of the lists) says the same as the record.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from client_credits.domain.bookings.booking import Booking
+from client_credits.domain.ids import payment_of
+from client_credits.domain.invariants import Law, breaches
+from client_credits.domain.ledger.entries import CauseKind, Entry, EntryKind
+from client_credits.domain.ledger.settling import SCHEDULE
+from client_credits.domain.ledger.wallet import Wallet
+from client_credits.domain.payments.payment_record import PaymentRecord
+from client_credits.store import codec, keys
+from client_credits.store.records import Wanted
+from client_credits.store.store import Store, wallet_of
+from client_credits.store.table import Item
+
+# Laws of storage, beside those of the domain.
+READABLE = "readable"  # every record can be read
+RECORDED = "recorded"  # what was written together is all there: the client's record, and what makes a repeat harmless
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """One broken law: which, where (`practice/client/type` and what of it), and how."""
+
+    law: str
+    where: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was read of one client, or of several, and the breaches found in it."""
+
+    clients: int = 0
+    wallets: int = 0
+    entries: int = 0
+    bookings: int = 0
+    breaches: tuple[Breach, ...] = ()
+
+    def __add__(self, other: "Checked") -> "Checked":
+        return Checked(
+            self.clients + other.clients,
+            self.wallets + other.wallets,
+            self.entries + other.entries,
+            self.bookings + other.bookings,
+            self.breaches + other.breaches,
+        )
+
+
+@dataclass(slots=True)
+class _Read:
+    """One client's records by type, and the breaches met while reading them."""
+
+    wallets: dict[str, Wallet] = field(default_factory=dict)
+    entries: dict[str, list[Entry]] = field(default_factory=dict)
+    bookings: dict[str, Booking] = field(default_factory=dict)
+    breaches: list[Breach] = field(default_factory=list)
+
+
+def check_client(store: Store, practice_id: str, client_id: str) -> Checked | None:
+    """Checks every wallet of one client; None where nothing at all is stored of it.
+
+    A client that changes while it is read is read again, so that a change in between is not taken for a breach.
+    """
+    for attempt in range(1, _TRIES + 1):
+        wallets = _items(store, practice_id, client_id, "wallet#")
+        read = _read(store, practice_id, client_id, wallets)
+        found = (*read.breaches, *_broken(practice_id, client_id, read))
+        if not found or attempt == _TRIES or wallets == _items(store, practice_id, client_id, "wallet#"):
+            break
+    if not (read.wallets or read.entries or found) and not store.table.get([keys.client(practice_id, client_id)]):
+        return None
+    entries = sum(map(len, read.entries.values()))
+    return Checked(1, len(read.wallets), entries, len(read.bookings), found)
+
+
+def _items(store: Store, practice_id: str, client_id: str, begins: str) -> list[Item]:
+    """Every item of one kind, in order of its key."""
+    pk = keys.client(practice_id, client_id)[0]
+    found: list[Item] = []
+    after: str | None = None
+    while True:
+        page = store.table.query(pk, begins=begins, after=after)
+        found += page.items
+        if page.last is None:
+            return found
+        after = page.last["sk"]
+
+
+def _read(store: Store, practice_id: str, client_id: str, wallets: list[Item]) -> _Read:
+    read = _Read()
+    place = f"{practice_id}/{client_id}"
+    for item in wallets:
+        kind = item["sk"].removeprefix("wallet#")
+        try:
+            wallet = wallet_of(practice_id, client_id, kind, {(item["pk"], item["sk"]): item})
+        except (ValueError, LookupError):
+            read.breaches.append(Breach(READABLE, f"{place}/{kind}", "the wallet cannot be read"))
+            continue
+        read.wallets[kind] = wallet
+        read.breaches += _stored_numbers(wallet, item, f"{place}/{kind}")
+    for item in _items(store, practice_id, client_id, "entry#"):
+        _, kind, number = item["sk"].split("#")
+        where = f"{place}/{kind} #{int(number)}"
+        try:
+            entry = codec.from_json(Entry, item["body"])
+        except (ValueError, LookupError):
+            read.breaches.append(Breach(READABLE, where, "the entry cannot be read"))
+            continue
+        read.entries.setdefault(kind, []).append(entry)
+        read.breaches += _stored_entry(practice_id, client_id, entry, item, where)
+    _read_bookings(store, practice_id, read, place)
+    read.breaches += _not_recorded(store, practice_id, client_id, read)
+    return read
+
+
+def _not_recorded(store: Store, practice_id: str, client_id: str, read: _Read) -> Iterator[Breach]:
+    """Without its operation's record a payment that is delivered again would be granted again."""
+    place = f"{practice_id}/{client_id}"
+    entries = [entry for kind in read.entries.values() for entry in kind]
+    packages = [e for e in entries if (e.kind, e.cause.kind) == (EntryKind.GRANTED, CauseKind.PACKAGE)]
+    granted = {e.source_id for e in packages if e.actor != SCHEDULE}  # a later tranche is guarded by its wallet
+    profile = keys.client(practice_id, client_id)
+    operations = {keys.operation(practice_id, source_id): source_id for source_id in sorted(granted)}
+    found = store.table.get([profile, *operations])
+    if (read.wallets or entries) and profile not in found:
+        yield Breach(RECORDED, place, "the client has wallets and no record")
+    for key, source_id in operations.items():
+        if key not in found:
+            yield Breach(RECORDED, f"{place} {source_id}", "the operation has entries and no record")
+    yield from _unfollowed(store, practice_id, packages, read, place)
+
+
+def _unfollowed(store: Store, practice_id: str, packages: list[Entry], read: _Read, place: str) -> Iterator[Breach]:
+    """Without a payment's records, and those that lead to it, money given back would not find its credits."""
+    paid = {e.cause.ids["payment"] for e in packages if "payment" in e.cause.ids}
+    lots = [(kind, lot) for kind, wallet in read.wallets.items() for lot in wallet.lots if lot.payment]
+    named = paid | {payment_of(str(lot.payment)) for _, lot in lots}
+    records = store.load(practice_id, Wanted(payments=tuple(sorted(named)))).payments if named else {}
+    client_id = place.split("/")[1]
+    for payment_id, record in records.items():
+        where = f"{place} {payment_id}"
+        if not record.grants:
+            yield Breach(RECORDED, where, "the payment has credits and no record")
+            continue
+        money = store.load(practice_id, Wanted(money=tuple(p.money for p in record.paid_by))).money
+        if any(known.payment_id != payment_id for known in money.values()):
+            yield Breach(RECORDED, where, "what paid the payment does not lead to it")
+        recurring = record.subscription if any(g.lot.subscription for g in record.grants) else None
+        if recurring and not store.load(practice_id, Wanted(subscription=recurring)).subscription.version:
+            yield Breach(RECORDED, where, f"the subscription {recurring} has no record")
+        held = {kind for kind, lot in lots if payment_of(str(lot.payment)) == payment_id}
+        known_to = {h.appointment_type for h in record.holders if h.client_id == client_id}
+        for kind in sorted(held - known_to):
+            yield Breach(RECORDED, f"{place}/{kind} {payment_id}", "the payment does not know that it has credits here")
+        yield from _clawed_beyond(record, packages, where)
+
+
+def _clawed_beyond(record: PaymentRecord, packages: list[Entry], where: str) -> Iterator[Breach]:
+    """Clawed back less reinstated is never more than was granted."""
+    for grant in record.grants:
+        roots = {"payment": record.payment_id, "line": grant.line_id}
+        own = [e for e in packages if (e.client_id, e.appointment_type) == (grant.client_id, grant.appointment_type)]
+        granted = sum(p.amount for e in own if roots.items() <= e.cause.ids.items() for p in e.postings)
+        if own and not 0 <= grant.taken_back + grant.owed <= granted:
+            yield Breach(Law.LOT, where, f"{grant.taken_back} and {grant.owed} clawed back of {granted}")
+
+
+def _stored_numbers(wallet: Wallet, item: Item, where: str) -> Iterator[Breach]:
+    """The numbers beside the wallet, which lists and reports go by."""
+    for name in ("balance", "debt", "granted_total"):
+        stored, true = item.get(name), getattr(wallet, name)
+        if stored != true:
+            yield Breach(Law.CONSERVATION, where, f"the stored {name} is {stored}, the wallet's is {true}")
+
+
+def _stored_entry(practice_id: str, client_id: str, entry: Entry, item: Item, where: str) -> Iterator[Breach]:
+    """An entry stands where it says it belongs, with the amount that it says."""
+    own = keys.entry(entry.practice_id, entry.client_id, entry.appointment_type, entry.sequence)
+    if own != (item["pk"], item["sk"]):
+        yield Breach(Law.CHAIN, where, f"the entry stored here is #{entry.sequence} of {own[0].replace('#', '/')}")
+    if (item.get("kind"), item.get("amount")) != (entry.kind, entry.amount):
+        yield Breach(Law.CONSERVATION, where, f"stored as {item.get('kind')} of {item.get('amount')}, not as it says")
+
+
+def _read_bookings(store: Store, practice_id: str, read: _Read, place: str) -> None:
+    """The bookings that entries name; one that caused an entry was written with it and must be there."""
+    entries = [entry for kind in read.entries.values() for entry in kind]
+    causes = {e.cause.ids["booking_id"] for e in entries if "booking_id" in e.cause.ids}
+    owing = {posting.debt for entry in entries for posting in entry.postings if posting.debt}
+    named = tuple(sorted(causes | owing))
+    if not named:
+        return
+    try:
+        read.bookings = store.load(practice_id, Wanted(bookings=named)).bookings
+    except ValueError:
+        read.breaches.append(Breach(READABLE, place, "a booking cannot be read"))
+        return
+    for booking_id in sorted(causes - read.bookings.keys()):
+        read.breaches.append(Breach(RECORDED, f"{place} {booking_id}", "the booking has entries and no record"))
+
+
+def _broken(practice_id: str, client_id: str, read: _Read) -> Iterator[Breach]:
+    unreadable = {breach.where for breach in read.breaches if breach.law == READABLE}
+    for kind in sorted({*read.wallets, *read.entries}):
+        if f"{practice_id}/{client_id}/{kind}" in unreadable:
+            continue  # without its wallet every entry would be a breach of its own
+        wallet = read.wallets.get(kind) or Wallet(practice_id, client_id, kind)
+        for each in breaches(wallet, read.entries.get(kind, ()), read.bookings.values()):
+            yield Breach(each.law, each.where, each.detail)

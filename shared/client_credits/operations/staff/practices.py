@@ -1,0 +1,247 @@
+"""A practice and what it decides: its settings, its catalogue, its clients."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from client_credits.domain.errors import (
+    AlreadyMapped,
+    ConfirmationRequired,
+    Invalid,
+    LimitReached,
+    NotFound,
+    Problem,
+    pointer,
+)
+from client_credits.domain.ids import derived_id
+from client_credits.domain.ledger.entries import Actor
+from client_credits.domain.practice import settings as rules
+from client_credits.domain.practice.catalogue import AppointmentType, Catalogue, ExpiryKind, Package
+from client_credits.domain.practice.records import MAX_CUSTOMERS, Account, Client, SettingsChange
+from client_credits.operations.committing import once
+from client_credits.operations.payments import resolving
+from client_credits.operations.queries import clients as listing
+from client_credits.store import keys, writes
+from client_credits.store.codec import to_json
+from client_credits.store.records import Wanted
+from client_credits.store.store import Store
+from client_credits.store.table import Write
+
+CATALOGUE_BYTES = 350_000  # of the 400 KB an item may have
+
+
+def create_practice(store: Store, practice_id: str, now: datetime) -> bool:
+    """Creates a practice with default settings and an empty catalogue; False when it exists already."""
+
+    def attempt() -> bool:
+        if store.table.get([keys.account(practice_id)]):
+            return False
+        store.commit([writes.account(Account(practice_id, created_at=now))])
+        return True
+
+    return once(attempt)
+
+
+def change_account_settings(
+    store: Store,
+    practice_id: str,
+    changes: Mapping[str, Any],
+    actor: Actor,
+    now: datetime,
+    confirmed: bool = False,
+) -> Account:
+    """Changes the account's settings; one record of it enters everyone's history.
+
+    Raises Invalid; ConfirmationRequired when credits would be switched off unconfirmed, with the
+    number of clients holding credits and the packages carrying some.
+    """
+    wanted = rules.checked_changes(changes, for_client=False)
+
+    def attempt() -> Account:
+        loaded = store.load(practice_id, Wanted())
+        account = loaded.account
+        if wanted.get("enabled") is False and loaded.settings.enabled and not confirmed:
+            raise _switching_off(store, practice_id, loaded.catalogue, now)
+        values = {k: v for k, v in (account.values | wanted).items() if v is not None}
+        if values == account.values:
+            return account
+        changed = replace(account, values=values)
+        note = _note(None, account.values, values, account.version, actor, now)
+        store.commit([writes.account(changed), writes.settings_change(practice_id, note)])
+        return replace(changed, version=account.version + 1)
+
+    return once(attempt)
+
+
+def _switching_off(store: Store, practice_id: str, catalogue: Catalogue, now: datetime) -> ConfirmationRequired:
+    carrying = [p.package_id for p in catalogue.packages.values() if any(p.credits.values())]
+    return ConfirmationRequired(
+        "Switching credits off stops all checks and hides every balance. Repeat with confirm: true.",
+        clients_with_credits=listing.count_holding(store, practice_id, now),
+        packages_with_credits=sorted(carrying),
+    )
+
+
+def change_client_settings(
+    store: Store,
+    practice_id: str,
+    client_id: str,
+    changes: Mapping[str, Any],
+    actor: Actor,
+    now: datetime,
+) -> tuple[Account, Client]:
+    """Sets or clears one client's overrides; no other client changes. Raises Invalid, NotFound."""
+    wanted = rules.checked_changes(changes, for_client=True)
+
+    def attempt() -> tuple[Account, Client]:
+        loaded = store.load(practice_id, Wanted(client_id=client_id))
+        if loaded.client is None:
+            raise NotFound("There is no such client.")
+        before = loaded.client.overrides
+        overrides = {k: v for k, v in (before | wanted).items() if v is not None}
+        if overrides == before:
+            return loaded.account, loaded.client
+        changed = replace(loaded.client, overrides=overrides)
+        note = _note(client_id, before, overrides, changed.version, actor, now)
+        store.commit([writes.client(practice_id, changed), writes.settings_change(practice_id, note)])
+        return loaded.account, changed
+
+    return once(attempt)
+
+
+def _note(
+    client_id: str | None,
+    before: dict[str, Any],
+    after: dict[str, Any],
+    version: int,
+    actor: Actor,
+    now: datetime,
+) -> SettingsChange:
+    touched = {k for k in before | after if before.get(k) != after.get(k)}
+    return SettingsChange(
+        change_id=derived_id("chg", client_id or "", str(version)),
+        client_id=client_id,
+        before={k: before.get(k) for k in sorted(touched)},
+        after={k: after.get(k) for k in sorted(touched)},
+        actor_kind=actor.kind,
+        actor_id=actor.actor_id,
+        occurred_at=now,
+    )
+
+
+def put_appointment_type(store: Store, practice_id: str, kind: AppointmentType) -> bool:
+    """Creates or replaces an appointment type; True when it is new."""
+
+    def attempt() -> bool:
+        loaded = store.load(practice_id, Wanted())
+        catalogue = loaded.catalogue
+        new = kind.type_id not in catalogue.types
+        changed = replace(catalogue, types=catalogue.types | {kind.type_id: kind})
+        if changed != catalogue:
+            _commit_catalogue(store, loaded.account, changed)
+        return new
+
+    return once(attempt)
+
+
+def put_package(
+    store: Store, practice_id: str, package: Package, archived: bool, now: datetime
+) -> tuple[Package, bool]:
+    """Creates or replaces a package, then grants what was parked for want of its prices.
+
+    Raises Invalid for types not in the catalogue or a rollover without cycles, AlreadyMapped for a
+    price of another package.
+    Lots already granted stay as they are.
+    """
+
+    def attempt() -> tuple[Package, bool]:
+        loaded = store.load(practice_id, Wanted())
+        catalogue = loaded.catalogue
+        _check_package(package, catalogue)
+        before = catalogue.packages.get(package.package_id)
+        archived_at = (before and before.archived_at) or now
+        stored = replace(package, archived_at=archived_at if archived else None)
+        changed = replace(catalogue, packages=catalogue.packages | {package.package_id: stored})
+        if changed != catalogue:
+            _commit_catalogue(store, loaded.account, changed)
+        return stored, before is None
+
+    answer = once(attempt)
+    if package.stripe_prices and not archived:
+        resolving.replay(store, practice_id, now, prices=frozenset(package.stripe_prices))
+    return answer
+
+
+def _check_package(package: Package, catalogue: Catalogue) -> None:
+    unknown = [t for t in package.credits if t not in catalogue.types]
+    if unknown:
+        faults = [
+            Problem(pointer("credits", t), "unknown_appointment_type", "create this appointment type first")
+            for t in unknown
+        ]
+        raise Invalid("A package grants credits of the practice's appointment types only.", *faults)
+    if package.rollover_cap != 0 and package.expiry.kind is not ExpiryKind.CYCLE_END:
+        fault = Problem("/rollover_cap", "needs_cycle_end", "0, unless the credits expire with cycle_end")
+        raise Invalid("Only credits that end with a billing cycle roll over.", fault)
+    for price in package.stripe_prices:
+        owner = catalogue.package_for_price(price)
+        if owner and owner.package_id != package.package_id:
+            raise AlreadyMapped(
+                f"The price {price} belongs to another package; a price maps to one.",
+                package_id=owner.package_id,
+            )
+
+
+def _commit_catalogue(store: Store, account: Account, changed: Catalogue) -> None:
+    if len(to_json(changed).encode()) > CATALOGUE_BYTES:
+        raise LimitReached("The catalogue is full: shorten names and URLs, or drop unused packages.")
+    moved = replace(account, catalogue_version=changed.version + 1)
+    store.commit([writes.catalogue(account.practice_id, changed), writes.account(moved)])
+
+
+def put_client(store: Store, practice_id: str, wanted: Client, now: datetime) -> tuple[Client, bool]:
+    """Creates or replaces a client's profile (not its settings), and claims its Stripe customers.
+
+    What was parked for want of these customers is granted. Raises AlreadyMapped when a customer is
+    another client's.
+    """
+
+    def attempt() -> tuple[Client, bool]:
+        links = tuple(("customer", customer) for customer in wanted.stripe_customers)
+        loaded = store.load(practice_id, Wanted(client_id=wanted.client_id, links=links))
+        for pair, owner in loaded.links.items():
+            if owner != wanted.client_id:
+                raise AlreadyMapped(f"The Stripe customer {pair[1]} is another client's.")
+        known = loaded.client
+        created_at, overrides = (known.created_at, known.overrides) if known else (now, {})
+        version = known.version if known else 0
+        changed = replace(wanted, overrides=overrides, created_at=created_at, version=version)
+        if changed != known:
+            dropped = set(known.stripe_customers if known else ()) - set(wanted.stripe_customers)
+            freed = _free_links(store, practice_id, wanted.client_id, dropped)
+            claimed = [
+                writes.link(practice_id, *pair, wanted.client_id, None) for pair in links if pair not in loaded.links
+            ]
+            store.commit([writes.client(practice_id, changed), *claimed, *freed])
+        return changed, known is None
+
+    answer = once(attempt)
+    for customer in wanted.stripe_customers:
+        resolving.replay(store, practice_id, now, customer=customer)
+    return answer
+
+
+def _free_links(store: Store, practice_id: str, client_id: str, dropped: set[str]) -> list[Write]:
+    """The writes that make these customers nobody's; what one transaction would not hold is committed first."""
+    links = tuple(("customer", customer) for customer in sorted(dropped))
+    owned = [pair for pair, owner in _owners(store, practice_id, links).items() if owner == client_id]
+    freed = [writes.link(practice_id, *pair, None, client_id) for pair in owned]
+    while len(freed) > MAX_CUSTOMERS:
+        store.commit(freed[:MAX_CUSTOMERS])
+        freed = freed[MAX_CUSTOMERS:]
+    return freed
+
+
+def _owners(store: Store, practice_id: str, links: tuple[tuple[str, str], ...]) -> dict[tuple[str, str], str]:
+    return store.load(practice_id, Wanted(links=links)).links if links else {}

@@ -1,0 +1,1 @@
+"""Sample events, stories, and a Stripe account in miniature. Never part of the layer."""

@@ -1,0 +1,1 @@
+"""Stripe: its events as facts, its API, and the comparison with the ledger."""

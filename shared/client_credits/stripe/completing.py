@@ -1,0 +1,130 @@
+"""What an event lacks, asked of Stripe: more lines, a session's items, the object of a thin event, the
+payment behind a refund. Makes events of objects too, so that they take the way of every other event.
+
+Decides nothing: a completed event is translated again, by the translator that read it first, and only
+what the translation misses is asked for: more than that could name a line otherwise than its first
+event did. Every function may raise StripeUnavailable and StripeRefused.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from client_credits.domain.ids import is_id
+from client_credits.domain.payments.facts import OWN_ACCOUNT, Facts, MoneyBack, Payment, PaymentMade, Unsupported
+from client_credits.stripe.api.queries import Answer, StripeApi, StripeKind
+from client_credits.stripe.events.frame import Mode
+from client_credits.stripe.events.translate import translate
+
+# What kind of object an event of a type is about; the longest beginning that fits counts.
+_ABOUT: Mapping[str, StripeKind] = {
+    "invoice.": StripeKind.INVOICE,
+    "invoice_payment.": StripeKind.INVOICE_PAYMENT,
+    "checkout.session.": StripeKind.SESSION,
+    "charge.": StripeKind.CHARGE,
+    "charge.dispute.": StripeKind.DISPUTE,
+    "charge.refund.": StripeKind.REFUND,
+    "refund.": StripeKind.REFUND,
+    "credit_note.": StripeKind.CREDIT_NOTE,
+    "customer.subscription.": StripeKind.SUBSCRIPTION,
+}
+
+
+STEPS = 3  # a thin event becomes a snapshot, and that may lack lines
+
+
+def whole(event: Answer, mode: Mode, api: StripeApi) -> tuple[Answer, Facts]:
+    """The event with all that its translation misses, and the translation."""
+    facts = translate(event, mode)
+    for _ in range(STEPS):
+        more = complete(event, facts, api)
+        if more is None:
+            break
+        before, event, facts = facts, more, translate(more, mode)
+        if facts == before:
+            break  # Stripe has no more than that
+    return event, facts
+
+
+def complete(event: Answer, facts: Facts, api: StripeApi) -> Answer | None:
+    """The event with what `facts`, its translation, says is missing; None where nothing can be added.
+
+    `event` itself stays as it is. Translate the answer again; completing it twice adds nothing more.
+    """
+    match facts:
+        case Payment(lines_missing=True, payment_id=invoice_id):
+            return _with_object(event, lines=_whole(api.invoice_lines(invoice_id)))
+        case Unsupported(reason="line_items_not_in_event", payment_id=str(session_id)):
+            return _with_object(event, line_items=_whole(api.line_items(session_id)))
+        case Unsupported(reason="note_lines_not_in_event", related=str(note_id)):
+            return _with_object(event, lines=_whole(api.note_lines(note_id)))
+        case Unsupported(reason="thin_event"):
+            return _snapshot(event, api)
+    return None
+
+
+def event_of(type_: str, about: Answer, api: StripeApi, event_id: str, created: int, livemode: bool) -> Answer:
+    """An event as the webhook would have brought it, about an object that Stripe's API answered with."""
+    event = {
+        "object": "event",
+        "id": event_id,
+        "type": type_,
+        "livemode": livemode,
+        "created": created,
+        "data": {"object": about},
+    }
+    return event if api.account == OWN_ACCOUNT else {**event, "account": api.account}
+
+
+def payment_behind(api: StripeApi, facts: MoneyBack) -> PaymentMade | None:
+    """The invoice or checkout session that the money was paid for; None where there is neither.
+
+    By the payment intent among the payments of invoices, by the older shape of the charge, by the
+    payment intent among checkout sessions.
+    """
+    intent, charge = facts.payment_intent, facts.charge
+    found = facts.payment_id or (api.invoice_paid_by(intent) if intent else None)
+    found = found or (api.invoice_of_charge(charge) if charge else None)
+    found = found or (_paid_in_session(api, intent) if intent else None)
+    return PaymentMade(facts.event_id, facts.account, facts.mode, found, intent, charge) if found else None
+
+
+def _paid_in_session(api: StripeApi, payment_intent: str) -> str | None:
+    session = api.session_paid_by(payment_intent)
+    return str(session["id"]) if session else None
+
+
+def _snapshot(event: Answer, api: StripeApi) -> Answer | None:
+    """The snapshot event that a thin one stands for, of the object as it is now."""
+    type_, related, livemode = event.get("type"), event.get("related_object"), event.get("livemode")
+    if not isinstance(type_, str) or not isinstance(related, dict) or not isinstance(livemode, bool):
+        return None
+    type_ = type_.removeprefix("v1.")
+    kind, object_id, event_id = _kind(type_), related.get("id"), event.get("id")
+    if kind is None or not isinstance(object_id, str) or not is_id(object_id) or not isinstance(event_id, str):
+        return None
+    made = _seconds(event.get("created"))
+    return event_of(type_, api.retrieve(kind, object_id), api, event_id, made, livemode) if made is not None else None
+
+
+def _kind(type_: str) -> StripeKind | None:
+    fitting = [beginning for beginning in _ABOUT if type_.startswith(beginning)]
+    return _ABOUT[max(fitting, key=len)] if fitting else None
+
+
+def _seconds(created: object) -> int | None:
+    """Thin events tell the instant as RFC 3339, snapshot events in Unix seconds."""
+    if isinstance(created, int) and not isinstance(created, bool):
+        return created
+    try:
+        return int(datetime.fromisoformat(str(created)).timestamp())
+    except (ValueError, OverflowError):
+        return None
+
+
+def _with_object(event: Answer, **fields: Answer) -> Answer:
+    about = event["data"]["object"]
+    return {**event, "data": {**event["data"], "object": {**about, **fields}}}
+
+
+def _whole(rows: list[Answer]) -> Answer:
+    return {"object": "list", "data": rows, "has_more": False}

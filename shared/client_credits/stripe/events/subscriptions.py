@@ -1,0 +1,46 @@
+"""How a subscription stands, by Stripe's events about it.
+
+Nothing here grants: a cycle's invoice does. A paused collection or a cancellation to come leaves a
+subscription running, and an ended one never runs again.
+"""
+
+from datetime import datetime
+
+from client_credits.domain.payments.facts import SubscriptionNews, SubscriptionStatus
+from client_credits.stripe.events import values
+from client_credits.stripe.events.frame import Event, customer_of
+
+DELETED = "customer.subscription.deleted"
+
+STATUSES = {
+    "active": SubscriptionStatus.RUNNING,
+    "trialing": SubscriptionStatus.RUNNING,
+    "incomplete": SubscriptionStatus.RUNNING,
+    "past_due": SubscriptionStatus.PAST_DUE,
+    "unpaid": SubscriptionStatus.PAST_DUE,
+    "paused": SubscriptionStatus.PAUSED,
+    "canceled": SubscriptionStatus.ENDED,
+    "incomplete_expired": SubscriptionStatus.ENDED,
+}
+
+
+def subscription(event: Event) -> SubscriptionNews:
+    """Raises Unreadable for a status nobody knows, unless the event itself says that it ended."""
+    about = event.about
+    told = values.text(about, "status") or ""
+    status = SubscriptionStatus.ENDED if event.kind == DELETED else values.required(STATUSES.get(told))
+    return SubscriptionNews(
+        event_id=event.event_id,
+        account=event.account,
+        mode=event.mode,
+        occurred_at=event.occurred_at,
+        subscription=values.required(values.reference(about, "id")),
+        status=status,
+        ended_at=_ended_at(event) if status is SubscriptionStatus.ENDED else None,
+        customer=customer_of(about),
+    )
+
+
+def _ended_at(event: Event) -> datetime:
+    told = values.instant(event.about, "ended_at") or values.instant(event.about, "canceled_at")
+    return told or event.occurred_at

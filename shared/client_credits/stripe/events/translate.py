@@ -1,0 +1,105 @@
+"""Stripe's events in the domain's words.
+
+With the `stripe_*` modules beside it the only code that knows Stripe's field names. It reads one
+event as it came, asks nobody for more, and never raises: what cannot be turned into a fact is
+`Unsupported`, to be parked, and what changes nothing is `Ignored` with its reason.
+
+What grants: `invoice.paid` for subscriptions and invoices, `checkout.session.completed` for one-off
+purchases without an invoice. Each payment has exactly one event that grants it.
+
+An event that lacks something (a session's items, an invoice's later lines, a thin event's object) is
+translated again once that was put where a full event has it.
+"""
+
+from collections.abc import Callable
+
+from client_credits.domain.payments.facts import OWN_ACCOUNT, Facts, Ignored
+from client_credits.stripe.events import frame, money_back, money_in, subscriptions, values
+from client_credits.stripe.events.frame import THIN, THIN_PREFIX, Event, Mode
+from client_credits.stripe.events.values import Fields, Unreadable
+
+__all__ = ["HANDLED", "IGNORED", "OWN_ACCOUNT", "PAYMENTS", "Mode", "translate"]
+
+CHECKOUT_COMPLETED = "checkout.session.completed"
+CHECKOUT_PAID_LATER = "checkout.session.async_payment_succeeded"  # the same session, paid at last
+INVOICE_PAID = "invoice.paid"
+PAYMENTS = frozenset({CHECKOUT_COMPLETED, CHECKOUT_PAID_LATER, INVOICE_PAID})
+
+# Each type that may change something: the object it is about, and who reads it.
+HANDLED: dict[str, tuple[str, Callable[[Event], Facts]]] = {
+    CHECKOUT_COMPLETED: ("checkout.session", money_in.session),
+    CHECKOUT_PAID_LATER: ("checkout.session", money_in.session),
+    INVOICE_PAID: ("invoice", money_in.invoice),
+    "invoice_payment.paid": ("invoice_payment", money_in.invoice_payment),
+    "charge.refunded": ("charge", money_back.charge),
+    "refund.created": ("refund", money_back.refund),
+    "refund.updated": ("refund", money_back.refund),
+    "refund.failed": ("refund", money_back.refund),
+    "charge.refund.updated": ("refund", money_back.refund),
+    "charge.dispute.created": ("dispute", money_back.dispute),
+    "charge.dispute.updated": ("dispute", money_back.dispute),
+    "charge.dispute.closed": ("dispute", money_back.dispute),
+    "charge.dispute.funds_withdrawn": ("dispute", money_back.dispute),
+    "charge.dispute.funds_reinstated": ("dispute", money_back.dispute),
+    "credit_note.created": ("credit_note", money_back.credit_note),
+    "credit_note.updated": ("credit_note", money_back.credit_note),
+    "credit_note.voided": ("credit_note", money_back.credit_note),
+    "customer.subscription.created": ("subscription", subscriptions.subscription),
+    "customer.subscription.updated": ("subscription", subscriptions.subscription),
+    "customer.subscription.deleted": ("subscription", subscriptions.subscription),
+    "customer.subscription.paused": ("subscription", subscriptions.subscription),
+    "customer.subscription.resumed": ("subscription", subscriptions.subscription),
+}
+
+# Each known type that changes nothing here, and why.
+IGNORED = {
+    "invoice.payment_succeeded": "twin_of_invoice_paid",  # but not of those paid out of band
+    "invoice.created": "not_yet_paid",
+    "invoice.finalized": "not_yet_paid",
+    "invoice.upcoming": "not_yet_paid",
+    "invoice.overdue": "not_yet_paid",
+    "invoice.payment_action_required": "not_yet_paid",
+    "invoice.payment_failed": "payment_failed",
+    "invoice.voided": "invoice_voided",
+    "invoice.marked_uncollectible": "invoice_uncollectible",
+    "checkout.session.async_payment_failed": "payment_failed",
+    "checkout.session.expired": "checkout_expired",
+    "payment_intent.succeeded": "its_invoice_or_session_grants",
+    "charge.succeeded": "its_invoice_or_session_grants",
+    "payment_intent.payment_failed": "payment_failed",
+    "charge.failed": "payment_failed",
+    "customer.deleted": "customer_deleted",
+    "customer.subscription.trial_will_end": "trial_will_end",
+    "radar.early_fraud_warning.created": "fraud_warning",
+    "radar.early_fraud_warning.updated": "fraud_warning",
+}
+
+
+def translate(event: object, mode: Mode) -> Facts:
+    """What a decoded event body says, on a stack that serves `mode`. Never raises."""
+    event_id = frame.id_of(event)
+    try:
+        return _translate(values.fields(event), event_id, mode)
+    except Unreadable:
+        return frame.parked_whole(event_id, "not_understood", event, PAYMENTS)
+
+
+def _translate(event: Fields, event_id: str, mode: Mode) -> Facts:
+    told = values.required(values.text(event, "type"))
+    if not isinstance(event.get("livemode"), bool):
+        raise Unreadable
+    if event["livemode"] is not (mode == "live"):
+        return Ignored(event_id, "other_mode")
+    kind = told.removeprefix(THIN_PREFIX)
+    if kind not in HANDLED:
+        return Ignored(event_id, IGNORED.get(kind, "type_not_handled"))
+    if event.get("object") == THIN or kind != told:
+        return frame.thin(event_id, event, PAYMENTS)
+    return _facts(frame.read(event, event_id, kind, mode))
+
+
+def _facts(event: Event) -> Facts:
+    about, reader = HANDLED[event.kind]
+    if event.about.get("object") not in (None, about):
+        raise Unreadable
+    return reader(event)

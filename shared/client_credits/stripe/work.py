@@ -1,0 +1,217 @@
+"""One event of Stripe from its body to its effect: the one way in, for the queue, replays and the reconciler.
+
+Owns the order of the steps: translate, find whose the event is, ask Stripe for what it lacks, then the
+one operation. Raises what may be tried again (Busy, StripeUnavailable); everything else ends as
+applied, ignored or parked. Handling an event twice changes nothing.
+
+An event belongs to the practice whose endpoint received it. One of a connected account belongs to the
+practice that the receiver has given the account to; until it has, the event is parked with the receiver.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from client_credits.domain.payments.facts import (
+    OWN_ACCOUNT,
+    CustomerLink,
+    Facts,
+    Ignored,
+    MoneyBack,
+    Payment,
+    PaymentMade,
+    SubscriptionNews,
+    Unsupported,
+)
+from client_credits.domain.payments.parked import Parked
+from client_credits.operations.payments import linking, parking, resolving
+from client_credits.operations.payments import money_back as following
+from client_credits.operations.payments import subscriptions as subscribing
+from client_credits.store.store import Store
+from client_credits.stripe.api.errors import StripeRefused
+from client_credits.stripe.api.queries import StripeApi, StripeKind
+from client_credits.stripe.completing import event_of, payment_behind, whole
+from client_credits.stripe.events import values
+from client_credits.stripe.events.frame import Mode
+from client_credits.stripe.events.translate import translate
+from client_credits.stripe.events.values import Unreadable
+
+UNKNOWN_ACCOUNT = "unknown_account"
+
+# What Stripe can be asked for, by the reason that an event is not understood for.
+INCOMPLETE = frozenset({"thin_event", "line_items_not_in_event", "note_lines_not_in_event"})
+
+Event = Mapping[str, Any]
+# The API with the key of a practice, for an account of Stripe's; None where the practice has no key.
+FindApi = Callable[[str, str], StripeApi | None]
+Api = StripeApi | FindApi | None
+
+
+def apply(store: Store, practice_id: str, facts: Facts, raw: str, now: datetime) -> str:
+    """Carries out what an event says; how it ended, in a word. `raw` is kept where it is not understood."""
+    match facts:
+        case Payment():
+            lines = resolving.grant(store, practice_id, facts, now)
+            return ",".join(sorted({line.fate for line in lines})) or "no_lines"
+        case MoneyBack():
+            return following.apply_money_back(store, practice_id, facts, now)
+        case PaymentMade():
+            return following.apply_payment_made(store, practice_id, facts, now)
+        case SubscriptionNews():
+            return f"subscription_{subscribing.apply_news(store, practice_id, facts, now)}"
+        case CustomerLink():
+            linking.apply_link(store, practice_id, facts, now)
+            return "linked"
+        case Unsupported():
+            parking.park_event(store, practice_id, facts, raw, now)
+            return f"parked_{facts.reason}"
+        case Ignored():
+            return f"ignored_{facts.reason}"
+
+
+def handle(store: Store, api: Api, practice_id: str, mode: Mode, event: Event, raw: str, now: datetime) -> str:
+    """One decoded event that reached the endpoint of a practice; how it ended, in a word.
+
+    `api` asks Stripe for what the event lacks, with the key of that practice: itself, or how it is
+    found, which happens only where something is missing. None: nothing is asked.
+    """
+    facts = translate(event, mode)
+    if isinstance(facts, Ignored):
+        return f"ignored_{facts.reason}"
+    account = _account(event, facts)
+    work = _Work(store, api, practice_id, account, mode, now)
+    owner = work.owner()
+    if owner is not None:
+        return work.through(owner, event, facts, raw)[1]
+    # By the event's id alone: several events about one payment are several things to do later.
+    outcome = apply(store, practice_id, Unsupported(facts.event_id, UNKNOWN_ACCOUNT, account=account), raw, now)
+    if work.owner() is not None:  # connected meanwhile: who did it may have looked before this was parked
+        retry(store, api, practice_id, mode, now, only=UNKNOWN_ACCOUNT)
+    return outcome
+
+
+def retry(store: Store, api: Api, practice_id: str, mode: Mode, now: datetime, only: str | None = None) -> int:
+    """Tries again the open parked events whose body is kept, and the payments with lines missing.
+
+    `only` those parked with this reason. Returns how many are understood now: those are closed, the
+    others stay. Raises what `handle` raises. Safe to repeat.
+    """
+    return sum(
+        _again(store, api, practice_id, mode, now, parked)
+        for parked in resolving.open_payments(store, practice_id)
+        if only in (None, parked.reason)
+    )
+
+
+def _again(store: Store, api: Api, practice_id: str, mode: Mode, now: datetime, parked: Parked) -> bool:
+    """Whether a parked event is understood now, and so was closed."""
+    kept = _kept(store, practice_id, parked, mode)
+    account = _account(*kept[:2]) if kept else parked.payment.account if parked.payment else OWN_ACCOUNT
+    # What is parked with its owner may have come by another practice's endpoint; an unknown account's has no owner yet.
+    is_routed = account != OWN_ACCOUNT and parked.reason != UNKNOWN_ACCOUNT
+    receiver = linking.receiver_of(store, practice_id, account) if is_routed else None
+    work = _Work(store, api, receiver or practice_id, account, mode, now)
+    owner = work.owner()
+    kept = kept or work.payment_anew(parked)
+    if owner is None or kept is None:
+        return False
+    facts, _ = work.through(owner, *kept)
+    # A payment that still has lines missing is parked as itself: that record stays, one of its mere event need not.
+    is_whole = not (isinstance(facts, Payment) and facts.lines_missing and parked.payment)
+    is_told = is_whole and not isinstance(facts, Unsupported)
+    if not is_told and owner == practice_id:
+        return False
+    resolving.close_understood(store, practice_id, parked, now)
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """Events of one account that reached the endpoint of one practice, and all that working them off takes."""
+
+    store: Store
+    find: Api
+    receiver: str
+    account: str
+    mode: Mode
+    now: datetime
+
+    def owner(self) -> str | None:
+        """The practice that the account's events belong to; None where nobody has said."""
+        if self.account == OWN_ACCOUNT:
+            return self.receiver
+        return linking.owner_of(self.store, self.receiver, self.account)
+
+    def api(self) -> StripeApi | None:
+        """The API for the account, with the receiver's key."""
+        if callable(self.find):
+            return self.find(self.receiver, self.account)
+        return self.find if self.find and self.find.account == self.account else None
+
+    def through(self, owner: str, event: Event, facts: Facts, raw: str) -> tuple[Facts, str]:
+        """Completes the facts, applies them, and finds the payment where money came back for an unknown one."""
+        lines_missing = isinstance(facts, Payment) and facts.lines_missing
+        if lines_missing or (isinstance(facts, Unsupported) and facts.reason in INCOMPLETE):
+            facts = self._completed(event, facts)
+        outcome = apply(self.store, owner, facts, raw, self.now)
+        if isinstance(facts, MoneyBack) and outcome == "waiting":
+            facts, outcome = self._found(owner, facts, raw)
+        return facts, outcome
+
+    def payment_anew(self, parked: Parked) -> tuple[Event, Facts, str] | None:
+        """The event of a parked payment that has lines missing, as Stripe has the invoice now."""
+        if parked.payment is None or not parked.payment.lines_missing or (api := self.api()) is None:
+            return None
+        paid = parked.payment
+        try:
+            about = api.retrieve(StripeKind.INVOICE, paid.payment_id)
+        except StripeRefused:
+            return None
+        seconds = int(paid.paid_at.timestamp())
+        event = event_of("invoice.paid", about, api, paid.event_id, seconds, paid.mode == "live")
+        return event, translate(event, self.mode), json.dumps(event)
+
+    def _completed(self, event: Event, facts: Facts) -> Facts:
+        api = self.api()
+        try:
+            return whole(dict(event), self.mode, api)[1] if api else facts
+        except StripeRefused as refused:
+            # A payment grants the lines it has and waits for the others; all else waits as a whole.
+            return replace(facts, reason=_reason(refused)) if isinstance(facts, Unsupported) else facts
+
+    def _found(self, owner: str, facts: MoneyBack, raw: str) -> tuple[Facts, str]:
+        """Asks which payment the money was paid for; until that is known, the news wait with the money."""
+        api = self.api()
+        try:
+            made = payment_behind(api, facts) if api else None
+        except StripeRefused as refused:
+            parked = Unsupported(facts.event_id, _reason(refused), account=self.account)
+            return parked, apply(self.store, owner, parked, raw, self.now)
+        if made is None:
+            return facts, "waiting"
+        apply(self.store, owner, made, raw, self.now)
+        return facts, "followed"
+
+
+def _kept(store: Store, practice_id: str, parked: Parked, mode: Mode) -> tuple[Event, Facts, str] | None:
+    """The event as it came, what it says to this release, and its body; None where the body is gone."""
+    raw = None if parked.payment else resolving.raw_of(store, practice_id, parked)
+    if raw is None:
+        return None
+    event = json.loads(raw)
+    return event, translate(event, mode), raw
+
+
+def _account(event: Event, facts: Facts) -> str:
+    """The account of Stripe that an event is about."""
+    told: str | None = getattr(facts, "account", None)
+    try:
+        return told or values.reference(values.fields(event), "account") or OWN_ACCOUNT
+    except Unreadable:
+        return OWN_ACCOUNT  # the event is parked as not understood
+
+
+def _reason(refused: StripeRefused) -> str:
+    return f"stripe_refused_{refused.status}"
