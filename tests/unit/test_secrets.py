@@ -10,11 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client_credits.secrets import (
+    ABSENT_SECONDS,
     CACHE_SECONDS,
-    MAX_CACHED_PRACTICES,
     REREAD_SECONDS,
+    STALE_SECONDS,
+    STRANGERS_PER_SECOND,
     SecretsUnavailable,
     StripeSecrets,
+    TooManyStrangers,
     cursor_key,
     parameter_name,
     parameter_reader,
@@ -136,12 +139,14 @@ def test_a_failing_signature_finds_the_new_secret_at_once(secrets: StripeSecrets
     assert secrets.active("p1", START + 2) == ("whsec_two", "whsec_one")
 
 
-def test_a_practice_created_after_it_was_asked_for_is_found(secrets: StripeSecrets, parameters: Parameters) -> None:
+def test_a_practice_created_after_it_was_asked_for_is_found_soon(
+    secrets: StripeSecrets, parameters: Parameters
+) -> None:
     secrets.active("new", START)
     parameters.put("new", "whsec_new")
 
-    assert secrets.active("new", START + 1) == ()
-    assert secrets.reread("new", START + 1) == ("whsec_new",)
+    assert secrets.active("new", START + ABSENT_SECONDS - 1) == ()
+    assert secrets.active("new", START + ABSENT_SECONDS) == ("whsec_new",)
 
 
 def test_what_was_read_for_this_very_request_is_not_read_again(secrets: StripeSecrets, parameters: Parameters) -> None:
@@ -176,10 +181,30 @@ def test_the_pause_outlives_what_is_remembered(secrets: StripeSecrets, parameter
     with pytest.raises(SecretsUnavailable):
         secrets.reread("p1", START + CACHE_SECONDS - 1)
     parameters.down = False
-    secrets.active("p1", START + CACHE_SECONDS)
 
+    assert secrets.active("p1", START + CACHE_SECONDS) == ("whsec_one",)
     assert secrets.reread("p1", START + CACHE_SECONDS + 1) is None
-    assert len(parameters.reads) == 3
+    assert len(parameters.reads) == 2
+
+
+def test_secrets_seen_before_serve_through_an_outage_of_an_hour(secrets: StripeSecrets, parameters: Parameters) -> None:
+    secrets.active("p1", START)
+    parameters.down = True
+
+    for second in range(CACHE_SECONDS, STALE_SECONDS):
+        assert secrets.active("p1", START + second) == ("whsec_one",)
+    assert len(parameters.reads) <= 1 + (STALE_SECONDS - CACHE_SECONDS) / REREAD_SECONDS
+    with pytest.raises(SecretsUnavailable):
+        secrets.active("p1", START + STALE_SECONDS)
+
+
+def test_a_practice_whose_secrets_are_removed_has_none_after_a_while(
+    secrets: StripeSecrets, parameters: Parameters
+) -> None:
+    secrets.active("p1", START)
+    parameters.values.clear()
+
+    assert secrets.active("p1", START + CACHE_SECONDS) == ()
 
 
 def test_an_outage_is_told_and_ends(secrets: StripeSecrets, parameters: Parameters) -> None:
@@ -202,13 +227,59 @@ def test_an_outage_during_a_reread_costs_one_read_too(secrets: StripeSecrets, pa
     assert len(parameters.reads) == 2
 
 
-def test_invented_practices_do_not_fill_the_memory(secrets: StripeSecrets, parameters: Parameters) -> None:
-    for number in range(2 * MAX_CACHED_PRACTICES):
-        secrets.active(f"invented-{number}", START)
-        secrets.active("p1", START)
+def test_a_flood_of_invented_practices_costs_few_reads_and_evicts_nobody(
+    secrets: StripeSecrets, parameters: Parameters
+) -> None:
+    secrets.active("p1", START)
+    refused = 0
+    for number in range(2000):
+        now = START + number / 200
+        assert secrets.active("p1", now) == ("whsec_one",)
+        try:
+            assert secrets.active(f"invented-{number}", now) == ()
+        except TooManyStrangers:
+            refused += 1
 
     assert parameters.reads.count(parameter_name(PREFIX, "p1")) == 1
-    assert len(secrets._by_practice) == MAX_CACHED_PRACTICES
+    assert len(parameters.reads) <= 10 * STRANGERS_PER_SECOND
+    assert refused >= 2000 - 10 * STRANGERS_PER_SECOND
+    assert set(secrets._held) == {"p1"}
+    assert len(secrets._absent) <= ABSENT_SECONDS * STRANGERS_PER_SECOND
+
+
+def test_five_unknown_practices_are_looked_up_in_any_second(secrets: StripeSecrets, parameters: Parameters) -> None:
+    for number in range(STRANGERS_PER_SECOND):
+        secrets.active(f"invented-{number}", START + number / 10)
+    with pytest.raises(TooManyStrangers):
+        secrets.active("p1", START + 0.9)
+    assert len(parameters.reads) == STRANGERS_PER_SECOND
+
+    assert secrets.active("p1", START + 1) == ("whsec_one",)
+
+
+def test_unknown_practices_are_forgotten_when_their_time_is_over(secrets: StripeSecrets) -> None:
+    for number in range(10 * ABSENT_SECONDS):
+        secrets.active(f"invented-{number}", START + number)
+
+    assert len(secrets._absent) == ABSENT_SECONDS
+
+
+def test_a_lookup_that_fails_is_counted_too(secrets: StripeSecrets, parameters: Parameters) -> None:
+    parameters.down = True
+    for _ in range(STRANGERS_PER_SECOND):
+        with pytest.raises(SecretsUnavailable):
+            secrets.active("p1", START)
+    with pytest.raises(TooManyStrangers):
+        secrets.active("p1", START)
+
+    assert len(parameters.reads) == STRANGERS_PER_SECOND
+
+
+def test_a_clock_set_back_stops_no_lookup(secrets: StripeSecrets) -> None:
+    for number in range(STRANGERS_PER_SECOND):
+        secrets.active(f"invented-{number}", START)
+
+    assert secrets.active("p1", START - 60) == ("whsec_one",)
 
 
 @pytest.mark.parametrize("blank", ["", " ", None])
