@@ -35,14 +35,24 @@ def key_set() -> bytes:
     return json.dumps({"keys": [public | {"kid": "k1", "alg": "RS256", "use": "sig"}]}).encode()
 
 
-def token(role: str = "staff", practice_id: str = "p1", key: Any = KEY, now: datetime = NOW, **claims: Any) -> str:
+def token(
+    role: str = "staff",
+    practice_id: str | None = "p1",
+    client: str | None = None,
+    *,
+    key: Any = KEY,
+    now: datetime = NOW,
+    **claims: Any,
+) -> str:
+    """An access token; `claims` replace others by name, None leaves one out."""
     told = {
         "iss": ISSUER,
         "aud": AUDIENCE,
         "sub": f"{role}-1",
         "exp": int(now.timestamp()) + 600,
-        "role": role,
-        "practice_id": practice_id,
+        "credits_role": role,
+        "credits_practice": practice_id,
+        "credits_client": client,
     } | claims
     return jwt.encode({k: v for k, v in told.items() if v is not None}, key, "RS256", {"kid": "k1"})
 
@@ -121,7 +131,7 @@ class Api:
 
     def _token(self, role: str, practice: str, client: str | None) -> str:
         if client is not None:
-            return token("client", practice, now=self.now[0], client_id=client)
+            return token("client", practice, client, now=self.now[0])
         return token(role, practice, now=self.now[0])
 
 

@@ -64,9 +64,9 @@ def test_a_complete_environment_gives_typed_values_and_the_documented_defaults()
     assert config.table_name == "credits-table"
     assert config.secrets_prefix == "/client-credits/demo"
     assert (config.claim_practice, config.claim_role, config.claim_client) == (
-        "practice_id",
-        "role",
-        "client_id",
+        "credits_practice",
+        "credits_role",
+        "credits_client",
     )
     assert config.cors_origins == ()
     assert isinstance(config, IdentityConfig)

@@ -30,7 +30,7 @@ from client_credits.http import client_routes, edit_routes, parked_routes, pract
 from client_credits.http.access import Verdict, look_up
 from client_credits.http.asking import Ask
 from client_credits.http.refusing import Refused
-from client_credits.identity import Authenticator, Caller, IdentityUnavailable, Role, Unauthenticated
+from client_credits.identity import Authenticator, Caller, IdentityUnavailable, KeySetNotDue, Role, Unauthenticated
 from client_credits.observability import logger
 from client_credits.problems import problem
 from client_credits.secrets import SecretsUnavailable
@@ -140,6 +140,9 @@ def refusal(error: Exception, request_id: str) -> Answer:
         case Conflict():
             members: dict[str, Any] = error.facts
             return problem(409, error.code, error.detail, request_id, **members)
+        case KeySetNotDue():
+            detail = "The token names a key that is not known yet. Send the same request again later."
+            return problem(503, "unavailable", detail, request_id, retry_after_seconds=error.retry_after_seconds)
         case Busy() | IdentityUnavailable() | SecretsUnavailable() | ClientError() | BotoCoreError():
             log.exception("try again later")
             detail = "The service is busy. Send the same request again."
