@@ -10,7 +10,7 @@ from client_credits.http.front import Front, build, log, path_of, refusal
 from client_credits.http.openapi import document
 from client_credits.identity import Authenticator, ClaimNames
 from client_credits.runtime import store_on, utc_now
-from client_credits.secrets import cursor_key, parameter_reader
+from client_credits.secrets import CursorKeys, parameter_reader
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -40,13 +40,13 @@ def _front() -> Front:
         authenticator=Authenticator(config.issuer, config.audience, config.jwks_url, claims),
         store=store_on(config.table_name),
         clock=utc_now,
-        cursor_key=_cursor_key,
+        cursor_keys=CursorKeys(_read_parameter, config.secrets_prefix),
     )
 
 
-@cache
-def _cursor_key() -> bytes:
-    return cursor_key(parameter_reader(client("ssm")), ApiConfig.from_environment().secrets_prefix)
+def _read_parameter(name: str) -> str | None:
+    """Only lists read one, so the client is made when the first is asked for."""
+    return parameter_reader(client("ssm"))(name)
 
 
 @cache

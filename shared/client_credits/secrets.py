@@ -23,6 +23,7 @@ STRANGERS_PER_SECOND = 5  # how many practices nobody knows one worker looks up
 ABSENT_SECONDS = 10  # how long a practice without secrets is remembered as such
 MAX_CACHED_PRACTICES = 10_000
 CURSOR_KEY_BYTES = 32
+MAX_CURSOR_KEYS = 2  # the one in use, and the one before it
 
 # The value of a parameter by its name; None where there is none. Raises SecretsUnavailable.
 ReadParameter = Callable[[str], str | None]
@@ -58,7 +59,7 @@ def _escaped(practice_id: str) -> str:
 
 
 def cursor_key_name(prefix: str) -> str:
-    """The parameter that holds the key of list cursors, base64 of 32 bytes."""
+    """The parameter that holds the keys of list cursors: base64 of 32 bytes each, the newest first, by commas."""
     return f"{prefix}/cursor-key"
 
 
@@ -80,16 +81,62 @@ def parameter_reader(ssm: Any) -> ReadParameter:
     return read
 
 
-def cursor_key(read: ReadParameter, prefix: str) -> bytes:
-    """The key of list cursors. Raises SecretsUnavailable where it is absent or malformed."""
-    value = read(cursor_key_name(prefix))
+def cursor_keys(read: ReadParameter, prefix: str) -> tuple[bytes, ...]:
+    """The keys of list cursors, the newest first: one, or two while one is being rolled.
+
+    Raises SecretsUnavailable where they are absent or malformed.
+    """
+    value = read(cursor_key_name(prefix)) or ""
     try:
-        key = b64decode(value or "", validate=True)
+        keys = tuple(b64decode(part.strip(), validate=True) for part in value.split(","))
     except (Base64Error, ValueError):
-        key = b""
-    if len(key) != CURSOR_KEY_BYTES:
-        raise SecretsUnavailable("the cursor key is absent or not base64 of 32 bytes")
-    return key
+        keys = ()
+    if not 1 <= len(keys) <= MAX_CURSOR_KEYS or any(len(key) != CURSOR_KEY_BYTES for key in keys):
+        raise SecretsUnavailable("the cursor keys are absent or not one or two of 32 bytes in base64")
+    return keys
+
+
+class CursorKeys:
+    """The keys of list cursors, remembered for CACHE_SECONDS, and longer while they cannot be read.
+
+    `now` is in seconds; a request passes the same value to both methods.
+    """
+
+    def __init__(self, read: ReadParameter, prefix: str) -> None:
+        self._read = read
+        self._prefix = prefix
+        self._keys: tuple[bytes, ...] = ()
+        self._read_at = float("-inf")
+        self._tried_at = float("-inf")  # when a read failed, or was made for a cursor that did not open
+
+    def active(self, now: float) -> tuple[bytes, ...]:
+        """The keys, the newest first. Raises SecretsUnavailable where none was ever read."""
+        waiting = bool(self._keys) and now - self._tried_at < REREAD_SECONDS
+        if now - self._read_at >= CACHE_SECONDS and not waiting:
+            self._refresh(now)
+        return self._keys
+
+    def reread(self, now: float) -> tuple[bytes, ...] | None:
+        """The keys read anew because a cursor opened with none of the active ones.
+
+        None where that could not help: they were read for this very request, are unchanged, or were
+        read anew less than REREAD_SECONDS ago.
+        """
+        if self._read_at == now or now - self._tried_at < REREAD_SECONDS:
+            return None
+        before, self._tried_at = self._keys, now
+        self._refresh(now)
+        return self._keys if self._keys != before else None
+
+    def _refresh(self, now: float) -> None:
+        try:
+            self._keys = cursor_keys(self._read, self._prefix)
+        except SecretsUnavailable:
+            self._tried_at = now
+            if not self._keys:
+                raise
+        else:
+            self._read_at = now
 
 
 def stripe_api_key(read: ReadParameter, prefix: str, practice_id: str) -> str | None:

@@ -1,6 +1,7 @@
 """The HTTP API in one process on moto: real routes, real tokens, a clock that the test sets."""
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from client_credits.domain.records import Account
 from client_credits.http.front import Front, build
 from client_credits.identity import Authenticator, ClaimNames
 from client_credits.operations import practices
+from client_credits.secrets import CursorKeys
 from client_credits.store import writes
 from client_credits.store.store import Store
 from client_credits.store.table import Table
@@ -135,6 +137,10 @@ class Api:
         return token(role, practice, now=self.now[0])
 
 
+def cursor_keys() -> CursorKeys:
+    return CursorKeys(lambda _: b64encode(b"k" * 32).decode(), "")
+
+
 @contextmanager
 def running_api() -> Iterator[Api]:
     with mock_aws():
@@ -145,7 +151,7 @@ def running_api() -> Iterator[Api]:
         practices.create_practice(store, "p2", NOW)
         now = [NOW]
         authenticator = Authenticator(ISSUER, AUDIENCE, "", ClaimNames(), key_set)
-        front = Front(build(), authenticator, store, lambda: now[0], lambda: b"k" * 32)
+        front = Front(build(), authenticator, store, lambda: now[0], cursor_keys())
         yield Api(front, store, now)
 
 
@@ -162,7 +168,7 @@ def api_beside(api: Api) -> Api:
 
 def _behind_a_front(store: Store, now: list[datetime]) -> Api:
     authenticator = Authenticator(ISSUER, AUDIENCE, "", ClaimNames(), key_set)
-    return Api(Front(build(), authenticator, store, lambda: now[0], lambda: b"k" * 32), store, now)
+    return Api(Front(build(), authenticator, store, lambda: now[0], cursor_keys()), store, now)
 
 
 @pytest.fixture

@@ -15,10 +15,11 @@ from client_credits.secrets import (
     REREAD_SECONDS,
     STALE_SECONDS,
     STRANGERS_PER_SECOND,
+    CursorKeys,
     SecretsUnavailable,
     StripeSecrets,
     TooManyStrangers,
-    cursor_key,
+    cursor_keys,
     parameter_name,
     parameter_reader,
 )
@@ -338,13 +339,88 @@ def test_an_absent_parameter_is_none_and_every_other_refusal_is_unavailable() ->
             parameter_reader(FakeSsm(outcome))("/a/b")
 
 
-def test_the_cursor_key_is_32_bytes_of_base64() -> None:
-    key = bytes(range(32))
-
-    assert cursor_key({f"{PREFIX}/cursor-key": b64encode(key).decode()}.get, PREFIX) == key
+OLD, NEW = bytes(range(32)), bytes(range(32, 64))
 
 
-@pytest.mark.parametrize("stored", [None, "", "no base64!", b64encode(b"short").decode(), "é"])
-def test_a_cursor_key_that_is_absent_or_wrong_is_unavailable(stored: str | None) -> None:
+def stored_keys(*keys: bytes) -> str:
+    return ",".join(b64encode(key).decode() for key in keys)
+
+
+@pytest.mark.parametrize("keys", [(OLD,), (NEW, OLD)])
+def test_the_cursor_keys_are_one_or_two_of_32_bytes_in_base64(keys: tuple[bytes, ...]) -> None:
+    assert cursor_keys({f"{PREFIX}/cursor-key": stored_keys(*keys)}.get, PREFIX) == keys
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [None, "", ",", "no base64!", "é", stored_keys(b"short"), stored_keys(OLD) + ",", stored_keys(OLD, OLD, OLD)],
+)
+def test_cursor_keys_that_are_absent_or_wrong_are_unavailable(stored: str | None) -> None:
     with pytest.raises(SecretsUnavailable):
-        cursor_key(lambda name: stored, PREFIX)
+        cursor_keys(lambda name: stored, PREFIX)
+
+
+class StoredKeys:
+    """The parameter of the cursor keys; counts its reads, and cannot be read while it is None."""
+
+    def __init__(self) -> None:
+        self.value: str | None = stored_keys(OLD)
+        self.reads = 0
+
+    def read(self, name: str) -> str | None:
+        self.reads += 1
+        return self.value
+
+
+def test_cursor_keys_are_remembered_for_their_time_and_no_longer() -> None:
+    stored = StoredKeys()
+    keys = CursorKeys(stored.read, PREFIX)
+    for after in (0, 1, CACHE_SECONDS - 1):
+        assert keys.active(START + after) == (OLD,)
+    assert stored.reads == 1
+
+    stored.value = stored_keys(NEW, OLD)
+    assert keys.active(START + CACHE_SECONDS) == (NEW, OLD)
+
+
+def test_a_cursor_that_does_not_open_finds_the_new_key_at_once() -> None:
+    stored = StoredKeys()
+    keys = CursorKeys(stored.read, PREFIX)
+    keys.active(START)
+    stored.value = stored_keys(NEW, OLD)
+
+    assert keys.reread(START + 1) == (NEW, OLD)
+    assert keys.active(START + 1) == (NEW, OLD)
+
+
+def test_bad_cursors_cost_one_read_in_ten_seconds() -> None:
+    stored = StoredKeys()
+    keys = CursorKeys(stored.read, PREFIX)
+    assert keys.active(START) == (OLD,)
+    assert keys.reread(START) is None
+    for tenth in range(1, 10 * REREAD_SECONDS + 1):
+        assert keys.reread(START + tenth / 10) is None
+
+    assert stored.reads == 2
+
+
+def test_cursor_keys_seen_before_serve_through_an_outage() -> None:
+    stored = StoredKeys()
+    keys = CursorKeys(stored.read, PREFIX)
+    keys.active(START)
+    stored.value = None
+    for second in range(10 * REREAD_SECONDS):
+        assert keys.active(START + CACHE_SECONDS + second) == (OLD,)
+
+    assert stored.reads == 11
+
+
+def test_without_any_cursor_key_each_list_asks_again() -> None:
+    stored = StoredKeys()
+    stored.value = None
+    keys = CursorKeys(stored.read, PREFIX)
+    with pytest.raises(SecretsUnavailable):
+        keys.active(START)
+    stored.value = stored_keys(NEW)
+
+    assert keys.active(START) == (NEW,)

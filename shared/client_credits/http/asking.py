@@ -1,6 +1,5 @@
 """What a route knows of the request beside its parameters: who asks, when, on which store."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +10,7 @@ from client_credits import cursors
 from client_credits.domain.entries import Actor
 from client_credits.domain.errors import Invalid, NotFound, Problem
 from client_credits.identity import Caller, Role
+from client_credits.secrets import CursorKeys
 from client_credits.store.store import Store
 
 
@@ -19,7 +19,7 @@ class Ask:
     caller: Caller
     store: Store
     now: datetime
-    cursor_key: Callable[[], bytes]
+    cursor_keys: CursorKeys
 
     @property
     def practice_id(self) -> str:
@@ -43,17 +43,28 @@ class Ask:
         """The cursor for the next page, or None where there is none."""
         if position is None:
             return None
-        return cursors.seal(self.cursor_key(), self.practice_id, query, position)
+        return cursors.seal(self.cursor_keys.active(self.now.timestamp()), self.practice_id, query, position)
 
     def open(self, query: str, cursor: str | None) -> dict[str, Any] | None:
         """Where to go on. Raises Invalid for a cursor of another list, or one that was changed."""
         if cursor is None:
             return None
         try:
-            return cursors.open(self.cursor_key(), self.practice_id, query, cursor)
+            return self._opened(query, cursor)
         except cursors.BadCursor as bad:
             fault = Problem("/query/cursor", "bad_cursor", "start again without a cursor")
             raise Invalid("This cursor does not belong to this list.", fault) from bad
+
+    def _opened(self, query: str, cursor: str) -> dict[str, Any]:
+        now = self.now.timestamp()
+        try:
+            return cursors.open(self.cursor_keys.active(now), self.practice_id, query, cursor)
+        except cursors.BadCursor:
+            # Another worker may have sealed it with a key that is new since.
+            fresh = self.cursor_keys.reread(now)
+            if fresh is None:
+                raise
+            return cursors.open(fresh, self.practice_id, query, cursor)
 
 
 def asked(router: APIGatewayHttpRouter) -> Ask:

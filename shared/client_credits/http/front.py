@@ -33,7 +33,7 @@ from client_credits.http.refusing import Refused
 from client_credits.identity import Authenticator, Caller, IdentityUnavailable, KeySetNotDue, Role, Unauthenticated
 from client_credits.observability import logger
 from client_credits.problems import problem
-from client_credits.secrets import SecretsUnavailable
+from client_credits.secrets import CursorKeys, SecretsUnavailable
 from client_credits.store.store import Store
 
 MAX_BODY_BYTES = 256 * 1024
@@ -68,7 +68,7 @@ class Front:
     authenticator: Authenticator
     store: Store
     clock: Callable[[], datetime]
-    cursor_key: Callable[[], bytes]
+    cursor_keys: CursorKeys
 
     def handle(self, event: dict[str, Any], context: Any) -> Answer:
         """One request of an HTTP API, payload format 2.0; always an answer, never an exception."""
@@ -93,7 +93,7 @@ class Front:
             event["headers"] = event.get("headers", {}) | {"content-type": "application/json"}
         rehearsed = method in WITH_BODY and _dry_run(event)
         store = self.store.rehearsal() if rehearsed else self.store
-        ask = Ask(caller, store, self.clock(), self.cursor_key)
+        ask = Ask(caller, store, self.clock(), self.cursor_keys)
         self.app.append_context(ask=ask)  # type: ignore[no-untyped-call]
         answer: Answer = self.app.resolve(event, context)
         answer.setdefault("headers", {})["X-Request-Id"] = request_id
