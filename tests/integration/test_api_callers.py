@@ -268,6 +268,17 @@ def test_a_practice_without_record_finds_nothing_rather_than_failing(world: Worl
     assert world.api("PUT", "/v1/clients/c1", {}, practice="p-unknown").status == 404
 
 
+@pytest.mark.parametrize(("method", "path", "given", "_"), TABLE, ids=NAMES)
+def test_every_route_of_a_practice_without_record_answers_alike(
+    world: World, method: str, path: str, given: dict[str, Any] | None, _: object
+) -> None:
+    query, body = (given or {}, None) if method == "GET" else ({}, given)
+    headers = {"idempotency-key": "k1"}
+    reply = world.api(method, world.path(path), body, practice="p-unknown", headers=headers, **query)
+    assert (reply.status, reply.code) == (404, "not_found")
+    assert reply.body["detail"] == "There is no such practice."
+
+
 @pytest.mark.parametrize("path", sorted({row[1] for row in TABLE}))
 def test_a_method_a_path_does_not_take_is_405_and_says_which_it_takes(world: World, path: str) -> None:
     takes = {method for method, own, _, _ in TABLE if own == path}
