@@ -103,13 +103,13 @@ def _settings() -> tuple[StripeWebhookConfig, StripeSecrets]:
     try:
         config = StripeWebhookConfig.from_environment()
     except ConfigError as error:
-        raise Refused(500, "misconfigured", "The service is not set up completely.", str(error)) from error
+        raise Refused(500, "misconfigured", "The service is not fully configured.", str(error)) from error
     return config, StripeSecrets(parameter_reader(Parameters()), config.secrets_prefix)
 
 
 def _refuse_signature(reason: str) -> NoReturn:
     # One answer for every reason: nobody learns which practices exist.
-    raise Refused(400, "bad_signature", "The Stripe-Signature header does not fit the body.", reason)
+    raise Refused(400, "bad_signature", "The Stripe-Signature header does not match the body.", reason)
 
 
 def _practice_id(event: dict[str, Any]) -> str | None:

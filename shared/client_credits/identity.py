@@ -67,7 +67,7 @@ class ClaimNames:
 
 
 class Unauthenticated(Exception):
-    """The token proves nothing: 401. `code` is stable; token contents are never part of it."""
+    """The token is missing or not valid: 401. `code` is stable and never holds contents of the token."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)

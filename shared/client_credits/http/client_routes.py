@@ -63,8 +63,12 @@ class Lots(schemas.Answer):
 def list_clients(
     limit: Limit = 50,
     cursor: Cursor = None,
-    negative: Annotated[bool | None, Query(description="Only clients who owe (or do not).")] = None,
-    holding: Annotated[bool | None, Query(description="Only clients with credits left.")] = None,
+    negative: Annotated[
+        bool | None, Query(description="true: only clients who owe credits; false: only clients who owe none.")
+    ] = None,
+    holding: Annotated[
+        bool | None, Query(description="true: only clients with credits left; false: only clients without.")
+    ] = None,
     q: Annotated[str | None, Query(max_length=100, description="Part of the id or name.")] = None,
 ) -> Clients:
     ask = asked(router)
@@ -109,7 +113,7 @@ def put_client(
 @router.get(
     "/v1/clients/<client_id>/settings",
     tags=["settings"],
-    summary="What holds for one client, and why",
+    summary="The settings of one client, each with its source",
     responses=reads(),
 )
 def get_client_settings(client_id: PathId) -> schemas.SettingsAnswer:
@@ -151,7 +155,7 @@ def get_credits(
     ask = asked(router)
     if as_of is not None:
         raise Invalid(
-            "Balances of the past cannot be asked for in this release.",
+            "This release does not know past balances.",
             Problem("/query/as_of", "not_available", "leave it out for the balances now"),
         )
     told = answers.credits_of(ask.store, ask.practice_id, client_id, ask.now)
@@ -182,8 +186,8 @@ def get_history(
     limit: Limit = 50,
     cursor: Cursor = None,
     kind: Annotated[Kind | None, Query()] = None,
-    from_: Annotated[str | None, Query(alias="from", description="Instants from here on.")] = None,
-    to: Annotated[str | None, Query(description="Instants before this one.")] = None,
+    from_: Annotated[str | None, Query(alias="from", description="Only entries from this instant on.")] = None,
+    to: Annotated[str | None, Query(description="Only entries before this instant.")] = None,
 ) -> History:
     ask = asked(router)
     query = f"history|{client_id}|{type_id}|{kind}|{from_}|{to}"
@@ -218,7 +222,7 @@ def get_history(
 def get_eligibility(
     client_id: Annotated[str, Query(pattern=f"^{schemas.ID_PATTERN}$")],
     appointment_type: QueryId = None,
-    starts_at: Annotated[str | None, Query(description="The session's start; now if left out.")] = None,
+    starts_at: Annotated[str | None, Query(description="When the session starts; now by default.")] = None,
     seats: Annotated[int, Query(ge=1, le=100)] = 1,
 ) -> schemas.EligibilityAnswer | schemas.EligibilityEach:
     ask = asked(router)
@@ -266,4 +270,4 @@ def _instant(name: str, text: str | None) -> datetime | None:
         return read_instant(text.replace(" ", "+"))
     except ValueError as error:
         fault = Problem(f"/query/{name}", "not_an_instant", "write it like 2026-12-01T09:00:00Z")
-        raise Invalid("An instant in the query cannot be read.", fault) from error
+        raise Invalid("An instant in the query is not valid.", fault) from error

@@ -114,7 +114,7 @@ class Front:
                 raise NotFound("There is no such path.")
             case Verdict.NO_SUCH_METHOD:
                 allow = ", ".join(access.methods)
-                raise Refused(405, "method_not_allowed", f"This path takes {allow}.", Allow=allow)
+                raise Refused(405, "method_not_allowed", f"Allowed methods for this path: {allow}.", Allow=allow)
             case Verdict.FORBIDDEN:
                 raise Refused(403, "forbidden", f"The role {caller.role} may not do this.")
             case Verdict.ALLOWED:
@@ -131,7 +131,7 @@ def refusal(error: Exception, request_id: str) -> Answer:
             return problem(error.status, error.code, error.detail, request_id, headers=error.headers)
         case Unauthenticated():
             told = {"WWW-Authenticate": error.www_authenticate}
-            return problem(401, error.code, "A valid bearer token is needed.", request_id, headers=told)
+            return problem(401, error.code, "Send a valid bearer token.", request_id, headers=told)
         case Invalid():
             errors = [_told(fault) for fault in error.errors]
             return problem(422, error.code, error.detail, request_id, errors=errors)
@@ -149,7 +149,7 @@ def refusal(error: Exception, request_id: str) -> Answer:
             return problem(503, "unavailable", detail, request_id, retry_after_seconds=RETRY_AFTER_SECONDS)
         case _:
             log.exception("unexpected")
-            return problem(500, "internal_error", "Something is wrong on our side.", request_id)
+            return problem(500, "internal_error", "An internal error occurred.", request_id)
 
 
 def _told(fault: Problem) -> dict[str, str]:
@@ -162,7 +162,7 @@ def _invalid_request(error: RequestValidationError) -> Response[str]:
         {"pointer": _pointer(fault["loc"]), "code": _CODES.get(fault["type"], fault["type"]), "detail": fault["msg"]}
         for fault in error.errors()[:MAX_FAULTS]
     ]
-    return _response(problem(422, "invalid", "The request cannot be meant.", "", errors=errors))
+    return _response(problem(422, "invalid", "The request is not valid; see errors.", "", errors=errors))
 
 
 def _no_such_path(_: Exception) -> Response[str]:
@@ -207,7 +207,9 @@ def _dry_run(event: dict[str, Any]) -> bool:
     to guess here could be to write what was not to be written."""
     given = _query(event).get("dry_run", "false")
     if given not in ("true", "false"):
-        raise Invalid("The request cannot be meant.", Problem("/query/dry_run", "bool_parsing", "true or false"))
+        raise Invalid(
+            "The request is not valid; see errors.", Problem("/query/dry_run", "bool_parsing", "true or false")
+        )
     return given == "true"
 
 
@@ -224,7 +226,7 @@ def _checked_body(event: dict[str, Any]) -> str:
         parsed = strict_json.loads(text)
         json.dumps(parsed, ensure_ascii=False).encode()  # half a surrogate pair cannot be stored
     except (ValueError, RecursionError, binascii.Error) as error:
-        raise Refused(400, "malformed_body", "The body is not JSON in UTF-8.") from error
+        raise Refused(400, "malformed_body", "The body is not valid JSON in UTF-8.") from error
     if not isinstance(parsed, dict):
         raise Refused(400, "malformed_body", "The body must be a JSON object.")
     if strict_json.too_deep(parsed):

@@ -21,7 +21,7 @@ router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
 def check_same_id(in_body: str | None, in_path: str) -> None:
     if in_body not in (None, in_path):
-        raise Invalid("The id in the body is not the one in the path.", Problem("/id", "mismatch", "leave it out"))
+        raise Invalid("The id in the body differs from the id in the path.", Problem("/id", "mismatch", "leave it out"))
 
 
 def answer(status: int, body: object) -> Response:  # type: ignore[type-arg]
