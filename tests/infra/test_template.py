@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from client_credits.aws import config
+from client_credits.http.identity import ClaimNames
 from client_credits.local.stack import local_parameters
 from client_credits.local.tokens import TokenIssuer
 from tests.infra.transformed import ROOT, TEMPLATE, TEMPLATES, declared, nested, resources, templates, transformed
@@ -327,3 +328,10 @@ def test_cfn_lint_has_nothing_to_say() -> None:
     command = [str(Path(sys.executable).with_name("cfn-lint")), *map(str, TEMPLATES)]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_token_claims_have_the_names_that_the_api_reads_by_default() -> None:
+    names = ClaimNames()
+    parameters = templates()[0]["Parameters"]
+    defaults = [parameters[name]["Default"] for name in ("ClaimPractice", "ClaimRole", "ClaimClient")]
+    assert defaults == [names.practice, names.role, names.client]
