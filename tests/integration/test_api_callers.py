@@ -8,7 +8,7 @@ from typing import Any
 
 import jwt
 import pytest
-from tests.support.api import AUDIENCE, ISSUER, OTHER_KEY, Api, Reply, api_on, token
+from tests.support.api import AUDIENCE, ISSUER, OTHER_KEY, Api, Reply, api_beside, api_on, token
 from tests.support.builders import NOW
 from tests.support.engines import Engine
 from tests.support.stock import booked, catalogue, client, furnished, package, paid, put, read
@@ -34,7 +34,14 @@ def _alg_none() -> str:
 
 def _hmac_with_the_public_key() -> str:
     """A token whose signature is made with what everybody may read, under another algorithm."""
-    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "s", "exp": AT + 600, "role": "admin", "practice_id": "p1"}
+    claims = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": "s",
+        "exp": AT + 600,
+        "credits_role": "admin",
+        "credits_practice": "p1",
+    }
     return jwt.encode(claims, "k" * 32, "HS256", {"kid": "k1"})
 
 
@@ -51,9 +58,13 @@ STRANGERS: dict[str, str | None] = {
     "a token signed with another key": f"Bearer {token('admin', key=OTHER_KEY)}",
     "a token without signature": f"Bearer {_alg_none()}",
     "a token signed with a shared key": f"Bearer {_hmac_with_the_public_key()}",
-    "a token without practice": f"Bearer {token('admin', practice_id=None)}",
+    "a token without practice": f"Bearer {token('admin', None)}",
     "a token of an unknown role": f"Bearer {token('owner')}",
     "a client's token without client": f"Bearer {token('client')}",
+    "a client's token that names its application only": f"Bearer {token('client', client_id='c1')}",
+    "a token that lives for years": f"Bearer {token('admin', exp=AT + 10**8)}",
+    "a token that ends beyond every clock": f"Bearer {token('admin', exp=1e308)}",
+    "a token issued at no time": f"Bearer {token('admin', iat=1e308)}",
 }
 
 CALLERS: dict[str, dict[str, Any]] = {
@@ -236,14 +247,36 @@ def test_an_archived_package_is_to_a_client_one_that_does_not_exist(world: World
 def test_a_client_sees_itself_only_whatever_else_its_token_says(world: World) -> None:
     """`client_id` decides for role client alone; other tokens may carry OAuth's own."""
     assert world.api("GET", "/v1/clients/c2", bearer=token("staff", client_id="c1")).status == 200
-    two = token("client", client_id="c1", sub="c2")
+    two = token("client", client="c1", sub="c2")
     assert world.api("GET", "/v1/clients/c2/credits", bearer=two).status == 404
+
+
+def test_a_key_that_may_be_new_is_answered_with_when_to_come_again(world: World) -> None:
+    api = api_beside(world.api)
+    unknown = jwt.encode({"sub": "s"}, OTHER_KEY, "RS256", {"kid": "k2"})
+    assert api("GET", "/v1/settings").status == 200
+    assert api("GET", "/v1/settings", bearer=unknown).status == 401
+
+    later = api("GET", "/v1/settings", bearer=unknown)
+    assert (later.status, later.code, later.headers["Retry-After"]) == (503, "unavailable", "60")
+    assert api("GET", "/v1/settings").status == 200
 
 
 def test_a_practice_without_record_finds_nothing_rather_than_failing(world: World) -> None:
     reply = world.api("GET", "/v1/settings", practice="p-unknown")
     assert (reply.status, reply.code) == (404, "not_found")
     assert world.api("PUT", "/v1/clients/c1", {}, practice="p-unknown").status == 404
+
+
+@pytest.mark.parametrize(("method", "path", "given", "_"), TABLE, ids=NAMES)
+def test_every_route_of_a_practice_without_record_answers_alike(
+    world: World, method: str, path: str, given: dict[str, Any] | None, _: object
+) -> None:
+    query, body = (given or {}, None) if method == "GET" else ({}, given)
+    headers = {"idempotency-key": "k1"}
+    reply = world.api(method, world.path(path), body, practice="p-unknown", headers=headers, **query)
+    assert (reply.status, reply.code) == (404, "not_found")
+    assert reply.body["detail"] == "There is no such practice."
 
 
 @pytest.mark.parametrize("path", sorted({row[1] for row in TABLE}))

@@ -1,5 +1,7 @@
 """Clients over HTTP: profiles, the Stripe customers they own, and the list over all shards with its cursors."""
 
+from base64 import b64encode
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +24,7 @@ from tests.support.stock import (
     read,
 )
 
+from client_credits.aws.secrets import CursorKeys
 from client_credits.domain.payments.facts import CustomerLink
 from client_credits.domain.practice.records import Client
 from client_credits.operations.payments.linking import apply_link
@@ -322,6 +325,27 @@ def test_a_cursor_tells_nobody_where_it_stands(api: Api) -> None:
     cursor = read(api, "/v1/clients", limit=1)["next_cursor"]
     assert "secret" not in cursor
     assert cursor == read(api, "/v1/clients", limit=1)["next_cursor"], "the same place, the same cursor"
+
+
+def test_a_cursor_outlives_a_roll_of_its_key_whichever_worker_reads_it(api: Api) -> None:
+    old, new = (b64encode(letter * 32).decode() for letter in (b"o", b"n"))
+    stored = [old]
+
+    def worker() -> Api:
+        front = replace(api.front, cursor_keys=CursorKeys(lambda _: ",".join(stored), ""))
+        return Api(front, api.store, api.now)
+
+    for number in range(3):
+        client(api, f"c{number}")
+    late = worker()
+    before = read(late, "/v1/clients", limit=1)["next_cursor"]
+    stored[:] = [new, old]
+    api.now[0] += timedelta(seconds=1)
+    after = read(worker(), "/v1/clients", limit=1)["next_cursor"]
+    assert before != after
+    for cursor in (after, before):  # the late worker knows the old key only, until it sees the new cursor
+        assert len(listed(late, "/v1/clients", limit=1, cursor=cursor)) == 2
+        assert len(listed(worker(), "/v1/clients", limit=1, cursor=cursor)) == 2
 
 
 def test_a_cursor_holds_for_as_long_as_the_list_is_read(api: Api) -> None:

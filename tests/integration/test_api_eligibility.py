@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.support.api import Api
-from tests.support.builders import DAY, NOW
+from tests.support.builders import DAY, NOW, freezes
 from tests.support.stock import (
     balances,
     booked,
@@ -145,7 +145,7 @@ def test_frozen(api: Api) -> None:
     strict(api)
     paid(api)
     wallet = api.store.load("p1", Wanted(client_id="c1", types=("follow-up",))).wallets["follow-up"]
-    cold = replace(wallet, lots=tuple(replace(lot, frozen=("dispute/dp_1",)) for lot in wallet.lots))
+    cold = replace(wallet, lots=tuple(replace(lot, frozen=freezes("dispute/dp_1")) for lot in wallet.open_lots))
     api.store.commit([writes.wallet(cold, None)])
     answer = ask(api)
     assert verdict(answer) == (False, "frozen")

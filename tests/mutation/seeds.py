@@ -64,8 +64,8 @@ SEEDS = (
     Seed(
         "a lot lives on at its very end",
         "domain/ledger/settling.py",
-        "lot.remaining and lot.end <= instant",
-        "lot.remaining and lot.end < instant",
+        "open_lots if lot.end <= instant",
+        "open_lots if lot.end < instant",
         f"{UNIT}/test_settling.py",
     ),
     Seed(
@@ -86,7 +86,7 @@ SEEDS = (
     Seed(
         "restoring fills the lot up",
         "domain/bookings/booking.py",
-        "remaining = lot.remaining + payer.amount",
+        "remaining = lot.remaining + payer.kept",
         "remaining = lot.granted",
         f"{UNIT}/test_booking.py",
     ),
@@ -237,8 +237,8 @@ SEEDS = (
     Seed(
         "credits that were given away are out of a refund's reach",
         "domain/payments/clawing_back.py",
-        "for p in entry.postings if p.made_from in lots}",
-        "for p in entry.postings if p.made_from in lots and not p.made_from}",
+        "for lot_id, facts in told.items() if facts.payment == key}",
+        "for lot_id, facts in told.items() if facts.payment == key and not facts.parent}",
         MONEY_BACK,
         "given_to_another",
     ),
@@ -252,15 +252,15 @@ SEEDS = (
     Seed(
         "a cancellation owes nothing to a refund",
         "domain/bookings/booking.py",
-        "follow = tuple(sorted({p.lot.payment for p in booking.payers if p.lot.payment in short}))",
+        "follow = tuple(sorted(payment for payment in paid_with if payment in short and payment))",
         "follow = ()",
         MONEY_BACK,
     ),
     Seed(
         "credits that return during a dispute may be spent",
         "domain/bookings/booking.py",
-        "lot = replace(lot, frozen=wallet.frozen_by(lot))",
-        "lot = replace(lot, frozen=())",
+        "wallet = wallet.with_lot(replace(lot, frozen=wallet.frozen_by(lot)))",
+        "wallet = wallet.with_lot(replace(lot, frozen=()))",
         MONEY_BACK,
     ),
     Seed(

@@ -156,7 +156,7 @@ class PracticeMachine(RuleBasedStateMachine):
             kind=PaymentKind.CYCLE if cycle else PaymentKind.CHECKOUT,
             client_id=client,
             customer=None,
-            subscription=f"sub_{cycle}" if cycle else None,
+            subscription=f"sub_{cycle}_{client}" if cycle else None,
             paid_at=paid_at,
         )
         self.paid.append(payment)
@@ -270,7 +270,7 @@ class PracticeMachine(RuleBasedStateMachine):
                 continue
             wallet = settle(untouched(stored), self.now, self.settings).wallet
             held: Counter[tuple[datetime, datetime, int]] = Counter()
-            for lot in wallet.lots:
+            for lot in wallet.open_lots:
                 held[lot.effective_at, lot.expires_at or ENDLESS, lot.priority] += lot.remaining
             assert held == naive.lots()
             assert {debt.ref: debt.amount for debt in wallet.debts} == dict(naive.debts())

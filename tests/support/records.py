@@ -14,7 +14,7 @@ from client_credits.domain.bookings.booking import (
     Refusal,
 )
 from client_credits.domain.bookings.deciding import Reason, Session
-from client_credits.domain.ledger.entries import Actor, Cause, CauseKind, Entry, EntryKind, Posting
+from client_credits.domain.ledger.entries import Actor, Cause, CauseKind, Entry, EntryKind, Posting, facts_of
 from client_credits.domain.ledger.operation import EntryRef, Operation
 from client_credits.domain.ledger.wallet import (
     Coming,
@@ -36,7 +36,7 @@ from client_credits.domain.practice.records import Account, Client, SettingsChan
 from client_credits.store import codec, writes
 from client_credits.store.store import Store
 from client_credits.store.table import Table, Write
-from tests.support.builders import DAY, NOW, a_lot
+from tests.support.builders import DAY, NOW, a_lot, freezes
 from tests.support.engines import Engine
 
 STAFF = Actor("staff", "s1")
@@ -101,7 +101,10 @@ LOT = Lot(
     subscription="sub_1",
     value=Value(9000, "eur", 10),
     parent="lot_0",
-    frozen=("dispute/dp_1",),
+    cycle=(NOW, NOW + DAY),
+    frozen=freezes("dispute/dp_1"),
+    voided=True,
+    paused_seconds=3600,
     rollover=Rollover(5, NOW, months=1, days=30, anchor_day=31),
 )
 COMING = Coming(
@@ -141,12 +144,12 @@ FULL: list[Any] = [
             Debt(DebtCause.STAFF, "api/1", 1, NOW),
         ),
         holds=(Hold("h1", (("lot_1", 2), ("lot-1", 1)), NOW + DAY),),
-        marks=(Mark("in_1/il_1", ("dispute/dp_1",), short=True),),
+        marks=(Mark("in_1/il_1", freezes("dispute/dp_1"), short=True),),
         cycles=(Cycle("sub_1", NOW, NOW + 30 * DAY),),
         coming=(COMING,),
     ),
     an_entry(cause=Cause(CauseKind.BOOKING, {"booking_id": "b1"}), reason="a reason"),
-    an_entry(postings=(Posting(-1, debt="b1"), Posting(4, lot_id="lot_1", made_from="lot_0"))),
+    an_entry(postings=(Posting(-1, debt="b1"), Posting(4, lot_id="lot_1", facts=facts_of(LOT)))),
     Operation(
         *("stripe/own/test/in_1/il_1", "abc", "granted", "c1"),
         entries=(EntryRef("follow-up", 3, 10, "c2"), EntryRef("initial", 1, 1)),
@@ -161,7 +164,7 @@ FULL: list[Any] = [
         origin="staff",
         created_at=NOW,
         cancellation=CANCELLED,
-        payers=(Payer(LOT, 1), Payer(a_lot(), 1)),
+        payers=(Payer("c1", "follow-up", "lot_1", 1), Payer("c2", "follow-up", "lot_2", 1, returned=1)),
         rule="allow_booking_without_credits",
         free=Reason.NOT_TRACKED,
         returned=2,

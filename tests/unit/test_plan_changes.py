@@ -189,7 +189,7 @@ def test_past_due_freezes_until_the_next_paid_invoice_in_any_order() -> None:
         for number, step in enumerate(order):
             steps[step](practice)
             heard = set(order[: number + 1])
-            frozen = [bool(lot.frozen) for lot in practice.wallet().lots]
+            frozen = [bool(lot.frozen) for lot in practice.wallet().open_lots]
             assert frozen == ["due" in heard and "second" not in heard] * len(frozen), order
         assert practice.wallet().balance == 8
 
@@ -198,13 +198,13 @@ def test_past_due_is_kept_by_default_and_freed_by_the_end() -> None:
     kept = Practice()
     kept.pay("in_1", PaymentKind.FIRST, START, cycle())
     kept.news("past_due", START + DAY)
-    assert not kept.wallet().lots[0].frozen
+    assert not kept.wallet().open_lots[0].frozen
     frozen = Practice(past_due="freeze")
     frozen.pay("in_1", PaymentKind.FIRST, START, cycle())
     frozen.news("past_due", START + DAY)
-    assert frozen.wallet().lots[0].frozen
+    assert frozen.wallet().open_lots[0].frozen
     frozen.news("ended", START + 2 * DAY, START + 2 * DAY)
-    assert not frozen.wallet().lots[0].frozen
+    assert not frozen.wallet().open_lots[0].frozen
     assert [kind for kind, _ in frozen.kinds()] == ["granted", "frozen", "unfrozen"]
 
 

@@ -107,7 +107,7 @@ def refunded(amount: int, status: RefundStatus) -> MoneyBack:
 
 
 def disputed(status: DisputeStatus) -> MoneyBack:
-    return back(disputes=(Dispute("dp_1", 18000, status, SECOND),))
+    return back(disputes=(Dispute("dp_1", 18000, status, SECOND, SECOND),))
 
 
 def credited(voided: bool = False) -> MoneyBack:

@@ -163,7 +163,7 @@ def test_an_entry_is_one_write_unit() -> None:
 
 
 def test_a_booking_paid_by_two_lots_is_one_write_unit() -> None:
-    payers = tuple(Payer(replace(real_lot(n), remaining=0), 1) for n in range(2))
+    payers = tuple(Payer("client-104311", "follow-up-60", real_lot(n).lot_id, 1) for n in range(2))
     session = Session("follow-up-60", NOW + DAY, 2)
     booking = Booking("booking-9f8c2c1e4a5b4c3d", BookingState.BOOKED, "client-104311", session)
     booking = replace(booking, created_at=NOW, payers=payers)

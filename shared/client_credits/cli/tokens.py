@@ -31,7 +31,7 @@ def token(
     client: Annotated[str | None, typer.Option(metavar="ID", help="The client, for role client.")] = None,
     practice: PracticeId = None,
     ttl: Annotated[
-        int, typer.Option(min=1, max=7 * DAY_SECONDS, metavar="SECONDS", help="How long it is valid.")
+        int, typer.Option(min=1, max=DAY_SECONDS, metavar="SECONDS", help="How long it is valid.")
     ] = DAY_SECONDS // 2,
 ) -> None:
     """Print an access token of the local stack, and nothing else."""

@@ -19,7 +19,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 from botocore.exceptions import BotoCoreError, ClientError
 
 from client_credits.aws.logs import logger
-from client_credits.aws.secrets import SecretsUnavailable
+from client_credits.aws.secrets import CursorKeys, SecretsUnavailable
 from client_credits.domain.errors import (
     Busy,
     Conflict,
@@ -29,7 +29,7 @@ from client_credits.domain.errors import (
 )
 from client_credits.http import strict_json
 from client_credits.http.access import Verdict, look_up
-from client_credits.http.identity import Authenticator, Caller, IdentityUnavailable, Role, Unauthenticated
+from client_credits.http.identity import Authenticator, Caller, IdentityUnavailable, KeySetNotDue, Role, Unauthenticated
 from client_credits.http.problems import Refused, problem
 from client_credits.http.request import Ask
 from client_credits.http.routes import bookings, catalogue, clients, credits, edits, eligibility, parked, settings
@@ -67,7 +67,7 @@ class Front:
     authenticator: Authenticator
     store: Store
     clock: Callable[[], datetime]
-    cursor_key: Callable[[], bytes]
+    cursor_keys: CursorKeys
 
     def handle(self, event: dict[str, Any], context: Any) -> Answer:
         """One request of an HTTP API, payload format 2.0; always an answer, never an exception."""
@@ -92,7 +92,7 @@ class Front:
             event["headers"] = event.get("headers", {}) | {"content-type": "application/json"}
         rehearsed = method in WITH_BODY and _dry_run(event)
         store = self.store.rehearsal() if rehearsed else self.store
-        ask = Ask(caller, store, self.clock(), self.cursor_key)
+        ask = Ask(caller, store, self.clock(), self.cursor_keys)
         self.app.append_context(ask=ask)  # type: ignore[no-untyped-call]
         answer: Answer = self.app.resolve(event, context)
         answer.setdefault("headers", {})["X-Request-Id"] = request_id
@@ -113,7 +113,7 @@ class Front:
                 raise NotFound("There is no such path.")
             case Verdict.NO_SUCH_METHOD:
                 allow = ", ".join(access.methods)
-                raise Refused(405, "method_not_allowed", f"This path takes {allow}.", Allow=allow)
+                raise Refused(405, "method_not_allowed", f"Allowed methods for this path: {allow}.", Allow=allow)
             case Verdict.FORBIDDEN:
                 raise Refused(403, "forbidden", f"The role {caller.role} may not do this.")
             case Verdict.ALLOWED:
@@ -130,7 +130,7 @@ def refusal(error: Exception, request_id: str) -> Answer:
             return problem(error.status, error.code, error.detail, request_id, headers=error.headers)
         case Unauthenticated():
             told = {"WWW-Authenticate": error.www_authenticate}
-            return problem(401, error.code, "A valid bearer token is needed.", request_id, headers=told)
+            return problem(401, error.code, "Send a valid bearer token.", request_id, headers=told)
         case Invalid():
             errors = [_told(fault) for fault in error.errors]
             return problem(422, error.code, error.detail, request_id, errors=errors)
@@ -139,13 +139,16 @@ def refusal(error: Exception, request_id: str) -> Answer:
         case Conflict():
             members: dict[str, Any] = error.facts
             return problem(409, error.code, error.detail, request_id, **members)
+        case KeySetNotDue():
+            detail = "The token names a key that is not known yet. Send the same request again later."
+            return problem(503, "unavailable", detail, request_id, retry_after_seconds=error.retry_after_seconds)
         case Busy() | IdentityUnavailable() | SecretsUnavailable() | ClientError() | BotoCoreError():
             log.exception("try again later")
             detail = "The service is busy. Send the same request again."
             return problem(503, "unavailable", detail, request_id, retry_after_seconds=RETRY_AFTER_SECONDS)
         case _:
             log.exception("unexpected")
-            return problem(500, "internal_error", "Something is wrong on our side.", request_id)
+            return problem(500, "internal_error", "An internal error occurred.", request_id)
 
 
 def _told(fault: Problem) -> dict[str, str]:
@@ -158,7 +161,7 @@ def _invalid_request(error: RequestValidationError) -> Response[str]:
         {"pointer": _pointer(fault["loc"]), "code": _CODES.get(fault["type"], fault["type"]), "detail": fault["msg"]}
         for fault in error.errors()[:MAX_FAULTS]
     ]
-    return _response(problem(422, "invalid", "The request cannot be meant.", "", errors=errors))
+    return _response(problem(422, "invalid", "The request is not valid; see errors.", "", errors=errors))
 
 
 def _no_such_path(_: Exception) -> Response[str]:
@@ -203,7 +206,9 @@ def _dry_run(event: dict[str, Any]) -> bool:
     to guess here could be to write what was not to be written."""
     given = _query(event).get("dry_run", "false")
     if given not in ("true", "false"):
-        raise Invalid("The request cannot be meant.", Problem("/query/dry_run", "bool_parsing", "true or false"))
+        raise Invalid(
+            "The request is not valid; see errors.", Problem("/query/dry_run", "bool_parsing", "true or false")
+        )
     return given == "true"
 
 
@@ -220,7 +225,7 @@ def _checked_body(event: dict[str, Any]) -> str:
         parsed = strict_json.loads(text)
         json.dumps(parsed, ensure_ascii=False).encode()  # half a surrogate pair cannot be stored
     except (ValueError, RecursionError, binascii.Error) as error:
-        raise Refused(400, "malformed_body", "The body is not JSON in UTF-8.") from error
+        raise Refused(400, "malformed_body", "The body is not valid JSON in UTF-8.") from error
     if not isinstance(parsed, dict):
         raise Refused(400, "malformed_body", "The body must be a JSON object.")
     if strict_json.too_deep(parsed):

@@ -1,12 +1,12 @@
 """What a route knows of the request beside its parameters: who asks, when, on which store."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
+from client_credits.aws.secrets import CursorKeys
 from client_credits.domain.errors import Invalid, NotFound, Problem
 from client_credits.domain.instants import read_instant
 from client_credits.domain.ledger.entries import Actor
@@ -20,7 +20,7 @@ class Ask:
     caller: Caller
     store: Store
     now: datetime
-    cursor_key: Callable[[], bytes]
+    cursor_keys: CursorKeys
 
     @property
     def practice_id(self) -> str:
@@ -44,17 +44,28 @@ class Ask:
         """The cursor for the next page, or None where there is none."""
         if position is None:
             return None
-        return cursors.seal(self.cursor_key(), self.practice_id, query, position)
+        return cursors.seal(self.cursor_keys.active(self.now.timestamp()), self.practice_id, query, position)
 
     def open(self, query: str, cursor: str | None) -> dict[str, Any] | None:
         """Where to go on. Raises Invalid for a cursor of another list, or one that was changed."""
         if cursor is None:
             return None
         try:
-            return cursors.open(self.cursor_key(), self.practice_id, query, cursor)
+            return self._opened(query, cursor)
         except cursors.BadCursor as bad:
             fault = Problem("/query/cursor", "bad_cursor", "start again without a cursor")
             raise Invalid("This cursor does not belong to this list.", fault) from bad
+
+    def _opened(self, query: str, cursor: str) -> dict[str, Any]:
+        now = self.now.timestamp()
+        try:
+            return cursors.open(self.cursor_keys.active(now), self.practice_id, query, cursor)
+        except cursors.BadCursor:
+            # Another worker may have sealed it with a key that is new since.
+            fresh = self.cursor_keys.reread(now)
+            if fresh is None:
+                raise
+            return cursors.open(fresh, self.practice_id, query, cursor)
 
 
 def asked(router: APIGatewayHttpRouter) -> Ask:
@@ -71,4 +82,4 @@ def instant_parameter(name: str, text: str | None) -> datetime | None:
         return read_instant(text.replace(" ", "+"))
     except ValueError as error:
         fault = Problem(f"/query/{name}", "not_an_instant", "write it like 2026-12-01T09:00:00Z")
-        raise Invalid("An instant in the query cannot be read.", fault) from error
+        raise Invalid("An instant in the query is not valid.", fault) from error

@@ -46,10 +46,25 @@ def once(attempt: Callable[[], T], wait: Callable[[int], None] = pause) -> T:
 def room_for(wallets: int) -> int:
     """How many records settling may add for each of an operation's wallets, before and after deciding.
 
-    Of a transaction's 100 items each wallet takes two (itself and an entry), the operation's records
-    two, the client, the payment, its money and its subscription one each, and two stay free.
+    Of a transaction's 100 items each wallet takes two (itself and an entry) and its emptied lots, the
+    operation's records two, the client, the payment, its money and its subscription one each, and two
+    stay free.
     """
-    return max(0, (TRANSACTION - 8 - 2 * wallets) // (2 * max(1, wallets)) - 1)
+    each = 2 + closings_for(wallets)
+    return max(0, (TRANSACTION - 8 - each * wallets) // (2 * max(1, wallets)) - 1)
+
+
+def closings_for(wallets: int) -> int:
+    """How many emptied lots each of an operation's wallets may store apart. More stay until the next operation."""
+    return min(20, (TRANSACTION - 8 - 2 * wallets) // (2 * max(1, wallets)))
+
+
+def knowing(store: Store, change: Change, lot_ids: Iterable[str]) -> Change:
+    """The change whose wallet knows these lots, those stored apart from it included."""
+    missing = [lot_id for lot_id in lot_ids if change.wallet.lot(lot_id) is None]
+    if not missing:
+        return change
+    return replace(change, wallet=change.wallet.knowing(store.closed_lots(change.wallet, missing)))
 
 
 def settled(store: Store, wallets: Iterable[Wallet], now: datetime, settings: Settings, room: int) -> dict[str, Change]:
@@ -95,7 +110,7 @@ def settle_wallet(store: Store, wallet: Wallet, now: datetime, settings: Setting
             return written
         store.commit(items)
         written += len(change.entries)
-        wallet = replace(change.wallet, version=wallet.version + 1)
+        wallet = replace(change.wallet.without_closed(now, closings_for(1))[0], version=wallet.version + 1)
 
 
 def wallet_writes(
@@ -104,10 +119,12 @@ def wallet_writes(
     now: datetime,
     settings: Settings,
     own_booking: str | None = None,
+    wallets: int = 1,
 ) -> list[Write]:
-    """The writes of changed wallets: each wallet, its entries, and the bookings whose debts were repaid.
+    """The writes of changed wallets: each with its entries, its emptied lots, and the bookings whose debts were repaid.
 
-    `own_booking` is being written by the operation itself and is left out here.
+    `own_booking` is being written by the operation itself and is left out here. `wallets` is how many
+    the operation changes in all.
     """
     items: list[Write] = []
     for change in changes:
@@ -116,7 +133,9 @@ def wallet_writes(
         due = next_due(change.wallet, now, settings)
         if settle(untouched(change.wallet), now, settings).made:
             due = now  # more fell due than fitted: the next sweep or operation goes on
-        items.append(writes.wallet(change.wallet, due))
+        wallet, closed = change.wallet.without_closed(now, closings_for(wallets))
+        items.append(writes.wallet(wallet, due))
+        items += [writes.closed_lot(wallet, lot) for lot in closed]
         items += [writes.entry(entry) for entry in change.entries]
         items += _repaid_bookings(store, change, own_booking)
     return items
@@ -135,7 +154,7 @@ def _repaid_bookings(store: Store, change: Change, own_booking: str | None) -> l
     practice_id = change.wallet.practice_id
     loaded = store.load(practice_id, Wanted(bookings=tuple(repayments)))
     return [
-        writes.repaid_booking(practice_id, loaded.bookings[booking_id], made)
+        writes.booking(practice_id, loaded.bookings[booking_id].paid_by(change.wallet, made))
         for booking_id, made in repayments.items()
         if booking_id in loaded.bookings
     ]
@@ -143,7 +162,7 @@ def _repaid_bookings(store: Store, change: Change, own_booking: str | None) -> l
 
 def own_repayments(booking: Booking, change: Change) -> Booking:
     """The booking an operation is about, with what settling its wallet repaid of its debt."""
-    return booking.paid_by(change.repayments)
+    return booking.paid_by(change.wallet, change.repayments)
 
 
 def entries_of(store: Store, practice_id: str, done: Operation) -> list[Entry]:

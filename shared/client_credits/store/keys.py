@@ -25,6 +25,11 @@ def wallet(practice_id: str, client_id: str, appointment_type: str) -> Key:
     return f"{practice_id}#{client_id}", f"wallet#{appointment_type}"
 
 
+def closed_lot(practice_id: str, client_id: str, appointment_type: str, lot_id: str) -> Key:
+    """A lot that was emptied: what it is, for what returns to it."""
+    return f"{practice_id}#{client_id}", f"lot#{appointment_type}#{lot_id}"
+
+
 def entry(practice_id: str, client_id: str, appointment_type: str, sequence: int) -> Key:
     """Sequences are padded, so that their order as text is their order."""
     number = str(sequence).zfill(SEQUENCE_DIGITS)

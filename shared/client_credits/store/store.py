@@ -12,7 +12,7 @@ from client_credits.domain.bookings.booking import Booking
 from client_credits.domain.errors import NotFound
 from client_credits.domain.ledger.entries import Entry
 from client_credits.domain.ledger.operation import Operation
-from client_credits.domain.ledger.wallet import Wallet
+from client_credits.domain.ledger.wallet import Lot, Wallet
 from client_credits.domain.payments.parked import Parked
 from client_credits.domain.payments.payment_record import Money, PaymentRecord
 from client_credits.domain.payments.reconciliation import Reconciliation
@@ -151,6 +151,12 @@ class Store:
             money={m: known(Money, keys.money(practice_id, m), m) for m in wanted.money},
             subscription=known(SubscriptionState, keys.subscription(practice_id, about), about),
         )
+
+    def closed_lots(self, wallet: Wallet, lot_ids: Iterable[str]) -> list[Lot]:
+        """Those of these lots that were stored apart from the wallet. Read after it, so never older than it."""
+        place = wallet.practice_id, wallet.client_id, wallet.appointment_type
+        wanted = [keys.closed_lot(*place, lot_id) for lot_id in dict.fromkeys(lot_ids)]
+        return [codec.from_json(Lot, item["body"]) for item in self.table.get(wanted).values()] if wanted else []
 
     def entries_after(self, practice_id: str, client_id: str, appointment_type: str, sequence: int) -> list[Entry]:
         """All entries of a wallet behind a sequence number, the oldest first."""

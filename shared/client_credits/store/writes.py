@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 from client_credits.domain.bookings.booking import Booking
-from client_credits.domain.ledger.entries import Entry, Repayment
+from client_credits.domain.ledger.entries import Entry
 from client_credits.domain.ledger.operation import Operation
 from client_credits.domain.ledger.wallet import Coming, Cycle, Debt, Hold, Lot, Mark, Wallet
 from client_credits.domain.payments.parked import Parked
@@ -89,6 +89,12 @@ def wallet(after: Wallet, due_at: datetime | None) -> Write:
     return _put_version(key, after.version, attributes)
 
 
+def closed_lot(of: Wallet, lot: Lot) -> Write:
+    """An emptied lot leaves the wallet for an item of its own. The wallet, written with it, guards it."""
+    pk, sk = keys.closed_lot(of.practice_id, of.client_id, of.appointment_type, lot.lot_id)
+    return {"Put": {"Item": codec.to_attributes({"pk": pk, "sk": sk, "body": codec.to_json(lot)})}}
+
+
 def entry(written: Entry) -> Write:
     key = keys.entry(written.practice_id, written.client_id, written.appointment_type, written.sequence)
     attributes: dict[str, str | int | None] = {
@@ -107,11 +113,6 @@ def operation(practice_id: str, done: Operation) -> Write:
 def booking(practice_id: str, folded: Booking) -> Write:
     key = keys.booking(practice_id, folded.booking_id)
     return _put_version(key, folded.version, {"body": _body(folded)})
-
-
-def repaid_booking(practice_id: str, before: Booking, repayments: tuple[Repayment, ...]) -> Write:
-    """A booking whose debt was repaid by another operation learns who paid it."""
-    return booking(practice_id, before.paid_by(repayments))
 
 
 def client(practice_id: str, known: Client) -> Write:

@@ -12,8 +12,8 @@ from enum import StrEnum
 from client_credits.domain.bookings.deciding import Decision, Reason, Session, decide
 from client_credits.domain.ids import derived_id
 from client_credits.domain.ledger.entries import Act, Change, EntryKind, Posting, Repayment, check_bounds
-from client_credits.domain.ledger.settling import as_payer, settle
-from client_credits.domain.ledger.wallet import Debt, DebtCause, Lot, LotSource
+from client_credits.domain.ledger.settling import settle
+from client_credits.domain.ledger.wallet import Debt, DebtCause, Lot, LotSource, Wallet
 from client_credits.domain.practice.settings import Settings
 
 
@@ -66,10 +66,21 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """A lot that paid a booking, as it was, and how many credits it gave."""
+    """A lot that paid a booking: whose wallet it is in, how many credits it gave, and how many came back.
 
-    lot: Lot
+    What the lot is stands in the wallet, or beside it once it is emptied.
+    """
+
+    owner: str
+    appointment_type: str
+    lot_id: str
     amount: int
+    returned: int = 0
+
+    @property
+    def kept(self) -> int:
+        """What it gave and has not got back."""
+        return self.amount - self.returned
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +103,10 @@ class Booking:
     follow: tuple[str, ...] = ()  # payments that what was given back belongs to first
     version: int = 0
 
-    def paid_by(self, repayments: tuple[Repayment, ...]) -> "Booking":
-        """The booking with the lots that repaid its debt among its payers."""
-        own = (Payer(r.lot, r.amount) for r in repayments if r.booking_id == self.booking_id)
+    def paid_by(self, wallet: Wallet, repayments: tuple[Repayment, ...]) -> "Booking":
+        """The booking with the lots of a wallet that repaid its debt among its payers."""
+        whose = wallet.client_id, wallet.appointment_type
+        own = (Payer(*whose, r.lot_id, r.amount) for r in repayments if r.booking_id == self.booking_id)
         return replace(self, payers=(*self.payers, *own))
 
 
@@ -162,7 +174,7 @@ def spend(
         postings.append(Posting(-decision.shortfall, debt=booking.booking_id))
     if decision.rule:
         act = replace(act, cause=replace(act.cause, ids=act.cause.ids | {"rule": decision.rule}))
-    paid = tuple(Payer(as_payer(lot), part) for lot, part in decision.takes)
+    paid = tuple(Payer(wallet.client_id, wallet.appointment_type, lot.lot_id, part) for lot, part in decision.takes)
     booked = replace(booking, state=BookingState.BOOKED, payers=paid, rule=decision.rule, refusal=None)
     return change.record(wallet, EntryKind.SPENT, act, tuple(postings)), booked, decision
 
@@ -177,60 +189,67 @@ def restore(change: Change, booking: Booking, act: Act, settings: Settings, room
 
     A lot that ends sooner than the grace after the cancellation gives way to a new lot that ends
     with the grace. With restoring switched off nothing returns, and an entry of 0 says so.
-    `booking` already carries every repayment of its debt. Safe once: the caller's record sees to it.
+    `booking` already carries every repayment of its debt, and the wallet knows
+    all lots that paid. Safe once: the caller's record sees to it.
     """
     cancelled = booking.cancellation
     assert cancelled is not None
     if not settings.restore_on_cancel:
-        kept = booking.payers or change.wallet.booking_debt(booking.booking_id)
+        kept = any(payer.kept for payer in booking.payers) or change.wallet.booking_debt(booking.booking_id)
         forfeited = change.record(change.wallet, EntryKind.FORFEITED, act, ()) if kept else change
         return forfeited, booking
     wallet = change.wallet
     postings = []
     short = {m.about for m in wallet.marks if m.short}
-    follow = tuple(sorted({p.lot.payment for p in booking.payers if p.lot.payment in short}))
+    paid_with = {_lot(wallet, payer).payment for payer in booking.payers if payer.kept}
+    follow = tuple(sorted(payment for payment in paid_with if payment in short and payment))
     debt = wallet.booking_debt(booking.booking_id)
     if debt:
         wallet = wallet.with_debt(replace(debt, amount=0))
         postings.append(Posting(debt.amount, debt=booking.booking_id))
     for number, payer in enumerate(booking.payers):
-        lot = _returning_lot(wallet.lot(payer.lot.lot_id), payer, number, cancelled, act, settings)
-        lot = replace(lot, frozen=wallet.frozen_by(lot))
-        wallet = wallet.with_lot(lot)
-        made_from = lot.parent if lot.lot_id != payer.lot.lot_id else None
-        postings.append(Posting(payer.amount, lot_id=lot.lot_id, made_from=made_from))
+        if payer.kept:
+            lot = _returning_lot(_lot(wallet, payer), payer, number, cancelled, act, settings)
+            wallet = wallet.with_lot(replace(lot, frozen=wallet.frozen_by(lot)))
+            postings.append(Posting(payer.kept, lot_id=lot.lot_id))
     if not postings:
         return change, booking
     change = change.record(wallet, EntryKind.RESTORED, act, tuple(postings))
     change = settle(change, act.now, settings, act, limit=room)
     check_bounds(change)
-    return change, replace(booking, returned=sum(p.amount for p in postings), payers=(), follow=follow)
+    payers = tuple(replace(payer, returned=payer.amount) for payer in booking.payers)
+    return change, replace(booking, returned=sum(p.amount for p in postings), payers=payers, follow=follow)
+
+
+def _lot(wallet: Wallet, payer: Payer) -> Lot:
+    lot = wallet.lot(payer.lot_id)
+    assert lot is not None, "the wallet knows every lot that paid"
+    return lot
 
 
 def _returning_lot(
-    open_lot: Lot | None,
+    lot: Lot,
     payer: Payer,
     number: int,
     cancelled: Cancelled,
     act: Act,
     settings: Settings,
 ) -> Lot:
-    lot = open_lot or payer.lot
     by_practice = cancelled.by is CancelledBy.PRACTICE
     days = settings.restore_grace_days_practice if by_practice else settings.restore_grace_days_client
     grace_ends = cancelled.occurred_at + timedelta(days=days)
-    if days and lot.end < grace_ends:
+    if days and lot.end < grace_ends and not lot.voided:
         return replace(
             lot,
             lot_id=derived_id("lot", act.source_id, "grace", lot.lot_id, str(number)),
-            granted=payer.amount,
-            remaining=payer.amount,
+            granted=payer.kept,
+            remaining=payer.kept,
             effective_at=min(cancelled.occurred_at, act.now),
             expires_at=grace_ends,
             source=LotSource.GRACE,
             parent=lot.lot_id,
             rollover=None,
         )
-    remaining = lot.remaining + payer.amount
+    remaining = lot.remaining + payer.kept
     assert remaining <= lot.granted, "a lot never holds more than it was granted"
     return replace(lot, remaining=remaining)

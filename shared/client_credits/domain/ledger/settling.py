@@ -24,7 +24,8 @@ from client_credits.domain.ledger.entries import (
     Repayment,
 )
 from client_credits.domain.ledger.rolling import Ending, endings
-from client_credits.domain.ledger.wallet import DebtCause, Lot, Wallet, take
+from client_credits.domain.ledger.taking import without_excess_holds
+from client_credits.domain.ledger.wallet import DebtCause, Wallet, take
 from client_credits.domain.practice.settings import Settings
 
 SCHEDULE = Actor("system", "schedule")
@@ -37,7 +38,7 @@ def settle(
     act: Act | None = None,
     limit: int | None = None,
 ) -> Change:
-    """Settles at `now`, inclusive: a lot that ends at `now` is gone.
+    """Settles at `now`, inclusive: a lot that ends at `now` is gone. What returned to a voided lot is taken again.
 
     With `act`, what falls due is part of that operation and its entries carry its source id;
     without, each names itself (`expire/<lot>/<end>`, `repay/<lot>/<debt>/<instant>`), as a tranche
@@ -46,6 +47,7 @@ def settle(
     What one subscription rolls over is never parted. Settling a settled wallet changes nothing.
     """
     room = _Room(change, limit)
+    change = _void_returned(change, now, act)
     instants = _instants(change.wallet, now, settings, act)
     while instants:
         instant, known = instants.pop(0), len(change.entries)
@@ -81,7 +83,7 @@ class _Room:
 
 def next_due(wallet: Wallet, now: datetime, settings: Settings) -> datetime | None:
     """The first instant after `now` at which settling will have something to write."""
-    ends = {lot.end for lot in wallet.lots if lot.remaining and lot.expires_at} | _repayable(wallet, settings)
+    ends = {lot.end for lot in wallet.open_lots if lot.expires_at} | _repayable(wallet, settings)
     if wallet.coming:
         ends |= _tranches(wallet)
     return min((t for t in ends if t > now), default=None)
@@ -102,7 +104,7 @@ def _instants(wallet: Wallet, now: datetime, settings: Settings, act: Act | None
     Credits that an operation brings were not there before it happened, so nothing of them falls
     due earlier than that. A tranche has a date of its own.
     """
-    due = {lot.end for lot in wallet.lots} | _repayable(wallet, settings)
+    due = {lot.end for lot in wallet.open_lots} | _repayable(wallet, settings)
     happened = min(act.occurred_at, now) if act else None
     instants = {max(t, happened) if happened else t for t in due if t <= now}
     if wallet.coming:
@@ -121,7 +123,7 @@ def _repayable(wallet: Wallet, settings: Settings) -> set[datetime]:
     cover = settings.credit_must_cover == "session"
     begins = {
         max(lot.effective_at, debt.since)
-        for lot in wallet.lots
+        for lot in wallet.open_lots
         for debt in wallet.debts
         if not lot.frozen
         and max(lot.effective_at, debt.since) < lot.end
@@ -130,12 +132,25 @@ def _repayable(wallet: Wallet, settings: Settings) -> set[datetime]:
     return begins | {hold.expires_at for hold in wallet.holds}
 
 
+def _void_returned(change: Change, now: datetime, act: Act | None) -> Change:
+    """What came back to lots that staff have voided is voided, too."""
+    lots = [lot for lot in change.wallet.open_lots if lot.voided]
+    if not lots:
+        return change
+    wallet = change.wallet
+    for lot in lots:
+        wallet = without_excess_holds(wallet.with_lot(replace(lot, remaining=0)), lot.lot_id)
+    name = f"void/{lots[0].lot_id}/{instant_text(now)}"
+    postings = tuple(Posting(-lot.remaining, lot_id=lot.lot_id) for lot in lots)
+    return change.record(wallet, EntryKind.VOIDED, act or _by_schedule(name, lots[0].lot_id, now, now), postings)
+
+
 def _expire(change: Change, instant: datetime, now: datetime, act: Act | None, room: _Room) -> tuple[Change, bool]:
     """Ends the lots past their end: each in its own operation, or together as part of the given one.
 
     Also says whether there is room left: what does not fit whole waits.
     """
-    ended = [lot for lot in change.wallet.lots if lot.remaining and lot.end <= instant]
+    ended = [lot for lot in change.wallet.open_lots if lot.end <= instant]
     if not ended:
         return change, room.left(change)
     ended.sort(key=lambda lot: (lot.end, lot.lot_id))
@@ -173,7 +188,7 @@ def _end(change: Change, ends: list[Ending], act: Act, instant: datetime) -> Cha
         for (old, _), new in zip(kept, moved, strict=True):
             wallet = wallet.with_lot(replace(old, remaining=old.remaining - new.granted)).with_lot(new)
             postings += [Posting(-new.granted, lot_id=old.lot_id)]
-            postings += [Posting(new.granted, lot_id=new.lot_id, made_from=old.lot_id)]
+            postings += [Posting(new.granted, lot_id=new.lot_id)]
         change = change.record(wallet, EntryKind.ROLLED_OVER, act, tuple(postings), instant)
     if lost:
         wallet = change.wallet
@@ -250,7 +265,7 @@ def _repay(
             owed -= part
             postings += [Posting(-part, lot_id=lot.lot_id), Posting(part, debt=debt.ref)]
             if debt.cause is DebtCause.BOOKING:
-                repayments.append(Repayment(debt.ref, as_payer(lot), part))
+                repayments.append(Repayment(debt.ref, lot.lot_id, part))
         wallet = wallet.with_debt(replace(debt, amount=owed))
     if not postings:
         return change, complete
@@ -259,8 +274,3 @@ def _repay(
     own = _during(act, instant) if act else _by_schedule(name, lot_id, instant, now)
     recorded = change.record(wallet, EntryKind.REPAID, own, tuple(postings), instant)
     return recorded.repaid_by(tuple(repayments)), complete
-
-
-def as_payer(lot: Lot) -> Lot:
-    """What a booking remembers of a lot that paid it: enough to open the lot again when it has closed."""
-    return replace(lot, remaining=0)

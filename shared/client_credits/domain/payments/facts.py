@@ -100,6 +100,11 @@ class Dispute:
     amount: int
     status: DisputeStatus
     at: datetime
+    opened_at: datetime | None = None  # when the bank asked, whatever the status is now
+
+    @property
+    def since(self) -> datetime:
+        return min(self.opened_at or self.at, self.at)
 
 
 @dataclass(frozen=True, slots=True)

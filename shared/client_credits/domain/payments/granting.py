@@ -195,6 +195,7 @@ def lot_for(wallet: Wallet, amount: int, line: LineDecision, payment: Payment, a
     source = LotSource.CYCLE if recurring else LotSource.PURCHASE
     begins = starts_at(payment, line.line)
     subscription = payment.subscription if recurring else None
+    cycle = _cycle(subscription, line.line)
     times = line.line.quantity * len(_tranche_numbers(wallet, subscription, line))
     return Lot(
         lot_id=derived_id("lot", act.source_id, wallet.client_id, wallet.appointment_type),
@@ -207,6 +208,7 @@ def lot_for(wallet: Wallet, amount: int, line: LineDecision, payment: Payment, a
         package_id=package.package_id,
         payment=payment_key(payment.payment_id, line.line.line_id),
         subscription=subscription,
+        cycle=(cycle.starts, cycle.ends) if cycle else None,
         value=Value(line.line.amount, line.line.currency, sum(package.credits.values()) * times),
         rollover=_rollover(wallet, subscription, package, line.line, begins),
     )
@@ -293,7 +295,7 @@ def add_lot(change: Change, lot: Lot, act: Act, settings: Settings, room: int) -
 def _entered(change: Change, lot: Lot, act: Act) -> Change:
     wallet = change.wallet
     if frozen := wallet.frozen_by(lot):
-        lot = replace(lot, frozen=tuple(sorted({*lot.frozen, *frozen})))
+        lot = replace(lot, frozen=frozen)
     grown = replace(wallet.with_lot(lot), granted_total=wallet.granted_total + lot.granted)
     return change.record(grown, EntryKind.GRANTED, act, (Posting(lot.granted, lot_id=lot.lot_id),))
 

@@ -31,8 +31,12 @@ class Clients(schemas.Answer):
 def list_clients(
     limit: Limit = 50,
     cursor: Cursor = None,
-    negative: Annotated[bool | None, Query(description="Only clients who owe (or do not).")] = None,
-    holding: Annotated[bool | None, Query(description="Only clients with credits left.")] = None,
+    negative: Annotated[
+        bool | None, Query(description="true: only clients who owe credits; false: only clients who owe none.")
+    ] = None,
+    holding: Annotated[
+        bool | None, Query(description="true: only clients with credits left; false: only clients without.")
+    ] = None,
     q: Annotated[str | None, Query(max_length=100, description="Part of the id or name.")] = None,
 ) -> Clients:
     ask = asked(router)

@@ -40,7 +40,7 @@ def get_credits(
     ask = asked(router)
     if as_of is not None:
         raise Invalid(
-            "Balances of the past cannot be asked for in this release.",
+            "This release does not know past balances.",
             Problem("/query/as_of", "not_available", "leave it out for the balances now"),
         )
     told = answers.credits_of(ask.store, ask.practice_id, client_id, ask.now)
@@ -71,8 +71,8 @@ def get_history(
     limit: Limit = 50,
     cursor: Cursor = None,
     kind: Annotated[Kind | None, Query()] = None,
-    from_: Annotated[str | None, Query(alias="from", description="Instants from here on.")] = None,
-    to: Annotated[str | None, Query(description="Instants before this one.")] = None,
+    from_: Annotated[str | None, Query(alias="from", description="Only entries from this instant on.")] = None,
+    to: Annotated[str | None, Query(description="Only entries before this instant.")] = None,
 ) -> History:
     ask = asked(router)
     query = f"history|{client_id}|{type_id}|{kind}|{from_}|{to}"

@@ -21,7 +21,10 @@ from client_credits.operations.staff.idempotent import Edited, Keyed
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 IdempotencyKey = Annotated[
     str | None,
-    Header(alias="idempotency-key", description="Required. 1 to 128 of A-Za-z0-9._:~-; the same request only."),
+    Header(
+        alias="idempotency-key",
+        description="Required. 1 to 128 characters of A-Za-z0-9._:~-. Use a key for one request only.",
+    ),
 ]
 
 
@@ -30,7 +33,7 @@ def keyed(ask: Ask, key: str | None, what: str, body: BaseModel) -> Keyed:
     if key is None:
         raise Refused(400, "idempotency_key_required", "Send an Idempotency-Key header with this request.")
     if not is_id(key):
-        raise Refused(400, "idempotency_key_malformed", "An Idempotency-Key is 1 to 128 of A-Za-z0-9._:~-")
+        raise Refused(400, "idempotency_key_malformed", "An Idempotency-Key has 1 to 128 characters of A-Za-z0-9._:~-.")
     asked_for = json.dumps(body.model_dump(mode="json"), sort_keys=True)
     return Keyed(key, f"{what} {asked_for}")
 

@@ -30,7 +30,7 @@ router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 def get_eligibility(
     client_id: Annotated[str, Query(pattern=f"^{schemas.ID_PATTERN}$")],
     appointment_type: QueryId = None,
-    starts_at: Annotated[str | None, Query(description="The session's start; now if left out.")] = None,
+    starts_at: Annotated[str | None, Query(description="When the session starts; now by default.")] = None,
     seats: Annotated[int, Query(ge=1, le=100)] = 1,
 ) -> EligibilityAnswer | EligibilityEach:
     ask = asked(router)

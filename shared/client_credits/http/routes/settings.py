@@ -36,7 +36,7 @@ def patch_settings(change: Annotated[SettingsPatch, Body()], dry_run: DryRun = F
 @router.get(
     "/v1/clients/<client_id>/settings",
     tags=["settings"],
-    summary="What holds for one client, and why",
+    summary="The settings of one client, each with its source",
     responses=reads(),
 )
 def get_client_settings(client_id: PathId) -> SettingsAnswer:

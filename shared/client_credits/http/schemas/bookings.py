@@ -43,7 +43,7 @@ def booking_answer(booking: Booking) -> BookingAnswer:
         seats=session.seats if session else None,
         kind=booking.kind,
         origin=booking.origin,
-        paid=[{"lot_id": payer.lot.lot_id, "amount": payer.amount} for payer in booking.payers],
+        paid=[{"lot_id": payer.lot_id, "amount": payer.amount} for payer in booking.payers],
         returned=booking.returned,
         rule=booking.rule,
         free=booking.free,

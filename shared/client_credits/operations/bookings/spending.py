@@ -26,6 +26,7 @@ from client_credits.domain.instants import instant_text
 from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Change, Entry
 from client_credits.domain.practice.records import Client
 from client_credits.operations.committing import (
+    knowing,
     once,
     own_repayments,
     room_for,
@@ -94,7 +95,9 @@ def cancel(store: Store, practice_id: str, event: Cancelled, now: datetime, acto
             return _commit(store, practice_id, booking, [], loaded, act)
         room, settings = room_for(1), loaded.settings
         before = settled(store, [loaded.wallets[type_id]], now, settings, room)[type_id]
-        change, booking = restore(before, own_repayments(booking, before), act, settings, room)
+        booking = own_repayments(booking, before)
+        before = knowing(store, before, [payer.lot_id for payer in booking.payers])
+        change, booking = restore(before, booking, act, settings, room)
         return _commit(store, practice_id, booking, [change], loaded, act)
 
     outcome = once(lambda: attempt(event.client_id, event.appointment_type or ""))

@@ -11,7 +11,6 @@ from hashlib import sha256
 from client_credits.domain.errors import LimitReached
 from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Change, Entry
 from client_credits.domain.ledger.operation import EntryRef, Operation
-from client_credits.domain.ledger.settling import as_payer
 from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
 from client_credits.domain.payments.granting import RECURRING, LineDecision, LineFate, grant, levels, lot_for
 from client_credits.domain.payments.payment_record import MAX_HOLDERS, PaidGrant, PaymentRecord, linked, money_of
@@ -98,7 +97,7 @@ class Granting:
         items += payment_items
         if state != loaded.subscription:
             items.append(writes.subscription(self._practice_id, state))
-        items += wallet_writes(self._store, changes, self._now, loaded.settings)
+        items += wallet_writes(self._store, changes, self._now, loaded.settings, wallets=len(changes))
         if loaded.client is None:
             items.append(writes.client(self._practice_id, Client(self._client_id, created_at=self._now)))
         self._store.commit(items)
@@ -177,7 +176,7 @@ class Granting:
         wallet, line = change.before, self._decision.line
         amount = self._granting_entry(change).amount
         lot = lot_for(wallet, amount, self._decision, self._payment, self._act, self._loaded.settings)
-        return PaidGrant(line.line_id, wallet.client_id, wallet.appointment_type, line.amount, as_payer(lot))
+        return PaidGrant(line.line_id, wallet.client_id, wallet.appointment_type, line.amount, lot.lot_id)
 
     def _record(self, outcome: str, own: list[Entry]) -> Operation:
         refs = tuple(EntryRef(e.appointment_type, e.sequence, e.amount) for e in own)

@@ -54,12 +54,12 @@ def credits_of(store: Store, practice_id: str, client_id: str, now: datetime) ->
 
 def type_credits(wallet: Wallet, name: str, now: datetime, settings: Settings) -> TypeCredits:
     """The numbers of a settled wallet."""
-    lots = wallet.lots
+    lots = wallet.open_lots
     return TypeCredits(
         appointment_type=wallet.appointment_type,
         name=name,
         balance=wallet.balance_at(now),
-        available=available(wallet, now, must_cover=settings.credit_must_cover == "session"),
+        available=available(wallet, now, settings=settings),
         held=sum(wallet.held(lot.lot_id, now) for lot in lots),
         frozen=sum(lot.remaining for lot in lots if lot.frozen),
         not_yet_effective=sum(lot.remaining for lot in lots if lot.effective_at > now),
@@ -76,7 +76,7 @@ def lots_of(store: Store, practice_id: str, client_id: str, type_id: str, now: d
     if not loaded.settings.enabled:
         return loaded.wallets[type_id], []
     wallet = _settled(loaded.wallets[type_id], now, loaded.settings).wallet
-    return wallet, burn_order(wallet.lots)
+    return wallet, burn_order(wallet.open_lots)
 
 
 def _known_client(store: Store, practice_id: str, wanted: Wanted, type_id: str | None = None) -> Loaded:

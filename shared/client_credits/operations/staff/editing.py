@@ -20,7 +20,7 @@ from client_credits.domain.ledger.transferring import transfer as move
 from client_credits.domain.ledger.wallet import MAX_CREDITS, MAX_TYPES, Wallet
 from client_credits.domain.payments.granting import add_lot
 from client_credits.domain.payments.payment_record import MAX_HOLDERS
-from client_credits.operations.committing import entries_of, once, room_for, settled, wallet_writes
+from client_credits.operations.committing import entries_of, knowing, once, room_for, settled, wallet_writes
 from client_credits.operations.queries.credits import TypeCredits, type_credits
 from client_credits.operations.staff.idempotent import (
     Edited,
@@ -88,7 +88,7 @@ def set_balances(
             for w in wanted
         ]
         entries = own_entries(changes, keyed.source_id)
-        items = wallet_writes(store, changes, now, loaded.settings)
+        items = wallet_writes(store, changes, now, loaded.settings, wallets=len(changes))
         if items:
             done = record_of(keyed, client_id, "replaced", entries, now)
             store.commit([writes.operation(practice_id, done), *items])
@@ -189,7 +189,7 @@ def change_lot(
     expires_at: datetime | None = None,
     reason: str | None = None,
 ) -> Edited:
-    """Voids an open lot, or gives it a later end (None: never). Raises LotClosed, Invalid, NotFound."""
+    """Voids a lot, or gives it a later end (None: never); an emptied one, too. Raises LotClosed, Invalid, NotFound."""
 
     def attempt() -> Edited:
         loaded = known_client(store, practice_id, client_id, (appointment_type,))
@@ -197,6 +197,7 @@ def change_lot(
         source_id = f"api/{derived_id('edit', client_id, lot_id, str(wallet.version))}"
         act = act_of(source_id, CauseKind.STAFF, {"lot_id": lot_id}, actor, now, reason)
         before = settled(store, [wallet], now, settings, room)[appointment_type]
+        before = knowing(store, before, [lot_id])
         if void:
             change = editing.void(before, lot_id, act)
         else:
@@ -257,8 +258,8 @@ def transfer(
         giver, receiver = move(giver, receiver, amount, act, settings, theirs, room)
         entries = own_entries([giver, receiver], keyed.source_id)
         items = [writes.operation(practice_id, record_of(keyed, giver_id, "transferred", entries, now))]
-        items += wallet_writes(store, [giver], now, settings)
-        items += wallet_writes(store, [receiver], now, theirs)
+        items += wallet_writes(store, [giver], now, settings, wallets=2)
+        items += wallet_writes(store, [receiver], now, theirs, wallets=2)
         came = next(entry for entry in entries if entry.kind is EntryKind.TRANSFERRED_IN)
         items += _new_holder(store, practice_id, payments_moved(before, giver), came)
         if len(items) > TRANSACTION:
