@@ -36,10 +36,9 @@ from client_credits.domain.bookings.booking import (
     spend,
 )
 from client_credits.domain.bookings.deciding import Reason, Session
-from client_credits.domain.errors import LimitReached
 from client_credits.domain.ledger.entries import Change, Posting, untouched
 from client_credits.domain.ledger.settling import as_payer, settle
-from client_credits.domain.ledger.wallet import MAX_OPEN, Debt, DebtCause, Lot, LotSource, Wallet
+from client_credits.domain.ledger.wallet import MAX_CREDITS, MAX_OPEN, Debt, DebtCause, Lot, LotSource, Wallet
 from client_credits.domain.payments.granting import add_lot
 from client_credits.domain.practice.settings import Settings
 
@@ -463,12 +462,19 @@ def test_with_restoring_off_nothing_returns_whoever_cancels_and_history_says_so(
 # -- bounds ------------------------------------------------------------------------------------
 
 
-def test_restoring_may_not_fill_a_wallet_beyond_its_bound() -> None:
+def test_a_cancellation_returns_its_credits_to_a_wallet_that_is_full() -> None:
     wallet = a_wallet(*(a_lot(f"l{n}", 1) for n in range(MAX_OPEN)))
     lot = a_lot("gone", 1)
     booked = replace(a_booking(), payers=(Payer(as_payer(lot), 1),))
-    with pytest.raises(LimitReached):
-        returned(wallet, booked)
+    change, _ = returned(wallet, booked)
+    assert (len(change.wallet.lots), held_by_lot(change.wallet)["gone"]) == (MAX_OPEN + 1, 1)
+
+
+def test_a_cancellation_may_pass_a_million_credits() -> None:
+    gone = a_lot("gone", 1)
+    booked = replace(a_booking(), payers=(Payer(as_payer(gone), 1),))
+    change, _ = returned(a_wallet(a_lot("all", MAX_CREDITS)), booked)
+    assert change.wallet.balance == MAX_CREDITS + 1
 
 
 def test_more_than_a_lot_was_granted_cannot_return_to_it() -> None:

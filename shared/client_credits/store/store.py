@@ -265,7 +265,7 @@ def wallet_of(practice_id: str, client_id: str, appointment_type: str, items: di
     item = items.get(keys.wallet(practice_id, client_id, appointment_type))
     if item is None:
         return Wallet(practice_id, client_id, appointment_type)
-    body = codec.from_json(writes.WalletBody, item["body"])
+    body = codec.from_json(writes.WalletBody, codec.unpacked(item))
     held = {name: getattr(body, name) for name in writes.WALLET_BODY}
     return Wallet(practice_id, client_id, appointment_type, version=item["version"], **held)
 

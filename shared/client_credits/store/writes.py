@@ -76,7 +76,7 @@ def wallet(after: Wallet, due_at: datetime | None) -> Write:
     """`after.version` is the version that was loaded; it is stored raised by one."""
     key = keys.wallet(after.practice_id, after.client_id, after.appointment_type)
     attributes: dict[str, str | int | None] = {
-        "body": codec.to_json(_wallet_body(after)),
+        **codec.packed(codec.to_json(_wallet_body(after))),
         "balance": after.balance,
         "debt": after.debt,
         "granted_total": after.granted_total,

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from client_credits.domain.bookings.deciding import Decision, Reason, Session, decide
 from client_credits.domain.ids import derived_id
-from client_credits.domain.ledger.entries import Act, Change, EntryKind, Posting, Repayment, check_bounds
+from client_credits.domain.ledger.entries import Act, Change, EntryKind, Posting, Repayment
 from client_credits.domain.ledger.settling import as_payer, settle
 from client_credits.domain.ledger.wallet import Debt, DebtCause, Lot, LotSource
 from client_credits.domain.practice.settings import Settings
@@ -286,7 +286,6 @@ def restore(change: Change, booking: Booking, act: Act, settings: Settings, room
         return change, booking
     change = change.record(wallet, EntryKind.RESTORED, act, tuple(postings))
     change = settle(change, act.now, settings, act, limit=room)
-    check_bounds(change)
     return change, replace(booking, returned=sum(p.amount for p in postings), payers=(), follow=follow)
 
 
