@@ -11,6 +11,7 @@ from tests.support.records import FULL, PLAIN, an_entry
 
 from client_credits.domain.bookings.booking import (
     Booking,
+    BookingSource,
     BookingState,
     Payer,
 )
@@ -162,11 +163,11 @@ def test_an_entry_is_one_write_unit() -> None:
     assert stored_bytes(writes.entry(entry)) <= 1024
 
 
-def test_a_booking_paid_by_two_lots_is_one_write_unit() -> None:
-    payers = tuple(Payer(replace(real_lot(n), remaining=0), 1) for n in range(2))
+def test_a_booking_paid_by_a_lot_is_one_write_unit_with_all_it_shows_in_the_index_of_sessions() -> None:
+    payers = (Payer(replace(real_lot(1), remaining=0), 2),)
     session = Session("follow-up-60", NOW + DAY, 2)
     booking = Booking("booking-9f8c2c1e4a5b4c3d", BookingState.BOOKED, "client-104311", session)
-    booking = replace(booking, created_at=NOW, payers=payers)
+    booking = replace(booking, created_at=NOW, payers=payers, source=BookingSource("square"), provider_id="dr-lee")
     assert stored_bytes(writes.booking("riverside-clinic", booking)) <= 1024
 
 
