@@ -109,6 +109,16 @@ def test_a_page_takes_a_bounded_number_of_requests_and_the_pages_find_all(
     assert asked > 2
 
 
+def test_shards_that_lie_far_apart_in_time_are_merged_in_order(practice: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "LOOKED_AT", 3)
+    one, other = keys.sessions_shard("p1", 0), keys.sessions_shard("p1", 1)
+    soon = [n for n in range(100) if keys.sessions_pk("p1", f"b{n:04}") == one][:6]
+    late = [n for n in range(100, 400) if keys.sessions_pk("p1", f"b{n:04}") == other][:20]
+    stored(practice, *(at(n) for n in soon + late))
+    found = list(pages(practice, BOOKINGS, state="refused", limit=5))
+    assert ids([item for page in found for item in page]) == [f"b{n:04}" for n in sorted(soon + late, reverse=True)]
+
+
 def test_a_list_of_few_bookings_asks_each_shard_once(practice: Api) -> None:
     stored(practice, *(at(n) for n in range(30)))
     with counted(practice) as calls:
