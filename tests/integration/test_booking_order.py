@@ -1,17 +1,22 @@
 """What becomes of a booking does not depend on which of its events is heard first."""
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
 from typing import Any
 
 import pytest
 from tests.support.api import Api
-from tests.support.builders import DAY, HOUR, NOW, cancelled, created
+from tests.support.builders import DAY, HOUR, NOW, a_lot, cancelled, created
 from tests.support.stock import balances, booked, cancels, furnished, listed, no_debt, package, paid, patch, read
 
 from client_credits.domain.bookings.booking import BookingState, Cancelled, CancelledBy, Created
+from client_credits.domain.ledger.wallet import MAX_CREDITS, MAX_OPEN
 from client_credits.operations.bookings import spending as bookings
+from client_credits.store import writes
+from client_credits.store.records import Wanted
 
+ADD_ONE = {"appointment_type": "follow-up", "amount": 1, "reason": "a gift"}
 HISTORY = "/v1/clients/c1/credits/follow-up/history"
 UNNAMED = created(client_id=None)
 
@@ -113,6 +118,22 @@ def test_a_refusal_dated_years_ahead_blocks_no_later_created(practice: Api) -> N
     paid(practice, quantity=5)
     again = tell(practice, created(seats=9, occurred_at=practice.now[0] + timedelta(minutes=1)))
     assert again["state"] == BookingState.BOOKED
+
+
+# -- a wallet that is full ---------------------------------------------------------------------
+
+
+def test_a_cancellation_is_carried_out_where_the_wallet_is_full(practice: Api) -> None:
+    booked(practice, seats=3)
+    wallet = practice.store.load("p1", Wanted(client_id="c1", types=("follow-up",))).wallets["follow-up"]
+    assert wallet.lots == ()
+    full = replace(wallet, lots=tuple(a_lot(f"l{n}", 2000) for n in range(MAX_OPEN)))
+    practice.store.commit([writes.wallet(full, None)])
+    cancels(practice)
+    assert balances(practice)["follow-up"] == MAX_CREDITS + 3
+    assert len(listed(practice, "/v1/clients/c1/credits/follow-up/lots")) == MAX_OPEN + 1
+    refused = practice("POST", "/v1/clients/c1/adjustments", ADD_ONE, headers={"idempotency-key": "k"})
+    assert (refused.status, refused.body["code"]) == (409, "limit_reached")
 
 
 # -- what a booking keeps ----------------------------------------------------------------------

@@ -9,7 +9,9 @@ from enum import StrEnum
 
 from client_credits.domain.errors import LimitReached
 from client_credits.domain.ids import derived_id
-from client_credits.domain.ledger.wallet import MAX_CREDITS, MAX_GRANTED, MAX_OPEN, Lot, Wallet
+from client_credits.domain.ledger.wallet import MAX_CREDITS, MAX_OPEN, Lot, Wallet
+
+MAX_GRANTED = 10**12  # credits that a wallet is ever given
 
 
 class EntryKind(StrEnum):

@@ -14,7 +14,6 @@ from client_credits.domain.practice.catalogue import Expiry
 
 MAX_CREDITS = 1_000_000
 MAX_OPEN = 500  # lots, debts and holds together, that callers may bring; what undoes has as much room again
-MAX_GRANTED = 10**12  # ever
 MAX_TYPES = 25  # wallets in one operation
 
 
