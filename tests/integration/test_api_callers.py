@@ -102,6 +102,7 @@ TABLE: list[tuple[str, str, dict[str, Any] | None, tuple[int, int, int, int, int
     ("GET", "/v1/clients/<c1>/credits/<follow-up>/lots", None, (200, 404, 200, 404, 200, 200)),
     ("GET", "/v1/eligibility", {"client_id": "c1"}, (200, 404, 200, 200, 200, 200)),
     ("POST", "/v1/eligibility", {"client_id": "c1", "sessions": [SESSION]}, (200, 404, 200, 200, 200, 200)),
+    ("GET", "/v1/bookings", {"state": "booked"}, (403, 403, 200, 200, 200, 200)),
     ("GET", "/v1/bookings/<b1>", None, (403, 403, 200, 404, 200, 200)),
     ("GET", "/v1/parked", None, (403, 403, 200, 200, 403, 200)),
     ("POST", "/v1/parked/<parked>/resolve", {"package_id": "three-pack"}, (403, 403, 200, 404, 403, 200)),
@@ -302,6 +303,7 @@ def test_nothing_of_one_practice_shows_in_any_answer_to_another(moto: Engine) ->
     paths = ["/v1/settings", "/v1/appointment-types", "/v1/packages", "/v1/clients", "/v1/parked"]
     paths += ["/v1/clients/c1", "/v1/clients/c1/settings", "/v1/clients/c1/credits"]
     paths += [f"/v1/clients/c1/credits/follow-up/{what}" for what in ("history", "lots")]
+    assert api("GET", "/v1/bookings", state="booked", practice="p2").body["items"] == []
     for path in paths:
         reply = api("GET", path, practice="p2")
         assert reply.status == 200, path

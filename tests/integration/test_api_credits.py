@@ -207,7 +207,10 @@ def test_history_tells_the_whole_story_newest_first(api: Api) -> None:
     assert [e["sequence"] for e in entries] == [5, 4, 3, 2, 1]
     assert len({e["entry_id"] for e in entries}) == 5
     spent = entries[-1]
-    assert spent["cause"] == {"kind": "booking", "booking_id": "b1", "rule": "allow_booking_without_credits"}
+    assert spent["cause"] == {
+        **{"kind": "booking", "booking_id": "b1", "starts_at": "2026-11-24T12:00:00Z"},
+        "rule": "allow_booking_without_credits",
+    }
     assert spent["postings"] == [{"debt": "b1", "amount": -2}]
     granted = entries[-2]
     assert granted["cause"]["kind"] == "package"
@@ -424,6 +427,11 @@ def test_a_booking_is_told_by_its_id(api: Api) -> None:
         "seats": 2,
         "kind": "appointment",
         "origin": "client",
+        "series_id": None,
+        "hold_id": None,
+        "location_id": None,
+        "provider_id": None,
+        "previous_booking_id": None,
         "paid": [{"lot_id": lot["lot_id"], "amount": 2}],
         "returned": 0,
         "rule": None,

@@ -7,6 +7,7 @@ and the text is gone, the seed is to be moved along, never dropped: the test fai
 from dataclasses import dataclass
 
 UNIT, HISTORIES = "tests/unit", "tests/property/test_store_histories.py"
+BOOKING_ORDER = "tests/integration/test_booking_order.py"
 MONEY_BACK, PLANS = f"{UNIT}/test_money_back.py", f"{UNIT}/test_plan_changes.py"
 
 
@@ -109,6 +110,67 @@ SEEDS = (
         "return _begun(booking, event), Next.NOTE",
         "return _begun(booking, event), Next.SPEND",
         f"{UNIT}/test_booking.py",
+    ),
+    Seed(
+        "a booking never spends for the client that is named later",
+        "domain/bookings/booking.py",
+        "if (named and booking.unidentified) or _newer",
+        "if _newer",
+        f"{UNIT}/test_booking.py",
+        "names_the_client",
+    ),
+    Seed(
+        "a refusal dated ahead blocks what comes before its date",
+        "operations/bookings/spending.py",
+        "event = replace(event, occurred_at=now, told_at=event.occurred_at)",
+        "pass",
+        BOOKING_ORDER,
+        "refusal_dated",
+    ),
+    Seed(
+        "a refusal dated ahead is tried again by each redelivery",
+        "domain/bookings/booking.py",
+        "repeated = (event.told_at or event.occurred_at) == booking.created_told_at",
+        "repeated = False",
+        BOOKING_ORDER,
+        "refusal_dated",
+    ),
+    Seed(
+        "a cancellation dated ahead is believed",
+        "operations/bookings/spending.py",
+        "event = replace(event, occurred_at=min(event.occurred_at, now))",
+        "pass",
+        BOOKING_ORDER,
+        "far_date",
+    ),
+    Seed(
+        "what Stripe dates ahead is believed",
+        "stripe/work.py",
+        "facts = not_ahead(facts, now)",
+        "pass",
+        f"{UNIT}/test_events_dated_ahead.py",
+    ),
+    Seed(
+        "a wallet beyond a million credits cannot be lowered",
+        "domain/ledger/entries.py",
+        "max(MAX_CREDITS, abs(before.balance))",
+        "MAX_CREDITS",
+        f"{UNIT}/test_bounds.py",
+    ),
+    Seed(
+        "a large wallet is stored as it is",
+        "store/codec.py",
+        "if len(written) < PACKED_FROM_BYTES:",
+        "if True:",
+        f"{UNIT}/test_bounds.py",
+    ),
+    Seed(
+        "a list of bookings tells what other shards may still come before",
+        "operations/queries/bookings.py",
+        "if place >= horizon)",
+        "if place)",
+        "tests/integration/test_api_bookings.py",
+        "far_apart",
     ),
     # -- grants, settings, ends
     Seed(

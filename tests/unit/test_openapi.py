@@ -110,6 +110,7 @@ LISTS = {
     "/v1/packages",
     "/v1/clients",
     "/v1/clients/{client_id}/credits/{type_id}/history",
+    "/v1/bookings",
     "/v1/parked",
 }
 

@@ -41,6 +41,7 @@ ROUTES: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", "/v1/clients/<client_id>/credits/<type_id>/lots"): EVERYONE,
     ("GET", "/v1/eligibility"): EVERYONE,
     ("POST", "/v1/eligibility"): EVERYONE,
+    ("GET", "/v1/bookings"): BACK_OFFICE,
     ("GET", "/v1/bookings/<booking_id>"): BACK_OFFICE,
     ("GET", "/v1/parked"): STAFF,
     ("POST", "/v1/parked/<parked_id>/resolve"): STAFF,

@@ -4,6 +4,7 @@ from zlib import crc32
 
 DUE_SHARDS = 16
 ROSTER_SHARDS = 8
+SESSION_SHARDS = 8
 SEQUENCE_DIGITS = 12
 
 Key = tuple[str, str]
@@ -101,3 +102,21 @@ def roster_shard(practice_id: str, shard: int) -> str:
 def roster_sk(client_id: str, sort_key: str) -> str:
     """A client's profile comes first, its wallets follow."""
     return f"{client_id}#{sort_key}"
+
+
+def sessions_pk(practice_id: str, booking_id: str) -> str:
+    return sessions_shard(practice_id, crc32(booking_id.encode()) % SESSION_SHARDS)
+
+
+def sessions_shard(practice_id: str, shard: int) -> str:
+    return f"{practice_id}#sessions#{shard:02d}"
+
+
+def sessions_sk(starts_at: str, booking_id: str) -> str:
+    """Sessions by their start; bookings of one instant by their id, so that no two share a place."""
+    return f"{starts_at}#{booking_id}"
+
+
+def booking_at(sessions_sk: str) -> str:
+    """The booking that stands at a place among the sessions."""
+    return sessions_sk.partition("#")[2]

@@ -266,12 +266,28 @@ class Store:
         bound = {":pk": {"S": pk}} | ({":after": {"S": after}} if after else {}) | (values or {})
         return self.table.query_index("roster", condition, bound, limit=limit, where=where)
 
+    def sessions_page(self, practice_id: str, shard: int, before: str | None, limit: int, state: str) -> Page:
+        """Bookings of one shard in this state, the latest session first; `limit` counts those looked at."""
+        condition = "sessions_pk = :pk" + (" AND sessions_sk < :before" if before else "")
+        values = {":pk": {"S": keys.sessions_shard(practice_id, shard)}, ":state": {"S": state}}
+        if before:
+            values[":before"] = {"S": before}
+        return self.table.query_index(
+            "sessions",
+            condition,
+            values,
+            limit=limit,
+            where="#state = :state",
+            names={"#state": "state"},
+            newest_first=True,
+        )
+
 
 def wallet_of(practice_id: str, client_id: str, appointment_type: str, items: dict[Key, Item]) -> Wallet:
     item = items.get(keys.wallet(practice_id, client_id, appointment_type))
     if item is None:
         return Wallet(practice_id, client_id, appointment_type)
-    body = codec.from_json(writes.WalletBody, item["body"])
+    body = codec.from_json(writes.WalletBody, codec.unpacked(item))
     held = {name: getattr(body, name) for name in writes.WALLET_BODY}
     return Wallet(practice_id, client_id, appointment_type, version=item["version"], **held)
 

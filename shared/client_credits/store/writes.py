@@ -76,7 +76,7 @@ def wallet(after: Wallet, due_at: datetime | None) -> Write:
     """`after.version` is the version that was loaded; it is stored raised by one."""
     key = keys.wallet(after.practice_id, after.client_id, after.appointment_type)
     attributes: dict[str, str | int | None] = {
-        "body": codec.to_json(_wallet_body(after)),
+        **codec.packed(codec.to_json(_wallet_body(after))),
         "balance": after.balance,
         "debt": after.debt,
         "granted_total": after.granted_total,
@@ -111,8 +111,22 @@ def operation(practice_id: str, done: Operation) -> Write:
 
 
 def booking(practice_id: str, folded: Booking) -> Write:
+    """With what the index of sessions shows of it; a booking whose session is not known stands in no list."""
     key = keys.booking(practice_id, folded.booking_id)
-    return _put_version(key, folded.version, {"body": _body(folded)})
+    attributes: dict[str, str | int | None] = {"body": _body(folded)}
+    if folded.session:
+        starts_at = sortable(folded.session.starts_at)
+        attributes |= {
+            "sessions_pk": keys.sessions_pk(practice_id, folded.booking_id),
+            "sessions_sk": keys.sessions_sk(starts_at, folded.booking_id),
+            "client_id": folded.client_id,
+            "owner": folded.client_id,
+            "appointment_type": folded.session.appointment_type,
+            "seats": folded.session.seats,
+            "state": folded.state,
+            "series_id": folded.series_id,
+        }
+    return _put_version(key, folded.version, attributes)
 
 
 def client(practice_id: str, known: Client) -> Write:

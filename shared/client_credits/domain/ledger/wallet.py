@@ -14,7 +14,7 @@ from client_credits.domain.practice.catalogue import Expiry
 from client_credits.domain.practice.settings import Settings
 
 MAX_CREDITS = 1_000_000
-MAX_OPEN = 500  # lots, debts and holds together
+MAX_OPEN = 500  # lots, debts and holds together, that callers may bring; what undoes has as much room again
 MAX_TYPES = 25  # wallets in one operation
 
 

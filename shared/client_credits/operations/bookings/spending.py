@@ -50,16 +50,20 @@ class BookingOutcome:
 
 
 def book(store: Store, practice_id: str, event: Created, now: datetime, actor: Actor = BOOKINGS) -> BookingOutcome:
-    """Spends one credit per seat, or records why not. Repeats, and bookings already cancelled, change nothing."""
+    """Spends one credit per seat, or records why not. Repeats, and bookings already cancelled, change nothing.
+
+    An event dated ahead of `now` counts as of now.
+    """
+    if event.occurred_at > now:
+        event = replace(event, occurred_at=now, told_at=event.occurred_at)
 
     def attempt(client_id: str | None, type_id: str) -> BookingOutcome:
         loaded = _load(store, practice_id, event.booking_id, client_id, type_id)
         booking, step = after_created(loaded.booking, event)
-        assert booking is not None
-        if _elsewhere(booking, client_id, type_id):
-            return attempt(booking.client_id, _type(booking, type_id))
         if step is Next.NOTHING:
             return BookingOutcome(booking, repeated=True)
+        if _elsewhere(booking, client_id, type_id):
+            return attempt(booking.client_id, _type(booking, type_id))
         act = _act("created", booking, event.occurred_at, now, actor)
         if step is Next.NOTE:
             return _commit(store, practice_id, booking, [], loaded, act)
@@ -81,7 +85,9 @@ def cancel(store: Store, practice_id: str, event: Cancelled, now: datetime, acto
     """Gives back what the booking took, by the settings; a booking not yet created is remembered as cancelled.
 
     What returns to a payment that was given back beyond its lots is then clawed back, or lessens its debt.
+    A cancellation dated ahead of `now` counts as of now.
     """
+    event = replace(event, occurred_at=min(event.occurred_at, now))
 
     def attempt(client_id: str | None, type_id: str) -> BookingOutcome:
         loaded = _load(store, practice_id, event.booking_id, client_id, type_id)
@@ -101,12 +107,13 @@ def cancel(store: Store, practice_id: str, event: Cancelled, now: datetime, acto
         return _commit(store, practice_id, booking, [change], loaded, act)
 
     outcome = once(lambda: attempt(event.client_id, event.appointment_type or ""))
-    if outcome.booking.follow:  # by a repeat, too: the first may have died in between
+    cancellation = outcome.booking.cancellation
+    if cancellation and outcome.booking.follow:  # by a repeat, too: the first may have died in between
         # Few cancellations touch a refunded payment; every cold start would pay for what they need.
         from client_credits.operations.payments.money_back import follow  # noqa: PLC0415
 
         for key in outcome.booking.follow:
-            follow(store, practice_id, payment_of(key), now, returned_at=event.occurred_at)
+            follow(store, practice_id, payment_of(key), now, returned_at=cancellation.occurred_at)
     return outcome
 
 
@@ -135,11 +142,18 @@ def _elsewhere(booking: Booking, client_id: str | None, type_id: str) -> bool:
 def _act(event: str, booking: Booking, occurred_at: datetime, now: datetime, actor: Actor) -> Act:
     return Act(
         source_id=f"booking/{booking.booking_id}/{event}/{instant_text(occurred_at)}",
-        cause=Cause(CauseKind.BOOKING, {"booking_id": booking.booking_id}),
+        cause=Cause(CauseKind.BOOKING, _cause_ids(booking)),
         actor=actor,
         occurred_at=occurred_at,
         now=now,
     )
+
+
+def _cause_ids(booking: Booking) -> dict[str, str]:
+    """What entries say of a booking: its id, when its session starts, and where and by whom it is held."""
+    starts_at = instant_text(booking.session.starts_at) if booking.session else None
+    told = {"starts_at": starts_at, "location_id": booking.location_id, "provider_id": booking.provider_id}
+    return {"booking_id": booking.booking_id} | {name: value for name, value in told.items() if value}
 
 
 def _free(loaded: Loaded, booking: Booking) -> Reason | None:
