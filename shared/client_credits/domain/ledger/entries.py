@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.errors import LimitReached
 from client_credits.domain.ids import derived_id
-from client_credits.domain.ledger.wallet import MAX_CREDITS, MAX_OPEN, Lot, Wallet
+from client_credits.domain.ledger.wallet import MAX_OPEN, Lot, Wallet
 
 
 class EntryKind(StrEnum):
