@@ -12,7 +12,6 @@ from enum import StrEnum
 from client_credits.domain.dates import FOREVER
 from client_credits.domain.practice.catalogue import Expiry
 
-MAX_CREDITS = 1_000_000
 MAX_OPEN = 500  # lots, debts and holds together
 MAX_TYPES = 25  # wallets in one operation
 
@@ -169,6 +168,7 @@ class Wallet:
     marks: tuple[Mark, ...] = ()
     cycles: tuple[Cycle, ...] = ()
     coming: tuple[Coming, ...] = ()
+    settled_at: datetime | None = None  # while lots stand beside debts: no debt is repaid as of before
 
     @property
     def balance(self) -> int:

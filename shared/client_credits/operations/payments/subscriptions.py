@@ -61,8 +61,8 @@ def _enforce(store: Store, practice_id: str, subscription: str, now: datetime) -
     state, act, room = loaded.subscription, _act(loaded.subscription, now), room_for(len(state.wallets))
     items: list[Write] = []
     for (client_id, _), change in settled_all(store, loaded, state.wallets, now, room).items():
-        settings = loaded.settings_of(client_id)
-        after = _enforced(change, state, settings, act)
+        settings = loaded.dated_of(client_id)
+        after = _enforced(change, state, settings.now, act)
         if after is not change:
             items += wallet_writes(store, [settle(after, now, settings, act, limit=room)], now, settings)
     told_so = replace(state, frozen=any(state.freezes(loaded.settings_of(client_id)) for client_id in clients))
