@@ -24,7 +24,8 @@ from client_credits.operations import sweeping
 from client_credits.operations.bookings import spending as bookings
 from client_credits.operations.payments import resolving
 from client_credits.operations.queries.credits import credits_of
-from client_credits.operations.staff import practices
+from client_credits.operations.staff import editing, practices
+from client_credits.operations.staff.idempotent import Keyed
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
 from tests.support.builders import (
@@ -83,6 +84,7 @@ steps = st.lists(
         _step("pay", st.sampled_from(["price_forever", "price_short", "price_year"]), st.sampled_from([0, 0, 5])),
         _step("book", st.sampled_from([2, 20, 60, 200]), st.integers(1, 4), st.sampled_from([0, 0, 2])),
         _step("cancel", st.integers(0, 5), st.sampled_from(CancelledBy), st.sampled_from([0, 0, 4])),
+        _step("receive", st.integers(1, 2)),
         _step("change", st.booleans(), _change),
         _step("change", st.booleans(), _repaying),
     ),
@@ -102,6 +104,10 @@ class Practice:
         client = writes.client("p1", Client("c1", created_at=NOW))
         self.store.commit([writes.account(account), writes.catalogue("p1", catalogue), client])
         self.booked: list[str] = []
+        payment = a_payment(
+            "in_0", a_line(price="price_forever", quantity=30), kind=PaymentKind.CHECKOUT, client_id="c2"
+        )
+        resolving.grant(self.store, "p1", payment, NOW)
 
     def live(self, history: list[Step]) -> None:
         for step in history:
@@ -146,6 +152,11 @@ class Practice:
             booking_id = self.booked.pop(which % len(self.booked))
             event = cancelled(booking_id, by, occurred_at=self.now - hours_ago * HOUR)
             bookings.cancel(self.store, "p1", event, self.now)
+
+    def receive(self, amount: int) -> None:
+        """Credits of another client, as old as all this is: a transfer keeps when they began."""
+        keyed = Keyed(f"transfer-{self.number}", str(amount))
+        editing.transfer(self.store, "p1", "c2", "c1", "follow-up", amount, keyed, STAFF, self.now)
 
     def change(self, for_client: bool, changed: tuple[str, Any]) -> None:
         self.now += HOUR / 2

@@ -19,6 +19,7 @@ from tests.support.builders import (
     a_wallet,
     an_act,
     cancelled,
+    created,
     told,
 )
 from tests.support.memory_table import memory_store
@@ -29,10 +30,12 @@ from client_credits.domain.ledger.settling import next_due, settle
 from client_credits.domain.ledger.transferring import transfer as move
 from client_credits.domain.ledger.wallet import Wallet
 from client_credits.domain.payments.facts import CustomerLink, PaymentKind
+from client_credits.domain.payments.granting import add_lot
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
 from client_credits.domain.practice.dated_settings import MAX_CHANGES, DatedSettings, Earlier, remembered
 from client_credits.domain.practice.records import Account, Client
 from client_credits.domain.practice.settings import Settings
+from client_credits.operations.bookings import spending as bookings
 from client_credits.operations.payments import linking, resolving
 from client_credits.operations.staff import practices
 from client_credits.store import writes
@@ -179,6 +182,20 @@ def test_no_debt_is_repaid_as_of_before_the_credits_came() -> None:
     assert [(e.kind, e.occurred_at) for e in settled(receiver.wallet, on_again).entries] == [("repaid", NOW - 5 * HOUR)]
 
 
+def test_late_news_let_only_their_own_credits_repay_what_was_owed_before_the_others_came() -> None:
+    """Repaying was on from two to one days ago. The wallet's lot came by transfer half a day ago."""
+    settings = repaying(NOW - 2 * DAY, NOW - DAY, now=False)
+    came = NOW - 12 * HOUR
+    owing = a_debt(amount=2, since=NOW - 8 * DAY, starts_at=None)
+    wallet = a_wallet(a_lot("old", 5, effective_at=NOW - 9 * DAY), debts=(owing,), settled_at=came)
+    late = an_act(NOW, NOW - 3 * DAY, "grant/1")
+    change = add_lot(untouched(wallet), a_lot("new", 1, effective_at=NOW - 3 * DAY), late, settings, room=40)
+    assert [(e.kind, e.occurred_at) for e in change.entries] == [("granted", NOW - 3 * DAY), ("repaid", NOW - 2 * DAY)]
+    assert {lot.lot_id: lot.remaining for lot in change.wallet.lots} == {"old": 5}
+    assert change.wallet.debt == 1
+    assert not settled(change.wallet, settings).made
+
+
 def test_the_next_due_instant_goes_by_what_holds_now() -> None:
     wallet = a_wallet(a_lot(effective_at=NOW + DAY), debts=(a_debt(since=NOW - DAY, starts_at=None),))
     assert next_due(wallet, NOW, repaying(NOW - HOUR)) == NOW + DAY
@@ -198,6 +215,22 @@ def test_a_cancellation_gives_the_grace_of_its_own_instant(cancelled_at: datetim
     booking, _ = after_cancelled(booked, cancelled(occurred_at=cancelled_at))
     change, _ = restore(untouched(a_wallet()), booking, an_act(NOW, cancelled_at), settings, room=40)
     assert [lot.expires_at for lot in change.wallet.lots] == [ends]
+
+
+def test_a_booking_heard_late_is_decided_by_the_settings_of_its_instant() -> None:
+    """Made while the system was off, it stays free; made while every client needed credits, it is refused."""
+    practice = Practice()
+    practice.pay()
+    practice.change(NOW + HOUR, allow_booking_without_credits=False)
+    practices.change_account_settings(practice.store, "p1", {"enabled": False}, STAFF, NOW + 2 * HOUR, confirmed=True)
+    practice.change(NOW + 3 * HOUR, enabled=True, allow_booking_without_credits=True)
+    found = []
+    for hours in range(4):
+        at = NOW + hours * HOUR
+        event = created(f"b{hours}", occurred_at=at, seats=9, starts_at=NOW + DAY)
+        found.append(bookings.book(practice.store, "p1", event, NOW + 4 * HOUR).booking)
+    assert [booking.state for booking in found] == ["booked", "refused", "booked", "booked"]
+    assert [booking.free for booking in found] == [None, None, "credits_disabled", None]
 
 
 # -- operations --------------------------------------------------------------------------------

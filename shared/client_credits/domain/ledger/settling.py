@@ -47,7 +47,7 @@ def settle(
     What one subscription rolls over is never parted. Settling a settled wallet changes nothing.
     """
     room = _Room(change, limit)
-    floor = None if act else change.wallet.settled_at
+    floor, older = change.wallet.settled_at, _older_lots(change, act)
     reached = min(act.occurred_at, now) if act else floor
     instants = _instants(change.wallet, now, settings, act)
     while instants:
@@ -55,8 +55,9 @@ def settle(
         change, complete = _expire(change, instant, now, act, room)
         if complete and change.wallet.coming:
             change, complete = _bring_tranches(change, instant, now, settings, act, room)
-        if complete and change.wallet.debts and (floor is None or floor <= instant):
-            change, complete = _repay(change, instant, now, settings.at(instant), act, room)
+        if complete and change.wallet.debts:
+            idle = older if floor and instant < floor else frozenset()
+            change, complete = _repay(change, instant, now, settings.at(instant), act, room, idle)
         if len(change.entries) > known:
             reached = instant
         if not complete:
@@ -82,6 +83,13 @@ class _Room:
 
     def left(self, change: Change, coming: int = 0) -> bool:
         return self._limit is None or self._records(change) + coming - self._before < self._limit
+
+
+def _older_lots(change: Change, act: Act | None) -> frozenset[str]:
+    """The lots that the operation did not touch: what they are like holds since the wallet's `settled_at` only."""
+    own = [entry for entry in change.entries if act and entry.source_id == act.source_id]
+    touched = {posting.lot_id for entry in own for posting in entry.postings}
+    return frozenset(lot.lot_id for lot in change.wallet.lots) - touched
 
 
 def _as_settled(change: Change, reached: datetime | None) -> Change:
@@ -120,10 +128,12 @@ def _instants(wallet: Wallet, now: datetime, settings: SettingsOverTime, act: Ac
     due earlier than that. A tranche has a date of its own.
     """
     ends, repayable = ({t for t in due if t <= now} for due in (_ends(wallet), _repayable(wallet, settings)))
+    floor = wallet.settled_at
     if act:
         instants = {max(t, min(act.occurred_at, now)) for t in ends | repayable}
+        instants |= {floor} if floor and act.occurred_at < floor <= now else set()
     else:
-        instants = ends | {max(t, wallet.settled_at or t) for t in repayable}
+        instants = ends | {max(t, floor or t) for t in repayable}
     if wallet.coming:
         instants |= {t for t in _tranches(wallet) if t <= now}
     return sorted(instants)
@@ -258,8 +268,9 @@ def _repay(
     settings: Settings,
     act: Act | None,
     room: _Room,
+    idle: frozenset[str],
 ) -> tuple[Change, bool]:
-    """Lots usable at `instant` repay the debts they could have paid, the oldest debt first.
+    """Lots usable at `instant`, but for `idle` ones, repay the debts they could have paid, the oldest debt first.
 
     Also says whether all was repaid that could be: there may have been room for a part only.
     """
@@ -274,7 +285,8 @@ def _repay(
             continue
         covers = debt.starts_at if settings.credit_must_cover == "session" else None
         owed = debt.amount
-        lots = ((lot, wallet.free(lot, instant)) for lot in wallet.usable_lots(instant, covers))
+        usable = (lot for lot in wallet.usable_lots(instant, covers) if lot.lot_id not in idle)
+        lots = ((lot, wallet.free(lot, instant)) for lot in usable)
         for lot, part in take(lots, owed):
             if not room.left(change, coming=1 + len(repayments)):
                 complete = False
