@@ -90,9 +90,10 @@ def test_raising_clears_what_is_owed_first_and_adds_the_rest_as_a_gift(api: Api)
     booked(api, "b1", seats=2)
     ends = NOW + 30 * DAY
     reply = api("PUT", BALANCES, {"changes": [changed(3, 1, expires_at=ends.isoformat())]})
-    postings = reply.body["entries"][0]["postings"]
-    assert [p["amount"] for p in postings] == [2, 3] and postings[0]["debt"] == "b1"
+    adjusted, repaid = reply.body["entries"]
     (lot,) = read(api, LOTS)["items"]
+    assert [(p["lot_id"], p["amount"]) for p in adjusted["postings"]] == [(lot["lot_id"], 5)]
+    assert [p["amount"] for p in repaid["postings"]] == [-2, 2] and repaid["postings"][1]["debt"] == "b1"
     assert (lot["remaining"], lot["source"], lot["priority"]) == (3, "complimentary", 60)
     assert lot["expires_at"] == "2026-12-22T12:00:00Z"
 

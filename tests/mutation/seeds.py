@@ -187,6 +187,37 @@ SEEDS = (
         "day + timedelta(days=2), time.min",
         f"{UNIT}/test_expiry.py",
     ),
+    # -- settings over time
+    Seed(
+        "what fell due in the past goes by today's settings",
+        "domain/practice/dated_settings.py",
+        "return self.now if passed == len(self._until) else self._held[passed]",
+        "return self.now",
+        "tests/property/test_settings_over_time.py",
+        "late_doubled_and_absent",
+    ),
+    Seed(
+        "a change of settings is no instant at which debts are repaid",
+        "domain/ledger/settling.py",
+        "return begins | lapses | changed",
+        "return begins | lapses",
+        f"{UNIT}/test_dated_settings.py",
+    ),
+    Seed(
+        "a debt is repaid as of before the credits came",
+        "domain/ledger/settling.py",
+        "known = [each for each in (wallet.settled_at, reached) if each and wallet.lots and wallet.debts]",
+        "known: list[datetime] = []",
+        f"{UNIT}/test_dated_settings.py",
+    ),
+    Seed(
+        "a tranche ends by the time zone of the day it is written",
+        "domain/ledger/settling.py",
+        "settings.at(tranches.comes_at(coming)).timezone",
+        "settings.at(now).timezone",
+        "tests/property/test_settings_over_time.py",
+        "late_doubled_and_absent",
+    ),
     # -- what is stored
     Seed(
         "a record is written over whatever version stands there",

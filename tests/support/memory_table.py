@@ -59,7 +59,8 @@ class MemoryDynamoDB:
         page = found[:limit]  # a full page may be the last: the engine stops there and does not look further
         kept = [item for item in page if _passes(item, asked.get("FilterExpression"), values)]
         self.watch("after", "query")
-        last = {name: page[-1][name] for name in ("pk", "sk")} if len(page) == limit else None
+        key = ("pk", "sk", "roster_pk", "roster_sk") if asked.get("IndexName") == "roster" else ("pk", "sk")
+        last = {name: page[-1][name] for name in key} if len(page) == limit else None
         return {"Items": kept} | ({"LastEvaluatedKey": last} if last else {})
 
     def _partition(self, asked: dict[str, Any], values: Item) -> list[Item]:
@@ -72,6 +73,8 @@ class MemoryDynamoDB:
         return [self.items[key] for key in keys]
 
     def _index(self, index: str, condition: str, values: Item) -> list[Item]:
+        if index == "roster":
+            return self._roster(condition, values)
         assert (index, condition) == ("due", "due_shard = :shard AND due_at <= :until"), (index, condition)
         shard, until = values[":shard"]["S"], values[":until"]["S"]
         due = [
@@ -80,6 +83,13 @@ class MemoryDynamoDB:
             if item.get("due_shard", {}).get("S") == shard and item["due_at"]["S"] <= until
         ]
         return sorted(due, key=lambda item: item["due_at"]["S"])
+
+    def _roster(self, condition: str, values: Item) -> list[Item]:
+        begins = "roster_pk = :pk"
+        assert condition in (begins, f"{begins} AND roster_sk > :after"), condition
+        after = values.get(":after", {"S": ""})["S"]
+        listed = [item for item in self.items.values() if item.get("roster_pk") == values[":pk"]]
+        return sorted((i for i in listed if i["roster_sk"]["S"] > after), key=lambda item: item["roster_sk"]["S"])
 
     def _holds(self, key: tuple[str, str], body: dict[str, Any]) -> bool:
         item, values = self.items.get(key), body.get("ExpressionAttributeValues", {})
@@ -132,6 +142,8 @@ def _passes(item: Item, where: str | None, values: Item) -> bool:
         match term:
             case "#state = :open":
                 fine = item.get("state") == values[":open"]
+            case "attribute_exists(balance)":
+                fine = "balance" in item
             case "customer = :customer":
                 fine = item.get("customer") == values[":customer"]
             case "#kind = :kind":

@@ -35,6 +35,7 @@ from client_credits.domain.ledger.wallet import (
 from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
 from client_credits.domain.payments.parked import Parked, ParkedState
 from client_credits.domain.practice.catalogue import AppointmentType, Catalogue, Expiry, ExpiryKind, Package
+from client_credits.domain.practice.dated_settings import Earlier
 from client_credits.domain.practice.records import Account, Client, SettingsChange
 from client_credits.store import codec, writes
 from client_credits.store.store import Store
@@ -150,6 +151,7 @@ FULL: list[Any] = [
         marks=(Mark("in_1/il_1", freezes("dispute/dp_1"), short=True),),
         cycles=(Cycle("sub_1", NOW, NOW + 30 * DAY),),
         coming=(COMING,),
+        settled_at=NOW,
     ),
     an_entry(cause=Cause(CauseKind.BOOKING, {"booking_id": "b1"}), reason="a reason"),
     an_entry(postings=(Posting(-1, debt="b1"), Posting(4, lot_id="lot_1", facts=facts_of(LOT)))),
@@ -201,8 +203,9 @@ FULL: list[Any] = [
         external_ids={"square": "sq_1"},
         overrides={"max_negative": 0, "auto_repay": False, "credit_must_cover": "booking"},
         created_at=NOW,
+        earlier=(Earlier(NOW, {"auto_repay": None}),),
     ),
-    Account("p1", {"timezone": "Europe/Berlin", "enabled": False}, NOW, 4),
+    Account("p1", {"timezone": "Europe/Berlin", "enabled": False}, NOW, 4, earlier=(Earlier(NOW, {"timezone": None}),)),
     Catalogue(
         types={"follow-up": AppointmentType("follow-up", "Follow-up", True, True)},
         packages={

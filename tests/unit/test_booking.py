@@ -38,9 +38,10 @@ from client_credits.domain.bookings.booking import (
     spend,
 )
 from client_credits.domain.bookings.deciding import Reason, Session
+from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.ledger.entries import Change, Posting, untouched
 from client_credits.domain.ledger.settling import settle
-from client_credits.domain.ledger.wallet import MAX_CREDITS, MAX_OPEN, Debt, DebtCause, Lot, LotSource, Wallet
+from client_credits.domain.ledger.wallet import MAX_OPEN, Debt, DebtCause, Lot, LotSource, Wallet
 from client_credits.domain.payments.granting import add_lot
 from client_credits.domain.practice.settings import Settings
 

@@ -8,10 +8,11 @@ import pytest
 from tests.support.builders import DAY, NOW, a_debt, a_lot, a_wallet, an_act, freezes, told
 from tests.support.records import LOT
 
+from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.errors import LimitReached
 from client_credits.domain.ledger.adjusting import adjust
 from client_credits.domain.ledger.entries import untouched
-from client_credits.domain.ledger.wallet import MAX_CREDITS, MAX_OPEN, Lot, Value, Wallet
+from client_credits.domain.ledger.wallet import MAX_OPEN, Lot, Value, Wallet
 from client_credits.domain.practice.settings import Settings
 from client_credits.store import codec, writes
 from client_credits.store.codec import from_attributes

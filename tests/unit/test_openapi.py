@@ -5,8 +5,10 @@ from functools import cache
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from client_credits.domain.practice.settings import ACCOUNT_ONLY, ALIAS, SETTINGS
 from client_credits.http.access import ROUTES
 from client_credits.http.front import build
 from client_credits.http.openapi import document
@@ -168,11 +170,8 @@ BODIES = {
     "SessionBody": "appointment_type starts_at seats",
     "ResolveBody": "client_id package_id",
     "DismissBody": "reason",
-    "ClientSettingsPatch": "allow_booking_without_credits prevent_no_credit_booking restore_on_cancel "
-    "credit_must_cover restore_grace_days_client restore_grace_days_practice max_negative auto_repay",
-    "SettingsPatch": "allow_booking_without_credits prevent_no_credit_booking restore_on_cancel "
-    "credit_must_cover restore_grace_days_client restore_grace_days_practice max_negative auto_repay "
-    "enabled unidentified_bookings timezone packages_url confirm",
+    "ClientSettingsPatch": " ".join({*SETTINGS, ALIAS} - ACCOUNT_ONLY),
+    "SettingsPatch": " ".join([*SETTINGS, ALIAS, "confirm"]),
 }
 
 
@@ -199,3 +198,19 @@ def test_the_bounds_of_the_contract_stand_in_the_document() -> None:
     assert schema("SessionBody")["properties"]["starts_at"]["format"] == "date-time"
     kinds = resolved(schema("ExpiryBody")["properties"]["kind"])
     assert kinds["enum"] == ["never", "days", "months", "cycle_end", "date"]
+
+
+@pytest.mark.parametrize(
+    ("body", "own"), [("SettingsPatch", set(SETTINGS)), ("ClientSettingsPatch", set(SETTINGS) - ACCOUNT_ONLY)]
+)
+def test_the_document_takes_every_setting_that_the_domain_takes_and_no_other_value(body: str, own: set[str]) -> None:
+    """Each sample value is taken by both, or by neither; null clears every one."""
+    samples = [True, 0, 3, -1, 3651, 1_000_001, "unlimited", "session", "allow", "park", "none", "freeze", "report", ""]
+    patch = Draft202012Validator(resolved(schema(body)))
+    for name in own:
+        assert patch.is_valid({name: None})
+        for value in [*samples, "https://practice.test/packages", "https://practice.test/a b", "x" * 201]:
+            if name != "timezone":  # which names exist, a schema does not say
+                assert patch.is_valid({name: value}) == (SETTINGS[name].check(value) is None), (name, value)
+    assert not patch.is_valid({"late_cancel_hours": 1})
+    assert not patch.is_valid({"packages": "x"})

@@ -14,10 +14,10 @@ from enum import StrEnum
 from typing import Any, NoReturn
 
 from client_credits.domain.bookings.booking import BookedAs, CancelledBy, Origin
+from client_credits.domain.credits import MAX_SEATS
 from client_credits.domain.ids import is_id
 from client_credits.domain.instants import BadInstant, read_instant
 
-MAX_SEATS = 100
 MAX_REASON = 500  # characters; a longer note is cut, for a note is no cause to refuse a booking
 
 _SOURCE = re.compile(r"booking\.[A-Za-z0-9._:~-]{1,120}")

@@ -19,6 +19,8 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, NamedTuple, TypeVar, Union, cast, get_args, get_origin
 
+from client_credits.domain.instants import instant_text
+
 T = TypeVar("T")
 Attributes = dict[str, Any]
 PACKED_FROM_BYTES = 65_536
@@ -47,7 +49,7 @@ def _form(kind: Any) -> _Form:
     if kind is Any:
         return _Form(_same, _same)
     if kind is datetime:
-        return _Form(lambda instant: instant.isoformat().replace("+00:00", "Z"), _instant)
+        return _Form(instant_text, _instant)
     if kind in (str, int, bool):
         return _Form(_same, _one_of(kind))
     if isinstance(kind, type) and issubclass(kind, Enum):

@@ -224,6 +224,23 @@ class Store:
             before = page.last["sk"]
         return found[:limit]
 
+    def any_entry(self, practice_id: str, client_id: str) -> bool:
+        """Whether a client has any ledger entry. One request."""
+        return bool(self.table.query(keys.client(practice_id, client_id)[0], begins="entry#", limit=1).items)
+
+    def any_wallet(self, practice_id: str) -> bool:
+        """Whether any client of a practice has a wallet, which comes with its first entry; one that came a
+        moment ago may be missed. One request where many have one, at most as many as hold all clients."""
+        return any(self._wallets_in(practice_id, shard) for shard in range(keys.ROSTER_SHARDS))
+
+    def _wallets_in(self, practice_id: str, shard: int) -> bool:
+        after, limit = None, 10
+        while True:
+            page = self.roster_page(practice_id, shard, after, limit, where="attribute_exists(balance)")
+            if page.items or page.last is None:
+                return bool(page.items)
+            after, limit = page.last["roster_sk"], min(10 * limit, 10_000)
+
     def parked_page(
         self, practice_id: str, after: str | None, limit: int, customer: str | None = None
     ) -> tuple[list[Parked], str | None]:

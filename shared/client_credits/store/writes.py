@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 from client_credits.domain.bookings.booking import Booking
+from client_credits.domain.instants import instant_text
 from client_credits.domain.ledger.entries import Entry
 from client_credits.domain.ledger.operation import Operation
 from client_credits.domain.ledger.wallet import Coming, Cycle, Debt, Hold, Lot, Mark, Wallet
@@ -26,7 +27,7 @@ ABSENT = "attribute_not_exists(pk)"
 
 def sortable(instant: datetime) -> str:
     """An instant as text of one width, so that order as text is order in time."""
-    return instant.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return instant_text(instant, timespec="microseconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class WalletBody:
     marks: tuple[Mark, ...] = ()
     cycles: tuple[Cycle, ...] = ()
     coming: tuple[Coming, ...] = ()
+    settled_at: datetime | None = None
 
 
 Versioned = Booking | Client | Account | Catalogue | Parked | PaymentRecord | Money | SubscriptionState

@@ -14,6 +14,7 @@ from client_credits.domain.ids import derived_id
 from client_credits.domain.ledger.entries import Act, Change, EntryKind, Posting, Repayment
 from client_credits.domain.ledger.settling import settle
 from client_credits.domain.ledger.wallet import Debt, DebtCause, Lot, LotSource, Wallet
+from client_credits.domain.practice.dated_settings import SettingsOverTime
 from client_credits.domain.practice.settings import Settings
 
 
@@ -267,7 +268,9 @@ def owed_for(session: Session, booking_id: str, decision: Decision, since: datet
     return Debt(DebtCause.BOOKING, booking_id, decision.shortfall, since, session.starts_at)
 
 
-def restore(change: Change, booking: Booking, act: Act, settings: Settings, room: int) -> tuple[Change, Booking]:
+def restore(
+    change: Change, booking: Booking, act: Act, settings: SettingsOverTime, room: int
+) -> tuple[Change, Booking]:
     """Gives back what a cancelled booking took: its debt first, then credits to the lots that paid.
 
     A lot that ends sooner than the grace after the cancellation gives way to a new lot that ends
@@ -277,7 +280,8 @@ def restore(change: Change, booking: Booking, act: Act, settings: Settings, room
     """
     cancelled = booking.cancellation
     assert cancelled is not None
-    if not settings.restore_on_cancel:
+    then = settings.at(act.occurred_at)
+    if not then.restore_on_cancel:
         kept = any(payer.kept for payer in booking.payers) or change.wallet.booking_debt(booking.booking_id)
         forfeited = change.record(change.wallet, EntryKind.FORFEITED, act, ()) if kept else change
         return forfeited, booking
@@ -292,7 +296,7 @@ def restore(change: Change, booking: Booking, act: Act, settings: Settings, room
         postings.append(Posting(debt.amount, debt=booking.booking_id))
     for number, payer in enumerate(booking.payers):
         if payer.kept:
-            lot = _returning_lot(_lot(wallet, payer), payer, number, cancelled, act, settings)
+            lot = _returning_lot(_lot(wallet, payer), payer, number, cancelled, act, then)
             wallet = wallet.with_lot(replace(lot, frozen=wallet.frozen_by(lot)))
             postings.append(Posting(payer.kept, lot_id=lot.lot_id))
     if not postings:

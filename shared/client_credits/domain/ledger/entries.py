@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
 
+from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.dates import FOREVER
 from client_credits.domain.errors import LimitReached
 from client_credits.domain.ids import derived_id
-from client_credits.domain.ledger.wallet import MAX_CREDITS, MAX_OPEN, Lot, LotSource, Value, Wallet
+from client_credits.domain.ledger.wallet import MAX_OPEN, Lot, LotSource, Value, Wallet
 
 MAX_GRANTED = 10**12  # credits that a wallet is ever given
 

@@ -6,6 +6,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from client_credits.domain.bookings.deciding import Session
+from client_credits.domain.credits import MAX_SEATS
 from client_credits.http.request import asked, instant_parameter
 from client_credits.http.responses import QueryId, asks, reads
 from client_credits.http.schemas import common as schemas
@@ -31,7 +32,7 @@ def get_eligibility(
     client_id: Annotated[str, Query(pattern=f"^{schemas.ID_PATTERN}$")],
     appointment_type: QueryId = None,
     starts_at: Annotated[str | None, Query(description="When the session starts; now by default.")] = None,
-    seats: Annotated[int, Query(ge=1, le=100)] = 1,
+    seats: Annotated[int, Query(ge=1, le=MAX_SEATS)] = 1,
 ) -> EligibilityAnswer | EligibilityEach:
     ask = asked(router)
     ask.about(client_id)

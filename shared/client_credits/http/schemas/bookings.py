@@ -57,7 +57,7 @@ def booking_answer(booking: Booking) -> BookingAnswer:
         location_id=booking.location_id,
         provider_id=booking.provider_id,
         previous_booking_id=booking.moved_from,
-        paid=[{"lot_id": payer.lot_id, "amount": payer.amount} for payer in booking.payers],
+        paid=[{"lot_id": payer.lot_id, "amount": payer.kept} for payer in booking.payers if payer.kept],
         returned=booking.returned,
         rule=booking.rule,
         free=booking.free,

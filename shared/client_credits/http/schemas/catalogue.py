@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StrictBool, StrictInt
 
+from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.instants import YEARS, read_instant
 from client_credits.domain.ledger.expiry import fixed_end
-from client_credits.domain.ledger.wallet import MAX_CREDITS, MAX_TYPES
+from client_credits.domain.ledger.wallet import MAX_TYPES
 from client_credits.domain.practice.catalogue import AppointmentType, Expiry, ExpiryKind, Package
 from client_credits.http.schemas.common import Answer, Id, Price, Request, Text, Url
 

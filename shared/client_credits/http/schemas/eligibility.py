@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, StrictInt
 
+from client_credits.domain.credits import MAX_SEATS
 from client_credits.http.schemas.catalogue import PackageOffer
 from client_credits.http.schemas.common import Answer, Id, Instant, Request
 from client_credits.http.schemas.settings import SettingsAnswer, settings_answer
@@ -14,7 +15,7 @@ from client_credits.operations.queries.eligibility import Eligibility
 class SessionBody(Request):
     appointment_type: Id
     starts_at: Instant
-    seats: Annotated[StrictInt, Field(ge=1, le=100)] = 1
+    seats: Annotated[StrictInt, Field(ge=1, le=MAX_SEATS)] = 1
 
 
 class EligibilityPost(Request):

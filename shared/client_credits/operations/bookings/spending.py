@@ -25,6 +25,7 @@ from client_credits.domain.ids import payment_of
 from client_credits.domain.instants import instant_text
 from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Change, Entry
 from client_credits.domain.practice.records import Client
+from client_credits.domain.practice.settings import Settings
 from client_credits.operations.committing import (
     knowing,
     once,
@@ -67,15 +68,15 @@ def book(store: Store, practice_id: str, event: Created, now: datetime, actor: A
         act = _act("created", booking, event.occurred_at, now, actor)
         if step is Next.NOTE:
             return _commit(store, practice_id, booking, [], loaded, act)
-        free = _free(loaded, booking)
+        free = _free(loaded, booking, loaded.dated.at(act.occurred_at))
         if free:
             noted = _spending_nothing(booking, free, loaded, act)
             return _commit(store, practice_id, noted, [], loaded, act)
         room = room_for(1)
-        settings = loaded.settings
+        settings = loaded.dated
         before = settled(store, [loaded.wallets[type_id]], now, settings, room)[type_id]
         kind = loaded.catalogue.types[type_id]
-        change, booked, _ = spend(before, booking, act, settings, kind.bookable_without_credits)
+        change, booked, _ = spend(before, booking, act, settings.at(act.occurred_at), kind.bookable_without_credits)
         return _commit(store, practice_id, booked, [change], loaded, act)
 
     return once(lambda: attempt(event.client_id, event.session.appointment_type))
@@ -99,7 +100,7 @@ def cancel(store: Store, practice_id: str, event: Cancelled, now: datetime, acto
         act = _act("cancelled", booking, event.occurred_at, now, actor)
         if step is Next.NOTE or booking.free:
             return _commit(store, practice_id, booking, [], loaded, act)
-        room, settings = room_for(1), loaded.settings
+        room, settings = room_for(1), loaded.dated
         before = settled(store, [loaded.wallets[type_id]], now, settings, room)[type_id]
         booking = own_repayments(booking, before)
         before = knowing(store, before, [payer.lot_id for payer in booking.payers])
@@ -156,10 +157,10 @@ def _cause_ids(booking: Booking) -> dict[str, str]:
     return {"booking_id": booking.booking_id} | {name: value for name, value in told.items() if value}
 
 
-def _free(loaded: Loaded, booking: Booking) -> Reason | None:
+def _free(loaded: Loaded, booking: Booking, settings: Settings) -> Reason | None:
     """Why a booking spends nothing, whatever the client holds."""
     assert booking.session is not None
-    if not loaded.settings.enabled:
+    if not settings.enabled:
         return Reason.CREDITS_DISABLED
     if booking.session.appointment_type not in loaded.catalogue.types:
         return Reason.NOT_TRACKED
@@ -167,7 +168,7 @@ def _free(loaded: Loaded, booking: Booking) -> Reason | None:
 
 
 def _spending_nothing(booking: Booking, free: Reason, loaded: Loaded, act: Act) -> Booking:
-    refuse = free is Reason.UNIDENTIFIED and loaded.settings.unidentified_bookings == "refuse"
+    refuse = free is Reason.UNIDENTIFIED and loaded.dated.at(act.occurred_at).unidentified_bookings == "refuse"
     if refuse:
         seats = booking.session.seats if booking.session else 1
         refusal = Refusal(Reason.UNIDENTIFIED, 0, seats, act.occurred_at)
@@ -186,7 +187,7 @@ def _commit(
     # A refusal makes no entry and touches no wallet: what was settled on the way is left to the next change.
     wrote = [c for c in changes if booking.state is not BookingState.REFUSED]
     items = [writes.booking(practice_id, booking)]
-    items += wallet_writes(store, wrote, act.now, loaded.settings, booking.booking_id)
+    items += wallet_writes(store, wrote, act.now, loaded.dated, booking.booking_id)
     if booking.client_id and loaded.client is None:
         items.append(writes.client(practice_id, Client(booking.client_id, created_at=act.now)))
     store.commit(items)

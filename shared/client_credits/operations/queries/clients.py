@@ -149,7 +149,7 @@ def _load(store: Store, practice_id: str, lines: list[RosterLine]) -> Loaded:
 
 def _settled_wallet(loaded: Loaded, client_id: str, appointment_type: str, now: datetime) -> Wallet:
     wallet = loaded.also[client_id, appointment_type]
-    return settle(untouched(wallet), now, loaded.settings_of(client_id)).wallet
+    return settle(untouched(wallet), now, loaded.dated_of(client_id)).wallet
 
 
 def _listed(store: Store, practice_id: str, lines: list[RosterLine], now: datetime) -> list[ListedClient]:

@@ -41,7 +41,7 @@ def may_book(
     """
     types = tuple(dict.fromkeys(s.appointment_type for s in sessions))
     loaded = store.load(practice_id, Wanted(client_id=client_id, types=types))
-    wallets = {t: _settled(w, now, loaded.settings).wallet for t, w in loaded.wallets.items()}
+    wallets = {t: _settled(w, now, loaded.dated).wallet for t, w in loaded.wallets.items()}
     answers = []
     for session in sessions:
         answer, wallet = _may_book(loaded, wallets[session.appointment_type], session, now)
@@ -63,7 +63,7 @@ def may_book_each_type(
     answers = []
     for type_id, kind in sorted(loaded.catalogue.types.items()):
         if not kind.archived:
-            wallet = _settled(loaded.wallets[type_id], now, loaded.settings).wallet
+            wallet = _settled(loaded.wallets[type_id], now, loaded.dated).wallet
             session = Session(type_id, starts_at or now, seats)
             answers.append(_may_book(loaded, wallet, session, now)[0])
     return answers

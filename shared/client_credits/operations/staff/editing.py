@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.errors import Invalid, LimitReached, NotFound, Problem
 from client_credits.domain.ids import derived_id
 from client_credits.domain.ledger import adjusting as editing
@@ -17,7 +18,7 @@ from client_credits.domain.ledger.expiry import expires_at as end_of
 from client_credits.domain.ledger.settling import settle
 from client_credits.domain.ledger.transferring import payments_moved
 from client_credits.domain.ledger.transferring import transfer as move
-from client_credits.domain.ledger.wallet import MAX_CREDITS, MAX_TYPES, Wallet
+from client_credits.domain.ledger.wallet import MAX_TYPES, Wallet
 from client_credits.domain.payments.granting import add_lot
 from client_credits.domain.payments.payment_record import MAX_HOLDERS
 from client_credits.operations.committing import entries_of, knowing, once, room_for, settled, wallet_writes
@@ -80,15 +81,13 @@ def set_balances(
         # A stale version is told before anything else is done about these wallets.
         for change in wanted:
             editing.check_version(loaded.wallets[change.appointment_type], change.version)
-        before = settled(store, loaded.wallets.values(), now, loaded.settings, room)
+        before = settled(store, loaded.wallets.values(), now, loaded.dated, room)
         changes = [
-            editing.set_balance(
-                before[w.appointment_type], w.balance, w.version, w.expires_at, act, loaded.settings, room
-            )
+            editing.set_balance(before[w.appointment_type], w.balance, w.version, w.expires_at, act, loaded.dated, room)
             for w in wanted
         ]
         entries = own_entries(changes, keyed.source_id)
-        items = wallet_writes(store, changes, now, loaded.settings, wallets=len(changes))
+        items = wallet_writes(store, changes, now, loaded.dated, wallets=len(changes))
         if items:
             done = record_of(keyed, client_id, "replaced", entries, now)
             store.commit([writes.operation(practice_id, done), *items])
@@ -101,7 +100,7 @@ def set_balances(
 def _credits(loaded: Loaded, wallets: Iterable[Wallet], now: datetime) -> tuple[TypeCredits, ...]:
     """The numbers of these wallets, settled."""
     names = {type_id: kind.name for type_id, kind in loaded.catalogue.types.items()}
-    now_settled = [settle(untouched(wallet), now, loaded.settings).wallet for wallet in wallets]
+    now_settled = [settle(untouched(wallet), now, loaded.dated).wallet for wallet in wallets]
     return tuple(type_credits(w, names[w.appointment_type], now, loaded.settings) for w in now_settled)
 
 
@@ -124,7 +123,7 @@ def adjust(
 
     def decide(loaded: Loaded) -> list[Change]:
         act = act_of(keyed.source_id, CauseKind.STAFF, {}, actor, now, reason)
-        room, settings = room_for(1), loaded.settings
+        room, settings = room_for(1), loaded.dated
         before = settled(store, loaded.wallets.values(), now, settings, room)[appointment_type]
         return [editing.adjust(before, amount, expires_at, act, settings, room)]
 
@@ -163,8 +162,8 @@ def grant_by_hand(
 
     def decide(loaded: Loaded) -> list[Change]:
         act = act_of(keyed.source_id, CauseKind.PACKAGE, {"package_id": package_id}, actor, now, reason)
-        room, settings = room_for(len(credits)), loaded.settings
-        end = expires_at or end_of(package.expiry, now, settings.timezone)
+        room, settings = room_for(len(credits)), loaded.dated
+        end = expires_at or end_of(package.expiry, now, settings.at(now).timezone)
         before = settled(store, loaded.wallets.values(), now, settings, room)
         changes = []
         for appointment_type, amount in credits.items():
@@ -193,7 +192,7 @@ def change_lot(
 
     def attempt() -> Edited:
         loaded = known_client(store, practice_id, client_id, (appointment_type,))
-        wallet, settings, room = loaded.wallets[appointment_type], loaded.settings, room_for(1)
+        wallet, settings, room = loaded.wallets[appointment_type], loaded.dated, room_for(1)
         source_id = f"api/{derived_id('edit', client_id, lot_id, str(wallet.version))}"
         act = act_of(source_id, CauseKind.STAFF, {"lot_id": lot_id}, actor, now, reason)
         before = settled(store, [wallet], now, settings, room)[appointment_type]
@@ -251,7 +250,7 @@ def transfer(
         if done:
             return again(store, practice_id, done, keyed)
         act = act_of(keyed.source_id, CauseKind.TRANSFER, cause, actor, now, reason)
-        settings, theirs, room = loaded.settings, loaded.settings_of(receiver_id), room_for(2)
+        settings, theirs, room = loaded.dated, loaded.dated_of(receiver_id), room_for(2)
         giver = settled(store, loaded.wallets.values(), now, settings, room)[appointment_type]
         receiver = settled(store, [loaded.also[pair]], now, theirs, room)[appointment_type]
         before = giver
