@@ -9,7 +9,16 @@ from client_credits.domain.errors import Invalid, Problem
 from client_credits.http.request import asked, instant_parameter
 from client_credits.http.responses import Cursor, Limit, PathId, reads
 from client_credits.http.schemas import common as schemas
-from client_credits.http.schemas.credits import CreditsAnswer, EntryAnswer, Kind, LotAnswer, entry_answer, lot_answer
+from client_credits.http.schemas.credits import (
+    CreditsAnswer,
+    EntryAnswer,
+    Kind,
+    LotAnswer,
+    OwnEntryAnswer,
+    entry_answer,
+    lot_answer,
+    own_entry_answer,
+)
 from client_credits.operations.queries import credits as answers
 from client_credits.operations.queries.history import HistoryPosition, history
 from client_credits.store.histories import Period
@@ -19,6 +28,13 @@ router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
 class History(schemas.Answer):
     items: list[EntryAnswer]
+    next_cursor: str | None
+
+
+class OwnHistory(schemas.Answer):
+    """What role client is told of its own history."""
+
+    items: list[OwnEntryAnswer]
     next_cursor: str | None
 
 
@@ -73,7 +89,7 @@ def get_history(
     kind: Annotated[Kind | None, Query()] = None,
     from_: Annotated[str | None, Query(alias="from", description="Instants from here on.")] = None,
     to: Annotated[str | None, Query(description="Instants before this one.")] = None,
-) -> History:
+) -> History | OwnHistory:
     ask = asked(router)
     query = f"history|{client_id}|{type_id}|{kind}|{from_}|{to}"
     position = ask.open(query, cursor)
@@ -87,12 +103,8 @@ def get_history(
         HistoryPosition(**position) if position else HistoryPosition(),
         Period(kind, instant_parameter("from", from_), instant_parameter("to", to)),
     )
-    items = [entry_answer(entry, for_client=ask.for_client) for entry in page.items]
-    going_on = page.next
-    return History(
-        items=items,
-        next_cursor=ask.seal(
-            query,
-            {"entry": going_on.entry, "account": going_on.account, "client": going_on.client} if going_on else None,
-        ),
-    )
+    place = {"entry": page.next.entry, "account": page.next.account, "client": page.next.client} if page.next else None
+    going_on = ask.seal(query, place)
+    if ask.for_client:
+        return OwnHistory(items=[own_entry_answer(entry) for entry in page.items], next_cursor=going_on)
+    return History(items=[entry_answer(entry) for entry in page.items], next_cursor=going_on)

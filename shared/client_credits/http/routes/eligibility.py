@@ -14,7 +14,11 @@ from client_credits.http.schemas.eligibility import (
     EligibilityEach,
     EligibilityJointly,
     EligibilityPost,
+    OwnEligibilityAnswer,
+    OwnEligibilityEach,
+    OwnEligibilityJointly,
     eligibility_answer,
+    own_eligibility_answer,
 )
 from client_credits.operations.queries.eligibility import may_book, may_book_each_type
 
@@ -32,16 +36,18 @@ def get_eligibility(
     appointment_type: QueryId = None,
     starts_at: Annotated[str | None, Query(description="The session's start; now if left out.")] = None,
     seats: Annotated[int, Query(ge=1, le=100)] = 1,
-) -> EligibilityAnswer | EligibilityEach:
+) -> EligibilityAnswer | EligibilityEach | OwnEligibilityAnswer | OwnEligibilityEach:
     ask = asked(router)
     ask.about(client_id)
     starts = instant_parameter("starts_at", starts_at)
     if appointment_type is None:
         told = may_book_each_type(ask.store, ask.practice_id, client_id, starts, seats, ask.now)
+        if ask.for_client:
+            return OwnEligibilityEach(items=[own_eligibility_answer(each) for each in told])
         return EligibilityEach(items=[eligibility_answer(each) for each in told])
     session = Session(appointment_type, starts or ask.now, seats)
     (one,) = may_book(ask.store, ask.practice_id, client_id, [session], ask.now)
-    return eligibility_answer(one)
+    return own_eligibility_answer(one) if ask.for_client else eligibility_answer(one)
 
 
 @router.post(
@@ -52,13 +58,15 @@ def get_eligibility(
 )
 def post_eligibility(
     question: Annotated[EligibilityPost, Body()],
-) -> EligibilityJointly:
+) -> EligibilityJointly | OwnEligibilityJointly:
     ask = asked(router)
     ask.about(question.client_id)
     sessions = [Session(s.appointment_type, s.starts_at, s.seats) for s in question.sessions]
     told = may_book(ask.store, ask.practice_id, question.client_id, sessions, ask.now)
+    allowed, shortfall = all(each.allowed for each in told), sum(each.shortfall for each in told)
+    if ask.for_client:
+        own = [own_eligibility_answer(each) for each in told]
+        return OwnEligibilityJointly(allowed=allowed, shortfall=shortfall, sessions=own)
     return EligibilityJointly(
-        allowed=all(each.allowed for each in told),
-        shortfall=sum(each.shortfall for each in told),
-        sessions=[eligibility_answer(each) for each in told],
+        allowed=allowed, shortfall=shortfall, sessions=[eligibility_answer(each) for each in told]
     )
