@@ -144,6 +144,7 @@ FULL: list[Any] = [
         marks=(Mark("in_1/il_1", ("dispute/dp_1",), short=True),),
         cycles=(Cycle("sub_1", NOW, NOW + 30 * DAY),),
         coming=(COMING,),
+        settlings=2,
     ),
     an_entry(cause=Cause(CauseKind.BOOKING, {"booking_id": "b1"}), reason="a reason"),
     an_entry(postings=(Posting(-1, debt="b1"), Posting(4, lot_id="lot_1", made_from="lot_0"))),
@@ -151,6 +152,7 @@ FULL: list[Any] = [
         *("stripe/own/test/in_1/il_1", "abc", "granted", "c1"),
         entries=(EntryRef("follow-up", 3, 10, "c2"), EntryRef("initial", 1, 1)),
         recorded_at=NOW,
+        answer="{}",
     ),
     Booking(
         booking_id="b1",

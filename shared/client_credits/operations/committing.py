@@ -90,12 +90,12 @@ def settle_wallet(store: Store, wallet: Wallet, now: datetime, settings: Setting
         change = settle(untouched(wallet), now, settings, limit=room_for(1))
         if not change.made:
             return written
-        items = wallet_writes(store, [change], now, settings)
+        items = wallet_writes(store, [change], now, settings, settling=True)
         if change.before.version == 0 and not change.entries:
             return written
         store.commit(items)
         written += len(change.entries)
-        wallet = replace(change.wallet, version=wallet.version + 1)
+        wallet = replace(change.wallet, version=wallet.version + 1, settlings=wallet.settlings + 1)
 
 
 def wallet_writes(
@@ -104,10 +104,13 @@ def wallet_writes(
     now: datetime,
     settings: Settings,
     own_booking: str | None = None,
+    *,
+    settling: bool = False,
 ) -> list[Write]:
     """The writes of changed wallets: each wallet, its entries, and the bookings whose debts were repaid.
 
-    `own_booking` is being written by the operation itself and is left out here.
+    `own_booking` is being written by the operation itself and is left out here. `settling` says that these
+    changes do nothing else.
     """
     items: list[Write] = []
     for change in changes:
@@ -116,7 +119,8 @@ def wallet_writes(
         due = next_due(change.wallet, now, settings)
         if settle(untouched(change.wallet), now, settings).made:
             due = now  # more fell due than fitted: the next sweep or operation goes on
-        items.append(writes.wallet(change.wallet, due))
+        settlings = change.before.settlings + 1 if settling else 0
+        items.append(writes.wallet(replace(change.wallet, settlings=settlings), due))
         items += [writes.entry(entry) for entry in change.entries]
         items += _repaid_bookings(store, change, own_booking)
     return items

@@ -41,6 +41,7 @@ class WalletBody:
     marks: tuple[Mark, ...] = ()
     cycles: tuple[Cycle, ...] = ()
     coming: tuple[Coming, ...] = ()
+    settlings: int = 0
 
 
 Versioned = Booking | Client | Account | Catalogue | Parked | PaymentRecord | Money | SubscriptionState

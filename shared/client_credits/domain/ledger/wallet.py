@@ -155,7 +155,10 @@ class Coming:
 
 @dataclass(frozen=True, slots=True)
 class Wallet:
-    """The unit of consistency: every change raises `version`; `sequence` numbers its entries."""
+    """The unit of consistency: every change raises `version`; `sequence` numbers its entries.
+
+    The last `settlings` versions only settled: who saw the wallet before them has seen nothing that is out of date.
+    """
 
     practice_id: str
     client_id: str
@@ -169,6 +172,7 @@ class Wallet:
     marks: tuple[Mark, ...] = ()
     cycles: tuple[Cycle, ...] = ()
     coming: tuple[Coming, ...] = ()
+    settlings: int = 0
 
     @property
     def balance(self) -> int:
