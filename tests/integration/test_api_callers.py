@@ -68,6 +68,7 @@ CALLERS: dict[str, dict[str, Any]] = {
 # (method, rule, path, body or query, and the status for each of CALLERS in that order). Writes are
 # rehearsed, so that every case meets the same practice; staff of p2 meet a practice without anything.
 TABLE: list[tuple[str, str, dict[str, Any] | None, tuple[int, int, int, int, int, int]]] = [
+    ("GET", "/v1/me", None, (200, 200, 200, 200, 200, 200)),
     ("GET", "/v1/settings", None, (403, 403, 200, 200, 403, 200)),
     ("PATCH", "/v1/settings", PATCH_RESTORE, (403, 403, 403, 403, 403, 200)),
     ("GET", "/v1/appointment-types", None, (403, 403, 200, 200, 403, 200)),

@@ -23,6 +23,7 @@ CREDITS = "/v1/clients/c1/credits"
 
 # Every route that role client may call, with what it sends; a new one is missed by the first test below.
 CALLS: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
+    ("GET", "/v1/me"): ("/v1/me", {}),
     ("GET", "/v1/packages"): ("/v1/packages", {}),
     ("GET", "/v1/packages/<package_id>"): ("/v1/packages/three-pack", {}),
     ("GET", "/v1/clients/<client_id>/credits"): (CREDITS, {}),

@@ -137,6 +137,8 @@ def test_the_document_says_who_may_come_without_a_token_and_what_the_gateway_ans
 
 # The contract's own words, written out by hand: every answer's fields, and the fields each body takes.
 ANSWERS = {
+    "MeAnswer": "practice role client_id subject",
+    "PracticeAnswer": "id name timezone enabled packages_url",
     "AppointmentTypeAnswer": "id name bookable_without_credits archived",
     "PackageAnswer": "id name url credits renews_each_cycle expiry rollover_cap trial_grants monthly_tranches "
     "stripe_prices archived",

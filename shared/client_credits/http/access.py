@@ -18,6 +18,7 @@ EVERYONE = frozenset(Role)
 # A client may ask about itself only: a path that names another client is answered as if there
 # were no such client; where the client is a parameter, the route sees to the same.
 ROUTES: dict[tuple[str, str], frozenset[Role]] = {
+    ("GET", "/v1/me"): EVERYONE,
     ("GET", "/v1/settings"): STAFF,
     ("PATCH", "/v1/settings"): ADMIN,
     ("GET", "/v1/appointment-types"): STAFF,

@@ -71,6 +71,11 @@ def parked(practice_id: str, parked_id: str) -> Key:
     return f"{practice_id}#parked", parked_id
 
 
+def staff(practice_id: str, actor_id: str) -> Key:
+    """The name behind an actor's id. Three parts, so that no client's id can name it."""
+    return f"{practice_id}#staff#{actor_id}", "staff"
+
+
 def raw_event(practice_id: str, parked_id: str) -> Key:
     return f"{practice_id}#raw#{parked_id}", "raw"
 

@@ -19,6 +19,7 @@ from client_credits.domain.payments.reconciliation import Reconciliation
 from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.domain.practice.catalogue import Catalogue
 from client_credits.domain.practice.records import Account, Client, SettingsChange
+from client_credits.domain.practice.staff import StaffMember
 from client_credits.store import codec, keys, writes
 from client_credits.store.histories import EVERYTHING, Period
 from client_credits.store.keys import Key
@@ -168,6 +169,12 @@ class Store:
         key = keys.reconciliation(practice_id, account, mode, name)
         item = self.table.get([key]).get(key)
         return codec.from_json(Reconciliation, item["body"]) if item else None
+
+    def staff(self, practice_id: str, actor_ids: Iterable[str]) -> dict[str, StaffMember]:
+        """The members of staff that the directory knows, by actor id; one batch read."""
+        wanted = {actor_id: keys.staff(practice_id, actor_id) for actor_id in actor_ids}
+        found = self.table.get(wanted.values())
+        return {each: codec.from_json(StaffMember, found[key]["body"]) for each, key in wanted.items() if key in found}
 
     # -- lists ---------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from client_credits.domain.payments.reconciliation import Reconciliation
 from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.domain.practice.catalogue import Catalogue
 from client_credits.domain.practice.records import Account, Client, SettingsChange
+from client_credits.domain.practice.staff import StaffMember
 from client_credits.store import codec, keys
 from client_credits.store.keys import Key
 from client_credits.store.table import Write
@@ -189,6 +190,13 @@ def reconciliation(practice_id: str, run: Reconciliation, until: datetime) -> Wr
     pk, sk = keys.reconciliation(practice_id, run.account, run.mode, run.name)
     ends = int(until.timestamp())
     return {"Put": {"Item": codec.to_attributes({"pk": pk, "sk": sk, "body": codec.to_json(run), "ttl": ends})}}
+
+
+def staff(practice_id: str, member: StaffMember, ttl: int | None = None) -> Write:
+    """Over whatever is there: the newest name is the right one. With `ttl` the table drops it."""
+    key = keys.staff(practice_id, member.actor_id)
+    item = {"pk": key[0], "sk": key[1], "kind": "staff", "body": codec.to_json(member), "ttl": ttl}
+    return {"Put": {"Item": codec.to_attributes(item)}}
 
 
 def raw_event(practice_id: str, parked_id: str, raw: str, until: datetime) -> Write:

@@ -107,4 +107,5 @@ def get_history(
     going_on = ask.seal(query, place)
     if ask.for_client:
         return OwnHistory(items=[own_entry_answer(entry) for entry in page.items], next_cursor=going_on)
-    return History(items=[entry_answer(entry) for entry in page.items], next_cursor=going_on)
+    names = ask.names_of(page.items)
+    return History(items=[entry_answer(entry, names) for entry in page.items], next_cursor=going_on)
