@@ -29,7 +29,7 @@ from client_credits.domain.errors import (
 )
 from client_credits.domain.practice.staff import StaffMember
 from client_credits.http import strict_json
-from client_credits.http.access import Verdict, look_up
+from client_credits.http.access import QUESTIONS, Verdict, look_up
 from client_credits.http.identity import Authenticator, Caller, IdentityUnavailable, Role, Unauthenticated
 from client_credits.http.problems import Refused, problem
 from client_credits.http.request import Ask
@@ -99,7 +99,8 @@ class Front:
         ask = Ask(caller, store, self.clock(), self.cursor_key, self.directory)
         self.app.append_context(ask=ask)  # type: ignore[no-untyped-call]
         answer: Answer = self.app.resolve(event, context)
-        if method in WITH_BODY and not rehearsed and ask.for_staff and answer["statusCode"] < 400:
+        writes = method in WITH_BODY and not rehearsed and path_of(event) not in QUESTIONS
+        if writes and ask.for_staff and answer["statusCode"] < 400:
             self._note(ask)
         answer.setdefault("headers", {})["X-Request-Id"] = request_id
         if answer["statusCode"] >= 400:

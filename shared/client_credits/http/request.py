@@ -34,7 +34,9 @@ class Ask:
     def actor(self) -> Actor:
         """Who acts, by an id of ours: a subject of another form, an e-mail above all, becomes a keyed hash."""
         subject = self.caller.subject
-        return Actor(str(self.caller.role), subject if is_id(subject) else keyed_id("actor", self._keys()[0], subject))
+        return Actor(
+            str(self.caller.role), subject if is_id(subject) else keyed_id("actor", self.people_keys()[0], subject)
+        )
 
     @property
     def for_staff(self) -> bool:
@@ -48,7 +50,7 @@ class Ask:
         staff = {actor.actor_id for actor in actors if actor.kind in (Role.ADMIN, Role.STAFF)}
         return self.directory.names(self.store, self.practice_id, staff, self.now)
 
-    def _keys(self) -> tuple[bytes, ...]:
+    def people_keys(self) -> tuple[bytes, ...]:
         """Our keys for what stands in place of personal data, the one in use first."""
         return (derived_key(self.cursor_key(), "client-credits/people/1"),)
 

@@ -16,6 +16,7 @@ from client_credits.domain.payments.payment_record import Money, PaymentRecord
 from client_credits.domain.payments.reconciliation import Reconciliation
 from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.domain.practice.catalogue import Catalogue
+from client_credits.domain.practice.names import folded
 from client_credits.domain.practice.records import Account, Client, SettingsChange
 from client_credits.domain.practice.staff import StaffMember
 from client_credits.store import codec, keys
@@ -82,6 +83,10 @@ def wallet(after: Wallet, due_at: datetime | None) -> Write:
         "balance": after.balance,
         "debt": after.debt,
         "granted_total": after.granted_total,
+        "held": sum(amount for hold in after.holds for _, amount in hold.parts),
+        "frozen": sum(lot.remaining for lot in after.lots if lot.frozen),
+        "next_expiry": _next_expiry(after),
+        "value": _value(after),
         "roster_pk": keys.roster_pk(after.practice_id, after.client_id),
         "roster_sk": keys.roster_sk(after.client_id, key[1]),
     }
@@ -89,6 +94,21 @@ def wallet(after: Wallet, due_at: datetime | None) -> Write:
         attributes["due_shard"] = keys.due_shard(after.practice_id, after.client_id)
         attributes["due_at"] = sortable(due_at)
     return _put_version(key, after.version, attributes)
+
+
+def _next_expiry(of: Wallet) -> str | None:
+    ends = [lot.expires_at for lot in of.lots if lot.expires_at and lot.remaining]
+    return sortable(min(ends)) if ends else None
+
+
+def _value(of: Wallet) -> str | None:
+    """What was paid for the remaining credits, in minor units per currency, like `eur:1200 usd:500`."""
+    worth: dict[str, int] = {}
+    for lot in of.lots:
+        if lot.value and lot.value.credits:
+            part = lot.value.amount * lot.remaining // lot.value.credits
+            worth[lot.value.currency] = worth.get(lot.value.currency, 0) + part
+    return " ".join(f"{currency}:{amount}" for currency, amount in sorted(worth.items()) if amount) or None
 
 
 def entry(written: Entry) -> Write:
@@ -117,14 +137,23 @@ def repaid_booking(practice_id: str, before: Booking, repayments: tuple[Repaymen
 
 
 def client(practice_id: str, known: Client) -> Write:
-    key = keys.client(practice_id, known.client_id)
+    key, name = keys.client(practice_id, known.client_id), folded(known.name or "")
     attributes: dict[str, str | int | None] = {
         "body": _body(known),
-        "name": known.name.casefold() if known.name else None,
+        "name": name or None,
+        "names_pk": keys.names_pk(practice_id),
+        "names_sk": keys.names_sk(name, known.client_id),
         "roster_pk": keys.roster_pk(practice_id, known.client_id),
         "roster_sk": keys.roster_sk(known.client_id, key[1]),
     }
     return _put_version(key, known.version, attributes)
+
+
+def email(practice_id: str, hashed: str, client_id: str, ttl: int | None = None) -> Write:
+    """Leads from an e-mail's keyed hash to a client; with `ttl` the table drops it. Readers ask the profile."""
+    key = keys.email(practice_id, hashed, client_id)
+    item = {"pk": key[0], "sk": key[1], "kind": "email", "ttl": ttl}
+    return {"Put": {"Item": codec.to_attributes(item)}}
 
 
 def account(changed: Account) -> Write:
