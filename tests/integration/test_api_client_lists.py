@@ -1,11 +1,15 @@
 """Clients by name and the search for them: the order, what is found, and how much one answer may cost."""
 
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from tests.support.api import Api, Reply
-from tests.support.builders import DAY, NOW, a_lot, a_wallet
-from tests.support.stock import booked, catalogue, client, contents, counted, furnished, listed, pages, paid, put, read
+from tests.support.api import Api, Reply, api_on
+from tests.support.builders import DAY, NOW, a_lot
+from tests.support.memory_table import memory_store
+from tests.support.stock import booked, catalogue, client, contents, furnished, listed, paid, put, read
 
 from client_credits.domain.ledger.wallet import Wallet
 from client_credits.domain.practice.names import MAX_FOLDED, folded
@@ -181,82 +185,84 @@ def test_a_cursor_of_one_search_is_none_of_another(api: Api) -> None:
 # --- What one answer may cost
 
 
-def fill(api: Api, made: list[Write]) -> None:
-    """Puts all these items, 25 to a request."""
-    client, name = api.store.table._client, api.store.table.name
-    for start in range(0, len(made), 25):
-        batch = [{"PutRequest": {"Item": write["Put"]["Item"]}} for write in made[start : start + 25]]
-        client.batch_write_item(RequestItems={name: batch})
+class Crowd:
+    """Clients who owe nothing and hold one credit of each type; if `due`, one that ended yesterday."""
+
+    def __init__(self, size: int, types: int = 1, due: bool = False) -> None:
+        store, self.table = memory_store()
+        self.api = api_on(store)
+        self.ids = [f"c-{number:04}" for number in range(size)]
+        catalogue(self.api, *[f"type-{number}" for number in range(types)])
+        ends = NOW - DAY if due else None
+        for client_id in self.ids:
+            self._put(writes.client("p1", Client(client_id, name=f"Name {client_id}", created_at=NOW)))
+            lots = (a_lot("lot-1", 1, effective_at=NOW - 9 * DAY, expires_at=ends),)
+            for number in range(types):
+                self._put(writes.wallet(Wallet("p1", client_id, f"type-{number}", lots=lots), ends))
+
+    def _put(self, write: Write) -> None:
+        item = write["Put"]["Item"]
+        self.table.items[item["pk"]["S"], item["sk"]["S"]] = item
+
+    @contextmanager
+    def counted(self) -> Iterator[Counter[str]]:
+        """The requests made within the block, by call."""
+        calls: Counter[str] = Counter()
+        self.table.watch = lambda moment, call: calls.update([call] if moment == "before" else [])
+        yield calls
+        self.table.watch = lambda moment, call: None
 
 
-def a_crowd(api: Api, size: int, types: int = 1, due: bool = False) -> list[str]:
-    """So many clients who owe nothing and hold one credit of each type; if `due`, one that ended yesterday."""
-    catalogue(api, *[f"type-{number}" for number in range(types)])
-    ends = NOW - DAY if due else None
-    made = []
-    clients = [f"c-{number:04}" for number in range(size)]
-    for client_id in clients:
-        made.append(writes.client("p1", Client(client_id, name=f"Name {client_id}", created_at=NOW)))
-        for number in range(types):
-            lot = a_lot(f"lot-{client_id}", 1, effective_at=NOW - 9 * DAY, expires_at=ends)
-            held: Wallet = a_wallet(lot)
-            own = Wallet("p1", client_id, f"type-{number}", lots=held.lots)
-            made.append(writes.wallet(own, ends))
-    fill(api, made)
-    return clients
-
-
-def test_a_thousand_clients_without_a_match_cost_a_bounded_number_of_requests(api: Api) -> None:
-    a_crowd(api, 1000)
+def test_a_thousand_clients_without_a_match_cost_a_bounded_number_of_requests() -> None:
+    crowd = Crowd(1000)
     for query in ({"negative": True}, {"holding": False}, {"negative": True, "q": "c-"}):
-        with counted(api) as calls:
-            reply = read(api, "/v1/clients", **query)
+        with crowd.counted() as calls:
+            reply = read(crowd.api, "/v1/clients", **query)
         assert reply == {"items": [], "next_cursor": None}
-        assert calls["Query"] <= ROSTER_REQUESTS
-        assert calls["BatchGetItem"] == 0, "nothing is due, so nothing is settled"
-    with counted(api) as calls:
-        assert search(api, q="nobody").body == {"items": [], "next_cursor": None}
-        assert ids(search(api, q="c-0999").body["items"]) == ["c-0999"]
-    assert calls["Query"] <= 2 * (1 + 8)
+        assert calls["query"] <= ROSTER_REQUESTS
+        assert calls["batch_get_item"] == 0, "nothing is due, so nothing is settled"
+    with crowd.counted() as calls:
+        assert search(crowd.api, q="nobody").body == {"items": [], "next_cursor": None}
+        assert ids(search(crowd.api, q="c-0999").body["items"]) == ["c-0999"]
+    assert calls["query"] <= 2 * (1 + 8)
 
 
-def test_what_is_due_is_settled_in_batches_and_not_client_by_client(api: Api) -> None:
-    clients = a_crowd(api, 1000, due=True)
-    with counted(api) as calls:
-        found = read(api, "/v1/clients", holding=True)
+def test_what_is_due_is_settled_in_batches_and_not_client_by_client() -> None:
+    crowd = Crowd(1000, due=True)
+    with crowd.counted() as calls:
+        found = read(crowd.api, "/v1/clients", holding=True)
     assert found == {"items": [], "next_cursor": None}
-    assert calls["BatchGetItem"] <= 2 * len(clients) / 98 + 2
-    with counted(api) as calls:
-        page = read(api, "/v1/clients", holding=False, limit=100)
-    assert ids(page["items"]) == clients[:100]
+    assert calls["batch_get_item"] <= 2 * len(crowd.ids) / 98 + 2
+    with crowd.counted() as calls:
+        page = read(crowd.api, "/v1/clients", holding=False, limit=100)
+    assert ids(page["items"]) == crowd.ids[:100]
     assert sum(calls.values()) <= 8 + 8 + 5 + 3
 
 
-def test_a_list_too_long_for_one_answer_goes_on_with_short_pages(api: Api) -> None:
-    clients = a_crowd(api, 1000, types=6)
-    found, empty = [], 0
-    for query, expected in (({"negative": True}, []), ({"negative": False, "limit": 100}, clients)):
-        found, requests = [], []
-        for _ in range(100):
-            with counted(api) as calls:
-                page = read(api, "/v1/clients", **query)
-            requests.append(calls["Query"])
-            found += ids(page["items"])
-            empty += not page["items"] and page["next_cursor"] is not None
-            query["cursor"] = page["next_cursor"]
-            if page["next_cursor"] is None:
-                break
-        assert found == expected
-        assert max(requests) <= ROSTER_REQUESTS
-    assert empty, "a page may be empty and not the last"
+@pytest.mark.parametrize("negative", [True, False])
+def test_a_list_too_long_for_one_answer_goes_on_with_short_pages(negative: bool) -> None:
+    crowd = Crowd(1000, types=6)
+    query: dict[str, Any] = {"negative": negative, "limit": 100}
+    found, sizes, requests = [], [], []
+    while query.get("cursor", "") is not None:
+        with crowd.counted() as calls:
+            page = read(crowd.api, "/v1/clients", **query)
+        found += ids(page["items"])
+        sizes.append(len(page["items"]))
+        requests.append(calls["query"])
+        query["cursor"] = page["next_cursor"]
+    assert found == ([] if negative else crowd.ids)
+    assert len(sizes) > 1 and max(requests) <= ROSTER_REQUESTS
+    assert not negative or sizes[0] == 0, "a page may be empty and not the last"
 
 
-def test_a_page_in_order_of_name_costs_the_same_whatever_exists(api: Api) -> None:
-    a_crowd(api, 1000)
-    with counted(api) as calls:
-        page = next(pages(api, "/v1/clients", sort="name", limit=50))
-    assert len(page) == 50
-    assert calls["Query"] == 1 and calls["BatchGetItem"] <= 2
-    with counted(api) as calls:
-        read(api, "/v1/clients", sort="name", negative=True, limit=100)
-    assert calls["Query"] <= 10 and calls["BatchGetItem"] <= 30
+def test_a_page_in_order_of_name_costs_the_same_whatever_exists() -> None:
+    crowd = Crowd(1000)
+    with crowd.counted() as calls:
+        page = read(crowd.api, "/v1/clients", sort="name", limit=50)
+    assert ids(page["items"]) == crowd.ids[:50]
+    assert calls["query"] == 1 and calls["batch_get_item"] <= 2
+    with crowd.counted() as calls:
+        page = read(crowd.api, "/v1/clients", sort="name", negative=True, limit=20)
+    assert page["items"] == [] and page["next_cursor"] is not None
+    assert calls["query"] <= 10 and calls["batch_get_item"] <= 10
