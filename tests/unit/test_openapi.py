@@ -1,8 +1,10 @@
 """The published OpenAPI document: whole, valid, the same routes as everywhere, field by field as the contract."""
 
 import json
+import re
 from functools import cache
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -78,9 +80,42 @@ def test_an_operation_says_what_it_answers_and_to_whom(method: str, path: str, o
     assert operation["tags"]
 
 
-def test_operations_have_ids_of_their_own() -> None:
+def test_operations_have_ids_of_their_own_as_an_sdk_would_name_them() -> None:
     ids = [operation["operationId"] for _, _, operation in operations()]
     assert len(ids) == len(set(ids))
+    assert all(re.fullmatch(r"[a-z]+([A-Z][a-z]+)+", each) for each in ids), ids
+    assert {"listClients", "searchClients", "getClientCredits", "replaceClientCredits", "checkEligibility"} <= set(ids)
+
+
+KEYED = {
+    "/v1/clients/{client_id}/adjustments",
+    "/v1/clients/{client_id}/grants",
+    "/v1/transfers",
+}
+
+
+@each_operation
+def test_an_idempotency_key_is_required_where_it_is_taken(method: str, path: str, operation: Schema) -> None:
+    keys = [p for p in operation.get("parameters", []) if p["in"] == "header"]
+    assert [key["name"] for key in keys] == (["idempotency-key"] if method == "post" and path in KEYED else [])
+    for key in keys:
+        assert key["required"] is True
+        assert key["schema"] == {"type": "string", "pattern": "^[A-Za-z0-9._:~-]{1,128}$"}
+
+
+@pytest.mark.parametrize(
+    "base", ["https://api.test", "http://127.0.0.1:4566/_aws/execute-api/a1", "https://x.test/live"]
+)
+def test_the_server_is_right_behind_any_path(base: str) -> None:
+    (server,) = published()["servers"]
+    assert urljoin(f"{base}/v1/openapi.json", server["url"]).rstrip("/") == base
+
+
+def test_postings_causes_and_actors_of_entries_are_typed() -> None:
+    entry = schema("EntryAnswer")["properties"]
+    assert resolved(entry["postings"]["items"])["required"] == ["amount"]
+    assert {"kind", "package_id", "booking_id", "starts_at"} <= set(resolved(entry["cause"])["properties"])
+    assert resolved(entry["actor"])["required"] == ["kind", "id"]
 
 
 @each_operation

@@ -176,7 +176,7 @@ def _invalid_request(error: RequestValidationError) -> Response[str]:
         {"pointer": _pointer(fault["loc"]), "code": _CODES.get(fault["type"], fault["type"]), "detail": fault["msg"]}
         for fault in error.errors()[:MAX_FAULTS]
     ]
-    return _response(problem(422, "invalid", "The request cannot be meant.", "", errors=errors))
+    return _response(problem(422, "invalid", "The request is not valid; see errors.", "", errors=errors))
 
 
 def _no_such_path(_: Exception) -> Response[str]:
@@ -221,7 +221,9 @@ def _dry_run(event: dict[str, Any]) -> bool:
     to guess here could be to write what was not to be written."""
     given = _query(event).get("dry_run", "false")
     if given not in ("true", "false"):
-        raise Invalid("The request cannot be meant.", Problem("/query/dry_run", "bool_parsing", "true or false"))
+        raise Invalid(
+            "The request is not valid; see errors.", Problem("/query/dry_run", "bool_parsing", "true or false")
+        )
     return given == "true"
 
 

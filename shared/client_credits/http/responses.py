@@ -19,7 +19,7 @@ _TOLD = {
     404: "There is no such thing for this caller.",
     409: "The state forbids it: `code` says how.",
     413: "The body is larger than 256 KB.",
-    422: "The request cannot be meant: `errors` lists every fault.",
+    422: "The request is not valid: `errors` lists every fault.",
     503: "Try again after `Retry-After` seconds; nothing is lost by repeating the request.",
 }
 

@@ -49,7 +49,7 @@ class Lots(schemas.Answer):
     summary="A client's credits of every appointment type",
     responses=reads(),
 )
-def get_credits(
+def get_client_credits(
     client_id: PathId,
     as_of: Annotated[str | None, Query(description="Not in this release; refused.")] = None,
 ) -> CreditsAnswer:
@@ -69,7 +69,7 @@ def get_credits(
     summary="The open lots of one type, in the order in which they are spent",
     responses=reads(),
 )
-def get_lots(client_id: PathId, type_id: PathId) -> Lots:
+def list_client_lots(client_id: PathId, type_id: PathId) -> Lots:
     ask = asked(router)
     wallet, lots = answers.lots_of(ask.store, ask.practice_id, client_id, type_id, ask.now)
     return Lots(items=[lot_answer(wallet, lot, ask.now) for lot in lots])
@@ -81,7 +81,7 @@ def get_lots(client_id: PathId, type_id: PathId) -> Lots:
     summary="All that happened to one type's credits, newest first",
     responses=reads(),
 )
-def get_history(
+def list_client_history(
     client_id: PathId,
     type_id: PathId,
     limit: Limit = 50,

@@ -31,7 +31,7 @@ router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
     summary="May this client book? For one type, or for each type of the catalogue",
     responses=reads(),
 )
-def get_eligibility(
+def check_eligibility(
     client_id: Annotated[str, Query(pattern=f"^{schemas.ID_PATTERN}$")],
     appointment_type: QueryId = None,
     starts_at: Annotated[str | None, Query(description="The session's start; now if left out.")] = None,
@@ -56,7 +56,7 @@ def get_eligibility(
     summary="May this client book all these sessions together?",
     responses=asks(),
 )
-def post_eligibility(
+def check_eligibility_jointly(
     question: Annotated[EligibilityPost, Body()],
 ) -> EligibilityJointly | OwnEligibilityJointly:
     ask = asked(router)
