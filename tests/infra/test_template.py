@@ -16,7 +16,7 @@ from client_credits.local.tokens import TokenIssuer
 from tests.infra.transformed import MONITORING, ROOT, TEMPLATE, monitoring, resources, transformed
 
 TABLE = "Table.Arn"
-DUE, ROSTER = "${Table.Arn}/index/due", "${Table.Arn}/index/roster"
+DUE, ROSTER, NAMES = (f"${{Table.Arn}}/index/{name}" for name in ("due", "roster", "names"))
 SECRETS = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/client-credits/${AWS::StackName}"
 ITEMS = {f"dynamodb:{name}" for name in ("GetItem", "BatchGetItem", "PutItem", "UpdateItem", "ConditionCheckItem")}
 CONSUME = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
@@ -33,6 +33,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         TABLE: ITEMS | {"dynamodb:Query"},
         DUE: {"dynamodb:Query"},
         ROSTER: {"dynamodb:Query"},
+        NAMES: {"dynamodb:Query"},
         f"{SECRETS}/cursor-key": {"ssm:GetParameter"},
     }
     | logs("ApiLogs")
@@ -275,7 +276,7 @@ def test_the_table_is_kept_encrypted_and_can_be_restored() -> None:
     assert table["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
     assert table["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
     assert "LocalSecondaryIndexes" not in table
-    assert {index["IndexName"] for index in table["GlobalSecondaryIndexes"]} == {"due", "roster"}
+    assert {index["IndexName"] for index in table["GlobalSecondaryIndexes"]} == {"due", "names", "roster"}
 
 
 def test_every_function_is_traced_aliased_and_logs_into_a_group_that_forgets() -> None:

@@ -105,18 +105,21 @@ def roster_shard(practice_id: str, shard: int) -> str:
     return f"{practice_id}#roster#{shard:02d}"
 
 
+_BEFORE_SPACES = "\x1f"  # sorts before all that a folded name holds, so that "anna" comes before "anna b"
+
+
 def names_pk(practice_id: str) -> str:
     return f"{practice_id}#names#00"
 
 
 def names_sk(folded: str, client_id: str) -> str:
     """By name, then by id; who has no name comes last."""
-    return f"{folded or LAST}#{client_id}"
+    return f"{folded or LAST}{_BEFORE_SPACES}{client_id}"
 
 
 def named(key: str) -> tuple[str, str]:
     """The folded name, empty where there is none, and the client of a place in the index of names."""
-    name, _, client_id = key.rpartition("#")
+    name, _, client_id = key.rpartition(_BEFORE_SPACES)
     return "" if name == LAST else name, client_id
 
 

@@ -62,7 +62,7 @@ def search_clients(wanted: Annotated[ClientSearch, Body()]) -> Clients:
     place = ask.open(query, wanted.cursor)
     start = Place(place["after"], place["by_id"]) if place else Place()
     found, more = searching.search(
-        ask.store, ask.practice_id, ask.now, start, wanted.limit, wanted.q, wanted.email, ask.people_keys()
+        ask.store, ask.practice_id, ask.now, start, wanted.limit, wanted.q, wanted.email, ask.people_keys
     )
     return _clients(found, ask.seal(query, {"after": more.after, "by_id": more.by_id} if more else None))
 
@@ -93,6 +93,6 @@ def put_client(
     ask = asked(router)
     check_same_id(wanted.id, client_id)
     stored, new = practices.put_client(
-        ask.store, ask.practice_id, wanted.client(client_id), ask.now, ask.people_keys()[0]
+        ask.store, ask.practice_id, wanted.client(client_id), ask.now, lambda: ask.people_keys()[0]
     )
     return answer(201 if new else 200, client_answer(stored))

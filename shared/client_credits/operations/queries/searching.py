@@ -3,6 +3,7 @@
 Names are compared folded (domain.practice.names). The index of names may lag a write by a moment.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -97,14 +98,14 @@ def search(
     limit: int,
     text: str | None,
     email: str | None,
-    email_keys: tuple[bytes, ...],
+    email_keys: Callable[[], tuple[bytes, ...]],
 ) -> Found:
     """Clients whose name, then those whose id, begins with `text`, each once; all where nothing is asked.
 
     With `email` only those who have it, which may be written in either case.
     """
     if email is not None:
-        return _having(store, practice_id, now, email, email_keys, text), None
+        return _having(store, practice_id, now, email, email_keys(), text), None
     wanted = folded(text or "")
     if text and not wanted:
         return [], None

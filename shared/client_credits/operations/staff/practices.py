@@ -1,6 +1,6 @@
 """A practice and what it decides: its settings, its catalogue, its clients."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -202,7 +202,7 @@ def _commit_catalogue(store: Store, account: Account, changed: Catalogue) -> Non
 
 
 def put_client(
-    store: Store, practice_id: str, wanted: Client, now: datetime, email_key: bytes | None = None
+    store: Store, practice_id: str, wanted: Client, now: datetime, email_key: Callable[[], bytes] | None = None
 ) -> tuple[Client, bool]:
     """Creates or replaces a client's profile (not its settings), and claims its Stripe customers.
 
@@ -239,10 +239,10 @@ def put_client(
 
 
 def _email_writes(
-    practice_id: str, before: Client | None, after: Client, now: datetime, email_key: bytes
+    practice_id: str, before: Client | None, after: Client, now: datetime, email_key: Callable[[], bytes]
 ) -> list[Write]:
     """What leads from the e-mail's keyed hash to the client; what led from the e-mail before goes."""
-    old, new = (hashed_email(email_key, each.email) if each and each.email else None for each in (before, after))
+    old, new = (hashed_email(email_key(), each.email) if each and each.email else None for each in (before, after))
     gone = [writes.email(practice_id, old, after.client_id, int(now.timestamp()))] if old and old != new else []
     return gone + ([writes.email(practice_id, new, after.client_id)] if new else [])
 
