@@ -23,10 +23,13 @@ from tests.support.builders import (
 )
 
 from client_credits.domain.bookings.booking import (
+    BookedAs,
     Booking,
+    BookingSource,
     BookingState,
     CancelledBy,
     Next,
+    Origin,
     Payer,
     Refusal,
     after_cancelled,
@@ -35,7 +38,7 @@ from client_credits.domain.bookings.booking import (
     spend,
 )
 from client_credits.domain.bookings.deciding import Reason, Session
-from client_credits.domain.errors import LimitReached
+from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.ledger.entries import Change, Posting, untouched
 from client_credits.domain.ledger.settling import settle
 from client_credits.domain.ledger.wallet import MAX_OPEN, Debt, DebtCause, Lot, LotSource, Wallet
@@ -84,7 +87,7 @@ def returned(
 
 
 def test_a_booking_not_heard_of_spends() -> None:
-    booking, step = after_created(None, created("b1", seats=2, kind="event", origin="staff"))
+    booking, step = after_created(None, created("b1", seats=2, kind=BookedAs.EVENT, origin=Origin.STAFF))
     assert step is Next.SPEND
     assert booking
     assert (booking.state, booking.client_id, booking.created_at) == (BookingState.BOOKED, "c1", NOW)
@@ -145,6 +148,54 @@ def test_the_client_is_learned_from_whichever_event_names_one_and_then_stays() -
     known, _ = after_created(early, created(client_id="c8"))
     assert known
     assert known.client_id == "c7"
+
+
+def test_a_booking_keeps_where_it_comes_from_and_what_it_belongs_to() -> None:
+    ids = {"series_id": "s1", "hold_id": "h1", "location_id": "room-7", "provider_id": "dr-3"}
+    source = BookingSource("square", "sq_1", 2)
+    booking, _ = after_created(None, created(previous_booking_id="b0", source=source, **ids))
+    assert {name: getattr(booking, name) for name in ids} == ids
+    assert (booking.moved_from, booking.source) == ("b0", source)
+
+
+def unidentified(refused: bool) -> Booking:
+    """A booking without a client: refused, or standing and free."""
+    begun = a_booking(client_id=None, created_at=NOW)
+    if refused:
+        return replace(begun, state=BookingState.REFUSED, refusal=Refusal(Reason.UNIDENTIFIED, 0, 1, NOW))
+    return replace(begun, free=Reason.UNIDENTIFIED)
+
+
+@pytest.mark.parametrize("refused", [True, False])
+@pytest.mark.parametrize("later", [timedelta(0), HOUR, -HOUR])
+def test_the_created_that_names_the_client_spends_whatever_its_time(refused: bool, later: timedelta) -> None:
+    before = unidentified(refused)
+    named = created(occurred_at=NOW + later, seats=2)
+    booking, step = after_created(before, named)
+    assert (step, booking.client_id, booking.free) == (Next.SPEND, "c1", None)
+    assert booking.session == named.session
+    assert after_created(before, created(client_id=None, occurred_at=NOW))[1] is Next.NOTHING
+
+
+@pytest.mark.parametrize("free", [Reason.CREDITS_DISABLED, Reason.NOT_TRACKED])
+def test_a_booking_that_is_free_for_another_reason_only_learns_its_client(free: Reason) -> None:
+    before = replace(a_booking(client_id=None), free=free)
+    assert after_created(before, created()) == (replace(before, client_id="c1"), Next.NOTE)
+
+
+def test_a_cancelled_booking_learns_its_client_from_any_later_event_and_spends_nothing() -> None:
+    dropped, _ = after_cancelled(unidentified(refused=False), cancelled(client_id=None))
+    assert after_created(dropped, created()) == (replace(dropped, client_id="c1"), Next.NOTE)
+    assert after_cancelled(dropped, cancelled(client_id="c1")) == (replace(dropped, client_id="c1"), Next.NOTE)
+
+
+def test_a_refusal_dated_ahead_is_repeated_by_nothing_but_a_newer_event() -> None:
+    ahead = NOW + 900 * DAY
+    refused = replace(a_refused(), created_told_at=ahead)
+    assert after_created(refused, created(occurred_at=NOW + HOUR, told_at=ahead))[1] is Next.NOTHING
+    assert after_created(refused, created(occurred_at=ahead))[1] is Next.NOTHING, "its time has come meanwhile"
+    assert after_created(refused, created(occurred_at=NOW + HOUR))[1] is Next.SPEND
+    assert after_created(refused, created(occurred_at=NOW + HOUR, told_at=ahead + DAY))[1] is Next.SPEND
 
 
 # -- spending ----------------------------------------------------------------------------------
@@ -419,12 +470,19 @@ def test_with_restoring_off_nothing_returns_whoever_cancels_and_history_says_so(
 # -- bounds ------------------------------------------------------------------------------------
 
 
-def test_restoring_may_not_fill_a_wallet_beyond_its_bound() -> None:
+def test_a_cancellation_returns_its_credits_to_a_wallet_that_is_full() -> None:
     wallet = a_wallet(*(a_lot(f"l{n}", 1) for n in range(MAX_OPEN)), a_lot("gone", 0, granted=1))
     lot = a_lot("gone", 1)
     booked = replace(a_booking(), payers=(a_payer(lot),))
-    with pytest.raises(LimitReached):
-        returned(wallet, booked)
+    change, _ = returned(wallet, booked)
+    assert (len(change.wallet.open_lots), held_by_lot(change.wallet)["gone"]) == (MAX_OPEN + 1, 1)
+
+
+def test_a_cancellation_may_pass_a_million_credits() -> None:
+    gone = a_lot("gone", 1)
+    booked = replace(a_booking(), payers=(a_payer(gone),))
+    change, _ = returned(a_wallet(a_lot("all", MAX_CREDITS), replace(gone, remaining=0)), booked)
+    assert change.wallet.balance == MAX_CREDITS + 1
 
 
 def test_more_than_a_lot_was_granted_cannot_return_to_it() -> None:

@@ -67,7 +67,7 @@ def test_credits_that_return_to_an_emptied_lot_end_as_staff_last_said(store: Sto
     book(store, "b1")
     change(store, lot, YEAR)
     book(store, "b2")
-    assert wallet(store).lots == ()
+    assert wallet(store).open_lots == ()
     cancel(store, order[0], NOW + 20 * DAY)
     cancel(store, order[1], NOW + 20 * DAY)
     assert [(each.lot_id, each.remaining, each.expires_at) for each in wallet(store).open_lots] == [(lot, 2, YEAR)]

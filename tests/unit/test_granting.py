@@ -21,9 +21,10 @@ from tests.support.builders import (
     told,
 )
 
+from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.errors import LimitReached
 from client_credits.domain.ledger.entries import Change, Posting, untouched
-from client_credits.domain.ledger.wallet import MAX_CREDITS, MAX_OPEN, LotSource, Value, Wallet
+from client_credits.domain.ledger.wallet import MAX_OPEN, LotSource, Value, Wallet
 from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
 from client_credits.domain.payments.granting import LineDecision, LineFate, decide_line, grant, starts_at
 from client_credits.domain.practice.catalogue import Catalogue, Expiry, ExpiryKind, Package

@@ -24,6 +24,7 @@ from client_credits.store import writes
 from client_credits.store.records import Wanted
 
 STAFF = Actor("staff", "s1")
+WHOLE_RISES = {"upgrade_grant": "difference"}  # plain numbers, unless a test is about another rule
 START = NOW - 10 * DAY
 END = START + 30 * DAY
 PLANS = [
@@ -38,7 +39,7 @@ PLANS = [
 class Practice:
     def __init__(self, now: datetime = NOW, **settings: object) -> None:
         self.store, self.table = memory_store()
-        account = Account("p1", dict(settings), START, catalogue_version=1)
+        account = Account("p1", WHOLE_RISES | settings, START, catalogue_version=1)
         catalogue = replace(a_catalogue(*PLANS), version=0)
         client = writes.client("p1", Client("c1", created_at=START))
         self.store.commit([writes.account(account), writes.catalogue("p1", catalogue), client])
@@ -101,7 +102,7 @@ def test_a_change_of_quantity_grants_what_is_more() -> None:
     assert practice.wallet().balance == 12
 
 
-@pytest.mark.parametrize(("rule", "balance"), [("difference", 8), ("none", 4), ("prorated", 6)])
+@pytest.mark.parametrize(("rule", "balance"), [("difference", 8), ("none", 4), ("prorated", 7)])
 def test_the_setting_says_what_an_upgrade_grants(rule: str, balance: int) -> None:
     practice = Practice(upgrade_grant=rule)
     practice.pay("in_1", PaymentKind.FIRST, START, cycle())

@@ -19,12 +19,13 @@ from tests.support.builders import (
     told,
 )
 
+from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.errors import LimitReached
 from client_credits.domain.invariants import breaches
 from client_credits.domain.ledger.entries import Act, Cause, CauseKind, Change, EntryKind, Posting, untouched
 from client_credits.domain.ledger.settling import next_due, settle
 from client_credits.domain.ledger.tranches import Ended, months_in, starts_of, stop_tranches, without_tranches_from
-from client_credits.domain.ledger.wallet import MAX_CREDITS, Coming, Mark, Value, Wallet
+from client_credits.domain.ledger.wallet import Coming, Mark, Value, Wallet
 from client_credits.domain.payments.facts import PaymentKind
 from client_credits.domain.payments.granting import decide_line, grant
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind

@@ -198,13 +198,14 @@ def test_an_emptied_lot_stays_known_until_it_is_stored_apart() -> None:
     emptied = a_wallet(lot).with_lot(replace(lot, remaining=0))
     assert (emptied.open_lots, emptied.open_count) == ((), 0)
     assert emptied.lot("1") == replace(lot, remaining=0)
+    emptied = a_wallet(*emptied.lots, *(a_lot(n, 0, granted=1) for n in ("2", "3")))
     kept, closed = emptied.without_closed(NOW, most=20)
-    assert (kept.lots, closed) == ((), (replace(lot, remaining=0, frozen=()),))
+    assert ([each.lot_id for each in kept.lots], closed) == (["2", "3"], (replace(lot, remaining=0, frozen=()),))
     assert kept.knowing(closed).lot("1") == closed[0]
 
 
 def test_no_more_emptied_lots_leave_than_there_is_room_for() -> None:
-    wallet = a_wallet(*(a_lot(str(n), 0, granted=1) for n in range(5)), a_lot("full", 1))
+    wallet = a_wallet(*(a_lot(str(n), 0, granted=1, expires_at=NOW) for n in range(5)), a_lot("full", 1))
     kept, closed = wallet.without_closed(NOW, most=3)
     assert (len(closed), [lot.lot_id for lot in kept.lots]) == (3, ["3", "4", "full"])
 

@@ -18,7 +18,7 @@ from client_credits.domain.ledger.entries import Change, Entry, Repayment, untou
 from client_credits.domain.ledger.operation import Operation
 from client_credits.domain.ledger.settling import next_due, settle
 from client_credits.domain.ledger.wallet import Wallet
-from client_credits.domain.practice.settings import Settings
+from client_credits.domain.practice.dated_settings import SettingsOverTime
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
 from client_credits.store.store import Store
@@ -67,7 +67,9 @@ def knowing(store: Store, change: Change, lot_ids: Iterable[str]) -> Change:
     return replace(change, wallet=change.wallet.knowing(store.closed_lots(change.wallet, missing)))
 
 
-def settled(store: Store, wallets: Iterable[Wallet], now: datetime, settings: Settings, room: int) -> dict[str, Change]:
+def settled(
+    store: Store, wallets: Iterable[Wallet], now: datetime, settings: SettingsOverTime, room: int
+) -> dict[str, Change]:
     """Each wallet settled in memory. What would not fit beside the operation is committed first.
 
     Raises Conflicted after such a commit, since what was loaded is no longer so.
@@ -79,12 +81,12 @@ def settled_all(
     store: Store, loaded: Loaded, pairs: Iterable[tuple[str, str]], now: datetime, room: int
 ) -> dict[tuple[str, str], Change]:
     """The same for wallets of several clients, loaded as `also`, each by its client's settings."""
-    wallets = [(loaded.also[pair], loaded.settings_of(pair[0])) for pair in pairs]
+    wallets = [(loaded.also[pair], loaded.dated_of(pair[0])) for pair in pairs]
     return {(w.client_id, w.appointment_type): change for w, change in _settled(store, wallets, now, room)}
 
 
 def _settled(
-    store: Store, wallets: Iterable[tuple[Wallet, Settings]], now: datetime, room: int
+    store: Store, wallets: Iterable[tuple[Wallet, SettingsOverTime]], now: datetime, room: int
 ) -> list[tuple[Wallet, Change]]:
     changes = [(wallet, settle(untouched(wallet), now, settings), settings) for wallet, settings in wallets]
     overfull = [each for each in changes if len(each[1].entries) + len(each[1].repayments) > room]
@@ -95,7 +97,7 @@ def _settled(
     return [(wallet, change) for wallet, change, _ in changes]
 
 
-def settle_wallet(store: Store, wallet: Wallet, now: datetime, settings: Settings) -> int:
+def settle_wallet(store: Store, wallet: Wallet, now: datetime, settings: SettingsOverTime) -> int:
     """Commits what is due in one wallet, in complete transactions, oldest first. Returns the entries written.
 
     Raises Conflicted when the wallet has moved on meanwhile.
@@ -105,26 +107,29 @@ def settle_wallet(store: Store, wallet: Wallet, now: datetime, settings: Setting
         change = settle(untouched(wallet), now, settings, limit=room_for(1))
         if not change.made:
             return written
-        items = wallet_writes(store, [change], now, settings)
+        items = wallet_writes(store, [change], now, settings, settling=True)
         if change.before.version == 0 and not change.entries:
             return written
         store.commit(items)
         written += len(change.entries)
-        wallet = replace(change.wallet.without_closed(now, closings_for(1))[0], version=wallet.version + 1)
+        left = change.wallet.without_closed(now, closings_for(1))[0]
+        wallet = replace(left, version=wallet.version + 1, settlings=wallet.settlings + 1)
 
 
 def wallet_writes(
     store: Store,
     changes: Iterable[Change],
     now: datetime,
-    settings: Settings,
+    settings: SettingsOverTime,
     own_booking: str | None = None,
     wallets: int = 1,
+    *,
+    settling: bool = False,
 ) -> list[Write]:
     """The writes of changed wallets: each with its entries, its emptied lots, and the bookings whose debts were repaid.
 
     `own_booking` is being written by the operation itself and is left out here. `wallets` is how many
-    the operation changes in all.
+    the operation changes in all. `settling` says that these changes do nothing else.
     """
     items: list[Write] = []
     for change in changes:
@@ -133,8 +138,9 @@ def wallet_writes(
         due = next_due(change.wallet, now, settings)
         if settle(untouched(change.wallet), now, settings).made:
             due = now  # more fell due than fitted: the next sweep or operation goes on
+        settlings = change.before.settlings + 1 if settling else 0
         wallet, closed = change.wallet.without_closed(now, closings_for(wallets))
-        items.append(writes.wallet(wallet, due))
+        items.append(writes.wallet(replace(wallet, settlings=settlings), due))
         items += [writes.closed_lot(wallet, lot) for lot in closed]
         items += [writes.entry(entry) for entry in change.entries]
         items += _repaid_bookings(store, change, own_booking)

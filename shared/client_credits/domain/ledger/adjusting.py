@@ -21,7 +21,7 @@ from client_credits.domain.ledger.wallet import (
     LotSource,
     Wallet,
 )
-from client_credits.domain.practice.settings import Settings
+from client_credits.domain.practice.dated_settings import SettingsOverTime
 
 
 def set_balance(
@@ -30,7 +30,7 @@ def set_balance(
     version: int,
     expires_at: datetime | None,
     act: Act,
-    settings: Settings,
+    settings: SettingsOverTime,
     room: int,
 ) -> Change:
     """Makes the balance of a settled wallet exactly `balance`, if `version` is the one stored.
@@ -43,8 +43,8 @@ def set_balance(
 
 
 def check_version(stored: Wallet, seen: int) -> None:
-    """Raises VersionConflict when a wallet has moved on since staff saw it."""
-    if seen != stored.version:
+    """Raises VersionConflict when a wallet has changed since staff saw it. Settling alone is no change."""
+    if not stored.version - stored.settlings <= seen <= stored.version:
         raise VersionConflict(
             "These credits have changed since you saw them. Look again, then save.",
             appointment_type=stored.appointment_type,
@@ -52,7 +52,9 @@ def check_version(stored: Wallet, seen: int) -> None:
         )
 
 
-def adjust(change: Change, delta: int, expires_at: datetime | None, act: Act, settings: Settings, room: int) -> Change:
+def adjust(
+    change: Change, delta: int, expires_at: datetime | None, act: Act, settings: SettingsOverTime, room: int
+) -> Change:
     """Adds (`delta` > 0) or takes (< 0) credits of a settled wallet: one `adjusted` entry.
 
     `expires_at` is the end of what is added, None for never. Raises Invalid when it is not in the
@@ -122,7 +124,9 @@ def _lowered(change: Change, amount: int, act: Act) -> Change:
     return change.record(wallet, EntryKind.ADJUSTED, act, tuple(postings))
 
 
-def extend(change: Change, lot_id: str, expires_at: datetime | None, act: Act, settings: Settings, room: int) -> Change:
+def extend(
+    change: Change, lot_id: str, expires_at: datetime | None, act: Act, settings: SettingsOverTime, room: int
+) -> Change:
     """Gives a lot a later end (None: never): one `extended` entry of 0. An emptied one, too, for what returns to it.
 
     Raises LotClosed when the lot was voided, Invalid when the end is not later than today's and

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
 
+from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.dates import FOREVER
 from client_credits.domain.errors import LimitReached
 from client_credits.domain.ids import derived_id
-from client_credits.domain.ledger.wallet import MAX_CREDITS, MAX_OPEN, Lot, LotSource, Value, Wallet
+from client_credits.domain.ledger.wallet import MAX_OPEN, Lot, LotSource, Value, Wallet
+
+MAX_GRANTED = 10**12  # credits that a wallet is ever given
 
 
 class EntryKind(StrEnum):
@@ -228,9 +231,15 @@ def untouched(wallet: Wallet) -> Change:
 
 
 def check_bounds(change: Change) -> None:
-    """Raises LimitReached when a wallet has outgrown what one record holds."""
-    wallet = change.wallet
-    if wallet.open_count > MAX_OPEN and wallet.open_count > change.before.open_count:
+    """Raises LimitReached when what a caller asks for lets a wallet outgrow its bounds.
+
+    For requests only. What undoes or follows (restore, claw back, reinstate, expire, settle) is never
+    refused: a wallet it fills beyond the bounds may shrink again, and takes no request that fills it more.
+    """
+    before, after = change.before, change.wallet
+    if after.open_count > max(MAX_OPEN, before.open_count):
         raise LimitReached(f"A wallet holds at most {MAX_OPEN} open lots, debts and holds.")
-    if abs(wallet.balance) > MAX_CREDITS or wallet.granted_total > 10**12:
+    if abs(after.balance) > max(MAX_CREDITS, abs(before.balance)):
         raise LimitReached(f"A wallet's balance stays within {MAX_CREDITS:,} credits.")
+    if after.granted_total > max(MAX_GRANTED, before.granted_total):
+        raise LimitReached("A wallet has been granted more than it can count.")

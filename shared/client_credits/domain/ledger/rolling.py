@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.dates import FOREVER, months_after, on_anchor
-from client_credits.domain.ledger.wallet import MAX_CREDITS, PRIORITY, Cycle, Lot, LotSource, Rollover, Wallet
+from client_credits.domain.ledger.wallet import PRIORITY, Cycle, Lot, LotSource, Rollover, Wallet
 
 MAX_MONTHS = 36
 _DAY = timedelta(days=1)

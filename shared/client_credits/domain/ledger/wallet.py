@@ -13,8 +13,8 @@ from client_credits.domain.dates import FOREVER
 from client_credits.domain.practice.catalogue import Expiry
 from client_credits.domain.practice.settings import Settings
 
-MAX_CREDITS = 1_000_000
-MAX_OPEN = 500  # lots, debts and holds together
+MAX_OPEN = 500  # lots, debts and holds together, that callers may bring; what undoes has as much room again
+EMPTIED_KEPT = 2  # emptied lots that stay in the wallet
 MAX_TYPES = 25  # wallets in one operation
 
 
@@ -170,7 +170,10 @@ class Coming:
 
 @dataclass(frozen=True, slots=True)
 class Wallet:
-    """The unit of consistency: every change raises `version`; `sequence` numbers its entries."""
+    """The unit of consistency: every change raises `version`; `sequence` numbers its entries.
+
+    The last `settlings` versions only settled: who saw the wallet before them has seen nothing that is out of date.
+    """
 
     practice_id: str
     client_id: str
@@ -184,6 +187,8 @@ class Wallet:
     marks: tuple[Mark, ...] = ()
     cycles: tuple[Cycle, ...] = ()
     coming: tuple[Coming, ...] = ()
+    settled_at: datetime | None = None  # while lots stand beside debts: no debt is repaid as of before
+    settlings: int = 0
 
     @property
     def balance(self) -> int:
@@ -255,10 +260,13 @@ class Wallet:
     def without_closed(self, now: datetime, most: int) -> tuple["Wallet", tuple[Lot, ...]]:
         """The wallet without (at most so many) emptied lots, and these, to be stored apart.
 
-        A rolled-over one stays while its end may still be corrected.
+        A rolled-over one stays while its end may still be corrected. The last two that have not ended stay,
+        too: most credits that return were spent of late, and their cancellation then reads just once.
         """
         rolls = LotSource.ROLLED_OVER
         emptied = [lot for lot in self.lots if not lot.remaining and not (lot.source is rolls and now < lot.end)]
+        staying = [lot for lot in emptied if now < lot.end][-EMPTIED_KEPT:]
+        emptied = [lot for lot in emptied if lot not in staying]
         if not (closed := tuple(emptied[:most])):
             return self, ()
         gone = {lot.lot_id for lot in closed}

@@ -207,7 +207,7 @@ def _step(store: Store, practice_id: str, view: _View, step: Step) -> list[Entry
     if own:
         items.append(writes.operation(practice_id, _done(act, own)))
     for pair in touched:
-        settings = view.loaded.settings_of(pair[0])
+        settings = view.loaded.dated_of(pair[0])
         change = settle(changes[pair], act.now, settings, act, limit=room_for(len(changes)))
         items += wallet_writes(store, [change], act.now, settings, wallets=len(changes))
     store.commit(items)
@@ -231,7 +231,7 @@ def _claw(store: Store, view: _View) -> tuple[PaymentRecord, dict[Pair, Change],
         if kind not in ledgers:
             ledgers[kind] = _ledger(store, view, kind)
         part = record.part_undone(grant.line_id, grant.amount)
-        owe = loaded.settings_of(grant.client_id).clawback_shortfall == "debt"
+        owe = loaded.dated_of(grant.client_id).at(act.occurred_at).clawback_shortfall == "debt"
         known = family(record.payment_id, grant, ledgers[kind])
         grants.append(claw(books, record.payment_id, grant, part, known, owe=owe))
     after = books.changes()

@@ -62,8 +62,8 @@ def _enforce(store: Store, practice_id: str, subscription: str, now: datetime) -
     state, act, room = loaded.subscription, _act(loaded.subscription, now), room_for(len(state.wallets))
     items: list[Write] = []
     for (client_id, _), change in settled_all(store, loaded, state.wallets, now, room).items():
-        settings = loaded.settings_of(client_id)
-        after = _enforced(change, state, settings, act)
+        settings = loaded.dated_of(client_id)
+        after = _enforced(change, state, settings.now, act)
         if after is not change:
             settled = settle(after, now, settings, act, limit=room)
             items += wallet_writes(store, [settled], now, settings, wallets=len(state.wallets))

@@ -10,6 +10,7 @@ from client_credits.domain.errors import NotFound
 from client_credits.domain.ledger.entries import Change, untouched
 from client_credits.domain.ledger.settling import settle
 from client_credits.domain.ledger.wallet import Lot, Wallet, available, burn_order
+from client_credits.domain.practice.dated_settings import SettingsOverTime
 from client_credits.domain.practice.settings import Settings
 from client_credits.store.records import Loaded, Wanted
 from client_credits.store.store import Store
@@ -47,7 +48,7 @@ def credits_of(store: Store, practice_id: str, client_id: str, now: datetime) ->
         return ClientCredits(client_id, False, now, [])
     lines = []
     for type_id, kind in sorted(loaded.catalogue.types.items()):
-        wallet = _settled(loaded.wallets[type_id], now, loaded.settings).wallet
+        wallet = _settled(loaded.wallets[type_id], now, loaded.dated).wallet
         lines.append(type_credits(wallet, kind.name, now, loaded.settings))
     return ClientCredits(client_id, True, now, lines)
 
@@ -75,7 +76,7 @@ def lots_of(store: Store, practice_id: str, client_id: str, type_id: str, now: d
     loaded = _known_client(store, practice_id, Wanted(client_id=client_id, types=(type_id,)), type_id)
     if not loaded.settings.enabled:
         return loaded.wallets[type_id], []
-    wallet = _settled(loaded.wallets[type_id], now, loaded.settings).wallet
+    wallet = _settled(loaded.wallets[type_id], now, loaded.dated).wallet
     return wallet, burn_order(wallet.open_lots)
 
 
@@ -88,7 +89,7 @@ def _known_client(store: Store, practice_id: str, wanted: Wanted, type_id: str |
     return loaded
 
 
-def _settled(wallet: Wallet, now: datetime, settings: Settings) -> Change:
+def _settled(wallet: Wallet, now: datetime, settings: SettingsOverTime) -> Change:
     return settle(untouched(wallet), now, settings)
 
 
