@@ -1,4 +1,4 @@
-# make run     the whole system on this machine         make test    every test that needs no account and no network
+# make run     the whole system on this machine         make test    every behaviour once, in a few minutes
 # make check   format, lint, types, rules, templates     make help    the rest
 
 PORT ?= 4566
@@ -12,13 +12,14 @@ CHECKOV := .venv-checkov/bin/checkov
 
 .DEFAULT_GOAL := help
 # `make lint` is the part of `make check` that runs no test.
-.PHONY: help run test check lint format bench soak build deploy deploy-is-named lock clean setup
+.PHONY: help run test prove check lint format bench soak build deploy deploy-is-named lock clean setup
 .SILENT: help run setup build deploy deploy-is-named
 
 help:
 	echo "make run [PORT=4566] [EMPTY=1]      the whole system on this machine, until Ctrl-C"
-	echo "make test                           every test that needs no AWS account, browser or network"
-	echo "make check                          format, lint, types, import rules, template checks, tests"
+	echo "make test                           every behaviour once; no AWS account, browser or network"
+	echo "make prove                          what is exhaustive: every fault, order, seeded bug; half an hour"
+	echo "make check                          format, lint, types, import rules, template checks, make test"
 	echo "make format                         format the code and fix what lint can fix"
 	echo "make bench                          measure against the budgets"
 	echo "make soak                           the laws on many more histories, new ones each time"
@@ -30,10 +31,17 @@ help:
 run: $(STAMP)
 	$(BIN)/python -m client_credits.local
 
-# Two workers: much of the time goes by waiting for the emulator, its schedule and its streams. The files that wait
-# longest come first, so that neither worker is left alone with one at the end.
+# Two workers, who share the tests of a file: much of the time goes by waiting for the emulator, its schedule and its
+# streams. The files that wait longest come first, so that neither worker is left alone with one at the end.
+PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --durations 10
+
+# Every behaviour once: at most 5 minutes on two cores.
 test: $(STAMP)
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -m "not prove" $(TESTS)
+
+# What is exhaustive, and the properties again with ten times as many examples: at most 30 minutes.
+prove: $(STAMP)
+	HYPOTHESIS_PROFILE=prove $(PYTEST) -m "prove or hypothesis" $(TESTS)
 
 check: lint test
 
@@ -53,7 +61,7 @@ bench: $(STAMP)
 	$(BIN)/python -m bench $(BENCH)
 
 soak: $(STAMP)
-	HYPOTHESIS_PROFILE=search $(BIN)/pytest --numprocesses 2 tests/property $(SOAK)
+	HYPOTHESIS_PROFILE=search $(PYTEST) tests/property $(SOAK)
 
 # ---------------------------------------------------------------- set-up
 # Done once, and again when the pinned requirements change.

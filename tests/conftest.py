@@ -1,6 +1,11 @@
-"""Every test runs without a stray AWS environment: no profile, no endpoint, fake credentials."""
+"""Every test runs without a stray AWS environment, and searches its properties as hard as its tier says.
+
+`make test` repeats the same few examples, `make prove` the same many, and a soak draws new ones each time.
+"""
 
 import os
+
+from hypothesis import HealthCheck, Phase, settings
 
 for name in [n for n in os.environ if n.startswith("AWS_")]:
     del os.environ[name]
@@ -11,3 +16,24 @@ os.environ.update(
     AWS_EC2_METADATA_DISABLED="true",
     POWERTOOLS_TRACE_DISABLED="true",
 )
+
+settings.register_profile(
+    "test",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    max_examples=40,
+    stateful_step_count=25,
+    phases=[Phase.explicit, Phase.generate, Phase.shrink],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
+settings.register_profile("prove", settings.get_profile("test"), max_examples=400)
+settings.register_profile(
+    "search",
+    settings.get_profile("test"),
+    derandomize=False,
+    max_examples=2000,
+    stateful_step_count=40,
+    print_blob=True,
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))

@@ -13,7 +13,8 @@ from tests.e2e.story import Practice, listening, until
 PORT = 4632
 SWEEP_WITHIN_SECONDS = 150  # the schedule fires every minute, and a minute may have just begun
 
-pytestmark = pytest.mark.timeout(400)
+# One worker: both use the port and the state of one stack.
+pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("story")]
 
 
 @pytest.fixture(scope="module")

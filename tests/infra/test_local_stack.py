@@ -1,4 +1,7 @@
-"""The local stack itself: started, used, stopped, started again, interrupted, killed."""
+"""The local stack itself: started, used, stopped, started again, interrupted, killed.
+
+`make test` starts it, stops it and starts it again; the ways in which that goes wrong are for `make prove`.
+"""
 
 import json
 import signal
@@ -86,6 +89,7 @@ def test_everything_of_the_template_works_and_survives_a_stop_and_a_new_start(ch
         assert stack.get("first") is None
 
 
+@pytest.mark.prove
 def test_changed_code_is_running_after_the_next_start(checkout: Checkout) -> None:
     with checkout.running():
         pass
@@ -115,6 +119,7 @@ def test_a_port_in_use_is_said_in_one_sentence_and_leaves_nothing_running(checko
     assert not checkout.processes()
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize(
     ("number", "after_seconds"), [(signal.SIGKILL, 0.6), (signal.SIGKILL, 2.0), (signal.SIGTERM, 1.5)]
 )
@@ -130,6 +135,7 @@ def test_a_start_that_is_cut_short_leaves_nothing_behind(
         assert fetch(f"{stack.described['api_url']}/healthz")[0] == 200
 
 
+@pytest.mark.prove
 def test_a_killed_stack_starts_again_from_its_last_clean_stop(checkout: Checkout) -> None:
     with checkout.running() as stack:
         stack.put("kept")
@@ -143,6 +149,7 @@ def test_a_killed_stack_starts_again_from_its_last_clean_stop(checkout: Checkout
         assert stack.described["pid"] != run.process.pid
 
 
+@pytest.mark.prove
 def test_nothing_of_the_caller_s_environment_reaches_the_stack_and_a_second_one_is_refused(
     checkout: Checkout, tmp_path: Path
 ) -> None:

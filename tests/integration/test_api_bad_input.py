@@ -76,8 +76,8 @@ each_route = pytest.mark.parametrize("route", ROUTES, ids=[" ".join(r) for r in 
 
 
 @pytest.fixture(scope="module")
-def world(moto: Engine) -> Iterator[Api]:
-    api = furnished(api_on(moto.fresh_store()))
+def world(memory: Engine) -> Iterator[Api]:
+    api = furnished(api_on(memory.fresh_store()))
     client(api, "c2", name="Zacharias")
     package(api, "old-pack", stripe_prices=[], archived=True)
     paid(api)

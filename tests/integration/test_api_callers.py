@@ -142,8 +142,8 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(moto: Engine) -> Iterator[World]:
-    return World(api_on(moto.fresh_store()))
+def world(memory: Engine) -> Iterator[World]:
+    return World(api_on(memory.fresh_store()))
 
 
 @pytest.mark.parametrize("caller", CALLERS)
@@ -294,9 +294,9 @@ def test_a_method_a_path_does_not_take_is_405_and_says_which_it_takes(world: Wor
         assert reply.body["request_id"] == "req-1"
 
 
-def test_nothing_of_one_practice_shows_in_any_answer_to_another(moto: Engine) -> None:
+def test_nothing_of_one_practice_shows_in_any_answer_to_another(memory: Engine) -> None:
     """Both practices use the same ids; only the names tell them apart."""
-    api = api_on(moto.fresh_store())
+    api = api_on(memory.fresh_store())
     for practice in ("p1", "p2"):
         catalogue(api, practice=practice)
         package(api, practice=practice, name=f"Package of {practice}")
@@ -317,8 +317,8 @@ def test_nothing_of_one_practice_shows_in_any_answer_to_another(moto: Engine) ->
     assert api("GET", "/v1/eligibility", client_id="c1", practice="p2").body["items"][0]["balance"] == 0
 
 
-def test_staff_of_one_practice_change_nothing_in_another(moto: Engine) -> None:
-    api = api_on(moto.fresh_store())
+def test_staff_of_one_practice_change_nothing_in_another(memory: Engine) -> None:
+    api = api_on(memory.fresh_store())
     furnished(api)
     paid(api)
     paid(api, price="price_unknown")

@@ -24,24 +24,24 @@ class Both:
     def __init__(self, engine: Engine) -> None:
         self.memory = MemoryDynamoDB()
         self.table = engine.fresh_table()
-        self._engine = engine.shared_client
+        self.engine = engine
         self.asked: set[str] = set()
         self.refused = 0
 
     def __getattr__(self, call: str) -> Any:
         def ask(**asked: Any) -> Any:
-            said = [_said(getattr(client, call), asked) for client in (self._engine, self.memory)]
-            assert said[0][0] == said[1][0], (call, asked)
+            answers = [said(getattr(client, call), asked) for client in (self.engine.shared_client, self.memory)]
+            assert answers[0][0] == answers[1][0], (call, asked)
             self.asked.add(call)
-            if isinstance(said[1][1], ClientError):
+            if isinstance(answers[1][1], ClientError):
                 self.refused += 1
-                raise said[1][1]
-            return said[1][1]
+                raise answers[1][1]
+            return answers[1][1]
 
         return ask
 
 
-def _said(call: Any, asked: dict[str, Any]) -> tuple[Any, Any]:
+def said(call: Any, asked: dict[str, Any]) -> tuple[Any, Any]:
     """What a client says, in a form in which two can be compared, and as it is."""
     try:
         answer = call(**asked)

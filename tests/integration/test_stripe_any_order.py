@@ -213,17 +213,30 @@ def told(story: Story, facts: list[Facts]) -> World:
     return world
 
 
+SOME_ORDERS = 6
+
+
+def orders(story: Story, how_many: int | None) -> list[list[Facts]]:
+    """All orders of its facts, or so many of them, spread from the first, as told, to the last, backwards."""
+    every = [list(order) for order in permutations(story.facts)]
+    if how_many is None or len(every) <= how_many:
+        return every
+    return [every[(len(every) - 1) * place // (how_many - 1)] for place in range(how_many)]
+
+
+@pytest.mark.parametrize("how_many", [SOME_ORDERS, pytest.param(None, marks=pytest.mark.prove)], ids=["some", "all"])
 @pytest.mark.parametrize("name", STORIES)
-def test_every_order_ends_alike(name: str) -> None:
+def test_every_order_ends_alike(name: str, how_many: int | None) -> None:
     story = STORIES[name]
     plain = told(story, story.facts)
     assert (plain.ends(), plain.parked()) == (story.ends, story.parked)
-    for order in permutations(story.facts):
-        mixed = told(story, list(order))
+    for order in orders(story, how_many):
+        mixed = told(story, order)
         where = [type(each).__name__ for each in order]
         assert (mixed.ends(), mixed.parked(), mixed.lots()) == (story.ends, story.parked, plain.lots()), where
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("name", STORIES)
 def test_every_order_with_every_event_delivered_twice_ends_alike(name: str) -> None:
     story = STORIES[name]
@@ -265,7 +278,9 @@ def with_a_death(story: Story, facts: list[Facts], strikes_at: int | None) -> tu
     return world, reaper
 
 
-@pytest.mark.parametrize("backwards", [False, True], ids=["in order", "backwards"])
+@pytest.mark.parametrize(
+    "backwards", [False, pytest.param(True, marks=pytest.mark.prove)], ids=["in order", "backwards"]
+)
 @pytest.mark.parametrize("name", STORIES)
 def test_a_worker_dying_at_any_call_is_completed_by_the_redelivery(name: str, backwards: bool) -> None:
     story = STORIES[name]

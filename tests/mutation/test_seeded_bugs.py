@@ -14,6 +14,9 @@ import pytest
 
 from tests.mutation.seeds import SEEDS, Seed
 
+# One group: all seeds are run together, by whichever worker comes first to one.
+pytestmark = [pytest.mark.prove, pytest.mark.xdist_group("seeded bugs"), pytest.mark.timeout(900)]
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "shared" / "client_credits"
 PASSED, FAILED = 0, 1  # pytest's own exit codes; others mean that it could not run the tests
@@ -32,7 +35,7 @@ def run(*jobs: tuple[Path, list[str]]) -> list[Outcome]:
         input=json.dumps([[str(copy), arguments] for copy, arguments in jobs]),
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=880,
         check=False,
     )
     assert told.returncode == 0, told.stdout + told.stderr

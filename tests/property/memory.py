@@ -1,6 +1,6 @@
 """A practice in DynamoDB in memory, and everything in its table read back as records.
 
-The engine is slow and knows one thread: small tables, short histories, a new table each time.
+A new table each time, which knows one thread.
 """
 
 from collections import defaultdict
@@ -8,11 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
-
-import botocore.session
-from moto import mock_aws
 
 from client_credits.domain.bookings.booking import Booking
 from client_credits.domain.invariants import Breach, breaches
@@ -25,10 +21,9 @@ from client_credits.store import keys, writes
 from client_credits.store.codec import from_attributes
 from client_credits.store.records import Wanted
 from client_credits.store.store import Store
-from client_credits.store.table import Table
 from tests.property.practice_model import OFFERS, TYPES
 from tests.support.builders import NOW
-from tests.support.table import create_table
+from tests.support.memory_table import memory_store
 
 PRACTICE = "p1"
 CLIENTS = ("c1", "c2")
@@ -37,11 +32,6 @@ _EXPIRY = {
     "two days": Expiry(ExpiryKind.DAYS, n=2),
     "cycle": Expiry(ExpiryKind.CYCLE_END),
 }
-
-
-@cache
-def _client() -> Any:
-    return botocore.session.Session().create_client("dynamodb", region_name="us-east-1")
 
 
 def the_catalogue() -> Catalogue:
@@ -64,12 +54,10 @@ def the_catalogue() -> Catalogue:
 @contextmanager
 def a_practice(**settings: object) -> Iterator[Store]:
     """A store over a new table that holds one practice with these account settings."""
-    with mock_aws():
-        create_table(_client(), "credits")
-        store = Store(Table(_client(), "credits"))
-        account = Account(PRACTICE, dict(settings), NOW, catalogue_version=1)
-        store.commit([writes.account(account), writes.catalogue(PRACTICE, the_catalogue())])
-        yield store
+    store, _ = memory_store()
+    account = Account(PRACTICE, dict(settings), NOW, catalogue_version=1)
+    store.commit([writes.account(account), writes.catalogue(PRACTICE, the_catalogue())])
+    yield store
 
 
 @dataclass
@@ -101,33 +89,12 @@ def sweep(store: Store, now: datetime, limit: int = sweeping.PAGE) -> int:
     return entries
 
 
-class Snapshot:
-    """All items of a table, read in one request, to be read from as from the table itself."""
-
-    def __init__(self, name: str) -> None:
-        items = _client().scan(TableName=name, ConsistentRead=True)["Items"]
-        self.items = {(item["pk"]["S"], item["sk"]["S"]): item for item in items}
-
-    def batch_get_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:
-        ((name, asked),) = RequestItems.items()
-        keys = [(key["pk"]["S"], key["sk"]["S"]) for key in asked["Keys"]]
-        return {"Responses": {name: [self.items[key] for key in keys if key in self.items]}}
-
-    def query(self, **asked: Any) -> dict[str, Any]:
-        """Only what a history asks for: one partition, one beginning, the newest first."""
-        values = asked["ExpressionAttributeValues"]
-        pk, begins = values[":pk"]["S"], values[":begins"]["S"]
-        assert not asked["ScanIndexForward"]
-        keys = [key for key in sorted(self.items, reverse=True) if key[0] == pk and key[1].startswith(begins)]
-        return {"Items": [self.items[key] for key in keys]}
-
-
 def everything(store: Store) -> Stored:
     """Read as another worker would: with a store of its own, whatever form the records are kept in."""
     stored = Stored({}, {}, defaultdict(list), {}, set())
-    snapshot = Snapshot(store.table.name)
-    reader, booked = Store(Table(snapshot, store.table.name)), []
-    for (pk, sk), item in snapshot.items.items():
+    table: Any = store.table._client
+    reader, booked = Store(store.table), []
+    for (pk, sk), item in table.items.items():
         owner, kind = pk.split("#"), sk.split("#")
         if kind[0] == "wallet":
             stored.items[owner[1], kind[1]] = from_attributes(item)

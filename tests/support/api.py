@@ -172,6 +172,6 @@ def _behind_a_front(store: Store, now: list[datetime]) -> Api:
 
 
 @pytest.fixture
-def api(moto: Engine) -> Api:
+def api(memory: Engine) -> Api:
     """The front door before an empty table of its own."""
-    return api_on(moto.fresh_store())
+    return api_on(memory.fresh_store())

@@ -17,7 +17,7 @@ from client_credits.cli.session import Given
 from client_credits.cli.target import LocalStack, Target
 from client_credits.store.store import Store
 from client_credits.store.table import Table
-from tests.support.table import create_table
+from tests.support.memory_engine import memory_engine
 
 API_URL = "http://127.0.0.1:9"  # nobody listens on the discard port
 PREFIX = "/client-credits/test"
@@ -75,13 +75,13 @@ def _moto_client(service: str) -> Any:
 @contextmanager
 def moto_stack(directory: Path, *, is_local: bool = True) -> Iterator[Stack]:
     """A table, queues and a bus as the template declares them; local or, by name alone, deployed."""
-    with mock_aws():
+    with mock_aws(), memory_engine() as engine:
         fakes: dict[str, Any] = {}
 
         def client(service: str) -> Any:
             return fakes.get(service) or _moto_client(service)
 
-        create_table(client("dynamodb"), "credits")
+        engine.add_table("credits")
         client("events").create_event_bus(Name="credits-bus")
         outputs = {"PublishEntriesFunctionName": "publish-entries"}
         for name in (*(f"{q}Queue" for q in QUEUES), *(f"{q}DeadLetters" for q in QUEUES), "PublishFailures"):

@@ -14,7 +14,7 @@ from client_credits.store.table import Table
 
 Record = dict[str, Any]
 # When we happened to decide. A booking's own `created_at` is the event's, and is compared.
-_OUR_INSTANTS = frozenset({"recorded_at", "created_at", "received_at", "archived_at", "ttl"})
+_OUR_INSTANTS = frozenset({"recorded_at", "created_at", "received_at", "archived_at", "ttl", "until"})
 _CHANGED_AT = re.compile(r"^changed#[^#]+#")
 
 
@@ -111,7 +111,7 @@ def broken_laws(records: Iterable[Record]) -> list[str]:
 def _wallet_faults(record: Record, entries: list[Record]) -> list[str]:
     body, faults = record["body"], []
     lots = body.get("lots", [])
-    held = sum(lot["remaining"] for lot in lots) - sum(d["amount"] for d in body.get("debts", []))
+    held = sum(lot.get("remaining", 0) for lot in lots) - sum(d["amount"] for d in body.get("debts", []))
     total = sum(e["amount"] for e in entries)
     if not held == total == record["balance"]:
         faults.append(f"lots less debts {held}, entries {total}, balance {record['balance']}")
@@ -128,7 +128,7 @@ def _wallet_faults(record: Record, entries: list[Record]) -> list[str]:
     faults += [
         f"lot {lot['lot_id']} holds {lot['remaining']} of {lot['granted']}"
         for lot in lots
-        if not 0 <= lot["remaining"] <= lot["granted"]
+        if not 0 <= lot.get("remaining", 0) <= lot["granted"]
     ]
     granted = [e["source_id"] for e in entries if e["kind"] == "granted"]
     if len(granted) != len(set(granted)):

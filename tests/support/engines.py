@@ -173,7 +173,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         yield engine
 
 
-@pytest.fixture(scope="module", params=["moto", "emulator"])
+@pytest.fixture(scope="module", params=["moto", "emulator", "memory"])
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Each engine that the suite runs against in turn."""
     return request.getfixturevalue(request.param)

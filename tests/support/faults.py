@@ -216,7 +216,7 @@ def faulty(engine: Engine, *, tokens: bool = True) -> Faulty:
     client = engine.client()
     clock = [0.0]
     wire = _wire(engine.sender(client))
-    if engine.name == "moto":
+    if engine.endpoint_url is None:
         wire = RememberedTokens(wire, lambda: clock[0]) if tokens else wire
     elif not tokens:
         wire = ForgottenTokens(wire)

@@ -1,6 +1,6 @@
 """The functions as Lambda runs them: loaded from their files, and called with events of the real shape.
 
-Behind them stand a table, queues and a bus on moto; what is published on the bus lands in a queue.
+Behind them stand a table in memory, queues and a bus on moto; what is published on the bus lands in a queue.
 """
 
 import importlib.util
@@ -70,7 +70,7 @@ QUEUES = ("stripe", "stripe-dead", "bookings", "bookings-dead", "sweep", "publis
 
 
 @pytest.fixture
-def world(moto: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(memory: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """A table, queues and a bus of its own, and the environment that the template would set."""
     number = next(_numbers)
     sqs, events = clients.client("sqs"), clients.client("events")
@@ -80,7 +80,7 @@ def world(moto: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     events.put_rule(Name="all", EventBusName=bus, EventPattern='{"source": [{"prefix": ""}]}')
     arn = sqs.get_queue_attributes(QueueUrl=urls["published"], AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     events.put_targets(Rule="all", EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn}])
-    store = moto.fresh_store()
+    store = memory.fresh_store()
     environment = {
         "TABLE_NAME": store.table.name,
         "EVENT_BUS_NAME": bus,

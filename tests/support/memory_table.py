@@ -1,165 +1,249 @@
-"""DynamoDB in a dictionary: what the store asks for, and nothing more, for tests that need thousands of histories.
+"""DynamoDB in a dictionary, for tests that need thousands of histories: batch read, transaction, query.
 
-Knows exactly the conditions the store writes and refuses any other, so it cannot say yes to what it
-does not understand. One thread; whole transactions or none. `tests/integration/test_memory_table.py` holds
-it against the engines, call by call.
+Understands the expressions and refuses the sizes, counts and keys that DynamoDB does; any parameter it
+does not know raises AssertionError, so that it cannot say yes to what it does not understand. One thread;
+whole transactions or none. `tests/integration/test_memory_table.py` holds it against the engines, call by call.
+
+With `stale_reads` every read that is not consistent is as late as DynamoDB allows, the same way each time:
+an item as it was before its last write, an index as it was before the last transaction.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from client_credits.store.store import Store
 from client_credits.store.table import Table
+from tests.support.expressions import Invalid, Item, Node, Scope, condition, update
+from tests.support.limits import (
+    BATCH_BYTES,
+    PAGE_BYTES,
+    TRANSACTION_BYTES,
+    batch_fault,
+    cancelled,
+    item_fault,
+    refusal,
+    reserved_words,
+    size_of,
+    transaction_fault,
+    type_fault,
+)
+from tests.support.table import Index, declared_schema
 
-Item = dict[str, dict[str, str]]
+Key = tuple[str, str]
+Items = dict[Key, Item]
 NAME = "credits"
+_WRITES = {"Put": {"Item"}, "Update": {"Key", "UpdateExpression"}, "Delete": {"Key"}, "ConditionCheck": {"Key"}}
+_ACTIONS = ("SET", "REMOVE", "ADD")
+_EXPRESSION = {"TableName", "ConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues"}
+_QUERY = {"TableName", "IndexName", "KeyConditionExpression", "FilterExpression", "ScanIndexForward", "Limit"} | {
+    *("ExpressionAttributeNames", "ExpressionAttributeValues", "ConsistentRead", "ExclusiveStartKey")
+}
 
 
 class MemoryDynamoDB:
-    """The calls of a DynamoDB client that the table makes. `watch` is told before and after each of them."""
+    """The calls of a DynamoDB client that the table makes. `watch` is told before and after each of them,
+    `changed` of each item written: as it was and as it is, None where there was or is none."""
 
-    def __init__(self) -> None:
-        self.items: dict[tuple[str, str], Item] = {}
+    def __init__(self, *, stale_reads: bool = False) -> None:
+        self.items: Items = {}
+        self.stale_reads = stale_reads
         self.watch: Callable[[str, str], None] = lambda moment, call: None
+        self.changed: Callable[[Item | None, Item | None], None] = lambda before, after: None
+        self._schema = declared_schema()
+        self._replaced: dict[Key, Item | None] = {}  # each item before its last write
+        self._undone: dict[Key, Item | None] = {}  # what the last transaction wrote, as it was before
+
+    # -- reads ---------------------------------------------------------------------------------
 
     def batch_get_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:
         self.watch("before", "batch_get_item")
         ((name, asked),) = RequestItems.items()
-        found = [self.items[key] for key in map(_key, asked["Keys"]) if key in self.items]
+        assert set(asked) <= {"Keys", "ConsistentRead"}, asked
+        if fault := batch_fault(asked["Keys"], self._schema):
+            raise refusal("BatchGetItem", fault)
+        seen = self.items if self._fresh(asked) else _seen(self.items, self._replaced)
+        found, left, room = [], [], BATCH_BYTES
+        for key in asked["Keys"]:
+            item = seen.get(_key(key))
+            room -= size_of(item) if item else 0
+            if room < 0:
+                left.append(key)
+            elif item:
+                found.append(item)
         self.watch("after", "batch_get_item")
-        return {"Responses": {name: found}}
+        undone = {"UnprocessedKeys": {name: asked | {"Keys": left}}} if left else {}
+        return {"Responses": {name: found}} | undone
+
+    def query(self, **asked: Any) -> dict[str, Any]:
+        self.watch("before", "query")
+        assert set(asked) <= _QUERY, asked
+        index = self._schema.index(asked.get("IndexName", "")) or Index("", self._schema.key, None)
+        if index.name != asked.get("IndexName", ""):
+            raise refusal("Query", f"The table does not have the specified index: {asked['IndexName']}")
+        scope = Scope(asked.get("ExpressionAttributeNames"), asked.get("ExpressionAttributeValues"))
+        where = condition(asked["FilterExpression"]) if "FilterExpression" in asked else None
+        by = condition(asked["KeyConditionExpression"])
+        if fault := self._query_fault(asked, index, scope, by, where):
+            raise refusal("Query", fault)
+        found = self._in_order(self._indexed(asked, index, scope, by), index, asked)
+        page, more = _page(found, asked.get("Limit"))
+        kept = [item for item in page if where is None or scope.holds(where, item)]
+        self.watch("after", "query")
+        last = {name: page[-1][name] for name in {*self._schema.key, *index.key}} if more else None
+        return {"Items": kept} | ({"LastEvaluatedKey": last} if last else {})
+
+    def _query_fault(
+        self, asked: dict[str, Any], index: Index, scope: Scope, by: Node, where: Node | None
+    ) -> str | None:
+        if index.name and asked.get("ConsistentRead"):
+            return "Consistent reads are not supported on global secondary indexes"
+        try:
+            scope.check(*(node for node in (by, where) if node), reserved=reserved_words())
+        except Invalid as fault:
+            return str(fault)
+        terms = by[1:] if by[0] == "and" else (by,)
+        names = [scope.name(term[1]) for term in terms]
+        hashed = [term[0] for term, name in zip(terms, names, strict=True) if name == index.key[0]]
+        if hashed != ["="] or set(names) - set(index.key) or len(set(names)) < len(names):
+            return f"Query condition missed key schema element: {index.key[0]}"
+        if where and any(scope.name(path) in index.key for path in _paths(where)):
+            return "Filter Expression can only contain non-primary key attributes"
+        if (start := asked.get("ExclusiveStartKey")) and set(start) != {*self._schema.key, *index.key}:
+            return "The provided starting key is invalid"
+        return None
+
+    def _indexed(self, asked: dict[str, Any], index: Index, scope: Scope, by: Node) -> list[Item]:
+        """What the table, or one of its indexes, holds under a key condition."""
+        if index.name:
+            seen = _seen(self.items, self._undone) if self.stale_reads else self.items
+            complete = (item for item in seen.values() if all(name in item for name in index.key))
+            return [_projected(item, index) for item in complete if scope.holds(by, item)]
+        seen = self.items if self._fresh(asked) else _seen(self.items, self._replaced)
+        return [item for item in seen.values() if scope.holds(by, item)]
+
+    def _in_order(self, found: list[Item], index: Index, asked: dict[str, Any]) -> list[Item]:
+        """By range key, then by the table's own key, behind where the last page ended."""
+        by = [*index.key[1:], *(name for name in self._schema.key if name not in index.key)]
+
+        def place(item: Item) -> list[bytes]:
+            return [item[name]["S"].encode() for name in by]
+
+        backwards = not asked.get("ScanIndexForward", True)
+        ordered = sorted(found, key=place, reverse=backwards)
+        if "ExclusiveStartKey" not in asked:
+            return ordered
+        start = place(asked["ExclusiveStartKey"])
+        return [item for item in ordered if (place(item) < start if backwards else place(item) > start)]
+
+    def _fresh(self, asked: dict[str, Any]) -> bool:
+        return bool(asked.get("ConsistentRead")) or not self.stale_reads
+
+    # -- writes --------------------------------------------------------------------------------
 
     def transact_write_items(self, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:
         self.watch("before", "transact_write_items")
         bodies = [next(iter(write.items())) for write in TransactItems]
+        for kind, body in bodies:
+            assert _WRITES[kind] <= set(body) <= _WRITES[kind] | _EXPRESSION, (kind, body)
+        if fault := transaction_fault(bodies, self._schema) or _expressions_fault(bodies):
+            raise refusal("TransactWriteItems", fault)
+        types = [type_fault(body.get("Item", {}), self._schema) for _, body in bodies]
+        if any(types):
+            raise cancelled([_invalid(wrong) if wrong else {"Code": "None"} for wrong in types])
         keys = [_key(body["Item"] if kind == "Put" else body["Key"]) for kind, body in bodies]
-        assert len(set(keys)) == len(keys), "an item may occur once in a transaction"
-        reasons = [
-            {"Code": "None" if self._holds(key, body) else "ConditionalCheckFailed"}
-            for key, (_, body) in zip(keys, bodies, strict=True)
-        ]
-        if any(reason["Code"] != "None" for reason in reasons):
-            refused = {"Error": {"Code": "TransactionCanceledException", "Message": ""}, "CancellationReasons": reasons}
-            raise ClientError(refused, "TransactWriteItems")  # type: ignore[arg-type]
-        for key, (kind, body) in zip(keys, bodies, strict=True):
-            self.items[key] = body["Item"] if kind == "Put" else _updated(self.items[key], body)
+        outcomes = [self._outcome(key, kind, body) for key, (kind, body) in zip(keys, bodies, strict=True)]
+        if any(reason["Code"] != "None" for reason, _ in outcomes):
+            raise cancelled([reason for reason, _ in outcomes])
+        if sum(size_of(item) for _, item in outcomes if item) > TRANSACTION_BYTES:
+            raise refusal("TransactWriteItems", "Transaction request exceeds the 4MB transaction size limit")
+        written = zip(keys, bodies, outcomes, strict=True)
+        self._apply({key: item for key, (kind, _), (_, item) in written if kind != "ConditionCheck"})
         self.watch("after", "transact_write_items")
         return {}
 
-    def query(self, **asked: Any) -> dict[str, Any]:
-        self.watch("before", "query")
-        values = asked["ExpressionAttributeValues"]
-        if "IndexName" in asked:
-            found = self._index(asked["IndexName"], asked["KeyConditionExpression"], values)
-        else:
-            found = self._partition(asked, values)
-        limit = asked.get("Limit") or len(found) + 1
-        page = found[:limit]  # a full page may be the last: the engine stops there and does not look further
-        kept = [item for item in page if _passes(item, asked.get("FilterExpression"), values)]
-        self.watch("after", "query")
-        index = asked.get("IndexName", "")
-        named = [name for name in ("pk", "sk", f"{index}_pk", f"{index}_sk") if page and name in page[-1]]
-        last = {name: page[-1][name] for name in named} if len(page) == limit else None
-        return {"Items": kept} | ({"LastEvaluatedKey": last} if last else {})
+    def _outcome(self, key: Key, kind: str, body: dict[str, Any]) -> tuple[dict[str, str], Item | None]:
+        """The reason for which an operation would cancel its transaction, and the item after it."""
+        item, scope = self.items.get(key), _scope(body)
+        if "ConditionExpression" in body and not scope.holds(condition(body["ConditionExpression"]), item):
+            return {"Code": "ConditionalCheckFailed", "Message": "The conditional request failed"}, None
+        if kind != "Update":
+            return {"Code": "None"}, body.get("Item")
+        try:
+            after = scope.updated(update(body["UpdateExpression"]), item or body["Key"])
+        except Invalid as found:
+            return _invalid(str(found)), None
+        fault = type_fault(after, self._schema) or item_fault(after, self._schema)
+        return (_invalid(fault), None) if fault else ({"Code": "None"}, after)
 
-    def _partition(self, asked: dict[str, Any], values: Item) -> list[Item]:
-        pk, begins = values[":pk"]["S"], values.get(":begins", {"S": ""})["S"]
-        newest_first = not asked["ScanIndexForward"]
-        start = asked.get("ExclusiveStartKey", {}).get("sk", {}).get("S")
-        keys = sorted((k for k in self.items if k[0] == pk and k[1].startswith(begins)), reverse=newest_first)
-        if start is not None:
-            keys = [k for k in keys if (k[1] < start if newest_first else k[1] > start)]
-        return [self.items[key] for key in keys]
-
-    def _index(self, index: str, condition: str, values: Item) -> list[Item]:
-        if index in ("roster", "names"):
-            return self._range(index, condition, values)
-        assert (index, condition) == ("due", "due_shard = :shard AND due_at <= :until"), (index, condition)
-        shard, until = values[":shard"]["S"], values[":until"]["S"]
-        due = [
-            item
-            for item in self.items.values()
-            if item.get("due_shard", {}).get("S") == shard and item["due_at"]["S"] <= until
-        ]
-        return sorted(due, key=lambda item: item["due_at"]["S"])
-
-    def _range(self, index: str, condition: str, values: Item) -> list[Item]:
-        """One partition of an index with a range key, in its order."""
-        pk, sk = f"{index}_pk", f"{index}_sk"
-        match condition.removeprefix(f"{pk} = :pk").replace(sk, "sk"):
-            case "":
-                low, high = "", None
-            case " AND sk > :after":
-                low, high = values[":after"]["S"] + "\x00", None
-            case " AND sk BETWEEN :low AND :high":
-                low, high = values[":low"]["S"], values[":high"]["S"]
-            case other:
-                raise AssertionError(f"a range nobody taught this table: {other}")
-        own = [item for item in self.items.values() if item.get(pk) == values[":pk"]]
-        within = [i for i in own if low <= i[sk]["S"] and (high is None or i[sk]["S"] <= high)]
-        return sorted(within, key=lambda item: item[sk]["S"])
-
-    def _holds(self, key: tuple[str, str], body: dict[str, Any]) -> bool:
-        item, values = self.items.get(key), body.get("ExpressionAttributeValues", {})
-        match body["ConditionExpression"]:
-            case "attribute_not_exists(pk)":
-                return item is None
-            case "version = :seen":
-                return item is not None and item.get("version") == values[":seen"]
-            case "client_id = :seen":
-                return item is not None and item.get("client_id") == values[":seen"]
-            case "attribute_not_exists(client_id)":
-                return item is None or "client_id" not in item
-            case "version = :seen AND due_at <= :now":
-                due = item.get("due_at") if item else None
-                return (
-                    item is not None
-                    and item["version"] == values[":seen"]
-                    and bool(due and due["S"] <= values[":now"]["S"])
-                )
-            case other:
-                raise AssertionError(f"a condition nobody taught this table: {other}")
+    def _apply(self, after: dict[Key, Item | None]) -> None:
+        self._undone = {key: self.items.get(key) for key in after}
+        self._replaced |= self._undone
+        for key, item in after.items():
+            before = self.items.pop(key, None)
+            if item is not None:
+                self.items[key] = item
+            if item != before:
+                self.changed(before, item)
 
 
-def memory_store() -> tuple[Store, MemoryDynamoDB]:
+def memory_store(*, stale_reads: bool = False) -> tuple[Store, MemoryDynamoDB]:
     """A store over an empty table in memory."""
-    client = MemoryDynamoDB()
+    client = MemoryDynamoDB(stale_reads=stale_reads)
     return Store(Table(client, NAME)), client
 
 
-def _key(of: Item) -> tuple[str, str]:
+def _key(of: Item) -> Key:
     return of["pk"]["S"], of["sk"]["S"]
 
 
-def _updated(item: Item, body: dict[str, Any]) -> Item:
-    match body["UpdateExpression"]:
-        case "SET due_at = :due":
-            return item | {"due_at": body["ExpressionAttributeValues"][":due"]}
-        case "REMOVE due_shard, due_at":
-            return {name: value for name, value in item.items() if name not in ("due_shard", "due_at")}
-        case other:
-            raise AssertionError(f"an update nobody taught this table: {other}")
+def _seen(items: Items, instead: dict[Key, Item | None]) -> Items:
+    """The items as a reader sees them who has not heard of the latest writes."""
+    return {key: item for key, item in (items | instead).items() if item is not None}
 
 
-def _passes(item: Item, where: str | None, values: Item) -> bool:
-    if where is None:
-        return True
-    for term in where.split(" AND "):
-        match term:
-            case "#state = :open":
-                fine = item.get("state") == values[":open"]
-            case "customer = :customer":
-                fine = item.get("customer") == values[":customer"]
-            case "#kind = :kind":
-                fine = item.get("kind") == values[":kind"]
-            case "occurred_at >= :since":
-                fine = item["occurred_at"]["S"] >= values[":since"]["S"]
-            case "occurred_at < :until":
-                fine = item["occurred_at"]["S"] < values[":until"]["S"]
-            case other:
-                raise AssertionError(f"a filter nobody taught this table: {other}")
-        if not fine:
-            return False
-    return True
+def _invalid(message: str) -> dict[str, str]:
+    return {"Code": "ValidationError", "Message": message}
+
+
+def _scope(body: dict[str, Any]) -> Scope:
+    return Scope(body.get("ExpressionAttributeNames"), body.get("ExpressionAttributeValues"))
+
+
+def _expressions_fault(bodies: list[tuple[str, dict[str, Any]]]) -> str | None:
+    for _, body in bodies:
+        nodes: list[Any] = [condition(body["ConditionExpression"])] if "ConditionExpression" in body else []
+        nodes += update(body["UpdateExpression"]) if "UpdateExpression" in body else []
+        try:
+            _scope(body).check(*nodes, reserved=reserved_words())
+        except Invalid as fault:
+            return str(fault)
+        if any(_scope(body).name(action[1]) in body["Key"] for action in nodes if action[0] in _ACTIONS):
+            return "One or more parameter values were invalid: Cannot update an attribute that is part of the key"
+    return None
+
+
+def _paths(node: Any) -> list[Node]:
+    if node[0] == "path":
+        return [node]
+    return [] if node[0] == "value" else [path for part in node[1:] for path in _paths(part)]
+
+
+def _projected(item: Item, index: Index) -> Item:
+    return {name: value for name, value in item.items() if index.holds is None or name in index.holds}
+
+
+def _page(found: list[Item], limit: int | None) -> tuple[list[Item], bool]:
+    """The items of one page, and whether it ends here: at the limit, or before it holds more than a megabyte.
+
+    A page that the limit filled may be the last: DynamoDB stops there and does not look further.
+    """
+    page: list[Item] = []
+    room = PAGE_BYTES
+    for item in found:
+        room -= size_of(item)
+        if room < 0:
+            return page, True
+        page.append(item)
+        if len(page) == limit:
+            return page, True
+    return page, False
