@@ -6,6 +6,7 @@ The catalogue is warm: the worker has seen the practice before.
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -38,9 +39,9 @@ from client_credits.store import keys, writes
 from client_credits.store.keys import ROSTER_SHARDS
 from client_credits.stripe.signature import sign
 
-ONE_READ = {"BatchGetItem": 1}
+ONE_READ = Counter({"BatchGetItem": 1})
 READ_AND_WRITE = {"BatchGetItem": 1, "TransactWriteItems": 1}
-PAGE_OF_HISTORY = {"BatchGetItem": 1, "Query": 3}
+PAGE_OF_HISTORY = Counter({"BatchGetItem": 1, "Query": 3})
 HISTORY = "/v1/clients/c1/credits/follow-up/history"
 
 
@@ -215,6 +216,12 @@ def test_a_page_of_history_takes_four_requests_however_long_it_is(warm: Api, ent
         booked(warm, f"b{number}")
     patch(warm, "/v1/settings", {"max_negative": 999})
     read(warm, HISTORY, limit=10)  # the worker remembers the names of staff it has read
+    with counted(warm) as calls:
+        read(warm, HISTORY, limit=10, client="c1")
+    assert calls == PAGE_OF_HISTORY
+    with counted(warm) as calls:
+        read(warm, HISTORY, limit=100)
+    assert calls == PAGE_OF_HISTORY + ONE_READ, "the names of staff that this worker has not read lately"
     with counted(warm) as calls:
         page = read(warm, HISTORY, limit=10)
     assert calls == PAGE_OF_HISTORY

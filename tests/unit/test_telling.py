@@ -33,9 +33,3 @@ TOLD: list[tuple[Any, Any]] = [
 def test_an_event_says_what_the_api_answers(told: telling.Told, answer: Any) -> None:
     event = published._of("credits.any", "p1", "evt_1", told)
     assert event["detail"] == answer.model_dump(mode="json") | {"practice_id": "p1", "event_id": "evt_1"}
-
-
-def test_a_client_is_told_neither_who_acted_nor_why() -> None:
-    answer = entry_answer(ENTRY, for_client=True)
-    assert (answer.actor, answer.reason) == (None, None)
-    assert answer.entry_id == ENTRY.entry_id
