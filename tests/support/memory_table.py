@@ -72,6 +72,8 @@ class MemoryDynamoDB:
         return [self.items[key] for key in keys]
 
     def _index(self, index: str, condition: str, values: Item) -> list[Item]:
+        if index == "roster":
+            return self._roster(condition, values)
         assert (index, condition) == ("due", "due_shard = :shard AND due_at <= :until"), (index, condition)
         shard, until = values[":shard"]["S"], values[":until"]["S"]
         due = [
@@ -81,9 +83,19 @@ class MemoryDynamoDB:
         ]
         return sorted(due, key=lambda item: item["due_at"]["S"])
 
+    def _roster(self, condition: str, values: Item) -> list[Item]:
+        assert condition in ("roster_pk = :pk", "roster_pk = :pk AND roster_sk > :after"), condition
+        after = values.get(":after", {"S": ""})["S"]
+        listed = [item for item in self.items.values() if item.get("roster_pk") == values[":pk"]]
+        return sorted(
+            (item for item in listed if item["roster_sk"]["S"] > after), key=lambda item: item["roster_sk"]["S"]
+        )
+
     def _holds(self, key: tuple[str, str], body: dict[str, Any]) -> bool:
         item, values = self.items.get(key), body.get("ExpressionAttributeValues", {})
-        match body["ConditionExpression"]:
+        match body.get("ConditionExpression"):
+            case None:
+                return True
             case "attribute_not_exists(pk)":
                 return item is None
             case "version = :seen":
@@ -92,6 +104,8 @@ class MemoryDynamoDB:
                 return item is not None and item.get("client_id") == values[":seen"]
             case "attribute_not_exists(client_id)":
                 return item is None or "client_id" not in item
+            case "due_at <= :now":
+                return item is not None and "due_at" in item and item["due_at"]["S"] <= values[":now"]["S"]
             case "version = :seen AND due_at <= :now":
                 due = item.get("due_at") if item else None
                 return (
@@ -117,6 +131,10 @@ def _updated(item: Item, body: dict[str, Any]) -> Item:
     match body["UpdateExpression"]:
         case "SET due_at = :due":
             return item | {"due_at": body["ExpressionAttributeValues"][":due"]}
+        case "SET due_at = :due, set_aside = :reason, set_aside_times = :times":
+            values = body["ExpressionAttributeValues"]
+            told = {"due_at": values[":due"], "set_aside": values[":reason"], "set_aside_times": values[":times"]}
+            return item | told
         case "REMOVE due_shard, due_at":
             return {name: value for name, value in item.items() if name not in ("due_shard", "due_at")}
         case other:
@@ -130,10 +148,8 @@ def _passes(item: Item, where: str | None, values: Item) -> bool:
         match term:
             case "#state = :open":
                 fine = item.get("state") == values[":open"]
-            case "customer = :customer":
-                fine = item.get("customer") == values[":customer"]
-            case "#kind = :kind":
-                fine = item.get("kind") == values[":kind"]
+            case "entry_kind = :kind":
+                fine = item.get("entry_kind") == values[":kind"]
             case "occurred_at >= :since":
                 fine = item["occurred_at"]["S"] >= values[":since"]["S"]
             case "occurred_at < :until":

@@ -20,7 +20,7 @@ from client_credits.domain.practice import settings as rules
 from client_credits.domain.practice.catalogue import AppointmentType, Catalogue, ExpiryKind, Package
 from client_credits.domain.practice.records import MAX_CUSTOMERS, Account, Client, SettingsChange
 from client_credits.operations.committing import once
-from client_credits.operations.payments import resolving
+from client_credits.operations.payments import replaying
 from client_credits.operations.queries import clients as listing
 from client_credits.store import keys, writes
 from client_credits.store.codec import to_json
@@ -169,7 +169,7 @@ def put_package(
 
     answer = once(attempt)
     if package.stripe_prices and not archived:
-        resolving.replay(store, practice_id, now, prices=frozenset(package.stripe_prices))
+        replaying.replay(store, practice_id, [("price", price) for price in package.stripe_prices], now)
     return answer
 
 
@@ -227,8 +227,7 @@ def put_client(store: Store, practice_id: str, wanted: Client, now: datetime) ->
         return changed, known is None
 
     answer = once(attempt)
-    for customer in wanted.stripe_customers:
-        resolving.replay(store, practice_id, now, customer=customer)
+    replaying.replay(store, practice_id, [("customer", customer) for customer in wanted.stripe_customers], now)
     return answer
 
 
