@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 
-from client_credits.domain.errors import LimitReached
 from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Change, Entry
 from client_credits.domain.ledger.operation import EntryRef, Operation
 from client_credits.domain.ledger.settling import as_payer
 from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
 from client_credits.domain.payments.granting import RECURRING, LineDecision, LineFate, grant, levels, lot_for
 from client_credits.domain.payments.parked import Parked
-from client_credits.domain.payments.payment_record import MAX_HOLDERS, PaidGrant, PaymentRecord, linked, money_of
+from client_credits.domain.payments.payment_record import PaidGrant, PaymentRecord, linked, money_of
 from client_credits.domain.payments.subscriptions import Level, Period, SubscriptionState, upgrade, with_levels
 from client_credits.domain.practice.catalogue import Catalogue
 from client_credits.domain.practice.records import Client
@@ -177,8 +176,6 @@ class Granting:
         record = record.with_holders(
             (e.client_id, e.appointment_type, e.sequence - 1) for e in map(self._granting_entry, changes)
         )
-        if len(record.holders) > MAX_HOLDERS:
-            raise LimitReached(f"One payment's credits are kept in at most {MAX_HOLDERS} wallets.")
         items: list[Write] = []
         money = loaded.money.get(money_of(payment) or "")
         if money and money.payment_id is None:

@@ -5,6 +5,7 @@ it, under a version; what to do follows from that record and the wallets alone, 
 between the steps, or in the middle of either, is completed by the redelivery.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,6 +17,7 @@ from client_credits.domain.ledger.settling import settle
 from client_credits.domain.payments.clawing_back import Books, Pair, claw, family, refreeze
 from client_credits.domain.payments.facts import MoneyBack, PaymentMade
 from client_credits.domain.payments.payment_record import (
+    MAX_HOLDERS,
     Money,
     PaymentRecord,
     is_of,
@@ -151,18 +153,38 @@ def follow(
     if not record.grants:
         return []
     steps = (_freeze_more, _claw, _freeze_exactly) if record.disputes else (_claw,)
+    when = _When(now, returned_at)
     return [
-        entry for step in steps for entry in _carried_out(store, practice_id, record, _When(now, returned_at), step)
+        entry
+        for types in _together(record)
+        for step in steps
+        for entry in _carried_out(store, practice_id, record, types, when, step)
     ]
 
 
-def _carried_out(store: Store, practice_id: str, known: PaymentRecord, when: "_When", step: "Step") -> list[Entry]:
-    """One step, decided anew on conflict, and when somebody was given some of the credits meanwhile."""
+def _together(record: PaymentRecord) -> list[frozenset[str]]:
+    """The payment's appointment types, as many at a time as one transaction holds the wallets of."""
+    wallets = Counter(holder.appointment_type for holder in record.holders)
+    batches: list[frozenset[str]] = []
+    room = 0
+    for kind, count in sorted(wallets.items()):
+        if count > room or not batches:
+            batches.append(frozenset())
+            room = MAX_HOLDERS
+        batches[-1] |= {kind}
+        room -= count
+    return batches
+
+
+def _carried_out(
+    store: Store, practice_id: str, known: PaymentRecord, types: frozenset[str], when: "_When", step: "Step"
+) -> list[Entry]:
+    """One step for some types, decided anew on conflict, and when somebody was given some of the credits meanwhile."""
     holders = known.holders
 
     def attempt() -> list[Entry]:
         nonlocal holders
-        pairs = tuple((holder.client_id, holder.appointment_type) for holder in holders)
+        pairs = tuple((h.client_id, h.appointment_type) for h in holders if h.appointment_type in types)
         clients = tuple(dict.fromkeys(client_id for client_id, _ in pairs))
         loaded = store.load(practice_id, Wanted(payments=(known.payment_id,), also=pairs, others=clients))
         record = loaded.payments[known.payment_id]
@@ -224,8 +246,12 @@ def _claw(store: Store, view: _View) -> tuple[PaymentRecord, dict[Pair, Change],
     books = Books(view.changes, act)
     ledgers: dict[str, list[Entry]] = {}
     grants = []
+    types = {appointment_type for _, appointment_type in view.changes}
     for grant in record.grants:
         kind = grant.appointment_type
+        if kind not in types:
+            grants.append(grant)
+            continue
         if kind not in ledgers:
             ledgers[kind] = _ledger(store, view, kind)
         part = record.part_undone(grant.line_id, grant.amount)
