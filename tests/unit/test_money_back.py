@@ -333,3 +333,19 @@ def test_another_accounts_payment_does_not_say_whose_a_subscription_is() -> None
     practice.pay("in_2", payment_intent="pi_2")
     assert practice.numbers() == (20, 0)
     assert list(parking.every_open(practice.store, "p1")) == []
+
+
+def test_a_refund_told_of_two_payments_is_followed_for_the_first_and_parked_for_the_second() -> None:
+    """It was retried for ever: two payments cannot both name their taking back after it."""
+    for later in ({"payment_id": "in_2"}, {"payment_id": None}):
+        practice = Practice()
+        practice.pay()
+        practice.pay("in_2", payment_intent="pi_2")
+        practice.tell(refund("re_1", PAID))
+        for _ in range(2):  # told again, it changes nothing more
+            assert practice.tell(refund("re_1", PAID, payment_intent="pi_2", **later)) == "followed"
+            assert practice.numbers() == (10, 0)
+            (parked,) = parking.every_open(practice.store, "p1")
+            assert (parked.reason, parked.event_id, parked.payment_id) == ("told_of_another_payment", "re_1", "in_2")
+        practice.tell(refund("re_2", PAID, payment_intent="pi_2"))
+        assert practice.numbers() == (0, 0), "a refund of its own still counts"

@@ -20,6 +20,7 @@ from client_credits.domain.payments.payment_record import (
     MAX_HOLDERS,
     Money,
     PaymentRecord,
+    disowned,
     is_of,
     learned,
     linked,
@@ -27,6 +28,7 @@ from client_credits.domain.payments.payment_record import (
     waiting,
 )
 from client_credits.operations.committing import once, room_for, settled_all, wallet_writes
+from client_credits.operations.payments import parking
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
 from client_credits.store.store import Store
@@ -147,8 +149,37 @@ def follow(
 
     `returned_at` is when credits came back, where that is what it follows from, not news. Freezes first
     and unfreezes last, so that nothing is spent in between. Raises Busy under contention. Safe to
-    repeat: then there is nothing left to write.
+    repeat: then there is nothing left to write. News that were followed for another payment cannot be
+    true of this one: they are parked, and count here no more.
     """
+    while True:
+        try:
+            return _followed(store, practice_id, payment_id, now, returned_at)
+        except _ToldOfAnother as news:  # each at most once: the record refuses them from here on
+            _disown(store, practice_id, payment_id, news.about, now)
+
+
+class _ToldOfAnother(Exception):
+    """A refund or dispute that was followed for another payment."""
+
+    def __init__(self, about: str) -> None:
+        super().__init__(about)
+        self.about = about
+
+
+def _disown(store: Store, practice_id: str, payment_id: str, about: str, now: datetime) -> None:
+    parking.park_news(store, practice_id, payment_id, about, now)
+
+    def attempt() -> None:
+        record = store.load(practice_id, Wanted(payments=(payment_id,))).payments[payment_id]
+        store.commit([writes.payment(practice_id, disowned(record, about))])
+
+    once(attempt)
+
+
+def _followed(
+    store: Store, practice_id: str, payment_id: str, now: datetime, returned_at: datetime | None
+) -> list[Entry]:
     record = store.load(practice_id, Wanted(payments=(payment_id,))).payments[payment_id]
     if not record.grants:
         return []
@@ -180,10 +211,11 @@ def _carried_out(
     store: Store, practice_id: str, known: PaymentRecord, types: frozenset[str], when: "_When", step: "Step"
 ) -> list[Entry]:
     """One step for some types, decided anew on conflict, and when somebody was given some of the credits meanwhile."""
-    holders = known.holders
+    holders, tried = known.holders, 0
 
     def attempt() -> list[Entry]:
-        nonlocal holders
+        nonlocal holders, tried
+        tried += 1
         pairs = tuple((h.client_id, h.appointment_type) for h in holders if h.appointment_type in types)
         clients = tuple(dict.fromkeys(client_id for client_id, _ in pairs))
         loaded = store.load(practice_id, Wanted(payments=(known.payment_id,), also=pairs, others=clients))
@@ -192,7 +224,7 @@ def _carried_out(
             holders = record.holders
             return attempt()
         before = settled_all(store, loaded, pairs, when.now, room_for(len(pairs)))
-        return _step(store, practice_id, _View(record, loaded, before, when), step)
+        return _step(store, practice_id, _View(record, loaded, before, when, is_repeated=tried > 1), step)
 
     return once(attempt)
 
@@ -213,6 +245,7 @@ class _View:
     loaded: Loaded
     changes: dict[Pair, Change]
     when: _When
+    is_repeated: bool = False
 
 
 Step = Callable[[Store, _View], tuple[PaymentRecord, dict[Pair, Change], Act]]
@@ -224,6 +257,8 @@ def _step(store: Store, practice_id: str, view: _View, step: Step) -> list[Entry
     touched = [pair for pair in changes if changes[pair] is not view.changes[pair]]
     if not touched and record == view.record:
         return []
+    if own and view.is_repeated:  # something was in the way: only mere contention may be tried again
+        _check_own(store, practice_id, view.record, act)
     items = [writes.payment(practice_id, record)]
     if own:
         items.append(writes.operation(practice_id, _done(act, own)))
@@ -233,6 +268,18 @@ def _step(store: Store, practice_id: str, view: _View, step: Step) -> list[Entry
         items += wallet_writes(store, [change], act.now, settings)
     store.commit(items)
     return own
+
+
+def _check_own(store: Store, practice_id: str, record: PaymentRecord, act: Act) -> None:
+    """Raises _ToldOfAnother where this act is on record and the payment, unchanged, knows nothing of it."""
+    about = act.source_id.split("/")[1]
+    if about not in {what.split("/")[0] for _, what in record.news}:
+        return
+    if act.source_id not in store.load(practice_id, Wanted(source_ids=(act.source_id,))).operations:
+        return
+    now = store.load(practice_id, Wanted(payments=(record.payment_id,))).payments[record.payment_id]
+    if now.version == record.version:
+        raise _ToldOfAnother(about)
 
 
 def _done(act: Act, own: list[Entry]) -> Operation:

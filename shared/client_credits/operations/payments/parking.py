@@ -18,6 +18,7 @@ from client_credits.store.table import TRANSACTION, Write
 
 RAW_KEPT = timedelta(days=30)
 UNKNOWN_ACCOUNT = "unknown_account"  # why an event is parked that belongs to nobody's connected account
+TOLD_OF_ANOTHER = "told_of_another_payment"  # why news of a refund or dispute are parked
 PAGE = 100
 TOGETHER = 40  # notes of what a payment waits for that share a transaction with other records
 
@@ -95,6 +96,18 @@ def park_event(store: Store, practice_id: str, fact: Unsupported, raw: str, now:
     )
     kept = writes.raw_event(practice_id, record.parked_id, raw, now + RAW_KEPT)
     _park(store, practice_id, record, now, kept)
+
+
+def park_news(store: Store, practice_id: str, payment_id: str, about: str, now: datetime) -> None:
+    """Parks news of a refund or dispute (`about`) that another payment has followed. Safe to repeat."""
+    record = Parked(
+        parked_id=derived_id("prk", payment_id, about),
+        reason=TOLD_OF_ANOTHER,
+        event_id=about,
+        received_at=now,
+        payment_id=payment_id,
+    )
+    _park(store, practice_id, record, now)
 
 
 def park_revoked(
