@@ -58,7 +58,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
     | logs("BookingsLogs")
     | TRACE,
     "SweepRole": {
-        TABLE: ITEMS,
+        TABLE: ITEMS | {"dynamodb:Query"},
         DUE: {"dynamodb:Query"},
         "SweepQueue.Arn": CONSUME | {"sqs:SendMessage"},
     }

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.support.api import Api
 from tests.support.builders import DAY, NOW, a_line, a_payment
+from tests.support.dumps import items_of
 from tests.support.stock import (
     balances,
     client,
@@ -24,7 +25,9 @@ from tests.support.stock import (
 from client_credits.domain.payments.facts import Unsupported
 from client_credits.operations.payments import parking
 from client_credits.operations.payments import paying as payments
+from client_credits.publishing.events import events_of
 from client_credits.store import writes
+from client_credits.store.codec import from_attributes
 
 PARKED = "/v1/parked"
 
@@ -108,6 +111,24 @@ def test_the_list_is_paged_without_loss_or_duplicates_and_without_the_closed(api
     dismiss(api, whole[3])
     rest = [p["id"] for p in listed(api, PARKED, limit=limit)]
     assert rest == whole[:2] + whole[4:]
+
+
+def test_clients_may_be_named_like_anything_of_ours(api: Api) -> None:
+    """A client called parked shared the partition of the parked payments: their list and the stream failed on it."""
+    furnished(api)
+    for client_id in ("parked", "settings", "op", "due", "open", "waiting"):
+        client(api, client_id)
+        paid(api, client_id=client_id, customer=None)
+        assert balances(api, client_id)["follow-up"] == 3
+        assert resolve(api, "client").status == dismiss(api, "wallet:follow-up").status == 404
+    paid(api, price="price_unknown")
+    assert the_parked(api)["reason"] == "unknown_package"
+    events = [event for item in images(api) for event in events_of(item, None)]
+    assert sorted({event["detail_type"] for event in events}) == ["credits.granted", "credits.payment_parked"]
+
+
+def images(api: Api) -> list[dict[str, Any]]:
+    return [from_attributes(item) for item in items_of(api.store.table, api.store.table._client)]
 
 
 # --- Resolving

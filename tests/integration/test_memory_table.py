@@ -73,6 +73,7 @@ def test_a_story_is_answered_alike_call_by_call(both: Both, name: str) -> None:
     bookings.book(world.store, "p1", book, NOW)
     sweeping.sweep_shard(world.store, keys.due_shard(keys.wallet("p1", "c1", "follow-up")), NOW + 400 * 24 * HOUR)
     list(parking.every_open(world.store, "p1"))
+    list(parking.open_for(world.store, "p1", ("customer", "cus_1")))
     world.store.history_page("p1", "c1", "follow-up", None, 2)
     assert both.asked == {"batch_get_item", "transact_write_items", "query"}
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from client_credits.domain.errors import Busy
 from client_credits.domain.ids import payment_key
 from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Change, Entry
 from client_credits.domain.ledger.operation import EntryRef, Operation
@@ -27,7 +28,7 @@ from client_credits.domain.payments.payment_record import (
     money_of,
     waiting,
 )
-from client_credits.operations.committing import once, room_for, settled_all, wallet_writes
+from client_credits.operations.committing import ATTEMPTS, once, room_for, settled_all, wallet_writes
 from client_credits.operations.payments import parking
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
@@ -152,11 +153,12 @@ def follow(
     repeat: then there is nothing left to write. News that were followed for another payment cannot be
     true of this one: they are parked, and count here no more.
     """
-    while True:
+    for _ in range(ATTEMPTS):
         try:
             return _followed(store, practice_id, payment_id, now, returned_at)
         except _ToldOfAnother as news:  # each at most once: the record refuses them from here on
             _disown(store, practice_id, payment_id, news.about, now)
+    raise Busy("This payment was told of too much that is another's. Send the same request again.")
 
 
 class _ToldOfAnother(Exception):
