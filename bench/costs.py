@@ -16,7 +16,7 @@ from bench.practice import DAY, NOW, TYPE, TYPES, P, booked, cancelled, describe
 from client_credits.domain.bookings.deciding import Session
 from client_credits.domain.ledger.entries import Actor
 from client_credits.operations.bookings.spending import book, cancel
-from client_credits.operations.payments.lines import apply_payment
+from client_credits.operations.payments import paying
 from client_credits.operations.queries.credits import credits_of
 from client_credits.operations.queries.eligibility import may_book, may_book_each_type
 from client_credits.operations.queries.history import history
@@ -78,7 +78,7 @@ def pay(count: int = 1, kind: str = "lasting", cycle: int = 1) -> Step:
 
     def step(store: Store, client_id: str) -> Any:
         number = int(client_id.rpartition("-")[2]) % 1000 * 10
-        return apply_payment(store, P, payment(client_id, count, kind, number, number + cycle), NOW)
+        return paying.pay(store, P, payment(client_id, count, kind, number, number + cycle), NOW)
 
     return step
 

@@ -20,7 +20,7 @@ from tests.support.engines import Engine
 from bench import handlers
 from bench.practice import NOW, P, found, known, payment
 from client_credits.aws.worker import store_on
-from client_credits.operations.payments.lines import apply_payment
+from client_credits.operations.payments.paying import pay
 from client_credits.store import writes
 from client_credits.store.store import Store
 from client_credits.store.table import Table
@@ -84,7 +84,7 @@ def _furnish(store: Store) -> None:
         client_id = _client_id(number)
         store.commit([writes.client(P, known(client_id))])
         for cycle in (0, 1):
-            apply_payment(store, P, payment(client_id, 1, "lasting", number, 2 * number + cycle), NOW)
+            pay(store, P, payment(client_id, 1, "lasting", number, 2 * number + cycle), NOW)
 
 
 SUBJECTS: list[tuple[str, str, Callable[[int], Event]]] = [

@@ -13,7 +13,7 @@ from bench import handlers
 from bench.children import run_child
 from bench.layer import functions, layer
 from bench.practice import NOW, P, found, known, payment
-from client_credits.operations.payments.lines import apply_payment
+from client_credits.operations.payments.paying import pay
 from client_credits.store import writes
 from client_credits.store.store import Store
 
@@ -75,7 +75,7 @@ def _furnish(store: Store) -> None:
         client_id = _client_id(number)
         store.commit([writes.client(P, known(client_id))])
         for cycle in range(3):
-            apply_payment(store, P, payment(client_id, 1, "lasting", number, 3 * number + cycle), NOW)
+            pay(store, P, payment(client_id, 1, "lasting", number, 3 * number + cycle), NOW)
 
 
 def _question(number: int) -> Event:

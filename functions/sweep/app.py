@@ -54,7 +54,10 @@ def work(message: Message) -> None:
     if swept.more:
         body = json.dumps({"shard": shard})
         client("sqs").send_message(QueueUrl=_config().sweep_queue_url, MessageBody=body)
-    if swept.wallets:
+    ids = {"message_id": message["messageId"], "shard": shard}
+    if swept.wallets or swept.replays:
         count("WalletsSwept")
-        ids = {"message_id": message["messageId"], "shard": shard}
-        log.info("shard swept", wallets=swept.wallets, entries=swept.entries, **ids)
+        log.info("shard swept", wallets=swept.wallets, entries=swept.entries, replays=swept.replays, **ids)
+    for each in swept.set_aside:
+        count("SetAside", reason=each.reason)
+        log.warning("set aside", item=each.place, reason=each.reason, times=each.times, **ids)

@@ -1,11 +1,13 @@
 """Parked payments over HTTP: listed, resolved once, dismissed; whoever gets there first."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.support.api import Api
 from tests.support.builders import DAY, NOW, a_line, a_payment
+from tests.support.dumps import items_of
 from tests.support.stock import (
     balances,
     client,
@@ -21,8 +23,11 @@ from tests.support.stock import (
 )
 
 from client_credits.domain.payments.facts import Unsupported
-from client_credits.operations.payments import lines as payments
 from client_credits.operations.payments import parking
+from client_credits.operations.payments import paying as payments
+from client_credits.publishing.events import events_of
+from client_credits.store import writes
+from client_credits.store.codec import from_attributes
 
 PARKED = "/v1/parked"
 
@@ -51,7 +56,7 @@ def unsupported(api: Api, number: int = 1) -> None:
 def test_a_parked_payment_tells_what_is_needed_to_find_it(api: Api) -> None:
     furnished(api)
     lines = (a_line("il_1", price="price_x"), a_line("il_2", price="price_y"))
-    payments.apply_payment(api.store, "p1", a_payment("in_9", *lines, event_id="evt_9"), NOW)
+    payments.pay(api.store, "p1", a_payment("in_9", *lines, event_id="evt_9"), NOW)
     told = the_parked(api)
     assert told | {"id": "-"} == {
         "id": "-",
@@ -90,7 +95,7 @@ def test_the_same_payment_is_parked_once(api: Api) -> None:
     furnished(api)
     payment = paying(price="price_unknown")
     for _ in range(3):
-        payments.apply_payment(api.store, "p1", payment, api.now[0])
+        payments.pay(api.store, "p1", payment, api.now[0])
         api.now[0] += DAY
     assert the_parked(api)["received_at"] == "2026-11-22T12:00:00Z"
 
@@ -106,6 +111,24 @@ def test_the_list_is_paged_without_loss_or_duplicates_and_without_the_closed(api
     dismiss(api, whole[3])
     rest = [p["id"] for p in listed(api, PARKED, limit=limit)]
     assert rest == whole[:2] + whole[4:]
+
+
+def test_clients_may_be_named_like_anything_of_ours(api: Api) -> None:
+    """A client called parked shared the partition of the parked payments: their list and the stream failed on it."""
+    furnished(api)
+    for client_id in ("parked", "settings", "op", "due", "open", "waiting"):
+        client(api, client_id)
+        paid(api, client_id=client_id, customer=None)
+        assert balances(api, client_id)["follow-up"] == 3
+        assert resolve(api, "client").status == dismiss(api, "wallet:follow-up").status == 404
+    paid(api, price="price_unknown")
+    assert the_parked(api)["reason"] == "unknown_package"
+    events = [event for item in images(api) for event in events_of(item, None)]
+    assert sorted({event["detail_type"] for event in events}) == ["credits.granted", "credits.payment_parked"]
+
+
+def images(api: Api) -> list[dict[str, Any]]:
+    return [from_attributes(item) for item in items_of(api.store.table, api.store.table._client)]
 
 
 # --- Resolving
@@ -133,7 +156,7 @@ def test_naming_the_client_grants_what_was_paid_and_closes_it(api: Api) -> None:
 def test_naming_the_package_grants_it_for_the_line_nobody_explained(api: Api) -> None:
     furnished(api)
     lines = (a_line("il_1"), a_line("il_2", price="price_x"))
-    payments.apply_payment(api.store, "p1", a_payment("in_1", *lines), NOW)
+    payments.pay(api.store, "p1", a_payment("in_1", *lines), NOW)
     package(api, "six", credits={"initial": 6}, stripe_prices=[])
     assert balances(api) == {"follow-up": 3, "initial": 0}
     reply = resolve(api, the_parked(api)["id"], {"package_id": "six"})
@@ -210,16 +233,25 @@ def test_a_mapping_that_got_there_first_has_resolved_it(api: Api) -> None:
     assert balances(api) == {"follow-up": 3, "initial": 2}
 
 
-def test_a_worker_that_died_between_grant_and_closing_grants_once(api: Api) -> None:
-    """The grant's own record holds: the payment is still open, and resolving it adds nothing."""
+def test_a_payment_granted_by_its_redelivery_is_open_no_more(api: Api) -> None:
     furnished(api)
-    payment = paying(price="price_x")
-    payments.apply_payment(api.store, "p1", payment, NOW)
+    payment = paying(client_id=None, customer="cus_x")
+    payments.pay(api.store, "p1", payment, NOW)
     parked_id = the_parked(api)["id"]
-    payments.apply_payment(api.store, "p1", payment, NOW, package_id="three-pack", park=False)
+    api.store.commit([writes.link("p1", "customer", "cus_x", "c1", None)])
+    payments.pay(api.store, "p1", payment, NOW)
     assert balances(api)["follow-up"] == 3
-    reply = resolve(api, parked_id, {"package_id": "three-pack"})
-    assert [e["amount"] for e in reply.body["entries"]] == [3], "the first outcome, told again"
+    assert read(api, PARKED)["items"] == []
+    reply = resolve(api, parked_id, {"client_id": "c1", "package_id": "three-pack"})
+    assert (reply.status, reply.code) == (409, "already_resolved")
+    assert balances(api)["follow-up"] == 3
+
+
+def test_a_payment_granted_by_a_second_event_that_names_the_client_is_open_no_more(api: Api) -> None:
+    furnished(api)
+    payment = paying(client_id=None, customer="cus_x")
+    payments.pay(api.store, "p1", payment, NOW)
+    payments.pay(api.store, "p1", replace(payment, client_id="c1", event_id="evt_second"), NOW)
     assert balances(api)["follow-up"] == 3
     assert read(api, PARKED)["items"] == []
 
@@ -227,20 +259,20 @@ def test_a_worker_that_died_between_grant_and_closing_grants_once(api: Api) -> N
 def test_a_redelivered_event_reopens_nothing(api: Api) -> None:
     furnished(api)
     payment = paying(price="price_x")
-    payments.apply_payment(api.store, "p1", payment, NOW)
+    payments.pay(api.store, "p1", payment, NOW)
     assert dismiss(api, the_parked(api)["id"]).status == 200
-    payments.apply_payment(api.store, "p1", payment, NOW)
+    payments.pay(api.store, "p1", payment, NOW)
     assert read(api, PARKED)["items"] == []
 
 
 def test_a_resolved_payments_redelivery_grants_nothing(api: Api) -> None:
     furnished(api)
     payment = paying(client_id=None, customer="cus_x")
-    payments.apply_payment(api.store, "p1", payment, NOW)
+    payments.pay(api.store, "p1", payment, NOW)
     resolve(api, the_parked(api)["id"], {"client_id": "c1"})
-    payments.apply_payment(api.store, "p1", payment, NOW)
+    payments.pay(api.store, "p1", payment, NOW)
     put(api, "/v1/clients/c2", {"stripe_customers": ["cus_x"]})
-    payments.apply_payment(api.store, "p1", payment, NOW)
+    payments.pay(api.store, "p1", payment, NOW)
     assert (balances(api)["follow-up"], balances(api, "c2")["follow-up"]) == (3, 0)
 
 
@@ -271,7 +303,7 @@ def test_dismissing_closes_without_granting_and_keeps_the_reason(api: Api) -> No
     assert (reply.status, reply.body) == (200, parked | {"state": "dismissed"})
     assert read(api, PARKED)["items"] == []
     assert balances(api)["follow-up"] == 0
-    (record,) = [item["body"] for item in contents(api) if item["pk"] == "p1#parked"]
+    (record,) = [item["body"] for item in contents(api) if item.get("kind") == "parked"]
     assert (record["closed_by"], record["closed_reason"]) == ("staff/staff-1", "paid back in cash")
     with nothing_written(api):
         for again in (resolve(api, parked["id"]), dismiss(api, parked["id"])):

@@ -17,8 +17,9 @@ from client_credits.cli import replay_queues as replaying
 from client_credits.domain.ids import derived_id
 from client_credits.domain.payments.facts import Unsupported
 from client_credits.domain.practice.catalogue import AppointmentType
-from client_credits.operations.payments import parking, resolving
-from client_credits.operations.payments.lines import apply_payment
+from client_credits.operations.payments import parking
+from client_credits.operations.payments import replaying as parked_payments
+from client_credits.operations.payments.paying import pay
 from client_credits.operations.staff import practices
 from client_credits.store.records import Wanted
 
@@ -267,17 +268,17 @@ def test_a_publish_failure_that_must_be_kept_does_not_hold_up_the_others(stack: 
 
 def park(stack: Stack, number: int, client_id: str | None = None) -> None:
     buyer = {"client_id": client_id, "customer": None, "subscription": None}
-    apply_payment(stack.store, "p1", a_payment(f"in_{number}", **buyer), NOW)
+    pay(stack.store, "p1", a_payment(f"in_{number}", **buyer), NOW)
 
 
 def sell(stack: Stack) -> None:
     """A package of the payments' price, put where no payment that waits for it is looked at."""
     practices.put_appointment_type(stack.store, "p1", AppointmentType("follow-up", "Follow-up"))
-    waiting, resolving.replay = resolving.replay, lambda *_, **__: 0
+    waiting, parked_payments.replay = parked_payments.replay, lambda *_, **__: 0
     try:
         practices.put_package(stack.store, "p1", a_package(), False, NOW)
     finally:
-        resolving.replay = waiting
+        parked_payments.replay = waiting
 
 
 def test_parked_payments_are_tried_again_and_the_unexplained_stay(stack: Stack) -> None:

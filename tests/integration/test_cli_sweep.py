@@ -10,7 +10,7 @@ from tests.support.cli import Stack, moto_stack
 
 from client_credits.domain.practice.catalogue import AppointmentType, Expiry, ExpiryKind
 from client_credits.operations import sweeping
-from client_credits.operations.payments.lines import apply_payment
+from client_credits.operations.payments.paying import pay
 from client_credits.operations.staff import practices
 
 LATER = (NOW + timedelta(days=31)).isoformat()
@@ -27,7 +27,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
         practices.put_package(store, "p1", a_package(expiry=expiry), False, NOW)
         for number in range(12):
             buyer = {"client_id": f"c{number}", "customer": None, "subscription": None}
-            apply_payment(store, "p1", a_payment(f"in_{number}", **buyer), NOW)
+            pay(store, "p1", a_payment(f"in_{number}", **buyer), NOW)
         yield made
 
 

@@ -13,7 +13,7 @@ from tests.support.cli import Stack, moto_stack
 from client_credits.domain.ledger.entries import Actor
 from client_credits.domain.practice.catalogue import AppointmentType
 from client_credits.operations.bookings import spending as bookings
-from client_credits.operations.payments.lines import apply_payment
+from client_credits.operations.payments.paying import pay
 from client_credits.operations.staff import practices
 
 CLIENTS = ("c1", "c2", "c3")
@@ -32,7 +32,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
         practices.change_account_settings(store, "p1", {"allow_booking_without_credits": True}, STAFF, NOW)
         for number, client_id in enumerate(CLIENTS, start=1):
             payment = a_payment(f"in_{number}", a_line(), client_id=client_id, customer=None, subscription=None)
-            apply_payment(store, "p1", payment, NOW)
+            pay(store, "p1", payment, NOW)
             for booking in range(2):
                 bookings.book(store, "p1", created(f"b{number}{booking}", client_id=client_id), NOW)
         bookings.cancel(store, "p1", cancelled("b11"), NOW)

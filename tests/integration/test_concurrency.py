@@ -24,7 +24,7 @@ from client_credits.domain.errors import AlreadyMapped, Busy, InsufficientCredit
 from client_credits.domain.ledger.wallet import Wallet
 from client_credits.domain.practice.records import Client
 from client_credits.operations.bookings.spending import book, cancel
-from client_credits.operations.payments.lines import apply_payment
+from client_credits.operations.payments.paying import pay
 from client_credits.operations.staff.editing import NewBalance, adjust, set_balances, transfer
 from client_credits.operations.staff.idempotent import Keyed
 from client_credits.operations.staff.practices import change_account_settings, change_client_settings, put_client
@@ -190,7 +190,7 @@ def test_a_booking_delivered_16_times_at_once_spends_once(place: Place) -> None:
 def test_a_payment_delivered_16_times_at_once_grants_once(place: Place) -> None:
     lines = [a_line("il_1"), a_line("il_2", price="price_2")]
     payments = [a_payment("in_1", *lines, event_id=f"evt_{n}") for n in range(16)]
-    answers = at_once([lambda p=p: apply_payment(place.worker(), P, p, NOW) for p in payments])
+    answers = at_once([lambda p=p: pay(place.worker(), P, p, NOW) for p in payments])
     told = {tuple(line.operation for line in answer) for answer in answers}
     assert len(told) == 1
     assert (place.wallet().balance, place.entries()) == (5, {"granted": 2})
@@ -200,7 +200,7 @@ def test_a_payment_delivered_16_times_at_once_grants_once(place: Place) -> None:
 
 def test_16_payments_that_create_the_same_client_all_grant(place: Place) -> None:
     payments = [a_payment(f"in_{n}", client_id="c-new") for n in range(16)]
-    at_once([lambda p=p: apply_payment(place.worker(), P, p, NOW) for p in payments])
+    at_once([lambda p=p: pay(place.worker(), P, p, NOW) for p in payments])
     assert place.wallet("c-new").balance == 48
     assert broken_laws(place.dump()) == []
 
@@ -220,7 +220,7 @@ def test_a_booking_and_its_cancellation_delivered_together_end_with_nothing_spen
 def test_16_payments_and_16_bookings_at_once_lose_nothing(place: Place) -> None:
     payments = [a_payment(f"in_{n}") for n in range(16)]
     jobs: list[Callable[[], Any]] = [
-        *(lambda p=p: apply_payment(place.worker(), P, p, NOW) for p in payments),
+        *(lambda p=p: pay(place.worker(), P, p, NOW) for p in payments),
         *(lambda n=n: book(place.worker(), P, created(f"b{n}", seats=2), NOW) for n in range(16)),
     ]
     at_once(jobs)
@@ -244,7 +244,7 @@ def test_at_a_lots_end_each_credit_is_either_spent_or_expired(place: Place) -> N
         jobs.append(lambda event=event: book(place.worker(), P, event, before).booking)
         jobs.append(lambda late=late: book(place.worker(), P, late, NOW).booking)
         jobs.append(lambda: settle_one(place.worker(), P, "c1", "follow-up", NOW))
-        jobs.append(lambda: sweep_shard(place.worker(), keys.due_shard(P, "c1"), NOW))
+        jobs.append(lambda: sweep_shard(place.worker(), keys.due_shard(keys.wallet(P, "c1", "follow-up")), NOW))
     at_once(jobs)
     settle_one(place.worker(), P, "c1", "follow-up", NOW)
     stored = place.worker().history_page(P, "c1", "follow-up", None, 100)
@@ -261,7 +261,7 @@ def test_at_a_lots_end_each_credit_is_either_spent_or_expired(place: Place) -> N
 def test_16_sweeps_at_once_write_each_expiry_once(place: Place) -> None:
     lots = [a_lot(f"lot-{n}", 1, effective_at=NOW - 9 * DAY, expires_at=NOW - n * DAY) for n in range(1, 6)]
     holding(*lots)(place.worker(), NOW)
-    shard = keys.due_shard(P, "c1")
+    shard = keys.due_shard(keys.wallet(P, "c1", "follow-up"))
     at_once([lambda: sweep_shard(place.worker(), shard, NOW)] * 16)
     assert place.entries() == {"granted": 5, "expired": 5}
     assert place.wallet().balance == 0

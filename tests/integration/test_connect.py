@@ -50,7 +50,7 @@ from client_credits.aws import clients
 from client_credits.aws.secrets import api_key_name
 from client_credits.domain.errors import AlreadyMapped, NotFound
 from client_credits.domain.practice.records import Account, Client
-from client_credits.operations.payments import linking, resolving
+from client_credits.operations.payments import linking, replaying
 from client_credits.operations.staff import practices
 from client_credits.store import writes
 from client_credits.store.records import Wanted
@@ -140,10 +140,10 @@ def connect(world: World, receiver: str = "p1", account: str = ACCOUNT, owner: s
     return linking.connect(world.api.store, receiver, account, owner)
 
 
-def retry(world: World, practice: str = "p1", only: str | None = None) -> int:
+def retry(world: World, practice: str = "p1", account: str | None = None) -> int:
     find = load("stripe_events")._api
     api = lambda receiver, of: find(CONTEXT, receiver, of)  # noqa: E731
-    return stripe_work.retry(world.api.store, api, practice, "test", NOW, only)
+    return stripe_work.retry(world.api.store, api, practice, "test", NOW, account)
 
 
 # --- Whose an event is
@@ -274,11 +274,11 @@ def test_what_waited_for_the_account_is_worked_off_once_it_is_known(three: World
     ]
     assert run(*events) == 0
     connect(three)
-    assert retry(three, only="unknown_account") == 2
+    assert retry(three, account=ACCOUNT) == 2
     assert follow_ups(three) == {"p1": 0, "p2": 3, "p3": 0}
     assert read(three.api, "/v1/clients/c1", practice="p2")["stripe_customers"] == ["cus_9"]
     assert parked(three) == ["unknown_account"], "the other account's"
-    assert retry(three, only="unknown_account") == 0
+    assert retry(three, account=ACCOUNT) == 0
     assert run(*events[:2]) == 0, "Stripe may send them again"
     assert follow_ups(three)["p2"] == 3
 
@@ -382,7 +382,7 @@ def test_a_payment_with_lines_missing_is_not_closed_by_whatever_cannot_name_them
     invoice = an_invoice("in_1", T0, *(a_line(f"il_{n:02}") for n in range(12)))
     stripe.add(invoice)
     assert run(snapshot("invoice.paid", invoice)) == 0
-    assert resolving.replay(three.api.store, "p1", NOW, everything=True) == 0
+    assert replaying.replay_everything(three.api.store, "p1", NOW) == 0
     give_key()
     stripe.faults.append(Fault(403, path="/lines"))
     assert retry(three) == 0

@@ -23,7 +23,7 @@ from tests.support.faults import ALWAYS, Crash, Fault, Faulty, Plan, applicable,
 from client_credits.domain.errors import Busy
 from client_credits.operations import committing
 from client_credits.operations.bookings.spending import book
-from client_credits.operations.payments.lines import apply_payment
+from client_credits.operations.payments.paying import pay
 from client_credits.store.store import Store
 from client_credits.store.table import Conflicted, Table, Write
 
@@ -241,7 +241,7 @@ class Careless(Table):
 
 def unrecorded(store: Store, now: datetime) -> None:
     """A payment granted without its operation record."""
-    apply_payment(Store(Careless(store.table, "#op#")), P, a_payment(), now)
+    pay(Store(Careless(store.table, "#op#")), P, a_payment(), now)
 
 
 def piecemeal(store: Store, now: datetime) -> None:
@@ -255,7 +255,7 @@ def piecemeal(store: Store, now: datetime) -> None:
 def swallowing(store: Store, now: datetime) -> None:
     """A payment whose worker takes contention for success."""
     with contextlib.suppress(Busy):
-        apply_payment(store, P, a_payment(), now)
+        pay(store, P, a_payment(), now)
 
 
 @pytest.mark.parametrize("careless", [unrecorded, piecemeal, swallowing])

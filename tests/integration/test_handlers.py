@@ -240,7 +240,7 @@ def test_when_the_table_fails_the_message_comes_back_and_is_done_the_next_time(w
     messages = {
         "stripe_events": stripe_message(sample("invoice-paid-first.json")),
         "bookings": booking_message(EVENTS / "bookings/created.json"),
-        "sweep": sqs_message({"shard": keys.due_shard("p1", "c-17")}),
+        "sweep": sqs_message({"shard": keys.due_shard(keys.wallet("p1", "c-17", "initial"))}),
     }
     put_due_wallet(world, "c-17")
     app, before = load(name), world.items()
@@ -436,8 +436,8 @@ def test_a_schedule_whose_shards_were_not_queued_fails_loudly(world: World) -> N
 
 def test_a_shard_settles_what_is_due_in_it_and_nothing_else(world: World) -> None:
     offering(world)
-    mine = keys.due_shard("p1", "c-17")
-    other = next(f"c{n}" for n in range(99) if keys.due_shard("p1", f"c{n}") != mine)
+    mine = keys.due_shard(keys.wallet("p1", "c-17", "initial"))
+    other = next(f"c{n}" for n in range(99) if keys.due_shard(keys.wallet("p1", f"c{n}", "initial")) != mine)
     put_due_wallet(world, "c-17", lots=3)
     put_due_wallet(world, other)
     app = load("sweep")
@@ -455,7 +455,9 @@ def test_a_shard_settles_what_is_due_in_it_and_nothing_else(world: World) -> Non
 def test_a_shard_with_more_than_a_page_puts_itself_back_until_all_is_settled(world: World) -> None:
     offering(world)
     shard, size = "03", sweeping.PAGE + 1
-    crowd = [c for c in (f"c{n}" for n in range(5_000)) if keys.due_shard("p1", c) == shard][:size]
+    crowd = [c for c in (f"c{n}" for n in range(5_000)) if keys.due_shard(keys.wallet("p1", c, "initial")) == shard][
+        :size
+    ]
     world.api.store.commit([due_wallet(client_id) for client_id in crowd])
     app, rounds, waiting = load("sweep"), 0, [{"Body": json.dumps({"shard": shard})}]
     while waiting:
@@ -470,7 +472,7 @@ def test_a_shard_with_more_than_a_page_puts_itself_back_until_all_is_settled(wor
 def test_a_message_that_names_no_shard_comes_back_alone(world: World) -> None:
     offering(world)
     put_due_wallet(world, "c-17")
-    good = sqs_message({"shard": keys.due_shard("p1", "c-17")}, "good")
+    good = sqs_message({"shard": keys.due_shard(keys.wallet("p1", "c-17", "initial"))}, "good")
     assert run("sweep", sqs_message("{", "no-json"), sqs_message({}, "no-shard"), good) == ["no-json", "no-shard"]
     assert balances(world.api, "c-17")["initial"] == 0
     assert "due_at" not in world.items()["p1#c-17", "wallet#initial"]
@@ -842,9 +844,9 @@ def provoke(world: World, function: ModuleType) -> list[str]:
     sweep = load("sweep")
     sweep.handler({"kind": "start", **PLANTED}, CONTEXT)
     put_due_wallet(world, "c-17")
-    sweep.handler(
-        sqs_event(sqs_message({"shard": keys.due_shard("p1", "c-17")}), sqs_message({"shard": PLANTED["name"]}),
-                  sqs_message(PLANTED["email"])), CONTEXT)  # fmt: skip
+    shard = keys.due_shard(keys.wallet("p1", "c-17", "initial"))
+    bodies = ({"shard": shard}, {"shard": PLANTED["name"]}, PLANTED["email"])
+    sweep.handler(sqs_event(*map(sqs_message, bodies)), CONTEXT)
     load("publish_entries").handler(stream_event({}, world.items()), CONTEXT)
     unread = {
         ("p1#c-17", "entry#x"): {"pk": {"S": "p1#c-17"}, "sk": {"S": "entry#x"}, "body": {"S": json.dumps(PLANTED)}}

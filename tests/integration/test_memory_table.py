@@ -12,7 +12,7 @@ from tests.support.memory_table import MemoryDynamoDB
 from client_credits.domain.practice.records import Client
 from client_credits.operations import sweeping
 from client_credits.operations.bookings import spending as bookings
-from client_credits.operations.payments import resolving
+from client_credits.operations.payments import parking
 from client_credits.store import keys, writes
 from client_credits.store.store import Store
 from client_credits.store.table import Conflicted, Table, Write
@@ -71,8 +71,9 @@ def test_a_story_is_answered_alike_call_by_call(both: Both, name: str) -> None:
         world.tell(facts)
     book = created("b1", occurred_at=NOW, starts_at=NOW + HOUR)
     bookings.book(world.store, "p1", book, NOW)
-    sweeping.sweep_shard(world.store, keys.due_shard("p1", "c1"), NOW + 400 * 24 * HOUR)
-    list(resolving.open_payments(world.store, "p1"))
+    sweeping.sweep_shard(world.store, keys.due_shard(keys.wallet("p1", "c1", "follow-up")), NOW + 400 * 24 * HOUR)
+    list(parking.every_open(world.store, "p1"))
+    list(parking.open_for(world.store, "p1", ("customer", "cus_1")))
     assert world.store.any_wallet("p1")
     assert world.store.any_entry("p1", "c1")
     assert not world.store.any_entry("p1", "nobody")

@@ -10,7 +10,7 @@ from tests.support.requests import TEXT, a_put, an_update, ask, asking, reading,
 from client_credits.domain.bookings.booking import BookingState
 from client_credits.domain.practice.records import Account, Client
 from client_credits.operations.bookings import spending as bookings
-from client_credits.operations.payments import lines as payments
+from client_credits.operations.payments import paying
 from client_credits.store import writes
 from client_credits.store.records import Wanted
 from client_credits.store.store import Store
@@ -27,7 +27,7 @@ def granted_a_moment_ago() -> tuple[Store, MemoryDynamoDB]:
     for version in (0, 1):
         put = (writes.account(replace(account, version=version)), writes.client("p1", replace(client, version=version)))
         store.commit([*put, writes.catalogue("p1", replace(catalogue, version=version))])
-    payments.apply_payment(store, "p1", a_payment(), NOW)
+    paying.pay(store, "p1", a_payment(), NOW)
     return store, table
 
 

@@ -33,7 +33,7 @@ from tests.support.stock import (
 
 from client_credits.domain.bookings.booking import CancelledBy
 from client_credits.domain.practice.records import Client
-from client_credits.operations.payments import lines as payments
+from client_credits.operations.payments import paying as payments
 from client_credits.operations.sweeping import sweep_shard
 from client_credits.store import keys, writes
 from client_credits.store.keys import ROSTER_SHARDS
@@ -113,10 +113,10 @@ def test_a_grant_of_any_number_of_types_reads_once_and_writes_once(warm: Api, ty
     read(warm, "/v1/settings")
     payment = paying(price="price_many", paid_at=NOW)
     with counted(warm) as calls:
-        (first,) = payments.apply_payment(warm.store, "p1", payment, NOW)
+        (first,) = payments.pay(warm.store, "p1", payment, NOW)
     assert (first.fate, calls) == ("granted", READ_AND_WRITE)
     with counted(warm) as calls:
-        (again,) = payments.apply_payment(warm.store, "p1", payment, NOW)
+        (again,) = payments.pay(warm.store, "p1", payment, NOW)
     assert (again.operation, calls) == (first.operation, ONE_READ)
 
 
@@ -302,7 +302,7 @@ def test_whoever_may_not_ask_costs_no_request(warm: Api, path: str) -> None:
 def test_a_shard_with_nothing_due_costs_one_query(warm: Api) -> None:
     paid(warm)
     with counted(warm) as calls:
-        sweep_shard(warm.store, keys.due_shard("p1", "c1"), warm.now[0])
+        sweep_shard(warm.store, keys.due_shard(keys.wallet("p1", "c1", "follow-up")), warm.now[0])
     assert calls == {"Query": 1}
 
 
@@ -312,10 +312,10 @@ def test_a_wallet_that_is_due_costs_a_read_and_a_write_and_none_once_settled(war
         paid(warm, price="price_2")
     warm.now[0] += 5 * DAY
     with counted(warm) as calls:
-        sweep_shard(warm.store, keys.due_shard("p1", "c1"), warm.now[0])
+        sweep_shard(warm.store, keys.due_shard(keys.wallet("p1", "c1", "follow-up")), warm.now[0])
     assert calls == READ_AND_WRITE | {"Query": 1}
     with counted(warm) as calls:
-        sweep_shard(warm.store, keys.due_shard("p1", "c1"), warm.now[0])
+        sweep_shard(warm.store, keys.due_shard(keys.wallet("p1", "c1", "follow-up")), warm.now[0])
     assert calls == {"Query": 1}
 
 

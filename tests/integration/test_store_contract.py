@@ -161,7 +161,7 @@ VERSIONED: dict[str, tuple[Any, Callable[[Any], Write]]] = {
     "client": (Client("c1"), lambda c: writes.client("p1", c)),
     "account": (Account("p9"), writes.account),
     "catalogue": (Catalogue(), lambda c: writes.catalogue("p9", c)),
-    "parked": (a_parked(), lambda p: writes.parked("p1", p)),
+    "parked": (a_parked(), lambda p: writes.parked("p1", p, NOW)),
 }
 
 

@@ -20,6 +20,7 @@ from client_credits.domain.ledger.wallet import Debt, DebtCause, Wallet
 from client_credits.domain.payments.parked import ParkedState
 from client_credits.domain.practice.catalogue import Catalogue
 from client_credits.domain.practice.records import Account, Client
+from client_credits.operations.payments import parking
 from client_credits.store import keys, writes
 from client_credits.store.histories import Period
 from client_credits.store.keys import DUE_SHARDS
@@ -47,7 +48,7 @@ def test_a_load_brings_every_record_wanted_and_says_which_are_missing(store: Sto
             writes.wallet(WALLET, None),
             writes.client("p1", known),
             writes.booking("p1", booking),
-            writes.parked("p1", parked),
+            writes.parked("p1", parked, NOW),
             writes.operation("p1", operation),
             writes.link("p1", "subscription", "sub_1", "c1", None),
             writes.client("p1", Client("c2", overrides={"max_negative": 7})),
@@ -204,17 +205,30 @@ def test_changes_of_settings_are_the_accounts_or_one_clients_newest_first(store:
 def test_parked_payments_are_listed_while_open_and_by_customer(store: Store) -> None:
     records = [a_parked(f"prk_{n}", customer=f"cus_{n % 2}") for n in range(6)]
     records[2] = replace(records[2], state=ParkedState.DISMISSED)
-    store.commit([writes.parked("p1", p) for p in records])
-    store.commit([writes.parked("p2", a_parked("prk_other"))])
+    for record in records:
+        store.commit(parking.record_writes("p1", record, NOW))
+    store.commit(parking.record_writes("p2", a_parked("prk_other"), NOW))
     assert _parked_ids(store, limit=2) == ["prk_0", "prk_1", "prk_3", "prk_4", "prk_5"]
-    assert _parked_ids(store, limit=2, customer="cus_0") == ["prk_0", "prk_4"]
+    assert [parked.parked_id for parked in parking.open_for(store, "p1", ("customer", "cus_0"))] == ["prk_0", "prk_4"]
+    assert list(parking.open_for(store, "p1", ("subscription", "cus_0"))) == []
 
 
-def _parked_ids(store: Store, limit: int, customer: str | None = None) -> list[str]:
+def test_one_parked_later_is_listed_later_and_one_closed_not_at_all(store: Store) -> None:
+    early, late = a_parked("prk_2"), replace(a_parked("prk_1"), received_at=NOW + DAY)
+    for record in (late, early):
+        store.commit(parking.record_writes("p1", record, NOW))
+    assert _parked_ids(store, limit=1) == ["prk_2", "prk_1"]
+    closed = replace(early, state=ParkedState.RESOLVED, version=1)
+    store.commit(parking.record_writes("p1", closed, NOW))
+    assert _parked_ids(store, limit=1) == ["prk_1"]
+    assert [parked.parked_id for parked in parking.open_for(store, "p1", ("customer", "cus_1"))] == ["prk_1"]
+
+
+def _parked_ids(store: Store, limit: int) -> list[str]:
     found: list[str] = []
     after: str | None = None
     while True:
-        page, after = store.parked_page("p1", after, limit, customer)
+        page, after = store.parked_page("p1", after, limit)
         assert len(page) <= limit
         found += [p.parked_id for p in page]
         if after is None:
@@ -227,15 +241,20 @@ def test_only_wallets_that_will_fall_due_stand_in_the_index_of_what_is_due(store
     shards = [store.due_page(f"{n:02d}", sortable(NOW), 10).items for n in range(DUE_SHARDS)]
     assert [(i["pk"], i["sk"]) for shard in shards for i in shard] == [("p1#c1", "wallet#follow-up")]
     store.commit([writes.wallet(replace(WALLET, version=1), None)])
-    assert store.due_page(keys.due_shard("p1", "c1"), sortable(NOW), 10).items == []
+    shard = keys.due_shard(keys.wallet("p1", "c1", "follow-up"))
+    assert store.due_page(shard, sortable(NOW), 10).items == []
 
 
 def test_what_is_due_comes_longest_due_first_up_to_and_including_the_instant(store: Store) -> None:
-    days = {"t-late": 2, "t-now": 0, "t-first": -3, "t-second": -1}
+    shard = keys.due_shard(keys.wallet("p1", "c1", "t-0"))
+    alike = [t for n in range(200) if keys.due_shard(keys.wallet("p1", "c1", t := f"t-{n}")) == shard]
+    days = dict(zip(alike, (2, 0, -3, -1), strict=False))
+    late, now, first, second = days
     store.commit([writes.wallet(replace(WALLET, appointment_type=t), NOW + n * DAY) for t, n in days.items()])
-    shard = keys.due_shard("p1", "c1")
     page = store.due_page(shard, sortable(NOW), 10)
-    assert [i["sk"] for i in page.items] == ["wallet#t-first", "wallet#t-second", "wallet#t-now"]
+    assert [keys.wallet_place(i).appointment_type for i in page.items] == [first, second, now]
+    assert {keys.kind_of(i) for i in page.items} == {keys.ItemKind.WALLET}
+    assert late not in str(page.items)
     assert page.last is None
     first = store.due_page(shard, sortable(NOW), 2)
     assert len(first.items) == 2
@@ -309,7 +328,7 @@ def test_the_roster_holds_no_email_and_no_body(store: Store, engine: Engine) -> 
         pytest.skip("moto projects every attribute into an index")
     store.commit([writes.client("p1", Client("c1", name="Ana", email="a@example.org"))])
     (item,) = store.roster_page("p1", _roster_shard("c1"), None, 10).items
-    assert set(item) == {"pk", "sk", "roster_pk", "roster_sk", "name"}
+    assert set(item) == {"pk", "sk", "kind", "roster_pk", "roster_sk", "name"}
 
 
 def test_a_filtered_roster_page_may_be_short_and_still_not_the_last(store: Store) -> None:

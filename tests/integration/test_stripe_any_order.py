@@ -33,7 +33,7 @@ from client_credits.domain.payments.facts import (
 )
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
 from client_credits.domain.practice.records import Account, Client
-from client_credits.operations.payments import resolving
+from client_credits.operations.payments import parking
 from client_credits.store import writes
 from client_credits.store.records import Wanted
 from client_credits.store.store import Store
@@ -203,7 +203,7 @@ class World:
         return lot.remaining, lot.end, lot.source, bool(lot.frozen), began
 
     def parked(self) -> tuple[str, ...]:
-        return tuple(parked.reason for parked in resolving.open_payments(self.store, "p1"))
+        return tuple(parked.reason for parked in parking.every_open(self.store, "p1"))
 
 
 def told(story: Story, facts: list[Facts]) -> World:

@@ -17,7 +17,7 @@ from client_credits.domain.ledger.wallet import Wallet
 from client_credits.domain.practice.catalogue import AppointmentType, Catalogue, Expiry, ExpiryKind, Package
 from client_credits.domain.practice.records import Account
 from client_credits.operations import sweeping
-from client_credits.store import keys, writes
+from client_credits.store import writes
 from client_credits.store.codec import from_attributes
 from client_credits.store.records import Wanted
 from client_credits.store.store import Store
@@ -79,9 +79,9 @@ class Stored:
 
 
 def sweep(store: Store, now: datetime, limit: int = sweeping.PAGE) -> int:
-    """What the schedule does, on the shards of the clients known here; the number of entries written."""
+    """What the schedule does, on every shard; the number of entries written."""
     entries = 0
-    for shard in sorted({keys.due_shard(PRACTICE, client) for client in CLIENTS}):
+    for shard in sweeping.shards():
         more = True
         while more:
             swept = sweeping.sweep_shard(store, shard, now, limit)
@@ -100,8 +100,8 @@ def everything(store: Store) -> Stored:
             stored.items[owner[1], kind[1]] = from_attributes(item)
         elif owner[1:2] == ["booking"]:
             booked.append(owner[2])
-        elif owner[1:] == ["parked"]:
-            stored.parked.add(sk)
+        elif owner[1:2] == ["parked"]:
+            stored.parked.add(owner[2])
     for client_id, kind in stored.items:
         wallets = reader.load(PRACTICE, Wanted(client_id=client_id, types=(kind,))).wallets
         stored.wallets[client_id, kind] = wallets[kind]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from client_credits.domain.bookings.booking import Cancelled, CancelledBy, Created
 from client_credits.domain.payments.facts import Payment, PaymentLine
+from client_credits.operations.payments import parking
 from tests.property.model import ENDLESS, Credit, NaiveWallet, Rules
 
 # price -> (credits per type, whether it renews, how its credits end)
@@ -39,6 +40,8 @@ class NaivePractice:
     bookings: dict[str, NaiveBooking] = field(default_factory=dict)
     done: set[str] = field(default_factory=set)  # what has been granted or settled for good
     parked: set[str] = field(default_factory=set)
+    owners: dict[str, str] = field(default_factory=dict)  # of subscriptions, as the last payment granted said
+    nobodys: dict[str, Payment] = field(default_factory=dict)  # payments of subscriptions that name no client
 
     def wallet(self, client: str, kind: str) -> NaiveWallet:
         return self.wallets.setdefault((client, kind), NaiveWallet(self.rules))
@@ -50,12 +53,22 @@ class NaivePractice:
     # -- payments ----------------------------------------------------------------------------
 
     def pay(self, payment: Payment, now: datetime) -> None:
+        """Then what waited to be told whose the subscription is."""
+        self._apply(payment, now)
+        waiting = [each for each in self.nobodys.values() if each.subscription == payment.subscription]
+        for each in sorted(waiting, key=parking.id_of):
+            self._apply(each, now)
+
+    def _apply(self, payment: Payment, now: datetime) -> None:
         for line in payment.lines:
             if not self._pay_line(payment, line, now):
                 self.parked.add(payment.payment_id)
+        if payment.client_id is None and payment.subscription:
+            self.nobodys[payment.payment_id] = payment
 
     def _pay_line(self, payment: Payment, line: PaymentLine, now: datetime) -> bool:
         """False when no rule explains the line: then the payment waits, and nothing is lost."""
+        client_id = payment.client_id or self.owners.get(payment.subscription or "")
         name = f"{payment.payment_id}/{line.line_id}"
         if name in self.done:
             return True
@@ -67,17 +80,18 @@ class NaivePractice:
             start = max(start, line.period_start)
         if ends == "cycle" and not line.period_end:
             return False
-        if payment.client_id is None:
+        if client_id is None:
             return False
         self.done.add(name)
-        if line.subscription_item:
+        if payment.subscription and line.subscription_item:
+            self.owners[payment.subscription] = client_id
             first = f"{payment.subscription}/{line.subscription_item}"
             if not renews and first in self.done:
                 return True
             self.done.add(first)
         for kind, amount in credits.items():
             end = _end(ends, start, line)
-            self.wallet(payment.client_id, kind).grant(
+            self.wallet(client_id, kind).grant(
                 Credit(name, start, end, 100), amount * line.quantity, payment.paid_at, now
             )
         return True

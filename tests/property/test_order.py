@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from client_credits.domain.bookings.booking import Cancelled, CancelledBy, Created
 from client_credits.domain.payments.facts import Payment, PaymentKind
 from client_credits.operations.bookings import spending as bookings
-from client_credits.operations.payments import lines as payments
+from client_credits.operations.payments import paying as payments
 from client_credits.store.store import Store
 from tests.property.memory import PRACTICE, Stored, a_practice, everything, sweep
 from tests.support.builders import DAY, HOUR, NOW, a_line, a_payment, cancelled, created
@@ -77,7 +77,7 @@ def tell(store: Store, order: list[Input]) -> None:
         now = NOW + minutes * HOUR / 60
         match told:
             case Payment():
-                payments.apply_payment(store, PRACTICE, told, now)
+                payments.pay(store, PRACTICE, told, now)
             case Created():
                 bookings.book(store, PRACTICE, told, now)
             case Cancelled():

@@ -22,7 +22,7 @@ from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
 from client_credits.domain.practice.records import Account, Client
 from client_credits.operations import sweeping
 from client_credits.operations.bookings import spending as bookings
-from client_credits.operations.payments import resolving
+from client_credits.operations.payments import paying
 from client_credits.operations.queries.credits import credits_of
 from client_credits.operations.staff import editing, practices
 from client_credits.operations.staff.idempotent import Keyed
@@ -107,7 +107,7 @@ class Practice:
         payment = a_payment(
             "in_0", a_line(price="price_forever", quantity=30), kind=PaymentKind.CHECKOUT, client_id="c2"
         )
-        resolving.grant(self.store, "p1", payment, NOW)
+        paying.pay(self.store, "p1", payment, NOW)
 
     def live(self, history: list[Step]) -> None:
         for step in history:
@@ -139,7 +139,7 @@ class Practice:
         subscription = f"sub_{self.number}" if period else None
         line = a_line(f"il_{self.number}", price=price, **period)
         payment = a_payment(f"in_{self.number}", line, kind=kind, paid_at=paid_at, subscription=subscription)
-        resolving.grant(self.store, "p1", payment, self.now)
+        paying.pay(self.store, "p1", payment, self.now)
 
     def book(self, ahead: int, seats: int, hours_ago: int) -> None:
         booking_id, at = f"b{self.number}", self.now - hours_ago * HOUR

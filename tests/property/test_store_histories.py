@@ -14,7 +14,7 @@ from client_credits.domain.payments.facts import Payment, PaymentKind
 from client_credits.domain.practice.catalogue import AppointmentType
 from client_credits.domain.practice.records import Client
 from client_credits.operations.bookings import spending as bookings
-from client_credits.operations.payments import lines as payments
+from client_credits.operations.payments import paying as payments
 from client_credits.operations.staff import practices
 from client_credits.store import writes
 from client_credits.store.records import Wanted
@@ -61,7 +61,7 @@ def paid(number: int = 1, price: str = "price_three", **fields: Any) -> Payment:
 
 
 def pay(store: Store, payment: Payment, now: Any = NOW) -> payments.LineOutcome:
-    (outcome,) = payments.apply_payment(store, PRACTICE, payment, now)
+    (outcome,) = payments.pay(store, PRACTICE, payment, now)
     return outcome
 
 

@@ -22,7 +22,7 @@ from client_credits.domain.ledger.settling import settle
 from client_credits.domain.payments.facts import Payment, PaymentKind
 from client_credits.domain.practice.settings import effective
 from client_credits.operations.bookings import spending as bookings
-from client_credits.operations.payments import lines as payments
+from client_credits.operations.payments import paying as payments
 from client_credits.store.writes import sortable
 from tests.property.memory import PRACTICE, Stored, a_practice, everything, sweep
 from tests.property.model import ENDLESS, Rules
@@ -221,7 +221,7 @@ class PracticeMachine(RuleBasedStateMachine):
                 self.tell_cancellation(event)
 
     def tell_payment(self, payment: Payment) -> None:
-        for outcome in payments.apply_payment(self.store, PRACTICE, payment, self.now):
+        for outcome in payments.pay(self.store, PRACTICE, payment, self.now):
             if outcome.operation:
                 first = self.first_answers.setdefault(outcome.operation.source_id, outcome.operation)
                 assert outcome.operation == first

@@ -30,7 +30,7 @@ from client_credits.operations.payments.grant import LineOutcome
 from client_credits.operations.payments.linking import apply_link
 from client_credits.operations.payments.money_back import apply_money_back, apply_payment_made
 from client_credits.operations.payments.parking import park_event
-from client_credits.operations.payments.resolving import grant
+from client_credits.operations.payments.paying import pay
 from client_credits.operations.payments.subscriptions import apply_news
 from client_credits.operations.staff.editing import (
     NewBalance,
@@ -422,7 +422,7 @@ MONEY_BACK = [
     ),
     Case("a change of plan", paying(UPGRADE), past=(paying(WHOLE),)),
     Case("a change of plan before its cycle", paying(UPGRADE)),
-    Case("a cycle that a change of plan waits for", lambda s, now: grant(s, P, WHOLE, now), past=(paying(UPGRADE),)),
+    Case("a cycle that a change of plan waits for", lambda s, now: pay(s, P, WHOLE, now), past=(paying(UPGRADE),)),
     Case("a subscription past due", standing("past_due"), past=(setting(past_due="freeze"), paying(WHOLE))),
     Case("a subscription that ended before it was paid", standing("ended", NOW - 2 * DAY), past=(paying(WHOLE),)),
 ]

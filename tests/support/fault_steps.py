@@ -15,7 +15,7 @@ from client_credits.domain.practice.catalogue import AppointmentType, Catalogue,
 from client_credits.domain.practice.records import Account, Client
 from client_credits.domain.practice.settings import Settings
 from client_credits.operations.bookings.spending import book, cancel
-from client_credits.operations.payments.lines import apply_payment
+from client_credits.operations.payments.paying import pay
 from client_credits.operations.payments.resolving import dismiss, resolve
 from client_credits.operations.staff.practices import (
     change_account_settings,
@@ -64,7 +64,7 @@ def before(ago: timedelta, step: Step) -> Step:
 
 
 def paying(payment: Payment) -> Step:
-    return lambda store, now: apply_payment(store, P, payment, now)
+    return lambda store, now: pay(store, P, payment, now)
 
 
 def booking(booking_id: str = "b1", **fields: Any) -> Step:
@@ -92,7 +92,7 @@ def parked_id(payment: Payment) -> str:
 
 
 def sweeping(store: Store, now: datetime) -> Any:
-    return sweep_shard(store, keys.due_shard(P, "c1"), now)
+    return sweep_shard(store, keys.due_shard(keys.wallet(P, "c1", "follow-up")), now)
 
 
 def holding(*lots: Lot, appointment_type: str = "follow-up") -> Step:
@@ -137,7 +137,7 @@ def due_now(store: Store) -> None:
                     "Key": {"pk": {"S": key[0]}, "sk": {"S": key[1]}},
                     "UpdateExpression": "SET due_shard = :shard, due_at = :at",
                     "ExpressionAttributeValues": {
-                        ":shard": {"S": keys.due_shard(P, "c1")},
+                        ":shard": {"S": keys.due_shard(keys.wallet(P, "c1", "follow-up"))},
                         ":at": {"S": writes.sortable(NOW)},
                     },
                 }

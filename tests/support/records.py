@@ -33,7 +33,7 @@ from client_credits.domain.ledger.wallet import (
     Wallet,
 )
 from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
-from client_credits.domain.payments.parked import Parked, ParkedState
+from client_credits.domain.payments.parked import Parked, ParkedState, Replay
 from client_credits.domain.practice.catalogue import AppointmentType, Catalogue, Expiry, ExpiryKind, Package
 from client_credits.domain.practice.dated_settings import Earlier
 from client_credits.domain.practice.records import Account, Client, SettingsChange
@@ -233,7 +233,12 @@ FULL: list[Any] = [
         state=ParkedState.RESOLVED,
         closed_by="staff/s1",
         closed_reason="done",
+        missing=("il_2",),
+        unfinished=True,
+        account="acct_1",
+        client_id="c9",
     ),
+    Replay(("price", "price_1"), after="prk_1", done=True),
 ]
 PLAIN: list[Any] = [
     Wallet("p1", "c1", "follow-up"),
@@ -245,4 +250,5 @@ PLAIN: list[Any] = [
     Catalogue(),
     SettingsChange("chg_1", None, {}, {}, "staff", "s1", NOW),
     Parked("prk_1", "lines_missing", "evt_1", NOW),
+    Replay(("price", "price_1")),
 ]

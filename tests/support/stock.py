@@ -12,7 +12,7 @@ from client_credits.domain.bookings.booking import Booking, CancelledBy
 from client_credits.domain.payments.facts import Payment
 from client_credits.domain.practice.records import Account, Client
 from client_credits.operations.bookings import spending as bookings
-from client_credits.operations.payments import lines as payments
+from client_credits.operations.payments import paying as payments
 from client_credits.store import writes
 from tests.support.api import Api, Reply
 from tests.support.builders import NOW, a_catalogue, a_line, a_package, a_payment, cancelled, created
@@ -87,7 +87,7 @@ _LINE = frozenset(a_line().__dataclass_fields__)
 def paid(api: Api, practice: str = "p1", **fields: Any) -> list[payments.LineOutcome]:
     """A payment that arrives now; c1 buys the package of price_1 unless told otherwise."""
     payment = paying(**({"paid_at": api.now[0]} | fields))
-    return payments.apply_payment(api.store, practice, payment, api.now[0])
+    return payments.pay(api.store, practice, payment, api.now[0])
 
 
 def booked(api: Api, booking_id: str = "b1", practice: str = "p1", **fields: Any) -> Booking:

@@ -11,7 +11,7 @@ from client_credits.domain.practice.catalogue import AppointmentType, Catalogue
 from client_credits.domain.practice.records import Account, Client
 from client_credits.http.schemas.catalogue import PackagePut
 from client_credits.operations.bookings import spending as bookings
-from client_credits.operations.payments import resolving
+from client_credits.operations.payments import parking
 from client_credits.samples.storyteller import ASSESSMENT, OFFERS, SESSION, TYPES, Event
 from client_credits.store import writes
 from client_credits.store.records import Wanted
@@ -48,7 +48,7 @@ class StoryPractice:
         return found[0], found[1]
 
     def parked(self) -> list[str]:
-        return [parked.reason for parked in resolving.open_payments(self.store, "p1")]
+        return [parked.reason for parked in parking.every_open(self.store, "p1")]
 
 
 def book(store: Store, entry: Event, now: datetime) -> None:

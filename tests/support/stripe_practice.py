@@ -8,7 +8,7 @@ from client_credits.domain.invariants import breaches
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
 from client_credits.domain.practice.records import Account, Client
 from client_credits.operations.bookings import spending as bookings
-from client_credits.operations.payments import resolving
+from client_credits.operations.payments import parking
 from client_credits.operations.queries.credits import credits_of
 from client_credits.samples.stripe_account.checkout import Events, Sandbox
 from client_credits.store import writes
@@ -97,4 +97,4 @@ class StripePractice:
         return one.balance, one.available, one.frozen
 
     def parked(self) -> list[str]:
-        return [parked.reason for parked in resolving.open_payments(self.store, "p1")]
+        return [parked.reason for parked in parking.every_open(self.store, "p1")]

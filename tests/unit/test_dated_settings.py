@@ -36,7 +36,7 @@ from client_credits.domain.practice.dated_settings import MAX_CHANGES, DatedSett
 from client_credits.domain.practice.records import Account, Client
 from client_credits.domain.practice.settings import Settings
 from client_credits.operations.bookings import spending as bookings
-from client_credits.operations.payments import linking, resolving
+from client_credits.operations.payments import linking, parking, paying
 from client_credits.operations.staff import practices
 from client_credits.store import writes
 from client_credits.store.records import Wanted
@@ -254,7 +254,7 @@ class Practice:
     def pay(self, number: int = 1, now: datetime = NOW, **fields: Any) -> list[str]:
         kind = {"kind": PaymentKind.CHECKOUT, "subscription": None, "customer": None, "paid_at": now} | fields
         payment = a_payment(f"in_{number}", a_line(f"il_{number}"), **kind)
-        return [str(outcome.fate) for outcome in resolving.grant(self.store, "p1", payment, now)]
+        return [str(outcome.fate) for outcome in paying.pay(self.store, "p1", payment, now)]
 
     def earlier(self, client_id: str = "c1") -> tuple[int, int]:
         """How many changes are remembered, of the account and of the client."""
@@ -265,7 +265,7 @@ class Practice:
         return self.store.load("p1", Wanted(client_id=client_id, types=("follow-up",))).wallets["follow-up"]
 
     def parked(self) -> list[str]:
-        return [parked.reason for parked in resolving.open_payments(self.store, "p1")]
+        return [parked.reason for parked in parking.every_open(self.store, "p1")]
 
 
 def test_what_is_set_before_the_first_entry_counts_as_always() -> None:

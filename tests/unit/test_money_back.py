@@ -24,7 +24,7 @@ from client_credits.domain.payments.facts import (
 from client_credits.domain.practice.records import Account, Client
 from client_credits.operations.bookings import spending as bookings
 from client_credits.operations.payments import money_back as following
-from client_credits.operations.payments import resolving
+from client_credits.operations.payments import parking, paying
 from client_credits.operations.staff import editing
 from client_credits.operations.staff.idempotent import Keyed
 from client_credits.store import writes
@@ -50,7 +50,7 @@ class Practice:
         self._tick()
         values = {"paid": PAID, "payment_intent": "pi_1"} | fields
         lines = lines or (a_line(amount=PAID, period_start=NOW, period_end=NOW + 30 * DAY, subscription_item="si_1"),)
-        resolving.grant(self.store, "p1", a_payment(payment_id, *lines, **values), self.now)
+        paying.pay(self.store, "p1", a_payment(payment_id, *lines, **values), self.now)
 
     def tell(self, news: MoneyBack) -> str:
         self._tick()
@@ -321,7 +321,7 @@ def test_a_payment_of_an_id_that_another_account_was_granted_for_is_parked() -> 
     practice.pay()
     practice.pay(account="acct_A")
     assert practice.numbers() == (10, 0)
-    assert [parked.reason for parked in resolving.open_payments(practice.store, "p1")] == ["payment_of_another_account"]
+    assert [parked.reason for parked in parking.every_open(practice.store, "p1")] == ["payment_of_another_account"]
 
 
 def test_another_accounts_payment_does_not_say_whose_a_subscription_is() -> None:
@@ -329,7 +329,23 @@ def test_another_accounts_payment_does_not_say_whose_a_subscription_is() -> None
     practice.pay("in_a", account="acct_A", client_id="c2", payment_intent="pi_a")
     practice.pay("in_1", client_id=None, customer=None)
     assert practice.numbers("c2") == (10, 0)
-    assert [parked.reason for parked in resolving.open_payments(practice.store, "p1")] == ["unknown_client"]
+    assert [parked.reason for parked in parking.every_open(practice.store, "p1")] == ["unknown_client"]
     practice.pay("in_2", payment_intent="pi_2")
     assert practice.numbers() == (20, 0)
-    assert list(resolving.open_payments(practice.store, "p1")) == []
+    assert list(parking.every_open(practice.store, "p1")) == []
+
+
+def test_a_refund_told_of_two_payments_is_followed_for_the_first_and_parked_for_the_second() -> None:
+    """It was retried for ever: two payments cannot both name their taking back after it."""
+    for later in ({"payment_id": "in_2"}, {"payment_id": None}):
+        practice = Practice()
+        practice.pay()
+        practice.pay("in_2", payment_intent="pi_2")
+        practice.tell(refund("re_1", PAID))
+        for _ in range(2):  # told again, it changes nothing more
+            assert practice.tell(refund("re_1", PAID, payment_intent="pi_2", **later)) == "followed"
+            assert practice.numbers() == (10, 0)
+            (parked,) = parking.every_open(practice.store, "p1")
+            assert (parked.reason, parked.event_id, parked.payment_id) == ("told_of_another_payment", "re_1", "in_2")
+        practice.tell(refund("re_2", PAID, payment_intent="pi_2"))
+        assert practice.numbers() == (0, 0), "a refund of its own still counts"

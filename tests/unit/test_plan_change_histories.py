@@ -15,7 +15,7 @@ from client_credits.domain.payments.facts import PaymentKind, PaymentLine
 from client_credits.domain.practice.catalogue import Catalogue
 from client_credits.domain.practice.records import Client
 from client_credits.operations import sweeping
-from client_credits.operations.payments import resolving
+from client_credits.operations.payments import parking, replaying, resolving
 from client_credits.store import writes
 from client_credits.store.records import Wanted
 
@@ -40,7 +40,7 @@ def also_sold_as(package_id: str, price: str) -> Catalogue:
 
 
 def waiting_one(practice: Practice) -> str:
-    (parked,) = resolving.open_payments(practice.store, "p1")
+    (parked,) = parking.every_open(practice.store, "p1")
     return parked.parked_id
 
 
@@ -91,7 +91,7 @@ def test_a_payment_granted_after_it_was_parked_is_asked_about_again_once_its_end
     ended = START + 20 * DAY
     assert practice.pay("in_2", CYCLE, END, cycle("price_new", END, END + 30 * DAY)) == {"unknown_package"}
     sell(practice.store, also_sold_as("four", "price_new"))
-    resolving.replay(practice.store, "p1", practice.now, prices=frozenset({"price_new"}))
+    replaying.replay(practice.store, "p1", [("price", "price_new")], practice.now)
     assert (balance(practice), practice.parked()) == (4, [])
     practice.news("ended", ended, ended)
     assert (balance(practice), practice.parked()) == (0, ["subscription_ended"])
@@ -140,7 +140,7 @@ def test_an_upgrade_to_a_price_mapped_before_its_cycle_was_heard_is_granted(cycl
         practice.pay("in_1", FIRST, START, cycle())
     upgraded(practice, "in_2", "price_4", "price_new", START + DAY)
     sell(practice.store, also_sold_as("eight", "price_new"))
-    resolving.replay(practice.store, "p1", practice.now, prices=frozenset({"price_new"}))
+    replaying.replay(practice.store, "p1", [("price", "price_new")], practice.now)
     if not cycle_first:
         practice.pay("in_1", FIRST, START, cycle())
     assert (practice.wallet().balance, practice.wallet("initial").balance, practice.parked()) == (8, 1, [])

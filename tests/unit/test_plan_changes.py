@@ -18,7 +18,7 @@ from client_credits.domain.payments.subscriptions import Level, Period, upgrade
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
 from client_credits.domain.practice.records import Account, Client
 from client_credits.operations.bookings import spending as bookings
-from client_credits.operations.payments import resolving
+from client_credits.operations.payments import parking, paying, resolving
 from client_credits.operations.payments import subscriptions as subscribing
 from client_credits.store import writes
 from client_credits.store.records import Wanted
@@ -49,7 +49,7 @@ class Practice:
         self, payment_id: str, kind: PaymentKind, paid_at: datetime, *lines: PaymentLine, **fields: Any
     ) -> set[str]:
         payment = a_payment(payment_id, *lines, kind=kind, paid_at=paid_at, paid=9_000, **fields)
-        return {outcome.fate for outcome in resolving.grant(self.store, "p1", payment, self.now)}
+        return {outcome.fate for outcome in paying.pay(self.store, "p1", payment, self.now)}
 
     def news(self, status: str, at: datetime, ended_at: datetime | None = None) -> None:
         told = SubscriptionNews("evt", "own", "test", at, "sub_1", SubscriptionStatus(status), ended_at)
@@ -61,7 +61,7 @@ class Practice:
         return wallet
 
     def parked(self) -> list[str]:
-        return [parked.reason for parked in resolving.open_payments(self.store, "p1")]
+        return [parked.reason for parked in parking.every_open(self.store, "p1")]
 
     def kinds(self) -> list[tuple[str, int]]:
         return [(str(e.kind), e.amount) for e in self.store.entries_after("p1", "c1", "follow-up", 0)]
@@ -163,7 +163,7 @@ def test_a_payment_after_the_end_is_parked_whichever_is_heard_first() -> None:
             practice.pay("in_2", *late) if step else practice.news("ended", ended, ended)
         assert practice.wallet().balance == 4, end_first
         assert practice.parked() == ["subscription_ended"], end_first
-        (parked,) = resolving.open_payments(practice.store, "p1")
+        (parked,) = parking.every_open(practice.store, "p1")
         resolving.resolve(practice.store, "p1", parked.parked_id, practice.now, STAFF)
         assert practice.wallet().balance == 8, end_first
         practice.news("ended", ended, ended)

@@ -92,11 +92,10 @@ def _connect(session: Session, receiver: str, account: str, practice_id: str) ->
     from client_credits.aws.worker import utc_now  # noqa: PLC0415
     from client_credits.cli.stripe_api import retry  # noqa: PLC0415
     from client_credits.operations.payments.linking import connect  # noqa: PLC0415
-    from client_credits.stripe.work import UNKNOWN_ACCOUNT  # noqa: PLC0415
 
     made = connect(session.store, receiver, account, practice_id)
     # Also where it was connected before: the run that did it may have been cut off.
-    worked_off = retry(session, session.store, receiver, utc_now(), UNKNOWN_ACCOUNT)
+    worked_off = retry(session, session.store, receiver, utc_now(), account)
     return {"stripe_account": account, "endpoint_practice": receiver, "connected": made, "worked_off": worked_off}
 
 

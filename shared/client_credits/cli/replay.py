@@ -125,14 +125,14 @@ def _publish(session: Session, failures: "Queue", found: int, advance: Advance) 
 def _parked(session: Session, practice: str | None, dry_run: bool) -> Replayed:
     from client_credits.aws.worker import utc_now  # noqa: PLC0415
     from client_credits.cli.stripe_api import retry  # noqa: PLC0415
-    from client_credits.operations.payments import resolving  # noqa: PLC0415
+    from client_credits.operations.payments import parking, replaying  # noqa: PLC0415
 
     if practice is None and not session.target.is_local:
         return Replayed(Kind.PARKED, 0, 0, ("name a practice with --practice to try its parked payments",))
     practice_id = session.practice_id(practice)
     store = session.store.rehearsal() if dry_run else session.store
-    found = sum(1 for _ in resolving.open_payments(store, practice_id))
-    granted = resolving.replay(store, practice_id, utc_now(), everything=True)
+    found = sum(1 for _ in parking.every_open(store, practice_id))
+    granted = replaying.replay_everything(store, practice_id, utc_now())
     granted += retry(session, store, practice_id, utc_now())
     notes = (f"{found - granted} still unexplained: see GET /v1/parked",) if found > granted else ()
     return Replayed(Kind.PARKED, found, granted, notes)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from client_credits.stripe.api.queries import StripeApi
 
 
-def retry(session: Session, store: "Store", practice_id: str, now: datetime, only: str | None = None) -> int:
+def retry(session: Session, store: "Store", practice_id: str, now: datetime, account: str | None = None) -> int:
     """As `stripe_work.retry`, on the session's stack. Raises CommandError where Stripe is not available."""
     from client_credits.aws.config import STRIPE_API  # noqa: PLC0415
     from client_credits.aws.secrets import parameter_reader, stripe_api_key  # noqa: PLC0415
@@ -29,6 +29,6 @@ def retry(session: Session, store: "Store", practice_id: str, now: datetime, onl
 
     mode = cast(Literal["test", "live"], target.outputs.get("StripeMode", "test"))
     try:
-        return stripe_work.retry(store, find, practice_id, mode, now, only)
+        return stripe_work.retry(store, find, practice_id, mode, now, account)
     except StripeUnavailable as error:
         raise CommandError(f"{error}. What was done stays done: run this again to go on.") from error

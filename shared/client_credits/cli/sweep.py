@@ -58,7 +58,7 @@ def _sweep(session: Session, shard: str, now: datetime) -> tuple[int, int]:
     while True:
         page = sweep_shard(session.store, shard, now)
         wallets, entries = wallets + page.wallets, entries + page.entries
-        idle = 0 if page.entries else idle + 1
+        idle = 0 if page.entries or page.replays else idle + 1
         if not page.more:
             return wallets, entries
         if idle > MAX_IDLE_PAGES:

@@ -47,8 +47,8 @@ def room_for(wallets: int) -> int:
     """How many records settling may add for each of an operation's wallets, before and after deciding.
 
     Of a transaction's 100 items each wallet takes two (itself and an entry) and its emptied lots, the
-    operation's records two, the client, the payment, its money and its subscription one each, and two
-    stay free.
+    operation's records two, the client, the payment, its money, its subscription and its parked record one
+    each, and one stays free.
     """
     each = 2 + closings_for(wallets)
     return max(0, (TRANSACTION - 8 - each * wallets) // (2 * max(1, wallets)) - 1)

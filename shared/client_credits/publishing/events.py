@@ -15,7 +15,8 @@ from client_credits.domain.ledger.entries import Entry
 from client_credits.domain.payments.parked import Parked
 from client_credits.domain.practice.records import SettingsChange
 from client_credits.publishing import plain as telling
-from client_credits.store import codec
+from client_credits.store import codec, keys
+from client_credits.store.keys import ItemKind
 
 Published = dict[str, Any]  # practice_id, detail_type (its name on the bus), detail
 
@@ -26,19 +27,18 @@ def events_of(new: dict[str, Any], old: dict[str, Any] | None) -> list[Published
 
 
 def _events(new: dict[str, Any], old: dict[str, Any] | None) -> Iterator[Published]:
-    pk, sk = str(new["pk"]), str(new["sk"])
-    practice_id = pk.split("#", maxsplit=1)[0]
-    if sk.startswith("entry#") and old is None:
+    practice_id, kind = keys.practice_of(new), keys.kind_of(new)
+    if kind is ItemKind.ENTRY and old is None:
         entry = codec.from_json(Entry, new["body"])
         yield _of(f"credits.{entry.kind}", practice_id, entry.entry_id, _without_reason(telling.entry(entry)))
-    elif sk.startswith("changed#") and old is None:
+    elif kind is ItemKind.SETTINGS_CHANGE and old is None:
         change = codec.from_json(SettingsChange, new["body"])
         event_id = derived_id("evt", practice_id, change.change_id)
         told = _without_reason(telling.settings_change(change))
         yield _of("credits.settings_changed", practice_id, event_id, told)
-    elif pk.startswith(f"{practice_id}#booking#"):
+    elif kind is ItemKind.BOOKING:
         yield from _refusals(practice_id, new, old)
-    elif pk == f"{practice_id}#parked" and old is None:
+    elif kind is ItemKind.PARKED and old is None:
         parked = codec.from_json(Parked, new["body"])
         event_id = derived_id("evt", practice_id, parked.parked_id)
         yield _of("credits.payment_parked", practice_id, event_id, telling.parked(parked))

@@ -1,5 +1,15 @@
-"""Where each item stands. `#` never occurs in an id, so keys built with it cannot collide."""
+"""Where each item stands, what kind it is of, and what its key says. Keys are taken apart only here.
 
+`#` never occurs in a practice's or client's id. A client's partition is `<practice>#<client>`, two parts;
+every other partition beside the practice's own has three or more, so no client's id can name one of
+them. What a key ends with may hold any character.
+
+Every item carries its `kind`; readers go by that and never guess it from a key.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from client_credits.domain.practice.names import LAST
@@ -10,6 +20,88 @@ SESSION_SHARDS = 8
 SEQUENCE_DIGITS = 12
 
 Key = tuple[str, str]
+
+
+class ItemKind(StrEnum):
+    """What an item is. A release reads items of kinds that it does not know, and leaves them alone."""
+
+    ACCOUNT = "account"
+    CATALOGUE = "catalogue"
+    CLIENT = "client"
+    LOT = "lot"
+    STAFF = "staff"
+    EMAIL = "email"
+    WALLET = "wallet"
+    ENTRY = "entry"
+    SETTINGS_CHANGE = "settings_change"
+    OPERATION = "operation"
+    BOOKING = "booking"
+    LINK = "link"
+    PAYMENT = "payment"
+    MONEY = "money"
+    SUBSCRIPTION = "subscription"
+    PARKED = "parked"
+    WAITING = "waiting"
+    REPLAY = "replay"
+    RAW_EVENT = "raw_event"
+    RECONCILIATION = "reconciliation"
+
+
+_KINDS = {str(kind): kind for kind in ItemKind}
+
+
+def kind_of(item: Mapping[str, Any]) -> ItemKind | None:
+    """An item's kind; None for one of a kind that this release does not know."""
+    return _KINDS.get(str(item.get("kind")))
+
+
+def key_of(item: Mapping[str, Any]) -> Key:
+    return str(item["pk"]), str(item["sk"])
+
+
+def practice_of(item: Mapping[str, Any]) -> str:
+    """The practice that an item, or a key in an index, belongs to."""
+    return str(item["pk"]).split("#", 1)[0]
+
+
+class WalletPlace(NamedTuple):
+    """Whose a wallet, or an entry, is."""
+
+    practice_id: str
+    client_id: str
+    appointment_type: str
+
+
+def wallet_place(item: Mapping[str, Any]) -> WalletPlace:
+    """What the key of a wallet or an entry says. Raises ValueError for any other key."""
+    practice_id, client_id = str(item["pk"]).split("#")
+    return WalletPlace(practice_id, client_id, str(item["sk"]).split("#")[1])
+
+
+def sequence_of(item: Mapping[str, Any]) -> int:
+    """An entry's number. Raises ValueError for any other key."""
+    return int(str(item["sk"]).rpartition("#")[2])
+
+
+def parked_id(item: Mapping[str, Any]) -> str:
+    """Which parked payment an item's key names."""
+    return str(item["pk"]).split("#", 2)[2]
+
+
+def replay_place(item: Mapping[str, Any]) -> tuple[str, tuple[str, str]]:
+    """The practice, and what its parked payments wait for, of a replay's key."""
+    practice_id, _, kind, external_id = str(item["pk"]).split("#", 3)
+    return practice_id, (kind, external_id)
+
+
+def listed_client(item: Mapping[str, Any]) -> str:
+    """Whose profile or wallet an item of the roster is."""
+    return str(item["roster_sk"]).partition("#")[0]
+
+
+def where(item: Mapping[str, Any]) -> str:
+    """An item's place for people to read: its ids, with slashes."""
+    return "/".join(key_of(item)).replace("#", "/")
 
 
 def account(practice_id: str) -> Key:
@@ -76,7 +168,17 @@ def subscription(practice_id: str, subscription_id: str) -> Key:
 
 
 def parked(practice_id: str, parked_id: str) -> Key:
-    return f"{practice_id}#parked", parked_id
+    return f"{practice_id}#parked#{parked_id}", "parked"
+
+
+def waiting(practice_id: str, kind: str, external_id: str, parked_id: str) -> Key:
+    """That a parked payment waits for news of a customer, a subscription, a price or an account (`kind`)."""
+    return f"{practice_id}#waiting#{kind}#{external_id}", parked_id
+
+
+def replay(practice_id: str, kind: str, external_id: str) -> Key:
+    """That what waits for this is still to be tried again."""
+    return f"{practice_id}#replay#{kind}#{external_id}", "replay"
 
 
 def staff(practice_id: str, actor_id: str) -> Key:
@@ -98,9 +200,12 @@ def reconciliation(practice_id: str, account: str, mode: str, name: str) -> Key:
     return f"{practice_id}#reconciliation#{account}#{mode}", name
 
 
-def due_shard(practice_id: str, client_id: str) -> str:
-    """Two digits; a client's wallets share a shard."""
-    return f"{crc32(f'{practice_id}#{client_id}'.encode()) % DUE_SHARDS:02d}"
+# Keys of the indexes: apart from the table's own, and from one another's.
+
+
+def due_shard(key: Key) -> str:
+    """Two digits, from the item's own key: items of any kind and owner spread over all shards."""
+    return f"{crc32('#'.join(key).encode()) % DUE_SHARDS:02d}"
 
 
 def roster_pk(practice_id: str, client_id: str) -> str:
@@ -150,3 +255,13 @@ def sessions_sk(starts_at: str, booking_id: str) -> str:
 def booking_at(sessions_sk: str) -> str:
     """The booking that stands at a place among the sessions."""
     return sessions_sk.partition("#")[2]
+
+
+def open_parked_pk(practice_id: str) -> str:
+    """Where the roster lists the parked payments that are open."""
+    return f"{practice_id}#parked#open"
+
+
+def open_parked_sk(received_at: str, parked_id: str) -> str:
+    """The longest parked come first."""
+    return f"{received_at}#{parked_id}"

@@ -13,7 +13,7 @@ from client_credits.domain.errors import NotFound
 from client_credits.domain.ledger.entries import Entry
 from client_credits.domain.ledger.operation import Operation
 from client_credits.domain.ledger.wallet import Lot, Wallet
-from client_credits.domain.payments.parked import Parked
+from client_credits.domain.payments.parked import Parked, ParkedState, Replay
 from client_credits.domain.payments.payment_record import Money, PaymentRecord
 from client_credits.domain.payments.reconciliation import Reconciliation
 from client_credits.domain.payments.subscriptions import SubscriptionState
@@ -168,7 +168,7 @@ class Store:
         while after:
             page = self.table.query(pk, begins=begins, after=after, limit=1000)
             found += [codec.from_json(Entry, item["body"]) for item in page.items]
-            after = page.last["sk"] if page.last else None
+            after = page.after
         return found
 
     def reconciliation(self, practice_id: str, account: str, mode: str, name: str) -> Reconciliation | None:
@@ -213,7 +213,7 @@ class Store:
 
     def _newest(self, pk: str, begins: str, before: str | None, limit: int, only: Period) -> list[Item]:
         """The newest `limit` items that `only` lets through; as many requests as that takes."""
-        where, names, values = only.filter()
+        where, values = only.filter()
         found: list[Item] = []
         while len(found) < limit:
             page = self.table.query(
@@ -223,13 +223,12 @@ class Store:
                 limit=limit,
                 newest_first=True,
                 where=where,
-                names=names,
                 values=values,
             )
             found += page.items
-            if page.last is None:
+            if page.after is None:
                 break
-            before = page.last["sk"]
+            before = page.after
         return found[:limit]
 
     def any_entry(self, practice_id: str, client_id: str) -> bool:
@@ -249,29 +248,46 @@ class Store:
                 return bool(page.items)
             after, limit = page.last["roster_sk"], min(10 * limit, 10_000)
 
-    def parked_page(
-        self, practice_id: str, after: str | None, limit: int, customer: str | None = None
-    ) -> tuple[list[Parked], str | None]:
-        """Open parked payments, and the id behind which the next page begins; a page may be short."""
-        where, values = "#state = :open", {":open": {"S": "open"}}
-        if customer:
-            where, values = (
-                f"{where} AND customer = :customer",
-                values | {":customer": {"S": customer}},
-            )
+    def parked_page(self, practice_id: str, after: str | None, limit: int) -> tuple[list[Parked], str | None]:
+        """Open parked payments, the longest parked first, and where the next page begins; a page may be short.
+
+        May lag a second behind what was parked, never behind what was closed.
+        """
+        condition = "roster_pk = :pk" + (" AND roster_sk > :after" if after else "")
+        values = {":pk": keys.open_parked_pk(practice_id)} | ({":after": after} if after else {})
+        page = self.table.query_index("roster", condition, codec.to_attributes(values), limit=limit)
+        found = self.parked(practice_id, [keys.parked_id(item) for item in page.items])
+        last = str(page.items[-1]["roster_sk"]) if page.last else None
+        return [p for p in found if p.state is ParkedState.OPEN], last
+
+    def parked(self, practice_id: str, parked_ids: Iterable[str]) -> list[Parked]:
+        """The parked payments that there are, in this order; one batch read, none without ids."""
+        wanted = [keys.parked(practice_id, parked_id) for parked_id in parked_ids]
+        found = self.table.get(wanted)
+        records = (_record(Parked, found.get(key)) for key in wanted)
+        return [record for record in records if record]
+
+    def waiting_page(
+        self, practice_id: str, waits_for: tuple[str, str], after: str | None, limit: int
+    ) -> tuple[list[str], str | None]:
+        """The ids of parked payments that wait for this, and the id behind which the next page begins.
+
+        Consistent: what was parked before is found. A page may be short.
+        """
+        pk = keys.waiting(practice_id, *waits_for, "")[0]
+        values = codec.to_attributes({":open": "open"})
         page = self.table.query(
-            keys.parked(practice_id, "")[0],
-            after=after,
-            limit=limit,
-            where=where,
-            names={"#state": "state"},
-            values=values,
+            pk, after=after, limit=limit, where="#state = :open", names={"#state": "state"}, values=values
         )
-        found = [_record(Parked, item) for item in page.items]
-        return [p for p in found if p], page.last["sk"] if page.last else None
+        return [keys.key_of(item)[1] for item in page.items], page.after
+
+    def replay(self, practice_id: str, waits_for: tuple[str, str]) -> Replay:
+        """How far what waits for this has been tried again; one never begun is at version 0."""
+        key = keys.replay(practice_id, *waits_for)
+        return _record(Replay, self.table.get([key]).get(key)) or Replay(waits_for)
 
     def due_page(self, shard: str, until: str, limit: int) -> Page:
-        """Wallets of one shard that have something to settle by `until`, the longest due first."""
+        """The keys and kinds of one shard's items that are due by `until`, the longest due first."""
         condition = "due_shard = :shard AND due_at <= :until"
         values = {":shard": {"S": shard}, ":until": {"S": until}}
         return self.table.query_index("due", condition, values, limit=limit)

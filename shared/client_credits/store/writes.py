@@ -5,14 +5,14 @@ one place that writes entries, and nothing rewrites them.
 """
 
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from client_credits.domain.bookings.booking import Booking
 from client_credits.domain.instants import instant_text
 from client_credits.domain.ledger.entries import Entry
 from client_credits.domain.ledger.operation import Operation
 from client_credits.domain.ledger.wallet import Coming, Cycle, Debt, Hold, Lot, Mark, Wallet
-from client_credits.domain.payments.parked import Parked
+from client_credits.domain.payments.parked import Parked, ParkedState, Replay
 from client_credits.domain.payments.payment_record import Money, PaymentRecord
 from client_credits.domain.payments.reconciliation import Reconciliation
 from client_credits.domain.payments.subscriptions import SubscriptionState
@@ -21,10 +21,12 @@ from client_credits.domain.practice.names import folded
 from client_credits.domain.practice.records import Account, Client, SettingsChange
 from client_credits.domain.practice.staff import StaffMember
 from client_credits.store import codec, keys
-from client_credits.store.keys import Key
+from client_credits.store.keys import ItemKind, Key
 from client_credits.store.table import Write
 
 ABSENT = "attribute_not_exists(pk)"
+CLOSED_KEPT = timedelta(days=400)  # a parked payment that was granted or dismissed
+NOT_WAITING_KEPT = timedelta(days=1)  # a note that nothing waits any more
 
 
 def sortable(instant: datetime) -> str:
@@ -48,7 +50,7 @@ class WalletBody:
     settlings: int = 0
 
 
-Versioned = Booking | Client | Account | Catalogue | Parked | PaymentRecord | Money | SubscriptionState
+Versioned = Booking | Client | Account | Catalogue | Parked | Replay | PaymentRecord | Money | SubscriptionState
 
 
 def _body(record: Versioned) -> str:
@@ -57,6 +59,7 @@ def _body(record: Versioned) -> str:
 
 
 def _put(key: Key, attributes: dict[str, str | int | None], condition: str = ABSENT) -> Write:
+    assert "kind" in attributes, "readers go by an item's kind"
     item = codec.to_attributes({"pk": key[0], "sk": key[1], **attributes})
     return {"Put": {"Item": item, "ConditionExpression": condition}}
 
@@ -81,6 +84,7 @@ def wallet(after: Wallet, due_at: datetime | None) -> Write:
     """`after.version` is the version that was loaded; it is stored raised by one."""
     key = keys.wallet(after.practice_id, after.client_id, after.appointment_type)
     attributes: dict[str, str | int | None] = {
+        "kind": ItemKind.WALLET,
         **codec.packed(codec.to_json(_wallet_body(after))),
         "balance": after.balance,
         "debt": after.debt,
@@ -94,7 +98,7 @@ def wallet(after: Wallet, due_at: datetime | None) -> Write:
         "roster_sk": keys.roster_sk(after.client_id, key[1]),
     }
     if due_at:
-        attributes["due_shard"] = keys.due_shard(after.practice_id, after.client_id)
+        attributes["due_shard"] = keys.due_shard(key)
         attributes["due_at"] = sortable(due_at)
     return _put_version(key, after.version, attributes)
 
@@ -102,7 +106,8 @@ def wallet(after: Wallet, due_at: datetime | None) -> Write:
 def closed_lot(of: Wallet, lot: Lot) -> Write:
     """An emptied lot leaves the wallet for an item of its own. The wallet, written with it, guards it."""
     pk, sk = keys.closed_lot(of.practice_id, of.client_id, of.appointment_type, lot.lot_id)
-    return {"Put": {"Item": codec.to_attributes({"pk": pk, "sk": sk, "body": codec.to_json(lot)})}}
+    item = {"pk": pk, "sk": sk, "kind": ItemKind.LOT, "body": codec.to_json(lot)}
+    return {"Put": {"Item": codec.to_attributes(item)}}
 
 
 def _next_expiry(of: Wallet) -> int | None:
@@ -124,7 +129,8 @@ def _value(of: Wallet) -> str | None:
 def entry(written: Entry) -> Write:
     key = keys.entry(written.practice_id, written.client_id, written.appointment_type, written.sequence)
     attributes: dict[str, str | int | None] = {
-        "kind": written.kind,
+        "kind": ItemKind.ENTRY,
+        "entry_kind": written.kind,
         "amount": written.amount,
         "occurred_at": sortable(written.occurred_at),
         "body": codec.to_json(written),
@@ -133,13 +139,13 @@ def entry(written: Entry) -> Write:
 
 
 def operation(practice_id: str, done: Operation) -> Write:
-    return _put(keys.operation(practice_id, done.source_id), {"body": codec.to_json(done)})
+    return _put(keys.operation(practice_id, done.source_id), {"kind": ItemKind.OPERATION, "body": codec.to_json(done)})
 
 
 def booking(practice_id: str, folded: Booking) -> Write:
     """With what the index of sessions shows of it; a booking whose session is not known stands in no list."""
     key = keys.booking(practice_id, folded.booking_id)
-    attributes: dict[str, str | int | None] = {"body": _body(folded)}
+    attributes: dict[str, str | int | None] = {"kind": ItemKind.BOOKING, "body": _body(folded)}
     if folded.session:
         starts_at = sortable(folded.session.starts_at)
         attributes |= {
@@ -158,6 +164,7 @@ def booking(practice_id: str, folded: Booking) -> Write:
 def client(practice_id: str, known: Client) -> Write:
     key, name = keys.client(practice_id, known.client_id), folded(known.name or "")
     attributes: dict[str, str | int | None] = {
+        "kind": ItemKind.CLIENT,
         "body": _body(known),
         "name": name or None,
         "names_pk": keys.names_pk(practice_id),
@@ -171,12 +178,13 @@ def client(practice_id: str, known: Client) -> Write:
 def email(practice_id: str, hashed: str, client_id: str, ttl: int | None = None) -> Write:
     """Leads from an e-mail's keyed hash to a client; with `ttl` the table drops it. Readers ask the profile."""
     key = keys.email(practice_id, hashed, client_id)
-    item = {"pk": key[0], "sk": key[1], "kind": "email", "ttl": ttl}
+    item = {"pk": key[0], "sk": key[1], "kind": ItemKind.EMAIL, "ttl": ttl}
     return {"Put": {"Item": codec.to_attributes(item)}}
 
 
 def account(changed: Account) -> Write:
     attributes: dict[str, str | int | None] = {
+        "kind": ItemKind.ACCOUNT,
         "body": _body(changed),
         "catalogue_version": changed.catalogue_version,
     }
@@ -184,28 +192,30 @@ def account(changed: Account) -> Write:
 
 
 def catalogue(practice_id: str, changed: Catalogue) -> Write:
-    body = {"body": _body(changed)}
-    return _put_version(keys.catalogue(practice_id), changed.version, {**body})
+    attributes: dict[str, str | int | None] = {"kind": ItemKind.CATALOGUE, "body": _body(changed)}
+    return _put_version(keys.catalogue(practice_id), changed.version, attributes)
 
 
 def payment(practice_id: str, record: PaymentRecord) -> Write:
     key = keys.payment(practice_id, record.payment_id)
-    return _put_version(key, record.version, {"body": _body(record)})
+    return _put_version(key, record.version, {"kind": ItemKind.PAYMENT, "body": _body(record)})
 
 
 def money(practice_id: str, known: Money) -> Write:
-    return _put_version(keys.money(practice_id, known.money), known.version, {"body": _body(known)})
+    attributes: dict[str, str | int | None] = {"kind": ItemKind.MONEY, "body": _body(known)}
+    return _put_version(keys.money(practice_id, known.money), known.version, attributes)
 
 
 def subscription(practice_id: str, state: SubscriptionState) -> Write:
     key = keys.subscription(practice_id, state.subscription)
-    return _put_version(key, state.version, {"body": _body(state)})
+    return _put_version(key, state.version, {"kind": ItemKind.SUBSCRIPTION, "body": _body(state)})
 
 
 def settings_change(practice_id: str, change: SettingsChange) -> Write:
     key = keys.settings_change(practice_id, change.client_id, sortable(change.occurred_at), change.change_id)
     attributes: dict[str, str | int | None] = {
-        "kind": "settings_changed",
+        "kind": ItemKind.SETTINGS_CHANGE,
+        "entry_kind": "settings_changed",
         "occurred_at": sortable(change.occurred_at),
         "body": codec.to_json(change),
     }
@@ -214,7 +224,7 @@ def settings_change(practice_id: str, change: SettingsChange) -> Write:
 
 def link(practice_id: str, kind: str, external_id: str, client_id: str | None, seen: str | None) -> Write:
     """Says whose an external id is, given whose it was seen to be; None on either side is nobody's."""
-    write = _put(keys.link(practice_id, kind, external_id), {"client_id": client_id})
+    write = _put(keys.link(practice_id, kind, external_id), {"kind": ItemKind.LINK, "client_id": client_id})
     if seen:
         write["Put"]["ConditionExpression"] = "client_id = :seen"
         write["Put"]["ExpressionAttributeValues"] = {":seen": {"S": seen}}
@@ -223,33 +233,87 @@ def link(practice_id: str, kind: str, external_id: str, client_id: str | None, s
     return write
 
 
-def parked(practice_id: str, record: Parked, ttl: int | None = None) -> Write:
-    attributes: dict[str, str | int | None] = {
-        "state": record.state,
-        "customer": record.customer,
-        "ttl": ttl,
-        "body": _body(record),
-    }
+def parked(practice_id: str, record: Parked, now: datetime) -> Write:
+    """A parked payment; the roster lists it while it is open, and the table drops it a while after it was closed."""
+    attributes: dict[str, str | int | None] = {"kind": ItemKind.PARKED, "body": _body(record)}
+    if record.state is ParkedState.OPEN:
+        attributes["roster_pk"] = keys.open_parked_pk(practice_id)
+        attributes["roster_sk"] = keys.open_parked_sk(sortable(record.received_at), record.parked_id)
+    else:
+        attributes["ttl"] = int((now + CLOSED_KEPT).timestamp())
     return _put_version(keys.parked(practice_id, record.parked_id), record.version, attributes)
+
+
+def waiting(practice_id: str, waits_for: tuple[str, str], record: Parked, now: datetime) -> Write:
+    """That a parked payment waits for something, or does no more. Over whatever is there: the record itself
+    is written under its version, and one that is closed is passed over by whoever finds it here."""
+    is_open = record.state is ParkedState.OPEN
+    pk, sk = keys.waiting(practice_id, *waits_for, record.parked_id)
+    attributes: dict[str, str | int | None] = {
+        "pk": pk,
+        "sk": sk,
+        "kind": ItemKind.WAITING,
+        "state": "open" if is_open else "closed",
+        "ttl": None if is_open else int((now + NOT_WAITING_KEPT).timestamp()),
+    }
+    return {"Put": {"Item": codec.to_attributes(attributes)}}
+
+
+def replay(practice_id: str, left: Replay, due_at: datetime) -> Write:
+    """What is left to be tried again, due at once; done, the table drops it."""
+    key = keys.replay(practice_id, *left.waits_for)
+    attributes: dict[str, str | int | None] = {"kind": ItemKind.REPLAY, "body": _body(left)}
+    if left.done:
+        attributes["ttl"] = int((due_at + NOT_WAITING_KEPT).timestamp())
+    else:
+        attributes |= {"due_shard": keys.due_shard(key), "due_at": sortable(due_at)}
+    return _put_version(key, left.version, attributes)
 
 
 def reconciliation(practice_id: str, run: Reconciliation, until: datetime) -> Write:
     """Over whatever is there: two runs over one window find the same, and either may go on from the other's place."""
     pk, sk = keys.reconciliation(practice_id, run.account, run.mode, run.name)
-    ends = int(until.timestamp())
-    return {"Put": {"Item": codec.to_attributes({"pk": pk, "sk": sk, "body": codec.to_json(run), "ttl": ends})}}
+    attributes: dict[str, str | int | None] = {
+        "pk": pk,
+        "sk": sk,
+        "kind": ItemKind.RECONCILIATION,
+        "body": codec.to_json(run),
+        "ttl": int(until.timestamp()),
+    }
+    return {"Put": {"Item": codec.to_attributes(attributes)}}
 
 
 def staff(practice_id: str, member: StaffMember, ttl: int | None = None) -> Write:
     """Over whatever is there: the newest name is the right one. With `ttl` the table drops it."""
     key = keys.staff(practice_id, member.actor_id)
-    item = {"pk": key[0], "sk": key[1], "kind": "staff", "body": codec.to_json(member), "ttl": ttl}
+    item = {"pk": key[0], "sk": key[1], "kind": ItemKind.STAFF, "body": codec.to_json(member), "ttl": ttl}
     return {"Put": {"Item": codec.to_attributes(item)}}
 
 
 def raw_event(practice_id: str, parked_id: str, raw: str, until: datetime) -> Write:
     """The body of an event that was not understood; the table drops it after `until`."""
-    return _put(keys.raw_event(practice_id, parked_id), {"raw": raw, "ttl": int(until.timestamp())})
+    attributes: dict[str, str | int | None] = {
+        "kind": ItemKind.RAW_EVENT,
+        "raw": raw,
+        "ttl": int(until.timestamp()),
+    }
+    return _put(keys.raw_event(practice_id, parked_id), attributes)
+
+
+def set_aside(key: Key, due_at: datetime, reason: str, times: int, now: datetime) -> Write:
+    """Moves an item that could not be worked off behind all that can: due again at `due_at`.
+
+    Only while it is still due at `now`: one that somebody worked off meanwhile is left alone.
+    """
+    update = {
+        "Key": codec.to_attributes({"pk": key[0], "sk": key[1]}),
+        "UpdateExpression": "SET due_at = :due, set_aside = :reason, set_aside_times = :times",
+        "ConditionExpression": "due_at <= :now",
+        "ExpressionAttributeValues": codec.to_attributes(
+            {":due": sortable(due_at), ":reason": reason, ":times": times, ":now": sortable(now)}
+        ),
+    }
+    return {"Update": update}
 
 
 def due(wallet_seen: Wallet, due_at: datetime | None, now: datetime) -> Write:

@@ -272,8 +272,11 @@ class _Run:
         places = (loaded.payments[payment_id] if payment_id else None, money)
         refunds = {r.refund_id: r.status for place in places if place for r in place.refunds}
         disputes = {d.dispute_id: d.status for place in places if place for d in place.disputes}
-        news: list[tuple[object, object]] = [(refunds.get(r.refund_id), r.status) for r in told.refunds]
-        news += [(disputes.get(d.dispute_id), d.status) for d in told.disputes]
+        foreign = loaded.payments[payment_id].foreign if payment_id else ()  # parked: they are another payment's
+        news: list[tuple[object, object]] = [
+            *((refunds.get(r.refund_id), r.status) for r in told.refunds if r.refund_id not in foreign),
+            *((disputes.get(d.dispute_id), d.status) for d in told.disputes if d.dispute_id not in foreign),
+        ]
         for known, now in news:
             if known is None:
                 return _Judged(Verdict.MISSING, str(now))

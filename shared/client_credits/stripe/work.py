@@ -10,10 +10,12 @@ practice that the receiver has given the account to; until it has, the event is 
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from client_credits.domain.errors import AlreadyResolved
 from client_credits.domain.payments.facts import (
     OWN_ACCOUNT,
     CustomerLink,
@@ -26,8 +28,8 @@ from client_credits.domain.payments.facts import (
     Unsupported,
     not_ahead,
 )
-from client_credits.domain.payments.parked import Parked
-from client_credits.operations.payments import linking, parking, resolving
+from client_credits.domain.payments.parked import Parked, ParkedState
+from client_credits.operations.payments import linking, parking, paying
 from client_credits.operations.payments import money_back as following
 from client_credits.operations.payments import subscriptions as subscribing
 from client_credits.store.store import Store
@@ -38,8 +40,6 @@ from client_credits.stripe.events import values
 from client_credits.stripe.events.frame import Mode
 from client_credits.stripe.events.translate import translate
 from client_credits.stripe.events.values import Unreadable
-
-UNKNOWN_ACCOUNT = "unknown_account"
 
 # What Stripe can be asked for, by the reason that an event is not understood for.
 INCOMPLETE = frozenset({"thin_event", "line_items_not_in_event", "note_lines_not_in_event"})
@@ -58,7 +58,7 @@ def apply(store: Store, practice_id: str, facts: Facts, raw: str, now: datetime)
     facts = not_ahead(facts, now)
     match facts:
         case Payment():
-            lines = resolving.grant(store, practice_id, facts, now)
+            lines = paying.pay(store, practice_id, facts, now)
             return ",".join(sorted({line.fate for line in lines})) or "no_lines"
         case MoneyBack():
             return following.apply_money_back(store, practice_id, facts, now)
@@ -91,23 +91,23 @@ def handle(store: Store, api: Api, practice_id: str, mode: Mode, event: Event, r
     if owner is not None:
         return work.through(owner, event, facts, raw)[1]
     # By the event's id alone: several events about one payment are several things to do later.
-    outcome = apply(store, practice_id, Unsupported(facts.event_id, UNKNOWN_ACCOUNT, account=account), raw, now)
+    outcome = apply(store, practice_id, Unsupported(facts.event_id, parking.UNKNOWN_ACCOUNT, account=account), raw, now)
     if work.owner() is not None:  # connected meanwhile: who did it may have looked before this was parked
-        retry(store, api, practice_id, mode, now, only=UNKNOWN_ACCOUNT)
+        retry(store, api, practice_id, mode, now, account=account)
     return outcome
 
 
-def retry(store: Store, api: Api, practice_id: str, mode: Mode, now: datetime, only: str | None = None) -> int:
+def retry(store: Store, api: Api, practice_id: str, mode: Mode, now: datetime, account: str | None = None) -> int:
     """Tries again the open parked events whose body is kept, and the payments with lines missing.
 
-    `only` those parked with this reason. Returns how many are understood now: those are closed, the
-    others stay. Raises what `handle` raises. Safe to repeat.
+    `account`: only those parked since this connected account was nobody's. Returns how many are
+    understood now: those are closed, the others stay. Raises what `handle` raises. Safe to repeat.
     """
-    return sum(
-        _again(store, api, practice_id, mode, now, parked)
-        for parked in resolving.open_payments(store, practice_id)
-        if only in (None, parked.reason)
-    )
+    if account is None:
+        found = parking.every_open(store, practice_id)
+    else:
+        found = parking.open_for(store, practice_id, ("account", account))
+    return sum(_again(store, api, practice_id, mode, now, parked) for parked in found)
 
 
 def _again(store: Store, api: Api, practice_id: str, mode: Mode, now: datetime, parked: Parked) -> bool:
@@ -115,7 +115,7 @@ def _again(store: Store, api: Api, practice_id: str, mode: Mode, now: datetime, 
     kept = _kept(store, practice_id, parked, mode)
     account = _account(*kept[:2]) if kept else parked.payment.account if parked.payment else OWN_ACCOUNT
     # What is parked with its owner may have come by another practice's endpoint; an unknown account's has no owner yet.
-    is_routed = account != OWN_ACCOUNT and parked.reason != UNKNOWN_ACCOUNT
+    is_routed = account != OWN_ACCOUNT and parked.reason != parking.UNKNOWN_ACCOUNT
     receiver = linking.receiver_of(store, practice_id, account) if is_routed else None
     work = _Work(store, api, receiver or practice_id, account, mode, now)
     owner = work.owner()
@@ -128,7 +128,8 @@ def _again(store: Store, api: Api, practice_id: str, mode: Mode, now: datetime, 
     is_told = is_whole and not isinstance(facts, Unsupported)
     if not is_told and owner == practice_id:
         return False
-    resolving.close_understood(store, practice_id, parked, now)
+    with suppress(AlreadyResolved):  # granting it has closed it
+        parking.close(store, practice_id, parked.parked_id, ParkedState.RESOLVED, following.STRIPE, now)
     return True
 
 
@@ -202,7 +203,7 @@ class _Work:
 
 def _kept(store: Store, practice_id: str, parked: Parked, mode: Mode) -> tuple[Event, Facts, str] | None:
     """The event as it came, what it says to this release, and its body; None where the body is gone."""
-    raw = None if parked.payment else resolving.raw_of(store, practice_id, parked)
+    raw = None if parked.payment else parking.raw_of(store, practice_id, parked)
     if raw is None:
         return None
     event = json.loads(raw)

@@ -15,7 +15,12 @@ class ParkedState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """A payment not granted, with its reason. `payment` is None when the event made no payment of it."""
+    """A payment not granted, with its reason. `payment` is None when the event made no payment of it.
+
+    `missing` are the lines not granted yet: the record is closed with the last of them, and `unfinished`
+    until all that follows from the grants is done. `account` is the connected account whose practice
+    nobody has named.
+    """
 
     parked_id: str
     reason: str
@@ -29,4 +34,31 @@ class Parked:
     state: ParkedState = ParkedState.OPEN
     closed_by: str | None = None
     closed_reason: str | None = None
+    missing: tuple[str, ...] = ()
+    unfinished: bool = False
+    account: str | None = None
+    client_id: str | None = None  # whose it is, where that client does not exist yet
+    version: int = 0
+
+    @property
+    def is_payable(self) -> bool:
+        """Whether granting its lines closes it: open, and a payment, not one whose grants were taken back."""
+        return self.state is ParkedState.OPEN and self.payment is not None
+
+    @property
+    def waits_for(self) -> tuple[tuple[str, str], ...]:
+        """What may explain it: (customer, subscription, account, client or price, its id), each once."""
+        named = [("customer", self.customer), ("subscription", self.subscription), ("account", self.account)]
+        named += [("client", self.client_id)]
+        named += [("price", price) for price in self.prices]
+        return tuple(dict.fromkeys((kind, external) for kind, external in named if external))
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Parked payments to be tried again, for news of what they wait for (kind, id): those behind `after`."""
+
+    waits_for: tuple[str, str]
+    after: str | None = None
+    done: bool = False
     version: int = 0

@@ -102,7 +102,7 @@ class PaymentRecord:
 
     `paid` is in minor units. `revoked` says why it should not have granted at all; `upheld`, that
     staff decided that it counts all the same. `followed` names the news whose consequences for the
-    credits are written.
+    credits are written; `foreign`, the refunds and disputes that were told of it and are another's.
     """
 
     payment_id: str
@@ -120,6 +120,7 @@ class PaymentRecord:
     revoked: str | None = None
     upheld: bool = False
     followed: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
     version: int = 0
 
     @property
@@ -228,13 +229,14 @@ def learned(record: PaymentRecord, news: MoneyBack) -> PaymentRecord:
     money = money_of(news)
     if money:
         paid_by = _with_total(paid_by, PaidBy(money, news.refunded_total or 0))
-    return replace(
+    known = replace(
         record,
         refunds=_merged(record.refunds, news.refunds, _refund_key, _refund_order),
         disputes=_merged(record.disputes, news.disputes, _dispute_key, _dispute_order),
         notes=_merged(record.notes, news.notes, _note_key, _note_order),
         paid_by=paid_by,
     )
+    return _without_foreign(known)
 
 
 def waiting(money: Money, news: MoneyBack) -> Money:
@@ -255,7 +257,20 @@ def linked(record: PaymentRecord, money: Money) -> tuple[PaymentRecord, Money]:
         disputes=_merged(record.disputes, money.disputes, _dispute_key, _dispute_order),
         paid_by=_with_total(record.paid_by, PaidBy(money.money, money.refunded_total)),
     )
-    return known, Money(money.money, record.payment_id, version=money.version)
+    return _without_foreign(known), Money(money.money, record.payment_id, version=money.version)
+
+
+def disowned(record: PaymentRecord, about: str) -> PaymentRecord:
+    """The record without a refund or dispute that another payment has followed, whoever tells of it again."""
+    return _without_foreign(replace(record, foreign=tuple(sorted({*record.foreign, about}))))
+
+
+def _without_foreign(record: PaymentRecord) -> PaymentRecord:
+    if not record.foreign:
+        return record
+    refunds = tuple(each for each in record.refunds if each.refund_id not in record.foreign)
+    disputes = tuple(each for each in record.disputes if each.dispute_id not in record.foreign)
+    return replace(record, refunds=refunds, disputes=disputes)
 
 
 def is_of(known: PaymentRecord, account: str) -> bool:

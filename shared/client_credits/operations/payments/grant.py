@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 
-from client_credits.domain.errors import LimitReached
 from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Change, Entry
 from client_credits.domain.ledger.operation import EntryRef, Operation
 from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
 from client_credits.domain.payments.granting import RECURRING, LineDecision, LineFate, grant, levels, lot_for
-from client_credits.domain.payments.payment_record import MAX_HOLDERS, PaidGrant, PaymentRecord, linked, money_of
+from client_credits.domain.payments.parked import Parked
+from client_credits.domain.payments.payment_record import PaidGrant, PaymentRecord, linked, money_of
 from client_credits.domain.payments.subscriptions import Level, Period, SubscriptionState, upgrade, with_levels
 from client_credits.domain.practice.catalogue import Catalogue
 from client_credits.domain.practice.records import Client
 from client_credits.operations.committing import room_for, settled, wallet_writes
+from client_credits.operations.payments import parking
 from client_credits.store import writes
 from client_credits.store.records import Loaded
 from client_credits.store.store import Store
@@ -29,7 +30,8 @@ class LineOutcome:
     """What became of one line. `operation` is the first outcome's record, also for a repeat.
 
     The rest is what remains to be done beside the line: to follow money given back, to freeze or
-    unfreeze a subscription, to try parked changes of plan again.
+    unfreeze a subscription, to try parked changes of plan again. `parked` is the payment's
+    parked record as the line left it.
     """
 
     line_id: str
@@ -40,12 +42,15 @@ class LineOutcome:
     follow: bool = False
     enforce: bool = False
     wakes: tuple[str, ...] = ()
+    parked: Parked | None = None
+    client_id: str | None = None  # whose it is, where that client does not exist yet
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What staff add to a payment that no rule explained. With `insists` it counts after its subscription's end."""
 
+    client_id: str | None = None
     package_id: str | None = None
     insists: bool = False
 
@@ -64,6 +69,7 @@ class Granting:
         actor: Actor,
         now: datetime,
         answer: Answer,
+        settled: frozenset[str],
     ) -> None:
         self._store = store
         self._practice_id = practice_id
@@ -74,6 +80,7 @@ class Granting:
         self._now = now
         self._insists = answer.insists
         self._package_id = answer.package_id
+        self._settled = settled  # the payment's lines that need nothing more
         self._act = Act(
             source_id=decision.grant_id,
             cause=Cause(CauseKind.PACKAGE, _cause_ids(payment, decision)),
@@ -100,9 +107,18 @@ class Granting:
         items += wallet_writes(self._store, changes, self._now, loaded.dated, wallets=len(changes))
         if loaded.client is None:
             items.append(writes.client(self._practice_id, Client(self._client_id, created_at=self._now)))
+        if parked := self._parked():
+            items.append(writes.parked(self._practice_id, parked, self._now))
         self._store.commit(items)
-        after = replace(loaded, payments={record.payment_id: record}, subscription=state)
+        after = replace(loaded, payments={record.payment_id: record}, subscription=state, parked=parked)
         return LineOutcome(decision.line.line_id, done.outcome, done, entries=tuple(own)), after
+
+    def _parked(self) -> Parked | None:
+        """The parked payment as it is with this line granted; None where it is not open."""
+        record = self._loaded.parked
+        if record is None or not record.is_payable:
+            return None
+        return parking.without_line(record, self._payment, self._decision.line.line_id, self._settled, self._act.actor)
 
     def _subscription(self) -> tuple[SubscriptionState, dict[str, int]]:
         """The subscription with what this line tells of it, and the credits the line grants."""
@@ -160,8 +176,6 @@ class Granting:
         record = record.with_holders(
             (e.client_id, e.appointment_type, e.sequence - 1) for e in map(self._granting_entry, changes)
         )
-        if len(record.holders) > MAX_HOLDERS:
-            raise LimitReached(f"One payment's credits are kept in at most {MAX_HOLDERS} wallets.")
         items: list[Write] = []
         money = loaded.money.get(money_of(payment) or "")
         if money and money.payment_id is None:

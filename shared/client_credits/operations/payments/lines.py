@@ -1,4 +1,6 @@
-"""A payment grants its lines, each once; what no rule explains is parked, never lost.
+"""What becomes of each line of a payment: granted once, or the reason why not.
+
+Only `paying` applies lines: it parks what is not explained and wakes what had waited.
 
 One payment line is one operation with its own source id, so a payment that was half applied when
 a worker died is completed by its redelivery, and a second event about the same payment adds nothing.
@@ -27,69 +29,23 @@ from client_credits.store.store import Store
 SYSTEM = following.STRIPE
 
 
-def apply_payment(
-    store: Store,
-    practice_id: str,
-    payment: Payment,
-    now: datetime,
-    *,
-    client_id: str | None = None,
-    package_id: str | None = None,
-    actor: Actor = SYSTEM,
-    park: bool = True,
-    insists: bool = False,
+def apply_lines(
+    store: Store, practice_id: str, payment: Payment, now: datetime, answer: Answer, actor: Actor
 ) -> list[LineOutcome]:
-    """Grants every line that a known package explains; parks the payment if a line is left unexplained.
-
-    `client_id` and `package_id` are staff's answers for a parked payment; `insists`, that it counts
-    though it was paid after its subscription's end. Safe to repeat: a line
-    already granted answers with its first outcome. Raises Busy under contention.
-    """
-    beneficiary = payment.client_id or client_id or _linked_client(store, practice_id, payment)
-    answer = Answer(package_id, insists)
-    outcomes = [
-        _apply_line(store, practice_id, payment, line, beneficiary, answer, actor, now) for line in payment.lines
-    ]
+    """Grants every line that a known package explains, and what follows from that. Safe to repeat: a line
+    already granted answers with its first outcome. Raises Busy under contention."""
+    client_id = payment.client_id or answer.client_id or _linked_client(store, practice_id, payment)
+    outcomes: list[LineOutcome] = []
+    for line in payment.lines:
+        settled = frozenset(outcome.line_id for outcome in outcomes if outcome.fate not in PARKED_FATES)
+        outcomes.append(_apply_line(store, practice_id, payment, line, client_id, answer, actor, settled, now))
     if answer.insists and any(outcome.repeated for outcome in outcomes):
         following.uphold(store, practice_id, payment.payment_id, now)
     if any(outcome.follow for outcome in outcomes):
         following.follow(store, practice_id, payment.payment_id, now)
     if payment.subscription and any(outcome.enforce for outcome in outcomes):
         subscribing.enforce(store, practice_id, payment.subscription, now)
-    reason = _reason_to_park(outcomes, payment)
-    if reason and park and not _parked(store, practice_id, payment, reason, now):
-        return apply_payment(store, practice_id, payment, now, client_id=client_id, package_id=package_id, actor=actor)
     return outcomes
-
-
-def _parked(store: Store, practice_id: str, payment: Payment, reason: str, now: datetime) -> bool:
-    """Parks a payment; False when what it waited for has come meanwhile."""
-    if not payment.subscription or reason not in (LineFate.WAITS_FOR_CYCLE, "unknown_client"):
-        parking.park_payment(store, practice_id, payment, reason, now)
-        return True
-
-    def explained(state: SubscriptionState) -> bool:
-        if reason == "unknown_client":
-            return _paid_before(state, payment) is not None
-        changes = [line for line in payment.lines if line.proration and line.subscription_item]
-        return all(state.period_of(changed_at(payment, line), line.period_end) for line in changes)
-
-    return parking.park_until_told(store, practice_id, payment, reason, now, explained)
-
-
-def wait_on(store: Store, practice_id: str, payment: Payment, outcomes: list[LineOutcome], now: datetime) -> None:
-    """A parked payment that turns out to wait for its cycle is tried again when that comes."""
-    if any(outcome.fate == LineFate.WAITS_FOR_CYCLE for outcome in outcomes):
-        _parked(store, practice_id, payment, LineFate.WAITS_FOR_CYCLE, now)
-
-
-def _reason_to_park(outcomes: list[LineOutcome], payment: Payment) -> str | None:
-    parked = [outcome.fate for outcome in outcomes if outcome.fate in PARKED_FATES]
-    if LineFate.WAITS_FOR_CYCLE in parked:
-        return LineFate.WAITS_FOR_CYCLE
-    if parked:
-        return parked[0]
-    return "lines_missing" if payment.lines_missing else None
 
 
 PARKED_FATES = {*map(str, PARKED), "unknown_client", "limit_reached"}
@@ -121,6 +77,7 @@ def _apply_line(
     client_id: str | None,
     answer: Answer,
     actor: Actor,
+    settled: frozenset[str],
     now: datetime,
 ) -> LineOutcome:
     def attempt() -> LineOutcome:
@@ -137,8 +94,8 @@ def _apply_line(
             after = _learned(store, practice_id, payment, decision, fate, loaded, answer)
             return _and_then(LineOutcome(line.line_id, fate), payment, after)
         if client_id is None or (loaded.client is None and loaded.settings.unknown_clients == "park"):
-            return LineOutcome(line.line_id, "unknown_client")
-        granting = Granting(store, practice_id, payment, decision, loaded, client_id, actor, now, answer)
+            return LineOutcome(line.line_id, "unknown_client", client_id=client_id)
+        granting = Granting(store, practice_id, payment, decision, loaded, client_id, actor, now, answer, settled)
         outcome, after = granting.commit()
         return _and_then(outcome, payment, after)
 
@@ -216,4 +173,5 @@ def _and_then(outcome: LineOutcome, payment: Payment, loaded: Loaded) -> LineOut
         follow=record.eventful and bool(record.grants),
         enforce=state.freezes(loaded.settings) or state.frozen or bool(state.ended_at or state.replaced),
         wakes=tuple(parked for parked in state.waiting if parked != own),
+        parked=loaded.parked,
     )

@@ -11,7 +11,7 @@ from client_credits.domain.errors import AlreadyMapped
 from client_credits.domain.payments.facts import CustomerLink
 from client_credits.domain.practice.records import MAX_CUSTOMERS, Client
 from client_credits.operations.committing import once
-from client_credits.operations.payments import resolving
+from client_credits.operations.payments import replaying
 from client_credits.store import writes
 from client_credits.store.records import Wanted
 from client_credits.store.store import Store
@@ -23,7 +23,7 @@ def apply_link(store: Store, practice_id: str, link: CustomerLink, now: datetime
     Creates the client, unless the practice parks payments for clients it does not know.
 
     A customer or subscription that is already somebody's stays theirs. Returns how many parked
-    payments were resolved. Safe to repeat.
+    payments were granted at once; of many, the sweep grants the rest. Safe to repeat.
     """
 
     def attempt() -> None:
@@ -48,7 +48,8 @@ def apply_link(store: Store, practice_id: str, link: CustomerLink, now: datetime
             store.commit(items)
 
     once(attempt)
-    return resolving.replay(store, practice_id, now, customer=link.customer, subscription=link.subscription)
+    known = [("customer", link.customer), ("subscription", link.subscription)]
+    return replaying.replay(store, practice_id, [(kind, each) for kind, each in known if each], now)
 
 
 def connect(store: Store, receiver_id: str, account: str, owner_id: str) -> bool:

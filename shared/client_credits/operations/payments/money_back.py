@@ -5,10 +5,12 @@ it, under a version; what to do follows from that record and the wallets alone, 
 between the steps, or in the middle of either, is completed by the redelivery.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from client_credits.domain.errors import Busy
 from client_credits.domain.ids import payment_key
 from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Change, Entry
 from client_credits.domain.ledger.operation import EntryRef, Operation
@@ -17,15 +19,18 @@ from client_credits.domain.ledger.wallet import Freeze
 from client_credits.domain.payments.clawing_back import Books, Pair, claw, family, refreeze
 from client_credits.domain.payments.facts import MoneyBack, PaymentMade
 from client_credits.domain.payments.payment_record import (
+    MAX_HOLDERS,
     Money,
     PaymentRecord,
+    disowned,
     is_of,
     learned,
     linked,
     money_of,
     waiting,
 )
-from client_credits.operations.committing import knowing, once, room_for, settled_all, wallet_writes
+from client_credits.operations.committing import ATTEMPTS, knowing, once, room_for, settled_all, wallet_writes
+from client_credits.operations.payments import parking
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
 from client_credits.store.store import Store
@@ -146,24 +151,75 @@ def follow(
 
     `returned_at` is when credits came back, where that is what it follows from, not news. Freezes first
     and unfreezes last, so that nothing is spent in between. Raises Busy under contention. Safe to
-    repeat: then there is nothing left to write.
+    repeat: then there is nothing left to write. News that were followed for another payment cannot be
+    true of this one: they are parked, and count here no more.
     """
+    for _ in range(ATTEMPTS):
+        try:
+            return _followed(store, practice_id, payment_id, now, returned_at)
+        except _ToldOfAnother as news:  # each at most once: the record refuses them from here on
+            _disown(store, practice_id, payment_id, news.about, now)
+    raise Busy("This payment was told of too much that is another's. Send the same request again.")
+
+
+class _ToldOfAnother(Exception):
+    """A refund or dispute that was followed for another payment."""
+
+    def __init__(self, about: str) -> None:
+        super().__init__(about)
+        self.about = about
+
+
+def _disown(store: Store, practice_id: str, payment_id: str, about: str, now: datetime) -> None:
+    parking.park_news(store, practice_id, payment_id, about, now)
+
+    def attempt() -> None:
+        record = store.load(practice_id, Wanted(payments=(payment_id,))).payments[payment_id]
+        store.commit([writes.payment(practice_id, disowned(record, about))])
+
+    once(attempt)
+
+
+def _followed(
+    store: Store, practice_id: str, payment_id: str, now: datetime, returned_at: datetime | None
+) -> list[Entry]:
     record = store.load(practice_id, Wanted(payments=(payment_id,))).payments[payment_id]
     if not record.grants:
         return []
     steps = (_freeze_more, _claw, _freeze_exactly) if record.disputes else (_claw,)
+    when = _When(now, returned_at)
     return [
-        entry for step in steps for entry in _carried_out(store, practice_id, record, _When(now, returned_at), step)
+        entry
+        for types in _together(record)
+        for step in steps
+        for entry in _carried_out(store, practice_id, record, types, when, step)
     ]
 
 
-def _carried_out(store: Store, practice_id: str, known: PaymentRecord, when: "_When", step: "Step") -> list[Entry]:
-    """One step, decided anew on conflict, and when somebody was given some of the credits meanwhile."""
-    holders = known.holders
+def _together(record: PaymentRecord) -> list[frozenset[str]]:
+    """The payment's appointment types, as many at a time as one transaction holds the wallets of."""
+    wallets = Counter(holder.appointment_type for holder in record.holders)
+    batches: list[frozenset[str]] = []
+    room = 0
+    for kind, count in sorted(wallets.items()):
+        if count > room or not batches:
+            batches.append(frozenset())
+            room = MAX_HOLDERS
+        batches[-1] |= {kind}
+        room -= count
+    return batches
+
+
+def _carried_out(
+    store: Store, practice_id: str, known: PaymentRecord, types: frozenset[str], when: "_When", step: "Step"
+) -> list[Entry]:
+    """One step for some types, decided anew on conflict, and when somebody was given some of the credits meanwhile."""
+    holders, tried = known.holders, 0
 
     def attempt() -> list[Entry]:
-        nonlocal holders
-        pairs = tuple((holder.client_id, holder.appointment_type) for holder in holders)
+        nonlocal holders, tried
+        tried += 1
+        pairs = tuple((h.client_id, h.appointment_type) for h in holders if h.appointment_type in types)
         clients = tuple(dict.fromkeys(client_id for client_id, _ in pairs))
         loaded = store.load(practice_id, Wanted(payments=(known.payment_id,), also=pairs, others=clients))
         record = loaded.payments[known.payment_id]
@@ -171,7 +227,7 @@ def _carried_out(store: Store, practice_id: str, known: PaymentRecord, when: "_W
             holders = record.holders
             return attempt()
         before = settled_all(store, loaded, pairs, when.now, room_for(len(pairs)))
-        return _step(store, practice_id, _View(record, loaded, before, when), step)
+        return _step(store, practice_id, _View(record, loaded, before, when, is_repeated=tried > 1), step)
 
     return once(attempt)
 
@@ -192,6 +248,7 @@ class _View:
     loaded: Loaded
     changes: dict[Pair, Change]
     when: _When
+    is_repeated: bool = False
 
 
 Step = Callable[[Store, _View], tuple[PaymentRecord, dict[Pair, Change], Act]]
@@ -203,6 +260,8 @@ def _step(store: Store, practice_id: str, view: _View, step: Step) -> list[Entry
     touched = [pair for pair in changes if changes[pair] is not view.changes[pair]]
     if not touched and record == view.record:
         return []
+    if own and view.is_repeated:  # something was in the way: only mere contention may be tried again
+        _check_own(store, practice_id, view.record, act)
     items = [writes.payment(practice_id, record)]
     if own:
         items.append(writes.operation(practice_id, _done(act, own)))
@@ -212,6 +271,18 @@ def _step(store: Store, practice_id: str, view: _View, step: Step) -> list[Entry
         items += wallet_writes(store, [change], act.now, settings, wallets=len(changes))
     store.commit(items)
     return own
+
+
+def _check_own(store: Store, practice_id: str, record: PaymentRecord, act: Act) -> None:
+    """Raises _ToldOfAnother where this act is on record and the payment, unchanged, knows nothing of it."""
+    about = act.source_id.split("/")[1]
+    if about not in {what.split("/")[0] for _, what in record.news}:
+        return
+    if act.source_id not in store.load(practice_id, Wanted(source_ids=(act.source_id,))).operations:
+        return
+    now = store.load(practice_id, Wanted(payments=(record.payment_id,))).payments[record.payment_id]
+    if now.version == record.version:
+        raise _ToldOfAnother(about)
 
 
 def _done(act: Act, own: list[Entry]) -> Operation:
@@ -226,8 +297,12 @@ def _claw(store: Store, view: _View) -> tuple[PaymentRecord, dict[Pair, Change],
     books = Books(changes, act)
     ledgers: dict[str, list[Entry]] = {}
     grants = []
+    types = {appointment_type for _, appointment_type in view.changes}
     for grant in record.grants:
         kind = grant.appointment_type
+        if kind not in types:
+            grants.append(grant)
+            continue
         if kind not in ledgers:
             ledgers[kind] = _ledger(store, view, kind)
         part = record.part_undone(grant.line_id, grant.amount)

@@ -1,55 +1,60 @@
 """Payments that could not be granted are kept, with the reason and all that is needed to grant them later."""
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from client_credits.domain.errors import AlreadyResolved, NotFound
 from client_credits.domain.ids import derived_id
+from client_credits.domain.ledger.entries import Actor
 from client_credits.domain.payments.facts import Payment, Unsupported
 from client_credits.domain.payments.parked import Parked, ParkedState
 from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.operations.committing import once
-from client_credits.store import writes
+from client_credits.store import keys, writes
 from client_credits.store.records import Wanted
 from client_credits.store.store import Store
+from client_credits.store.table import TRANSACTION, Write
 
 RAW_KEPT = timedelta(days=30)
+UNKNOWN_ACCOUNT = "unknown_account"  # why an event is parked that belongs to nobody's connected account
+TOLD_OF_ANOTHER = "told_of_another_payment"  # why news of a refund or dispute are parked
+PAGE = 100
+TOGETHER = 40  # notes of what a payment waits for that share a transaction with other records
 
 
-def park_payment(store: Store, practice_id: str, payment: Payment, reason: str, now: datetime) -> None:
-    """Parks a payment once; one already parked (or resolved, or dismissed) stays as it is."""
-    _park(store, practice_id, _of_payment(payment, reason, now))
-
-
-def park_until_told(
+def park_payment(
     store: Store,
     practice_id: str,
     payment: Payment,
     reason: str,
+    missing: Sequence[str],
     now: datetime,
-    explained: Callable[[SubscriptionState], bool],
+    *,
+    for_subscription: bool = False,
+    client_id: str | None = None,
 ) -> bool:
-    """Parks a payment that another payment of its subscription may explain; that one tries it again.
+    """Parks a payment once; one already parked (or resolved, or dismissed) stays as it is.
 
-    Returns False, and parks nothing, when the subscription explains it by now: both are written under
-    the subscription's version.
+    `missing` are the lines not granted. `for_subscription`: the next payment of its subscription tries
+    it again, parked before or not. True where something was written: look once more whether it is
+    explained, since what explains it may have come while it was being parked. `client_id` is whose it is,
+    where that client does not exist yet. Safe to repeat.
     """
-    record = _of_payment(payment, reason, now)
-    assert payment.subscription is not None
+    record = replace(_of_payment(payment, reason, missing, now), client_id=client_id)
+    subscription = payment.subscription if for_subscription else None
 
     def attempt() -> bool:
-        loaded = store.load(practice_id, Wanted(parked_id=record.parked_id, subscription=payment.subscription))
-        state = loaded.subscription
-        if explained(state):
-            return False
-        items = [] if loaded.parked else [writes.parked(practice_id, record)]
-        is_open = loaded.parked is None or loaded.parked.state is ParkedState.OPEN
-        if record.parked_id not in state.waiting and is_open:
+        loaded = store.load(practice_id, Wanted(parked_id=record.parked_id, subscription=subscription))
+        known, state = loaded.parked, loaded.subscription
+        items = [] if known else _beginning(store, practice_id, record, now)
+        is_open = known is None or known.state is ParkedState.OPEN
+        if subscription and is_open and record.parked_id not in state.waiting:
             waiting = replace(state, waiting=(*state.waiting, record.parked_id))
             items.append(writes.subscription(practice_id, waiting))
         if items:
             store.commit(items)
-        return True
+        return bool(items) and not store.rehearsing
 
     return once(attempt)
 
@@ -64,7 +69,7 @@ def id_of_event(about: str) -> str:
     return derived_id("prk", about)
 
 
-def _of_payment(payment: Payment, reason: str, now: datetime) -> Parked:
+def _of_payment(payment: Payment, reason: str, missing: Sequence[str], now: datetime) -> Parked:
     return Parked(
         parked_id=id_of(payment),
         reason=reason,
@@ -75,11 +80,12 @@ def _of_payment(payment: Payment, reason: str, now: datetime) -> Parked:
         subscription=payment.subscription,
         prices=tuple(line.price for line in payment.lines if line.price),
         payment=payment,
+        missing=tuple(missing),
     )
 
 
 def park_event(store: Store, practice_id: str, fact: Unsupported, raw: str, now: datetime) -> None:
-    """Parks an event no payment could be made of; its body is kept 30 days."""
+    """Parks an event no payment could be made of; its body is kept 30 days. Safe to repeat."""
     record = Parked(
         parked_id=id_of_event(fact.payment_id or fact.event_id),
         reason=fact.reason,
@@ -88,8 +94,22 @@ def park_event(store: Store, practice_id: str, fact: Unsupported, raw: str, now:
         customer=fact.customer,
         payment_id=fact.payment_id,
         prices=fact.prices,
+        account=fact.account if fact.reason == UNKNOWN_ACCOUNT else None,
     )
-    _park(store, practice_id, record, raw, now + RAW_KEPT)
+    kept = writes.raw_event(practice_id, record.parked_id, raw, now + RAW_KEPT)
+    _park(store, practice_id, record, now, kept)
+
+
+def park_news(store: Store, practice_id: str, payment_id: str, about: str, now: datetime) -> None:
+    """Parks news of a refund or dispute (`about`) that another payment has followed. Safe to repeat."""
+    record = Parked(
+        parked_id=derived_id("prk", payment_id, about),
+        reason=TOLD_OF_ANOTHER,
+        event_id=about,
+        received_at=now,
+        payment_id=payment_id,
+    )
+    _park(store, practice_id, record, now)
 
 
 def park_revoked(
@@ -108,27 +128,139 @@ def park_revoked(
     def attempt() -> None:
         known = store.load(practice_id, Wanted(parked_id=record.parked_id)).parked
         if known is None:
-            store.commit([writes.parked(practice_id, record)])
+            store.commit(_beginning(store, practice_id, record, now))
         elif known.reason != reason and known.state is not ParkedState.OPEN:  # it was parked for something else
-            store.commit([writes.parked(practice_id, replace(record, version=known.version))])
+            store.commit(_beginning(store, practice_id, replace(record, version=known.version), now))
 
     once(attempt)
 
 
-def _park(
-    store: Store,
-    practice_id: str,
-    record: Parked,
-    raw: str | None = None,
-    raw_until: datetime | None = None,
-) -> None:
-    items = [writes.parked(practice_id, record)]
-    if raw is not None and raw_until is not None:
-        items.append(writes.raw_event(practice_id, record.parked_id, raw, raw_until))
-
+def _park(store: Store, practice_id: str, record: Parked, now: datetime, *beside: Write) -> None:
     def attempt() -> None:
         # Only finding it there says that it was parked before: a conflict may be mere contention.
         if store.load(practice_id, Wanted(parked_id=record.parked_id)).parked is None:
-            store.commit(items)
+            store.commit([*_beginning(store, practice_id, record, now), *beside])
 
     once(attempt)
+
+
+def _beginning(store: Store, practice_id: str, record: Parked, now: datetime) -> list[Write]:
+    """The record with notes of what it waits for. What one transaction would not hold is committed first."""
+    _note_others(store, practice_id, record, now)
+    return record_writes(practice_id, record, now)
+
+
+def record_writes(practice_id: str, record: Parked, now: datetime) -> list[Write]:
+    """The record as it stands, and notes that it waits, or waits no more: at most 1 + TOGETHER writes."""
+    notes = [writes.waiting(practice_id, each, record, now) for each in record.waits_for[:TOGETHER]]
+    return [writes.parked(practice_id, record, now), *notes]
+
+
+def _note_others(store: Store, practice_id: str, record: Parked, now: datetime) -> None:
+    """The notes beyond TOGETHER. One that is not true yet, or no more, is passed over by whoever finds it."""
+    _note(store, practice_id, record, record.waits_for[TOGETHER:], now)
+
+
+def finish(store: Store, practice_id: str, parked_id: str, now: datetime) -> None:
+    """Closes the notes of a payment that was closed by its grant, once all that follows from the grant is done.
+
+    Until then, news of what it waited for come back to it, and so complete a worker that died. Safe to repeat.
+    """
+
+    def attempt() -> None:
+        for record in store.parked(practice_id, [parked_id]):
+            if record.unfinished:
+                store.commit(_beginning(store, practice_id, replace(record, unfinished=False), now))
+
+    once(attempt)
+
+
+def _note(store: Store, practice_id: str, record: Parked, others: tuple[tuple[str, str], ...], now: datetime) -> None:
+    for start in range(0, len(others), TRANSACTION):
+        batch = others[start : start + TRANSACTION]
+        store.commit([writes.waiting(practice_id, each, record, now) for each in batch])
+
+
+# -- closing
+
+
+def without_line(record: Parked, payment: Payment, line_id: str, settled: frozenset[str], actor: Actor) -> Parked:
+    """The record once a line is granted, given the lines that need nothing more: closed with the last missing one."""
+    assert record.payment is not None
+    heard = {line.line_id for line in record.payment.lines}
+    lines = [*record.missing, *(line.line_id for line in payment.lines if line.line_id not in heard)]
+    missing = tuple(each for each in lines if each != line_id and each not in settled)
+    known = payment if len(payment.lines) > len(heard) else record.payment
+    record = replace(record, missing=missing, payment=known)
+    if missing or payment.lines_missing:
+        return record
+    return replace(closed(record, ParkedState.RESOLVED, actor), unfinished=True)
+
+
+def closed(record: Parked, state: ParkedState, actor: Actor, reason: str | None = None) -> Parked:
+    return replace(record, state=state, closed_by=f"{actor.kind}/{actor.actor_id}", closed_reason=reason, missing=())
+
+
+def close(
+    store: Store,
+    practice_id: str,
+    parked_id: str,
+    state: ParkedState,
+    actor: Actor,
+    now: datetime,
+    reason: str | None = None,
+) -> Parked:
+    """Closes an open parked payment. Raises NotFound or AlreadyResolved."""
+
+    def attempt() -> Parked:
+        record = closed(open_one(store, practice_id, parked_id), state, actor, reason)
+        store.commit(record_writes(practice_id, record, now))
+        return record
+
+    record = once(attempt)
+    _note_others(store, practice_id, record, now)
+    return record
+
+
+# -- finding
+
+
+def open_one(store: Store, practice_id: str, parked_id: str) -> Parked:
+    """Raises NotFound, or AlreadyResolved for one that is closed."""
+    parked = store.load(practice_id, Wanted(parked_id=parked_id)).parked
+    if parked is None:
+        raise NotFound("There is no such parked payment.")
+    if parked.state is not ParkedState.OPEN:
+        raise AlreadyResolved(f"This payment is already {parked.state}.")
+    return parked
+
+
+def every_open(store: Store, practice_id: str) -> Iterator[Parked]:
+    """Every payment that is parked, the longest parked first, events that no payment could be made of included.
+
+    May lag a second behind.
+    """
+    after: str | None = None
+    while True:
+        page, after = store.parked_page(practice_id, after, PAGE)
+        yield from page
+        if after is None:
+            return
+
+
+def open_for(store: Store, practice_id: str, waits_for: tuple[str, str]) -> Iterator[Parked]:
+    """Every payment or event that is parked and waits for this, as it stands now."""
+    after: str | None = None
+    while True:
+        parked_ids, after = store.waiting_page(practice_id, waits_for, after, PAGE)
+        found = store.parked(practice_id, parked_ids)
+        yield from (parked for parked in found if parked.state is ParkedState.OPEN)
+        if after is None:
+            return
+
+
+def raw_of(store: Store, practice_id: str, parked: Parked) -> str | None:
+    """The body of an event that was not understood, as long as it is kept."""
+    key = keys.raw_event(practice_id, parked.parked_id)
+    item = store.table.get([key]).get(key)
+    return str(item["raw"]) if item else None

@@ -12,6 +12,7 @@ from client_credits.domain.ledger.entries import untouched
 from client_credits.domain.ledger.settling import settle
 from client_credits.domain.ledger.wallet import Wallet
 from client_credits.domain.practice.records import Client
+from client_credits.store import keys
 from client_credits.store.keys import ROSTER_SHARDS
 from client_credits.store.records import Loaded, Wanted
 from client_credits.store.store import Store
@@ -90,12 +91,12 @@ def _shard(
         ask()
         page = store.roster_page(practice_id, shard, key, rows, begins=begins)
         for item in page.items:
-            client_id, _, sort_key = item["roster_sk"].partition("#")
+            client_id = keys.listed_client(item)
             if line is None or line.client_id != client_id:
                 if line:
                     yield line
                 line = RosterLine(client_id)
-            line = _with(line, sort_key, item)
+            line = _with(line, item)
         if page.last is None:
             break
         key, rows = page.last["roster_sk"], min(PAGE, 2 * rows)
@@ -103,10 +104,10 @@ def _shard(
         yield line
 
 
-def _with(line: RosterLine, sort_key: str, item: dict[str, Any]) -> RosterLine:
-    if sort_key == "client":
+def _with(line: RosterLine, item: dict[str, Any]) -> RosterLine:
+    if keys.kind_of(item) is not keys.ItemKind.WALLET:
         return replace(line, name=item.get("name"))
-    kind = sort_key.removeprefix("wallet#")
+    kind = keys.wallet_place(item).appointment_type
     return replace(
         line,
         balances=line.balances | {kind: item["balance"]},

@@ -89,26 +89,26 @@ def _items(store: Store, practice_id: str, client_id: str, begins: str) -> list[
     while True:
         page = store.table.query(pk, begins=begins, after=after)
         found += page.items
-        if page.last is None:
+        if page.after is None:
             return found
-        after = page.last["sk"]
+        after = page.after
 
 
 def _read(store: Store, practice_id: str, client_id: str, wallets: list[Item]) -> _Read:
     read = _Read()
     place = f"{practice_id}/{client_id}"
     for item in wallets:
-        kind = item["sk"].removeprefix("wallet#")
+        kind = keys.wallet_place(item).appointment_type
         try:
-            wallet = wallet_of(practice_id, client_id, kind, {(item["pk"], item["sk"]): item})
+            wallet = wallet_of(practice_id, client_id, kind, {keys.key_of(item): item})
         except (ValueError, LookupError):
             read.breaches.append(Breach(READABLE, f"{place}/{kind}", "the wallet cannot be read"))
             continue
         read.wallets[kind] = wallet
         read.breaches += _stored_numbers(wallet, item, f"{place}/{kind}")
     for item in _items(store, practice_id, client_id, "entry#"):
-        _, kind, number = item["sk"].split("#")
-        where = f"{place}/{kind} #{int(number)}"
+        kind = keys.wallet_place(item).appointment_type
+        where = f"{place}/{kind} #{keys.sequence_of(item)}"
         try:
             entry = codec.from_json(Entry, item["body"])
         except (ValueError, LookupError):
@@ -186,10 +186,12 @@ def _stored_numbers(wallet: Wallet, item: Item, where: str) -> Iterator[Breach]:
 def _stored_entry(practice_id: str, client_id: str, entry: Entry, item: Item, where: str) -> Iterator[Breach]:
     """An entry stands where it says it belongs, with the amount that it says."""
     own = keys.entry(entry.practice_id, entry.client_id, entry.appointment_type, entry.sequence)
-    if own != (item["pk"], item["sk"]):
+    if own != keys.key_of(item):
         yield Breach(Law.CHAIN, where, f"the entry stored here is #{entry.sequence} of {own[0].replace('#', '/')}")
-    if (item.get("kind"), item.get("amount")) != (entry.kind, entry.amount):
-        yield Breach(Law.CONSERVATION, where, f"stored as {item.get('kind')} of {item.get('amount')}, not as it says")
+    if (item.get("entry_kind"), item.get("amount")) != (entry.kind, entry.amount):
+        yield Breach(
+            Law.CONSERVATION, where, f"stored as {item.get('entry_kind')} of {item.get('amount')}, not as it says"
+        )
 
 
 def _read_bookings(store: Store, practice_id: str, read: _Read, place: str) -> None:

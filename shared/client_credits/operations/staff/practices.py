@@ -23,7 +23,7 @@ from client_credits.domain.practice.dated_settings import Earlier, changed_value
 from client_credits.domain.practice.names import hashed_email
 from client_credits.domain.practice.records import MAX_CUSTOMERS, Account, Client, SettingsChange
 from client_credits.operations.committing import once
-from client_credits.operations.payments import resolving
+from client_credits.operations.payments import replaying
 from client_credits.operations.queries import clients as listing
 from client_credits.store import keys, writes
 from client_credits.store.codec import to_json
@@ -79,7 +79,7 @@ def change_account_settings(
 
     account, creates = once(attempt)
     if creates:
-        resolving.replay(store, practice_id, now, unknown_clients=True)
+        replaying.replay_everything(store, practice_id, now)
     return account
 
 
@@ -196,7 +196,7 @@ def put_package(
 
     answer = once(attempt)
     if package.stripe_prices and not archived:
-        resolving.replay(store, practice_id, now, prices=frozenset(package.stripe_prices))
+        replaying.replay(store, practice_id, [("price", price) for price in package.stripe_prices], now)
     return answer
 
 
@@ -259,10 +259,9 @@ def put_client(
         return changed, known is None, known is None and loaded.settings.unknown_clients == "park"
 
     client, new, awaited = once(attempt)
-    if awaited:
-        resolving.replay(store, practice_id, now, client_id=wanted.client_id)
-    for customer in wanted.stripe_customers:
-        resolving.replay(store, practice_id, now, customer=customer)
+    known = [("client", wanted.client_id)] if awaited else []
+    known += [("customer", customer) for customer in wanted.stripe_customers]
+    replaying.replay(store, practice_id, known, now)
     return client, new
 
 

@@ -1,0 +1,139 @@
+"""The one way in for a payment: apply it, park what is not explained, wake what had waited for it.
+
+The queue's worker, replays, the reconciler, staff and tests all come through `pay`. Nothing here calls
+itself: what a payment wakes is worked off from a list, each parked payment once.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+
+from client_credits.domain.errors import AlreadyResolved
+from client_credits.domain.ledger.entries import Actor
+from client_credits.domain.payments.facts import Payment
+from client_credits.domain.payments.granting import LineFate
+from client_credits.domain.payments.parked import Parked, ParkedState
+from client_credits.operations.committing import once
+from client_credits.operations.payments import parking
+from client_credits.operations.payments.grant import Answer, LineOutcome
+from client_credits.operations.payments.lines import PARKED_FATES, SYSTEM, apply_lines
+from client_credits.store import writes
+from client_credits.store.records import Wanted
+from client_credits.store.store import Store
+
+ROUNDS = 3  # apply, park and look again; once more where the payment got a reason to wait on top
+
+# Why a payment waits for another one of its subscription.
+_TOLD_BY_SUBSCRIPTION = {str(LineFate.WAITS_FOR_CYCLE), "unknown_client"}
+
+
+def pay(
+    store: Store,
+    practice_id: str,
+    payment: Payment,
+    now: datetime,
+    *,
+    client_id: str | None = None,
+    package_id: str | None = None,
+    actor: Actor = SYSTEM,
+    insists: bool = False,
+) -> list[LineOutcome]:
+    """Grants every line that a known package explains, parks the payment if a line is left unexplained, then
+    tries again the parked payments that had waited for this one.
+
+    `client_id` and `package_id` are staff's answers for a parked payment; `insists`, that it counts
+    though it was paid after its subscription's end. Safe to repeat: a line already granted answers with
+    its first outcome. Raises Busy under contention.
+    """
+    outcomes = _applied(store, practice_id, payment, now, Answer(client_id, package_id, insists), actor)
+    _wake(store, practice_id, _woken(outcomes), now)
+    _close(store, practice_id, payment, outcomes, actor, now)
+    return outcomes
+
+
+def try_again(store: Store, practice_id: str, parked: Parked, now: datetime) -> bool:
+    """Pays a parked payment with what is known by now; whether nothing of it is missing any more.
+
+    One that was granted already is completed, should the worker that granted it have died.
+    """
+    if parked.payment is None or not (parked.is_payable or parked.unfinished):
+        return False
+    return is_settled(parked.payment, pay(store, practice_id, parked.payment, now))
+
+
+def is_settled(payment: Payment, outcomes: Iterable[LineOutcome]) -> bool:
+    """Whether nothing of a payment is left to be explained."""
+    return not payment.lines_missing and all(outcome.fate not in PARKED_FATES for outcome in outcomes)
+
+
+def _applied(
+    store: Store, practice_id: str, payment: Payment, now: datetime, answer: Answer, actor: Actor
+) -> list[LineOutcome]:
+    """Applies a payment; once more when it was parked, since what explains it may have come in between."""
+    for _ in range(ROUNDS):
+        outcomes = apply_lines(store, practice_id, payment, now, answer, actor)
+        if is_settled(payment, outcomes) or not _park(store, practice_id, payment, outcomes, now):
+            break
+    return outcomes
+
+
+def _park(store: Store, practice_id: str, payment: Payment, outcomes: list[LineOutcome], now: datetime) -> bool:
+    """Whether it was parked now, or got a reason to wait that it had not."""
+    missing = [outcome for outcome in outcomes if outcome.fate in PARKED_FATES]
+    fates = [outcome.fate for outcome in missing]
+    reason = next(iter(fates), "lines_missing")
+    if LineFate.WAITS_FOR_CYCLE in fates:
+        reason = LineFate.WAITS_FOR_CYCLE
+    waits = payment.subscription is not None and not _TOLD_BY_SUBSCRIPTION.isdisjoint(fates)
+    line_ids = [outcome.line_id for outcome in missing]
+    awaited = next((outcome.client_id for outcome in missing if outcome.client_id), None)
+    return parking.park_payment(
+        store, practice_id, payment, reason, line_ids, now, for_subscription=waits, client_id=awaited
+    )
+
+
+def _close(
+    store: Store, practice_id: str, payment: Payment, outcomes: list[LineOutcome], actor: Actor, now: datetime
+) -> None:
+    """What is left to close: the notes of what a payment waited for that its grant has closed, or the payment,
+    where its last missing line turned out to grant nothing, and so had no transaction to close it."""
+    parked = outcomes[-1].parked if outcomes and is_settled(payment, outcomes) else None
+    if parked and parked.is_payable:
+        with suppress(AlreadyResolved):
+            parking.close(store, practice_id, parked.parked_id, ParkedState.RESOLVED, actor, now)
+    elif parked and parked.unfinished:
+        parking.finish(store, practice_id, parked.parked_id, now)
+
+
+def _woken(outcomes: list[LineOutcome]) -> list[str]:
+    return sorted({parked_id for outcome in outcomes for parked_id in outcome.wakes})
+
+
+def _wake(store: Store, practice_id: str, parked_ids: list[str], now: datetime) -> None:
+    """Tries again the parked payments that waited for another, and those that waited for these, each once."""
+    queue, seen = deque(parked_ids), set(parked_ids)
+    while queue:
+        parked = store.load(practice_id, Wanted(parked_id=queue.popleft())).parked
+        if parked is None:
+            continue
+        if parked.payment is not None and (parked.is_payable or parked.unfinished):
+            outcomes = _applied(store, practice_id, parked.payment, now, Answer(), SYSTEM)
+            new = [parked_id for parked_id in _woken(outcomes) if parked_id not in seen]
+            queue.extend(new)
+            seen.update(new)
+            _close(store, practice_id, parked.payment, outcomes, SYSTEM, now)
+        once(partial(_waits_no_more, store, practice_id, parked))
+
+
+def _waits_no_more(store: Store, practice_id: str, parked: Parked) -> None:
+    """A subscription forgets a change of plan that is closed. Only now, so that a worker that died
+    before is completed by the redelivery of what woke it."""
+    loaded = store.load(practice_id, Wanted(parked_id=parked.parked_id, subscription=parked.subscription))
+    state = loaded.subscription
+    is_open = loaded.parked is not None and loaded.parked.state is ParkedState.OPEN
+    if parked.parked_id in state.waiting and not is_open:
+        waiting = tuple(parked_id for parked_id in state.waiting if parked_id != parked.parked_id)
+        store.commit([writes.subscription(practice_id, replace(state, waiting=waiting))])
