@@ -11,7 +11,8 @@ from tests.support.builders import DAY, HOUR, NOW, a_lot, cancelled, created
 from tests.support.stock import balances, booked, cancels, furnished, listed, no_debt, package, paid, patch, read
 
 from client_credits.domain.bookings.booking import BookingState, Cancelled, CancelledBy, Created
-from client_credits.domain.ledger.wallet import MAX_CREDITS, MAX_OPEN
+from client_credits.domain.credits import MAX_CREDITS
+from client_credits.domain.ledger.wallet import MAX_OPEN
 from client_credits.operations.bookings import spending as bookings
 from client_credits.store import writes
 from client_credits.store.records import Wanted
