@@ -206,7 +206,7 @@ SEEDS = (
     Seed(
         "a debt is repaid as of before the credits came",
         "domain/ledger/settling.py",
-        "known = [each for each in (wallet.settled_at, reached) if each and wallet.lots and wallet.debts]",
+        "known = [each for each in (wallet.settled_at, reached) if each and wallet.open_lots and wallet.debts]",
         "known: list[datetime] = []",
         f"{UNIT}/test_dated_settings.py",
     ),
