@@ -53,6 +53,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
         "changes": [{"appointment_type": "follow-up", "balance": 4, "version": 2}],
         "reason": "counted again",
     },
+    ("POST", "/v1/clients/search"): {"q": "anna", "email": "a@example.test", "limit": 10},
     ("POST", "/v1/clients/c1/adjustments"): {
         "appointment_type": "initial",
         "amount": 2,

@@ -397,4 +397,37 @@ SEEDS = (
         "",
         f"{UNIT}/test_rolling.py",
     ),
+    # -- what the API tells, and what one answer costs
+    Seed(
+        "a client is told of a booking that may be another's",
+        "http/schemas/credits.py",
+        'booking_id=ids.get("booking_id") if booked else None,',
+        'booking_id=ids.get("booking_id"),',
+        "tests/integration/test_api_own_view.py",
+        "only_of_a_booking",
+    ),
+    Seed(
+        "settling makes what staff saw out of date",
+        "domain/ledger/adjusting.py",
+        "if not stored.version - stored.settlings <= seen <= stored.version:",
+        "if seen != stored.version:",
+        "tests/integration/test_api_edits.py",
+        "sweep_settled or settled_itself",
+    ),
+    Seed(
+        "an e-mail that a token names stands in entries",
+        "http/request.py",
+        "subject if is_id(subject) else",
+        "subject if subject else",
+        "tests/integration/test_api_staff_names.py",
+        "keyed_hash",
+    ),
+    Seed(
+        "a list without a match reads all that exists",
+        "operations/queries/clients.py",
+        "if self.left <= 0 and found:",
+        "if False and found:",
+        "tests/integration/test_api_client_lists.py",
+        "too_long",
+    ),
 )

@@ -152,6 +152,7 @@ FULL: list[Any] = [
         cycles=(Cycle("sub_1", NOW, NOW + 30 * DAY),),
         coming=(COMING,),
         settled_at=NOW,
+        settlings=2,
     ),
     an_entry(cause=Cause(CauseKind.BOOKING, {"booking_id": "b1"}), reason="a reason"),
     an_entry(postings=(Posting(-1, debt="b1"), Posting(4, lot_id="lot_1", facts=facts_of(LOT)))),
@@ -159,6 +160,7 @@ FULL: list[Any] = [
         *("stripe/own/test/in_1/il_1", "abc", "granted", "c1"),
         entries=(EntryRef("follow-up", 3, 10, "c2"), EntryRef("initial", 1, 1)),
         recorded_at=NOW,
+        answer="{}",
     ),
     Booking(
         booking_id="b1",

@@ -35,7 +35,7 @@ ANSWER = {
     "appointment_type": "follow-up",
     "allowed": False,
     "reason": "insufficient_credits",
-    "message": "You need a credit for Follow-up session and have 0.",
+    "message": "You have no credits left for Follow-up session. This booking needs 1.",
     "balance": 0,
     "available": 0,
     "shortfall": 1,

@@ -8,7 +8,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -27,13 +27,16 @@ from client_credits.domain.errors import (
     NotFound,
     Problem,
 )
+from client_credits.domain.practice.staff import StaffMember
 from client_credits.http import strict_json
-from client_credits.http.access import Verdict, look_up
+from client_credits.http.access import QUESTIONS, Verdict, look_up
 from client_credits.http.identity import Authenticator, Caller, IdentityUnavailable, KeySetNotDue, Role, Unauthenticated
 from client_credits.http.problems import Refused, problem
 from client_credits.http.request import Ask
-from client_credits.http.routes import bookings, catalogue, clients, credits, edits, eligibility, parked, settings
+from client_credits.http.routes import bookings, catalogue, clients, credits, edits, eligibility, me, parked, settings
+from client_credits.operations.staff.directory import StaffDirectory
 from client_credits.store.store import Store
+from client_credits.store.table import Conflicted
 
 MAX_BODY_BYTES = 256 * 1024
 RETRY_AFTER_SECONDS = 1
@@ -51,7 +54,7 @@ def build() -> APIGatewayHttpResolver:
     One for the process: the modules of routes share its context, and a second one would take it from the first.
     """
     app = APIGatewayHttpResolver(enable_validation=True)
-    for routes in (settings, catalogue, clients, credits, eligibility, edits, bookings, parked):
+    for routes in (me, settings, catalogue, clients, credits, eligibility, edits, bookings, parked):
         app.include_router(routes.router)
     app.exception_handler(RequestValidationError)(_invalid_request)
     app.not_found(_no_such_path)
@@ -68,6 +71,7 @@ class Front:
     store: Store
     clock: Callable[[], datetime]
     cursor_keys: CursorKeys
+    directory: StaffDirectory = field(default_factory=StaffDirectory)
 
     def handle(self, event: dict[str, Any], context: Any) -> Answer:
         """One request of an HTTP API, payload format 2.0; always an answer, never an exception."""
@@ -92,9 +96,12 @@ class Front:
             event["headers"] = event.get("headers", {}) | {"content-type": "application/json"}
         rehearsed = method in WITH_BODY and _dry_run(event)
         store = self.store.rehearsal() if rehearsed else self.store
-        ask = Ask(caller, store, self.clock(), self.cursor_keys)
+        ask = Ask(caller, store, self.clock(), self.cursor_keys, self.directory)
         self.app.append_context(ask=ask)  # type: ignore[no-untyped-call]
         answer: Answer = self.app.resolve(event, context)
+        writes = method in WITH_BODY and not rehearsed and path_of(event) not in QUESTIONS
+        if writes and ask.for_staff and answer["statusCode"] < 400:
+            self._note(ask)
         answer.setdefault("headers", {})["X-Request-Id"] = request_id
         if answer["statusCode"] >= 400:
             answer["headers"]["content-type"] = "application/problem+json"
@@ -102,6 +109,17 @@ class Front:
             told = json.loads(answer["body"]) | {"request_id": request_id}
             answer["body"] = json.dumps(told, separators=(",", ":"), ensure_ascii=False)
         return answer
+
+    def _note(self, ask: Ask) -> None:
+        """The name behind the actor of what was just written. The write stands whatever becomes of this."""
+        caller = ask.caller
+        if caller.name is None and caller.email is None:
+            return
+        try:
+            member = StaffMember(ask.actor.actor_id, caller.name, caller.email)
+            self.directory.note(self.store, ask.practice_id, member, ask.now)
+        except (Conflicted, ClientError, BotoCoreError, SecretsUnavailable):
+            log.warning("the directory of staff was not written")
 
     def _caller(self, event: dict[str, Any], method: str, path: str) -> Caller:
         """The caller, if it may call this route at all. Raises Refused, Unauthenticated, NotFound."""

@@ -52,6 +52,8 @@ class Caller:
     role: Role
     client_id: str | None
     subject: str
+    name: str | None = None  # what the token calls the person; never part of entries, keys, events or logs
+    email: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,9 @@ class Authenticator:
         if role is Role.CLIENT:
             # Other tokens may carry OAuth's own client_id, which names an application.
             client_id = _id(claims.get(self._claims.client), otherwise="no_client")
-        return Caller(practice_id, role, client_id, _subject(claims["sub"]))
+        subject, email = _subject(claims["sub"]), _text(claims.get("email"))
+        email = email or (subject if "@" in subject else None)
+        return Caller(practice_id, role, client_id, subject, _text(claims.get("name")), email)
 
 
 def _bearer_token(header: str | None) -> str:
@@ -225,6 +229,12 @@ def _subject(value: object) -> str:
     if not (value.isascii() and value.isprintable()):
         raise Unauthenticated("invalid_subject")
     return value
+
+
+def _text(value: object) -> str | None:
+    """A claim for people to read; what is no short text is as if it were not there."""
+    fine = isinstance(value, str) and 0 < len(value) <= MAX_SUBJECT_CHARACTERS and value.isprintable()
+    return str(value) if fine else None
 
 
 class _KeySet:

@@ -1,5 +1,6 @@
 """What a route knows of the request beside its parameters: who asks, when, on which store."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,10 +9,13 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from client_credits.aws.secrets import CursorKeys
 from client_credits.domain.errors import Invalid, NotFound, Problem
+from client_credits.domain.ids import derived_key, is_id, keyed_id
 from client_credits.domain.instants import read_instant
-from client_credits.domain.ledger.entries import Actor
+from client_credits.domain.ledger.entries import Actor, Entry
+from client_credits.domain.practice.records import SettingsChange
 from client_credits.http import cursors
 from client_credits.http.identity import Caller, Role
+from client_credits.operations.staff.directory import StaffDirectory
 from client_credits.store.store import Store
 
 
@@ -21,6 +25,7 @@ class Ask:
     store: Store
     now: datetime
     cursor_keys: CursorKeys
+    directory: StaffDirectory
 
     @property
     def practice_id(self) -> str:
@@ -28,7 +33,28 @@ class Ask:
 
     @property
     def actor(self) -> Actor:
-        return Actor(str(self.caller.role), self.caller.subject)
+        """Who acts, by an id of ours: a subject of another form, an e-mail above all, becomes a keyed hash."""
+        subject = self.caller.subject
+        return Actor(
+            str(self.caller.role), subject if is_id(subject) else keyed_id("actor", self.people_keys()[0], subject)
+        )
+
+    @property
+    def for_staff(self) -> bool:
+        return self.caller.role in (Role.ADMIN, Role.STAFF)
+
+    def names_of(self, entries: Iterable[Entry | SettingsChange]) -> dict[str, str]:
+        """The names of the staff who caused these entries, for staff; nobody else is told any."""
+        if not self.for_staff:
+            return {}
+        actors = [each.actor if isinstance(each, Entry) else Actor(each.actor_kind, each.actor_id) for each in entries]
+        staff = {actor.actor_id for actor in actors if actor.kind in (Role.ADMIN, Role.STAFF)}
+        return self.directory.names(self.store, self.practice_id, staff, self.now)
+
+    def people_keys(self) -> tuple[bytes, ...]:
+        """Our keys for what stands in place of personal data, the one in use first."""
+        keys = self.cursor_keys.active(self.now.timestamp())
+        return tuple(derived_key(key, "client-credits/people/1") for key in keys)
 
     @property
     def for_client(self) -> bool:

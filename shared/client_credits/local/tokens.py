@@ -43,7 +43,7 @@ class TokenIssuer:
         claims: dict[str, Any] = {
             "iss": self.issuer,
             "aud": self.audience,
-            "sub": client_id or f"{role}@{practice_id}",
+            "sub": client_id or f"{role}:{practice_id}",
             "iat": now,
             "exp": now + ttl_seconds,
             "credits_practice": practice_id,

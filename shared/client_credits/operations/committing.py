@@ -107,12 +107,13 @@ def settle_wallet(store: Store, wallet: Wallet, now: datetime, settings: Setting
         change = settle(untouched(wallet), now, settings, limit=room_for(1))
         if not change.made:
             return written
-        items = wallet_writes(store, [change], now, settings)
+        items = wallet_writes(store, [change], now, settings, settling=True)
         if change.before.version == 0 and not change.entries:
             return written
         store.commit(items)
         written += len(change.entries)
-        wallet = replace(change.wallet.without_closed(now, closings_for(1))[0], version=wallet.version + 1)
+        left = change.wallet.without_closed(now, closings_for(1))[0]
+        wallet = replace(left, version=wallet.version + 1, settlings=wallet.settlings + 1)
 
 
 def wallet_writes(
@@ -122,11 +123,13 @@ def wallet_writes(
     settings: SettingsOverTime,
     own_booking: str | None = None,
     wallets: int = 1,
+    *,
+    settling: bool = False,
 ) -> list[Write]:
     """The writes of changed wallets: each with its entries, its emptied lots, and the bookings whose debts were repaid.
 
     `own_booking` is being written by the operation itself and is left out here. `wallets` is how many
-    the operation changes in all.
+    the operation changes in all. `settling` says that these changes do nothing else.
     """
     items: list[Write] = []
     for change in changes:
@@ -135,8 +138,9 @@ def wallet_writes(
         due = next_due(change.wallet, now, settings)
         if settle(untouched(change.wallet), now, settings).made:
             due = now  # more fell due than fitted: the next sweep or operation goes on
+        settlings = change.before.settlings + 1 if settling else 0
         wallet, closed = change.wallet.without_closed(now, closings_for(wallets))
-        items.append(writes.wallet(wallet, due))
+        items.append(writes.wallet(replace(wallet, settlings=settlings), due))
         items += [writes.closed_lot(wallet, lot) for lot in closed]
         items += [writes.entry(entry) for entry in change.entries]
         items += _repaid_bookings(store, change, own_booking)

@@ -2,6 +2,8 @@
 
 from zlib import crc32
 
+from client_credits.domain.practice.names import LAST
+
 DUE_SHARDS = 16
 ROSTER_SHARDS = 8
 SESSION_SHARDS = 8
@@ -77,6 +79,16 @@ def parked(practice_id: str, parked_id: str) -> Key:
     return f"{practice_id}#parked", parked_id
 
 
+def staff(practice_id: str, actor_id: str) -> Key:
+    """The name behind an actor's id. Three parts, so that no client's id can name it."""
+    return f"{practice_id}#staff#{actor_id}", "staff"
+
+
+def email(practice_id: str, hashed: str, client_id: str) -> Key:
+    """That a client has, or had, the e-mail of this keyed hash."""
+    return f"{practice_id}#email#{hashed}", client_id
+
+
 def raw_event(practice_id: str, parked_id: str) -> Key:
     return f"{practice_id}#raw#{parked_id}", "raw"
 
@@ -97,6 +109,24 @@ def roster_pk(practice_id: str, client_id: str) -> str:
 
 def roster_shard(practice_id: str, shard: int) -> str:
     return f"{practice_id}#roster#{shard:02d}"
+
+
+_BEFORE_SPACES = "\x1f"  # sorts before all that a folded name holds, so that "anna" comes before "anna b"
+
+
+def names_pk(practice_id: str) -> str:
+    return f"{practice_id}#names#00"
+
+
+def names_sk(folded: str, client_id: str) -> str:
+    """By name, then by id; who has no name comes last."""
+    return f"{folded or LAST}{_BEFORE_SPACES}{client_id}"
+
+
+def named(key: str) -> tuple[str, str]:
+    """The folded name, empty where there is none, and the client of a place in the index of names."""
+    name, _, client_id = key.rpartition(_BEFORE_SPACES)
+    return "" if name == LAST else name, client_id
 
 
 def roster_sk(client_id: str, sort_key: str) -> str:

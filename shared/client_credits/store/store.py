@@ -6,7 +6,7 @@ which is read again whenever the settings item, read every time, names another v
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from client_credits.domain.bookings.booking import Booking
 from client_credits.domain.errors import NotFound
@@ -18,7 +18,9 @@ from client_credits.domain.payments.payment_record import Money, PaymentRecord
 from client_credits.domain.payments.reconciliation import Reconciliation
 from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.domain.practice.catalogue import Catalogue
+from client_credits.domain.practice.names import LAST
 from client_credits.domain.practice.records import Account, Client, SettingsChange
+from client_credits.domain.practice.staff import StaffMember
 from client_credits.store import codec, keys, writes
 from client_credits.store.histories import EVERYTHING, Period
 from client_credits.store.keys import Key
@@ -175,6 +177,12 @@ class Store:
         item = self.table.get([key]).get(key)
         return codec.from_json(Reconciliation, item["body"]) if item else None
 
+    def staff(self, practice_id: str, actor_ids: Iterable[str]) -> dict[str, StaffMember]:
+        """The members of staff that the directory knows, by actor id; one batch read."""
+        wanted = {actor_id: keys.staff(practice_id, actor_id) for actor_id in actor_ids}
+        found = self.table.get(wanted.values())
+        return {each: codec.from_json(StaffMember, found[key]["body"]) for each, key in wanted.items() if key in found}
+
     # -- lists ---------------------------------------------------------------------------------
 
     def history_page(
@@ -276,12 +284,23 @@ class Store:
         limit: int,
         where: str | None = None,
         values: dict[str, dict[str, str]] | None = None,
+        begins: str = "",
     ) -> Page:
-        """One shard of the roster, in client order: each profile followed by its wallets' numbers."""
-        pk = keys.roster_shard(practice_id, shard)
-        condition = "roster_pk = :pk" + (" AND roster_sk > :after" if after else "")
-        bound = {":pk": {"S": pk}} | ({":after": {"S": after}} if after else {}) | (values or {})
-        return self.table.query_index("roster", condition, bound, limit=limit, where=where)
+        """One shard of the roster, in client order: each profile followed by its wallets' numbers.
+
+        `begins` is what the clients' ids begin with.
+        """
+        condition, bound = _range("roster", keys.roster_shard(practice_id, shard), begins, after)
+        return self.table.query_index("roster", condition, bound | (values or {}), limit=limit, where=where)
+
+    def names_page(self, practice_id: str, after: str | None, limit: int, begins: str = "") -> Page:
+        """Profiles in order of folded name and id, those without a name last. `begins` is a folded name's beginning."""
+        condition, bound = _range("names", keys.names_pk(practice_id), begins, after)
+        return self.table.query_index("names", condition, bound, limit=limit)
+
+    def clients_of_email(self, practice_id: str, hashed: str) -> list[str]:
+        """The clients, at most 100, who have or had the e-mail of this keyed hash. Their profiles know which."""
+        return [str(item["sk"]) for item in self.table.query(keys.email(practice_id, hashed, "")[0], limit=100).items]
 
     def sessions_page(self, practice_id: str, shard: int, before: str | None, limit: int, state: str) -> Page:
         """Bookings of one shard in this state, the latest session first; `limit` counts those looked at."""
@@ -298,6 +317,18 @@ class Store:
             names={"#state": "state"},
             newest_first=True,
         )
+
+
+def _range(index: str, pk: str, begins: str, after: str | None) -> tuple[str, dict[str, Any]]:
+    """The condition, with its values, for what begins so and stands behind `after` in an index."""
+    bound: dict[str, Any] = {":pk": {"S": pk}}
+    condition = f"{index}_pk = :pk"
+    if begins:  # an index takes one condition on its range key; no key goes on with the character of :low
+        bound |= {":low": {"S": f"{after}\x01" if after else begins}, ":high": {"S": begins + LAST}}
+        return f"{condition} AND {index}_sk BETWEEN :low AND :high", bound
+    if after:
+        return f"{condition} AND {index}_sk > :after", bound | {":after": {"S": after}}
+    return condition, bound
 
 
 def wallet_of(practice_id: str, client_id: str, appointment_type: str, items: dict[Key, Item]) -> Wallet:

@@ -43,8 +43,8 @@ def set_balance(
 
 
 def check_version(stored: Wallet, seen: int) -> None:
-    """Raises VersionConflict when a wallet has moved on since staff saw it."""
-    if seen != stored.version:
+    """Raises VersionConflict when a wallet has changed since staff saw it. Settling alone is no change."""
+    if not stored.version - stored.settlings <= seen <= stored.version:
         raise VersionConflict(
             "These credits have changed since you saw them. Look again, then save.",
             appointment_type=stored.appointment_type,

@@ -170,7 +170,10 @@ class Coming:
 
 @dataclass(frozen=True, slots=True)
 class Wallet:
-    """The unit of consistency: every change raises `version`; `sequence` numbers its entries."""
+    """The unit of consistency: every change raises `version`; `sequence` numbers its entries.
+
+    The last `settlings` versions only settled: who saw the wallet before them has seen nothing that is out of date.
+    """
 
     practice_id: str
     client_id: str
@@ -185,6 +188,7 @@ class Wallet:
     cycles: tuple[Cycle, ...] = ()
     coming: tuple[Coming, ...] = ()
     settled_at: datetime | None = None  # while lots stand beside debts: no debt is repaid as of before
+    settlings: int = 0
 
     @property
     def balance(self) -> int:

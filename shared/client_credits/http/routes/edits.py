@@ -50,7 +50,7 @@ def told(edited: Edited) -> Response[edits.Edits]:
     summary="Replace balances, all or none, each for the version last seen",
     responses=writes(),
 )
-def replace_balances(
+def replace_client_credits(
     client_id: PathId, wanted: Annotated[edits.BalancesPut, Body()], dry_run: DryRun = False
 ) -> edits.Replaced:
     ask = asked(router)
@@ -68,7 +68,7 @@ def replace_balances(
     summary="Add or take credits of one type",
     responses=writes(),
 )
-def adjust(
+def adjust_client_credits(
     client_id: PathId,
     wanted: Annotated[edits.AdjustmentPost, Body()],
     idempotency_key: IdempotencyKey = None,
@@ -98,7 +98,7 @@ def adjust(
     summary="Give a package, as a gift or sold elsewhere",
     responses=writes(),
 )
-def grant(
+def grant_package(
     client_id: PathId,
     wanted: Annotated[edits.GrantPost, Body()],
     idempotency_key: IdempotencyKey = None,
@@ -126,7 +126,7 @@ def grant(
     summary="Give an open lot a later end, or void it",
     responses=writes(),
 )
-def change_lot(
+def change_client_lot(
     client_id: PathId,
     type_id: PathId,
     lot_id: PathId,
@@ -155,7 +155,7 @@ def change_lot(
     summary="Move credits from one client to another",
     responses=writes(),
 )
-def transfer(
+def transfer_credits(
     wanted: Annotated[edits.TransferPost, Body()],
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,

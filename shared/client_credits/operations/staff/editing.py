@@ -35,6 +35,7 @@ from client_credits.operations.staff.idempotent import (
     record_of,
 )
 from client_credits.store import writes
+from client_credits.store.codec import from_json, to_json
 from client_credits.store.records import Loaded, Wanted
 from client_credits.store.store import Store
 from client_credits.store.table import TRANSACTION, Write
@@ -50,6 +51,13 @@ class NewBalance:
     expires_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """What staff were shown after a replacement, kept with its record."""
+
+    credits: tuple[TypeCredits, ...] = ()
+
+
 def set_balances(
     store: Store,
     practice_id: str,
@@ -61,21 +69,21 @@ def set_balances(
 ) -> Edited:
     """Makes each balance exactly as given, all or none. Raises VersionConflict, Invalid, LimitReached.
 
-    Safe to repeat: the same numbers for the same versions were written once, and are answered so.
+    Safe to repeat: the same numbers, ends and reason for the same versions are written once, and answered
+    as they were then.
     """
     types = tuple(change.appointment_type for change in wanted)
     if len(set(types)) != len(types) or not 0 < len(types) <= MAX_TYPES:
         fault = Problem("/changes", "out_of_range", f"name 1 to {MAX_TYPES} types, each once")
         raise Invalid("These changes cannot be saved together.", fault)
-    seen = [f"{change.appointment_type}@{change.version}={change.balance}" for change in wanted]
-    keyed = Keyed(derived_id("set", client_id, *seen), "")
+    keyed = Keyed(derived_id("set", client_id, *sorted(map(to_json, wanted)), reason or ""), "")
 
     def attempt() -> Edited:
         loaded = known_client(store, practice_id, client_id, types, (keyed.source_id,))
         done = loaded.operations.get(keyed.source_id)
         if done:
-            entries = entries_of(store, practice_id, done)
-            return Edited(entries, repeated=True, credits=_credits(loaded, loaded.wallets.values(), now))
+            first = from_json(_Numbers, done.answer or "{}")
+            return Edited(entries_of(store, practice_id, done), repeated=True, credits=first.credits)
         act = act_of(keyed.source_id, CauseKind.STAFF, {}, actor, now, reason)
         room = room_for(len(wanted))
         # A stale version is told before anything else is done about these wallets.
@@ -88,11 +96,13 @@ def set_balances(
         ]
         entries = own_entries(changes, keyed.source_id)
         items = wallet_writes(store, changes, now, loaded.dated, wallets=len(changes))
+        after = [replace(c.wallet, version=c.before.version + int(c.made)) for c in changes]
+        credits = _credits(loaded, after, now)
         if items:
             done = record_of(keyed, client_id, "replaced", entries, now)
+            done = replace(done, answer=to_json(_Numbers(credits)))
             store.commit([writes.operation(practice_id, done), *items])
-        after = [replace(c.wallet, version=c.before.version + int(c.made)) for c in changes]
-        return Edited(entries, credits=_credits(loaded, after, now))
+        return Edited(entries, credits=credits)
 
     return once(attempt)
 

@@ -20,6 +20,7 @@ from client_credits.domain.ledger.entries import Actor
 from client_credits.domain.practice import settings as rules
 from client_credits.domain.practice.catalogue import AppointmentType, Catalogue, ExpiryKind, Package
 from client_credits.domain.practice.dated_settings import Earlier, changed_values, remembered
+from client_credits.domain.practice.names import hashed_email
 from client_credits.domain.practice.records import MAX_CUSTOMERS, Account, Client, SettingsChange
 from client_credits.operations.committing import once
 from client_credits.operations.payments import resolving
@@ -226,8 +227,12 @@ def _commit_catalogue(store: Store, account: Account, changed: Catalogue) -> Non
     store.commit([writes.catalogue(account.practice_id, changed), writes.account(moved)])
 
 
-def put_client(store: Store, practice_id: str, wanted: Client, now: datetime) -> tuple[Client, bool]:
+def put_client(
+    store: Store, practice_id: str, wanted: Client, now: datetime, email_key: Callable[[], bytes] | None = None
+) -> tuple[Client, bool]:
     """Creates or replaces a client's profile (not its settings), and claims its Stripe customers.
+
+    With `email_key` the client is found by its e-mail from then on.
 
     What was parked for want of these customers is granted. Raises AlreadyMapped when a customer is
     another client's.
@@ -249,7 +254,8 @@ def put_client(store: Store, practice_id: str, wanted: Client, now: datetime) ->
             claimed = [
                 writes.link(practice_id, *pair, wanted.client_id, None) for pair in links if pair not in loaded.links
             ]
-            store.commit([writes.client(practice_id, changed), *claimed, *freed])
+            found_by = _email_writes(practice_id, known, changed, now, email_key) if email_key else []
+            store.commit([writes.client(practice_id, changed), *claimed, *freed, *found_by])
         return changed, known is None, known is None and loaded.settings.unknown_clients == "park"
 
     client, new, awaited = once(attempt)
@@ -258,6 +264,15 @@ def put_client(store: Store, practice_id: str, wanted: Client, now: datetime) ->
     for customer in wanted.stripe_customers:
         resolving.replay(store, practice_id, now, customer=customer)
     return client, new
+
+
+def _email_writes(
+    practice_id: str, before: Client | None, after: Client, now: datetime, email_key: Callable[[], bytes]
+) -> list[Write]:
+    """What leads from the e-mail's keyed hash to the client; what led from the e-mail before goes."""
+    old, new = (hashed_email(email_key(), each.email) if each and each.email else None for each in (before, after))
+    gone = [writes.email(practice_id, old, after.client_id, int(now.timestamp()))] if old and old != new else []
+    return gone + ([writes.email(practice_id, new, after.client_id)] if new else [])
 
 
 def _free_links(store: Store, practice_id: str, client_id: str, dropped: set[str]) -> list[Write]:
