@@ -103,7 +103,9 @@ class MemoryDynamoDB:
 
     def _holds(self, key: tuple[str, str], body: dict[str, Any]) -> bool:
         item, values = self.items.get(key), body.get("ExpressionAttributeValues", {})
-        match body["ConditionExpression"]:
+        match body.get("ConditionExpression"):
+            case None:
+                return True
             case "attribute_not_exists(pk)":
                 return item is None
             case "version = :seen":
@@ -150,6 +152,8 @@ def _passes(item: Item, where: str | None, values: Item) -> bool:
         match term:
             case "#state = :open":
                 fine = item.get("state") == values[":open"]
+            case "attribute_exists(balance)":
+                fine = "balance" in item
             case "customer = :customer":
                 fine = item.get("customer") == values[":customer"]
             case "#kind = :kind":
