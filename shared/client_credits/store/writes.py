@@ -35,6 +35,7 @@ class WalletBody:
 
     sequence: int = 0
     granted_total: int = 0
+    last_at: datetime | None = None
     lots: tuple[Lot, ...] = ()
     debts: tuple[Debt, ...] = ()
     holds: tuple[Hold, ...] = ()
@@ -80,6 +81,7 @@ def wallet(after: Wallet, due_at: datetime | None) -> Write:
         "balance": after.balance,
         "debt": after.debt,
         "granted_total": after.granted_total,
+        "last_at": sortable(after.last_at) if after.last_at else None,
         "roster_pk": keys.roster_pk(after.practice_id, after.client_id),
         "roster_sk": keys.roster_sk(after.client_id, key[1]),
     }
@@ -95,6 +97,7 @@ def entry(written: Entry) -> Write:
         "kind": written.kind,
         "amount": written.amount,
         "occurred_at": sortable(written.occurred_at),
+        "recorded_at": sortable(written.recorded_at),
         "body": codec.to_json(written),
     }
     return _put(key, attributes)

@@ -15,6 +15,7 @@ from client_credits.domain.ledger.entries import Act, Change, EntryKind, Posting
 from client_credits.domain.ledger.settling import as_payer, settle
 from client_credits.domain.ledger.wallet import Debt, DebtCause, Lot, LotSource
 from client_credits.domain.practice.settings import Settings
+from client_credits.domain.words import Unknown
 
 
 class BookingState(StrEnum):
@@ -58,7 +59,7 @@ class Cancelled:
 class Refusal:
     """Why a booking was refused: binds nobody, makes no entry, is published once."""
 
-    reason: Reason
+    reason: Reason | Unknown
     available: int
     shortfall: int
     occurred_at: datetime
@@ -77,7 +78,7 @@ class Booking:
     """A booking's record: what is known of it, whether it stands, and who paid."""
 
     booking_id: str
-    state: BookingState
+    state: BookingState | Unknown
     client_id: str | None = None
     session: Session | None = None  # None while only its cancellation is known
     kind: str = "appointment"

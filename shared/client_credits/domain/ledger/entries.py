@@ -10,6 +10,7 @@ from enum import StrEnum
 from client_credits.domain.errors import LimitReached
 from client_credits.domain.ids import derived_id
 from client_credits.domain.ledger.wallet import MAX_CREDITS, MAX_OPEN, Lot, Wallet
+from client_credits.domain.words import Unknown
 
 
 class EntryKind(StrEnum):
@@ -46,7 +47,7 @@ class CauseKind(StrEnum):
 class Cause:
     """Why: a kind and the ids that name it, such as {"package_id": "ten-pack"}."""
 
-    kind: CauseKind
+    kind: CauseKind | Unknown
     ids: dict[str, str] = field(default_factory=dict)
 
 
@@ -80,7 +81,7 @@ class Entry:
     appointment_type: str
     sequence: int
     source_id: str
-    kind: EntryKind
+    kind: EntryKind | Unknown
     amount: int
     balance_before: int
     balance_after: int
@@ -93,8 +94,12 @@ class Entry:
 
     @property
     def entry_id(self) -> str:
-        """Follows from the wallet and the sequence, so every reader of an entry names it alike."""
-        return derived_id("ent", self.practice_id, self.client_id, self.appointment_type, str(self.sequence))
+        """Follows from the wallet, the number and the source, so every reader of an entry names it alike.
+
+        A table that was restored numbers anew: another fact under the same number has another id.
+        """
+        place = (self.practice_id, self.client_id, self.appointment_type, str(self.sequence))
+        return derived_id("ent", *place, self.source_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +151,12 @@ class Change:
         """The change with `wallet` as its new state, explained by one more entry.
 
         The postings must account for the whole difference: this is where a rule that loses or
-        invents credits is caught.
+        invents credits is caught. Within a wallet `recorded_at` never falls, whatever the clocks say.
         """
         amount = sum(posting.amount for posting in postings)
         before = self.wallet.balance
         assert wallet.balance == before + amount, (kind, before, amount, wallet.balance)
+        recorded_at = max(act.now, self.wallet.last_at or act.now)
         entry = Entry(
             practice_id=wallet.practice_id,
             client_id=wallet.client_id,
@@ -165,10 +171,10 @@ class Change:
             cause=act.cause,
             actor=act.actor,
             occurred_at=min(occurred_at or act.occurred_at, act.now),
-            recorded_at=act.now,
+            recorded_at=recorded_at,
             reason=act.reason,
         )
-        numbered = replace(wallet, sequence=entry.sequence)
+        numbered = replace(wallet, sequence=entry.sequence, last_at=recorded_at)
         return replace(self, wallet=numbered, entries=(*self.entries, entry))
 
     def repaid_by(self, repayments: tuple[Repayment, ...]) -> "Change":

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from client_credits.domain.dates import FOREVER
 from client_credits.domain.practice.catalogue import Expiry
+from client_credits.domain.words import Unknown
 
 MAX_CREDITS = 1_000_000
 MAX_OPEN = 500  # lots, debts and holds together
@@ -61,7 +62,7 @@ class Lot:
     granted: int
     effective_at: datetime
     expires_at: datetime | None
-    source: LotSource
+    source: LotSource | Unknown
     remaining: int = 0
     priority: int = DEFAULT_PRIORITY
     package_id: str | None = None
@@ -92,7 +93,7 @@ class DebtCause(StrEnum):
 class Debt:
     """Credits owed. `ref` is the booking's, payment's or operation's id; a booking's debt has its start."""
 
-    cause: DebtCause
+    cause: DebtCause | Unknown
     ref: str
     amount: int
     since: datetime
@@ -155,7 +156,10 @@ class Coming:
 
 @dataclass(frozen=True, slots=True)
 class Wallet:
-    """The unit of consistency: every change raises `version`; `sequence` numbers its entries."""
+    """The unit of consistency: every change raises `version`; `sequence` numbers its entries.
+
+    `last_at` is when the newest entry was recorded.
+    """
 
     practice_id: str
     client_id: str
@@ -163,6 +167,7 @@ class Wallet:
     version: int = 0
     sequence: int = 0
     granted_total: int = 0
+    last_at: datetime | None = None
     lots: tuple[Lot, ...] = ()
     debts: tuple[Debt, ...] = ()
     holds: tuple[Hold, ...] = ()
