@@ -66,7 +66,7 @@ class World:
         return [json.loads(message["Body"]) for message in self.received("published")]
 
 
-QUEUES = ("stripe", "stripe-dead", "bookings", "bookings-dead", "sweep", "published")
+QUEUES = ("stripe", "stripe-dead", "bookings", "bookings-dead", "sweep", "publish-failures", "published")
 
 
 @pytest.fixture
@@ -84,6 +84,7 @@ def world(moto: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     environment = {
         "TABLE_NAME": store.table.name,
         "EVENT_BUS_NAME": bus,
+        "PUBLISH_FAILURES_URL": urls["publish-failures"],
         "STRIPE_QUEUE_URL": urls["stripe"],
         "SWEEP_QUEUE_URL": urls["sweep"],
         "BOOKINGS_DLQ_URL": urls["bookings-dead"],

@@ -132,8 +132,8 @@ def _passes(item: Item, where: str | None, values: Item) -> bool:
                 fine = item.get("state") == values[":open"]
             case "customer = :customer":
                 fine = item.get("customer") == values[":customer"]
-            case "#kind = :kind":
-                fine = item.get("kind") == values[":kind"]
+            case "entry_kind = :kind":
+                fine = item.get("entry_kind") == values[":kind"]
             case "occurred_at >= :since":
                 fine = item["occurred_at"]["S"] >= values[":since"]["S"]
             case "occurred_at < :until":

@@ -20,19 +20,18 @@ class Period:
         early_enough = self.until is None or occurred_at < self.until
         return late_enough and early_enough and self.kind in (None, kind)
 
-    def filter(self) -> tuple[str | None, dict[str, str] | None, dict[str, Any] | None]:
-        """The same as a filter expression with its names and values."""
+    def filter(self) -> tuple[str | None, dict[str, Any] | None]:
+        """The same as a filter expression with its values."""
         parts = [
-            ("#kind = :kind", ":kind", self.kind),
+            ("entry_kind = :kind", ":kind", self.kind),
             ("occurred_at >= :since", ":since", self.since and writes.sortable(self.since)),
             ("occurred_at < :until", ":until", self.until and writes.sortable(self.until)),
         ]
         wanted = [(text, name, value) for text, name, value in parts if value]
         if not wanted:
-            return None, None, None
-        names = {"#kind": "kind"} if self.kind else None
+            return None, None
         values = {name: {"S": str(value)} for _, name, value in wanted}
-        return " AND ".join(text for text, _, _ in wanted), names, values
+        return " AND ".join(text for text, _, _ in wanted), values
 
 
 EVERYTHING = Period()

@@ -1,5 +1,8 @@
 """Where each item stands. `#` never occurs in an id, so keys built with it cannot collide."""
 
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
 from zlib import crc32
 
 DUE_SHARDS = 16
@@ -7,6 +10,50 @@ ROSTER_SHARDS = 8
 SEQUENCE_DIGITS = 12
 
 Key = tuple[str, str]
+
+
+class ItemKind(StrEnum):
+    """What an item is. A release reads items of kinds that it does not know, and leaves them alone."""
+
+    ACCOUNT = "account"
+    CATALOGUE = "catalogue"
+    CLIENT = "client"
+    WALLET = "wallet"
+    ENTRY = "entry"
+    SETTINGS_CHANGE = "settings_change"
+    OPERATION = "operation"
+    BOOKING = "booking"
+    LINK = "link"
+    PAYMENT = "payment"
+    MONEY = "money"
+    SUBSCRIPTION = "subscription"
+    PARKED = "parked"
+    WAITING = "waiting"
+    REPLAY = "replay"
+    RAW_EVENT = "raw_event"
+    RECONCILIATION = "reconciliation"
+
+
+_KINDS = {str(kind): kind for kind in ItemKind}
+
+
+def kind_of(item: Mapping[str, Any]) -> ItemKind | None:
+    """An item's kind; None for one of a kind that this release does not know."""
+    return _KINDS.get(str(item.get("kind")))
+
+
+def key_of(item: Mapping[str, Any]) -> Key:
+    return str(item["pk"]), str(item["sk"])
+
+
+def practice_of(item: Mapping[str, Any]) -> str:
+    """The practice that an item, or a key in an index, belongs to."""
+    return str(item["pk"]).split("#", 1)[0]
+
+
+def where(item: Mapping[str, Any]) -> str:
+    """An item's place for people to read: its ids, with slashes."""
+    return "/".join(key_of(item)).replace("#", "/")
 
 
 def account(practice_id: str) -> Key:

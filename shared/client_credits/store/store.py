@@ -199,7 +199,7 @@ class Store:
 
     def _newest(self, pk: str, begins: str, before: str | None, limit: int, only: Period) -> list[Item]:
         """The newest `limit` items that `only` lets through; as many requests as that takes."""
-        where, names, values = only.filter()
+        where, values = only.filter()
         found: list[Item] = []
         while len(found) < limit:
             page = self.table.query(
@@ -209,7 +209,6 @@ class Store:
                 limit=limit,
                 newest_first=True,
                 where=where,
-                names=names,
                 values=values,
             )
             found += page.items

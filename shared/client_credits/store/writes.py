@@ -18,7 +18,7 @@ from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.domain.practice.catalogue import Catalogue
 from client_credits.domain.practice.records import Account, Client, SettingsChange
 from client_credits.store import codec, keys
-from client_credits.store.keys import Key
+from client_credits.store.keys import ItemKind, Key
 from client_credits.store.table import Write
 
 ABSENT = "attribute_not_exists(pk)"
@@ -53,6 +53,7 @@ def _body(record: Versioned) -> str:
 
 
 def _put(key: Key, attributes: dict[str, str | int | None], condition: str = ABSENT) -> Write:
+    assert "kind" in attributes, "readers go by an item's kind"
     item = codec.to_attributes({"pk": key[0], "sk": key[1], **attributes})
     return {"Put": {"Item": item, "ConditionExpression": condition}}
 
@@ -77,6 +78,7 @@ def wallet(after: Wallet, due_at: datetime | None) -> Write:
     """`after.version` is the version that was loaded; it is stored raised by one."""
     key = keys.wallet(after.practice_id, after.client_id, after.appointment_type)
     attributes: dict[str, str | int | None] = {
+        "kind": ItemKind.WALLET,
         "body": codec.to_json(_wallet_body(after)),
         "balance": after.balance,
         "debt": after.debt,
@@ -94,7 +96,8 @@ def wallet(after: Wallet, due_at: datetime | None) -> Write:
 def entry(written: Entry) -> Write:
     key = keys.entry(written.practice_id, written.client_id, written.appointment_type, written.sequence)
     attributes: dict[str, str | int | None] = {
-        "kind": written.kind,
+        "kind": ItemKind.ENTRY,
+        "entry_kind": written.kind,
         "amount": written.amount,
         "occurred_at": sortable(written.occurred_at),
         "recorded_at": sortable(written.recorded_at),
@@ -104,12 +107,12 @@ def entry(written: Entry) -> Write:
 
 
 def operation(practice_id: str, done: Operation) -> Write:
-    return _put(keys.operation(practice_id, done.source_id), {"body": codec.to_json(done)})
+    return _put(keys.operation(practice_id, done.source_id), {"kind": ItemKind.OPERATION, "body": codec.to_json(done)})
 
 
 def booking(practice_id: str, folded: Booking) -> Write:
     key = keys.booking(practice_id, folded.booking_id)
-    return _put_version(key, folded.version, {"body": _body(folded)})
+    return _put_version(key, folded.version, {"kind": ItemKind.BOOKING, "body": _body(folded)})
 
 
 def repaid_booking(practice_id: str, before: Booking, repayments: tuple[Repayment, ...]) -> Write:
@@ -120,6 +123,7 @@ def repaid_booking(practice_id: str, before: Booking, repayments: tuple[Repaymen
 def client(practice_id: str, known: Client) -> Write:
     key = keys.client(practice_id, known.client_id)
     attributes: dict[str, str | int | None] = {
+        "kind": ItemKind.CLIENT,
         "body": _body(known),
         "name": known.name.casefold() if known.name else None,
         "roster_pk": keys.roster_pk(practice_id, known.client_id),
@@ -130,6 +134,7 @@ def client(practice_id: str, known: Client) -> Write:
 
 def account(changed: Account) -> Write:
     attributes: dict[str, str | int | None] = {
+        "kind": ItemKind.ACCOUNT,
         "body": _body(changed),
         "catalogue_version": changed.catalogue_version,
     }
@@ -137,28 +142,30 @@ def account(changed: Account) -> Write:
 
 
 def catalogue(practice_id: str, changed: Catalogue) -> Write:
-    body = {"body": _body(changed)}
-    return _put_version(keys.catalogue(practice_id), changed.version, {**body})
+    attributes: dict[str, str | int | None] = {"kind": ItemKind.CATALOGUE, "body": _body(changed)}
+    return _put_version(keys.catalogue(practice_id), changed.version, attributes)
 
 
 def payment(practice_id: str, record: PaymentRecord) -> Write:
     key = keys.payment(practice_id, record.payment_id)
-    return _put_version(key, record.version, {"body": _body(record)})
+    return _put_version(key, record.version, {"kind": ItemKind.PAYMENT, "body": _body(record)})
 
 
 def money(practice_id: str, known: Money) -> Write:
-    return _put_version(keys.money(practice_id, known.money), known.version, {"body": _body(known)})
+    attributes: dict[str, str | int | None] = {"kind": ItemKind.MONEY, "body": _body(known)}
+    return _put_version(keys.money(practice_id, known.money), known.version, attributes)
 
 
 def subscription(practice_id: str, state: SubscriptionState) -> Write:
     key = keys.subscription(practice_id, state.subscription)
-    return _put_version(key, state.version, {"body": _body(state)})
+    return _put_version(key, state.version, {"kind": ItemKind.SUBSCRIPTION, "body": _body(state)})
 
 
 def settings_change(practice_id: str, change: SettingsChange) -> Write:
     key = keys.settings_change(practice_id, change.client_id, sortable(change.occurred_at), change.change_id)
     attributes: dict[str, str | int | None] = {
-        "kind": "settings_changed",
+        "kind": ItemKind.SETTINGS_CHANGE,
+        "entry_kind": "settings_changed",
         "occurred_at": sortable(change.occurred_at),
         "body": codec.to_json(change),
     }
@@ -167,7 +174,7 @@ def settings_change(practice_id: str, change: SettingsChange) -> Write:
 
 def link(practice_id: str, kind: str, external_id: str, client_id: str | None, seen: str | None) -> Write:
     """Says whose an external id is, given whose it was seen to be; None on either side is nobody's."""
-    write = _put(keys.link(practice_id, kind, external_id), {"client_id": client_id})
+    write = _put(keys.link(practice_id, kind, external_id), {"kind": ItemKind.LINK, "client_id": client_id})
     if seen:
         write["Put"]["ConditionExpression"] = "client_id = :seen"
         write["Put"]["ExpressionAttributeValues"] = {":seen": {"S": seen}}
@@ -178,6 +185,7 @@ def link(practice_id: str, kind: str, external_id: str, client_id: str | None, s
 
 def parked(practice_id: str, record: Parked, ttl: int | None = None) -> Write:
     attributes: dict[str, str | int | None] = {
+        "kind": ItemKind.PARKED,
         "state": record.state,
         "customer": record.customer,
         "ttl": ttl,
@@ -189,13 +197,24 @@ def parked(practice_id: str, record: Parked, ttl: int | None = None) -> Write:
 def reconciliation(practice_id: str, run: Reconciliation, until: datetime) -> Write:
     """Over whatever is there: two runs over one window find the same, and either may go on from the other's place."""
     pk, sk = keys.reconciliation(practice_id, run.account, run.mode, run.name)
-    ends = int(until.timestamp())
-    return {"Put": {"Item": codec.to_attributes({"pk": pk, "sk": sk, "body": codec.to_json(run), "ttl": ends})}}
+    attributes: dict[str, str | int | None] = {
+        "pk": pk,
+        "sk": sk,
+        "kind": ItemKind.RECONCILIATION,
+        "body": codec.to_json(run),
+        "ttl": int(until.timestamp()),
+    }
+    return {"Put": {"Item": codec.to_attributes(attributes)}}
 
 
 def raw_event(practice_id: str, parked_id: str, raw: str, until: datetime) -> Write:
     """The body of an event that was not understood; the table drops it after `until`."""
-    return _put(keys.raw_event(practice_id, parked_id), {"raw": raw, "ttl": int(until.timestamp())})
+    attributes: dict[str, str | int | None] = {
+        "kind": ItemKind.RAW_EVENT,
+        "raw": raw,
+        "ttl": int(until.timestamp()),
+    }
+    return _put(keys.raw_event(practice_id, parked_id), attributes)
 
 
 def due(wallet_seen: Wallet, due_at: datetime | None, now: datetime) -> Write:

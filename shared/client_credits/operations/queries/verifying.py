@@ -189,8 +189,10 @@ def _stored_entry(practice_id: str, client_id: str, entry: Entry, item: Item, wh
     own = keys.entry(entry.practice_id, entry.client_id, entry.appointment_type, entry.sequence)
     if own != (item["pk"], item["sk"]):
         yield Breach(Law.CHAIN, where, f"the entry stored here is #{entry.sequence} of {own[0].replace('#', '/')}")
-    if (item.get("kind"), item.get("amount")) != (entry.kind, entry.amount):
-        yield Breach(Law.CONSERVATION, where, f"stored as {item.get('kind')} of {item.get('amount')}, not as it says")
+    if (item.get("entry_kind"), item.get("amount")) != (entry.kind, entry.amount):
+        yield Breach(
+            Law.CONSERVATION, where, f"stored as {item.get('entry_kind')} of {item.get('amount')}, not as it says"
+        )
 
 
 def _read_bookings(store: Store, practice_id: str, read: _Read, place: str) -> None:
