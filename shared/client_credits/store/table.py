@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from client_credits.store.codec import from_attributes
 from client_credits.store.keys import Key
@@ -148,6 +148,13 @@ class Table:
 
 def _key(key: Key) -> dict[str, Any]:
     return {"pk": {"S": key[0]}, "sk": {"S": key[1]}}
+
+
+def is_unavailable(error: Exception) -> bool:
+    """Whether the table could not be reached or would not answer; what it refuses to take is the caller's fault."""
+    if isinstance(error, ClientError):
+        return bool(error.response["Error"]["Code"] != "ValidationException")
+    return isinstance(error, BotoCoreError)
 
 
 def _is_conflict(error: ClientError) -> bool:
