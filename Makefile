@@ -42,7 +42,7 @@ lint: $(STAMP) $(CHECKOV)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/cfn-lint template.yaml infra/monitoring.yaml
+	$(BIN)/cfn-lint template.yaml infra/*.yaml
 	$(BIN)/python -m tests.infra.checkov $(CHECKOV)
 
 format: $(STAMP)

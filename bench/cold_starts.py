@@ -68,7 +68,9 @@ def cold_starts() -> Iterator[ColdStart]:
     site, folder = layer(), functions()
     installed = Path(sysconfig.get_paths()["purelib"])
     for start in STARTS_OF:
-        ratios, spent, heavy = [], [], ()
+        ratios: list[float] = []
+        spent: list[float] = []
+        heavy: tuple[str, ...] = ()
         for _ in range(STARTS if start.budget else STARTS_SHOWN):
             bare, _nothing = _cpu_seconds(BARE, [installed])
             own, heavy = _cpu_seconds(f"import app; {start.first}", [folder / start.function, site])

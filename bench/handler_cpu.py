@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -107,9 +108,9 @@ def _ratio(
     for block in range(BLOCKS):
         events = [event(block * EVENTS + number) for number in range(EVENTS)]
         recorder.calls.clear()
-        handled = _cpu_ms(lambda events=events: [_done(handler(each, CONTEXT)) for each in events])  # type: ignore[misc]
+        handled = _cpu_ms(partial(_handle, handler, events))
         calls = [(getattr(bare, call), _on(twin.name, asked)) for call, asked in recorder.calls]
-        called = _cpu_ms(lambda calls=calls: [call(**asked) for call, asked in calls])  # type: ignore[misc]
+        called = _cpu_ms(partial(_call, calls))
         pairs.append((handled / EVENTS, called / EVENTS))
     pairs = pairs[1:]
     beyond = median(handled / called - 1 for handled, called in pairs)
@@ -119,10 +120,20 @@ def _ratio(
 def _recording(table: str) -> Recorder:
     """The worker's own client from here on, seen through a recorder."""
     held = store_on(table).table
-    client = held._client if not isinstance(held._client, Recorder) else None
-    recorder = Recorder(client) if client is not None else held._client
-    held._client = recorder
+    if not isinstance(held._client, Recorder):
+        held._client = Recorder(held._client)  # type: ignore[assignment]
+    recorder: Recorder = held._client  # type: ignore[assignment]
     return recorder
+
+
+def _handle(handler: Callable[[Event, Any], Any], events: list[Event]) -> None:
+    for event in events:
+        _done(handler(event, CONTEXT))
+
+
+def _call(calls: list[tuple[Callable[..., Any], dict[str, Any]]]) -> None:
+    for call, asked in calls:
+        call(**asked)
 
 
 def _done(answer: dict[str, Any]) -> None:

@@ -122,8 +122,8 @@ def token() -> str:
         "aud": AUDIENCE,
         "sub": "staff-1",
         "exp": int(NOW.timestamp()) + 7200,
-        "role": "staff",
-        "practice_id": P,
+        "credits_role": "staff",
+        "credits_practice": P,
     }
     return jwt.encode(claims, KEY, "RS256", {"kid": "k1"})
 

@@ -14,12 +14,12 @@ from pathlib import Path
 from py_compile import PycInvalidationMode
 
 from bench.engines import HOME, ROOT
+from client_credits.deploying.packaging import layer_files
 
 SHARED = ROOT / "shared"
 FUNCTIONS = ROOT / "functions"
 LAYER = HOME / "layer"
 OWN = "client_credits"
-NOT_FOR_LAMBDA = shutil.ignore_patterns("cli", "local", "__pycache__", ".*_cache")
 
 
 def layer() -> Path:
@@ -34,7 +34,8 @@ def layer() -> Path:
         _compile(LAYER)
         stamp.write_text(wanted)
     shutil.rmtree(LAYER / OWN, ignore_errors=True)
-    shutil.copytree(SHARED / OWN, LAYER / OWN, ignore=NOT_FOR_LAMBDA)
+    for file in layer_files(SHARED):
+        _copy(file, LAYER / file.relative_to(SHARED))
     _compile(LAYER / OWN)
     return LAYER
 
@@ -58,9 +59,12 @@ def _copy_requirements() -> None:
             continue
         for file in metadata.distribution(pinned[1]).files or ():
             if ".." not in file.parts and "__pycache__" not in file.parts:
-                target = LAYER / file
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(str(file.locate()), target)
+                _copy(Path(str(file.locate())), LAYER / file)
+
+
+def _copy(file: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(file, target)
 
 
 def _trim() -> None:

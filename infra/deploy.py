@@ -11,13 +11,15 @@ from pathlib import Path
 
 import boto3
 
-from client_credits.local.deploy import deploy, upload_package
-from client_credits.local.errors import DeploymentFailed
-from client_credits.local.packaging import package
+from client_credits.deploying.deploy import deploy, upload_package
+from client_credits.deploying.errors import DeploymentFailed
+from client_credits.deploying.packaging import package
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "template.yaml"
 BUILT = {"SharedLayer": ROOT / "build" / "SharedLayer"}
+# Where templates are translated for that are only packaged; it stands in their addresses and nowhere else.
+REGION = "us-east-1"
 # Lambda takes no larger layer.
 _LAYER_LIMIT_BYTES = 250 * 1024 * 1024
 
@@ -48,7 +50,7 @@ def _package() -> int:
         print(f"{len(body):>12,} bytes  build/{key}")
         return "build", key
 
-    package(TEMPLATE, write, built=BUILT)
+    package(TEMPLATE, write, region=REGION, built=BUILT)
     unpacked = sum(path.stat().st_size for path in BUILT["SharedLayer"].rglob("*") if path.is_file())
     print(f"{unpacked:>12,} bytes  the layer, unpacked")
     return 0 if unpacked < _LAYER_LIMIT_BYTES else 1

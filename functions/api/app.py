@@ -6,7 +6,7 @@ from typing import Any
 
 from client_credits.aws.clients import client
 from client_credits.aws.config import ApiConfig
-from client_credits.aws.secrets import cursor_key, parameter_reader
+from client_credits.aws.secrets import CursorKeys, parameter_reader
 from client_credits.aws.worker import store_on, utc_now
 from client_credits.http.front import Front, build, log, path_of, refusal
 from client_credits.http.identity import Authenticator, ClaimNames
@@ -40,13 +40,13 @@ def _front() -> Front:
         authenticator=Authenticator(config.issuer, config.audience, config.jwks_url, claims),
         store=store_on(config.table_name),
         clock=utc_now,
-        cursor_key=_cursor_key,
+        cursor_keys=CursorKeys(_read_parameter, config.secrets_prefix),
     )
 
 
-@cache
-def _cursor_key() -> bytes:
-    return cursor_key(parameter_reader(client("ssm")), ApiConfig.from_environment().secrets_prefix)
+def _read_parameter(name: str) -> str | None:
+    """Only lists read one, so the client is made when the first is asked for."""
+    return parameter_reader(client("ssm"))(name)
 
 
 @cache

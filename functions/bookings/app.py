@@ -12,17 +12,9 @@ from client_credits.aws.clients import client
 from client_credits.aws.config import BookingsConfig
 from client_credits.aws.logs import count, logger
 from client_credits.aws.worker import store_on, utc_now
-from client_credits.booking_systems.events import (
-    BookingEvent,
-    BookingEventKind,
-    MalformedBooking,
-    read_booking_event,
-)
-from client_credits.domain.bookings.booking import Cancelled, CancelledBy, Created
-from client_credits.domain.bookings.deciding import Session
+from client_credits.booking_systems import work as booking_work
+from client_credits.booking_systems.events import MalformedBooking, read_booking_event
 from client_credits.domain.errors import NotFound
-from client_credits.operations.bookings import spending as bookings
-from client_credits.operations.bookings.spending import BookingOutcome
 
 log = logger("bookings")
 
@@ -43,7 +35,7 @@ def work(message: Message) -> None:
     """One event, exactly once in effect."""
     try:
         event = read_booking_event(message["body"])
-        outcome = _apply(event)
+        outcome = booking_work.apply(store_on(_config().table_name), event, utc_now())
     except MalformedBooking as malformed:
         _give_up(message, str(malformed))
         return
@@ -55,41 +47,6 @@ def work(message: Message) -> None:
     ids = {"practice_id": event.practice_id, "booking_id": event.booking_id, "outcome": told}
     entries = [entry.entry_id for entry in outcome.entries] if outcome else []
     log.info("booking event done", message_id=message["messageId"], entries=entries, **ids)
-
-
-def _apply(event: BookingEvent) -> BookingOutcome | None:
-    store, now = store_on(_config().table_name), utc_now()
-    match event.event:
-        case BookingEventKind.CREATED:
-            return bookings.book(store, event.practice_id, _created(event), now)
-        case BookingEventKind.CANCELLED:
-            return bookings.cancel(store, event.practice_id, _cancelled(event), now)
-        case BookingEventKind.COMPLETED:
-            return None  # a session that took place changes nothing
-        case _:
-            raise MalformedBooking(f"detail-type: {event.event} is not handled by this release")
-
-
-def _created(event: BookingEvent) -> Created:
-    assert event.appointment_type is not None and event.starts_at is not None
-    return Created(
-        booking_id=event.booking_id,
-        client_id=event.client_id,
-        session=Session(event.appointment_type, event.starts_at, event.seats),
-        occurred_at=event.occurred_at,
-        kind=event.kind,
-        origin=event.origin or "client",
-    )
-
-
-def _cancelled(event: BookingEvent) -> Cancelled:
-    return Cancelled(
-        booking_id=event.booking_id,
-        client_id=event.client_id,
-        occurred_at=event.occurred_at,
-        by=CancelledBy(event.cancelled_by) if event.cancelled_by else None,
-        appointment_type=event.appointment_type,
-    )
 
 
 def _give_up(message: Message, reason: str) -> None:

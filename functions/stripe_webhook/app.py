@@ -1,7 +1,8 @@
 """Accepts Stripe's events: checks the signature of the raw body, queues it, then says yes.
 
-Knows nothing of credits, of Stripe's fields but `object` and `id`, or of the table. 200 means that
-SQS holds the event. Sending the same event again is safe: the worker applies it once.
+Knows nothing of credits, of Stripe's fields but `object` and `id`, or of the table. A request whose
+signature header is malformed or old costs no read. 200 means that SQS holds the event. Sending the
+same event again is safe: the worker applies it once.
 """
 
 import base64
@@ -19,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from client_credits.aws.config import ConfigError, StripeWebhookConfig
 from client_credits.aws.direct_calls import Parameters, Queues
 from client_credits.aws.logs import logger
-from client_credits.aws.secrets import SecretsUnavailable, StripeSecrets, parameter_reader
+from client_credits.aws.secrets import SecretsUnavailable, StripeSecrets, TooManyStrangers, parameter_reader
 from client_credits.domain.ids import is_id
 from client_credits.http import strict_json
 from client_credits.http.problems import problem
@@ -40,14 +41,15 @@ _NOT_FOR_SQS = re.compile("[\ufffe\uffff]")
 
 
 class Refused(Exception):
-    """The request gets a problem answer. `reason` is for our log only."""
+    """The request gets a problem answer. `reason` is for our log only; `provoked`: no fault of ours."""
 
-    def __init__(self, status: int, code: str, detail: str, reason: str) -> None:
+    def __init__(self, status: int, code: str, detail: str, reason: str, *, provoked: bool = False) -> None:
         super().__init__(reason)
         self.status = status
         self.code = code
         self.detail = detail
         self.reason = reason
+        self.provoked = provoked or status < 500
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -57,7 +59,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     try:
         event_id = _accept(event, practice_id, time.time())
     except Refused as refused:
-        tell = log.warning if refused.status < 500 else log.error
+        tell = log.warning if refused.provoked else log.error
         tell(refused.reason, request_id=request_id, practice_id=practice_id, event_id=None)
         return problem(
             refused.status,
@@ -88,6 +90,8 @@ def _accept(event: dict[str, Any], practice_id: str | None, now: float) -> str |
         _verify(body, header, practice_id, secrets, now)
     except BadSignature as bad:
         _refuse_signature(str(bad))
+    except TooManyStrangers as many:
+        raise Refused(503, "unavailable", "Try again later.", str(many), provoked=True) from many
     except SecretsUnavailable as unavailable:
         raise Refused(503, "unavailable", "Try again later.", f"secrets unavailable: {unavailable}") from unavailable
     text, event_id = _stripe_event(body)
@@ -100,13 +104,13 @@ def _settings() -> tuple[StripeWebhookConfig, StripeSecrets]:
     try:
         config = StripeWebhookConfig.from_environment()
     except ConfigError as error:
-        raise Refused(500, "misconfigured", "The service is not set up completely.", str(error)) from error
+        raise Refused(500, "misconfigured", "The service is not fully configured.", str(error)) from error
     return config, StripeSecrets(parameter_reader(Parameters()), config.secrets_prefix)
 
 
 def _refuse_signature(reason: str) -> NoReturn:
     # One answer for every reason: nobody learns which practices exist.
-    raise Refused(400, "bad_signature", "The Stripe-Signature header does not fit the body.", reason)
+    raise Refused(400, "bad_signature", "The Stripe-Signature header does not match the body.", reason)
 
 
 def _practice_id(event: dict[str, Any]) -> str | None:
@@ -127,14 +131,16 @@ def _body(event: dict[str, Any]) -> bytes:
 
 
 def _verify(body: bytes, header: str, practice_id: str, secrets: StripeSecrets, now: float) -> None:
-    """Check against the remembered secrets and, if none fits, once more against fresh ones."""
-    try:
-        stripe_signature.verify(body, header, secrets.active(practice_id, now), int(now))
-    except BadSignature as bad:
-        fresh = secrets.reread(practice_id, now) if bad.fault is Fault.MISMATCH else None
-        if fresh is None:
-            raise
-        stripe_signature.verify(body, header, fresh, int(now))
+    """Judge form and time first, which costs nothing; then the remembered secrets, then fresh ones.
+
+    Raises BadSignature, TooManyStrangers, SecretsUnavailable.
+    """
+    claimed = stripe_signature.read_header(header, int(now))
+    if stripe_signature.fits(body, claimed, secrets.active(practice_id, now)):
+        return
+    fresh = secrets.reread(practice_id, now)
+    if fresh is None or not stripe_signature.fits(body, claimed, fresh):
+        raise BadSignature(Fault.MISMATCH)
 
 
 def _stripe_event(body: bytes) -> tuple[str, str | None]:

@@ -17,7 +17,7 @@ from typing import Any
 from client_credits.local.aws import client
 
 ROOT = Path(__file__).resolve().parents[2]
-FUNCTIONS = ("api", "stripe_webhook", "stripe_events", "bookings", "sweep", "publish_entries")
+FUNCTIONS = ("api", "stripe_webhook", "stripe_events", "bookings", "sweep", "reconcile", "publish_entries")
 LOGGING_FUNCTION = """
 import json
 import os
@@ -74,6 +74,8 @@ class Checkout:
         shutil.copytree(ROOT / "infra", root / "infra")
         shutil.copy(ROOT / "template.yaml", root)
         package = root / "shared" / "client_credits"
+        package.parent.mkdir()
+        shutil.copy(ROOT / "shared" / "layer.txt", package.parent)
         shutil.copytree(ROOT / "shared" / "client_credits", package, ignore=shutil.ignore_patterns("__pycache__"))
         (package / "local" / "demo.py").unlink(missing_ok=True)
         for name in FUNCTIONS:

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.infra.transformed import monitoring, transformed
+from tests.infra.transformed import nested, transformed
 
 ACCEPTED = {
     "CKV_AWS_27": "The queues are encrypted with keys of SQS (SqsManagedSseEnabled), which this check does not know.",
@@ -30,7 +30,7 @@ ACCEPTED = {
 def main(checkov: str) -> int:
     """Returns the exit status."""
     with tempfile.TemporaryDirectory() as directory:
-        for name, template in (("template", transformed()), ("monitoring", monitoring())):
+        for name, template in (("template", transformed()), *nested().items()):
             (Path(directory) / f"{name}.json").write_text(json.dumps(template, indent=2))
         command = [checkov, "--directory", directory, "--framework", "cloudformation", "--output", "json"]
         result = subprocess.run([*command, "--skip-download", "--quiet"], capture_output=True, text=True, check=False)

@@ -37,11 +37,12 @@ def test_everything_of_the_template_works_and_survives_a_stop_and_a_new_start(ch
         assert fetch(f"{described['api_url']}/healthz")[0] == 200
         assert fetch(f"{described['aws_endpoint_url']}/client-credits-identity/jwks.json")[0] == 200
 
-        preflight = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "POST"}
-        status, headers, _ = fetch(f"{described['api_url']}/v1/holds", "OPTIONS", **preflight)
-        assert status in (200, 204)
-        assert headers["access-control-allow-origin"] == "http://localhost:3000"
-        assert "idempotency-key" in headers["access-control-allow-headers"]
+        for origin in (described["aws_endpoint_url"], "http://localhost:3000", "http://127.0.0.1:5173"):
+            preflight = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+            status, headers, _ = fetch(f"{described['api_url']}/v1/holds", "OPTIONS", **preflight)
+            assert status in (200, 204)
+            assert headers["access-control-allow-origin"] == origin
+            assert "idempotency-key" in headers["access-control-allow-headers"]
 
         event = {
             "EventBusName": described["event_bus_name"],
@@ -88,9 +89,11 @@ def test_everything_of_the_template_works_and_survives_a_stop_and_a_new_start(ch
 def test_changed_code_is_running_after_the_next_start(checkout: Checkout) -> None:
     with checkout.running():
         pass
-    package = checkout.root / "shared" / "client_credits"
+    package = checkout.root / "shared" / "client_credits" / "domain"
     (package / "marker.py").write_text("WORD = 'changed in the layer'\n")
-    code = "from client_credits.marker import WORD\ndef handler(event, context):\n    print(WORD)\n    return {}\n"
+    code = (
+        "from client_credits.domain.marker import WORD\ndef handler(event, context):\n    print(WORD)\n    return {}\n"
+    )
     (checkout.root / "functions" / "api" / "app.py").write_text(code)
     with checkout.running() as stack:
         assert fetch(f"{stack.described['api_url']}/healthz")[0] == 200
@@ -164,6 +167,7 @@ def test_nothing_of_the_caller_s_environment_reaches_the_stack_and_a_second_one_
     ("file", "sound", "broken"),
     [
         ("template.yaml", "AWS::Events::EventBus", "AWS::Events::Nothing"),
+        ("infra/sweep.yaml", "AWS::SQS::Queue", "AWS::SQS::Nothing"),
         ("functions/api/app.py", "import json", "import nothing_of_this_name"),
     ],
 )

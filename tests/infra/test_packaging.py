@@ -1,6 +1,7 @@
 """What is uploaded, and how a deployment tells that nothing or only a setting has changed."""
 
 import io
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -8,20 +9,16 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from client_credits.local.deploy import deploy
-from client_credits.local.errors import DeploymentFailed
-from client_credits.local.packaging import package
-from tests.infra.transformed import TEMPLATE
+from client_credits.deploying.deploy import deploy
+from client_credits.deploying.errors import DeploymentFailed
+from client_credits.deploying.packaging import package
+from tests.infra.transformed import REGION, TEMPLATE, Bucket
 
 
-class Bucket(dict[str, bytes]):
-    def put(self, name: str, body: bytes) -> tuple[str, str]:
-        self[name] = body
-        return "bucket", f"prefix/{name}"
-
-    def names(self, logical_id: str) -> list[str]:
-        (body,) = (body for name, body in self.items() if name.startswith(f"{logical_id}-"))
-        return zipfile.ZipFile(io.BytesIO(body)).namelist()
+def names(bucket: Bucket, logical_id: str) -> list[str]:
+    """What the one archive of this resource holds."""
+    (body,) = (body for name, body in bucket.items() if name.startswith(f"{logical_id}-") and name.endswith(".zip"))
+    return zipfile.ZipFile(io.BytesIO(body)).namelist()
 
 
 class CloudFormation:
@@ -34,13 +31,18 @@ class CloudFormation:
         self.current, self.reason = current, reason
         self.sent: dict[str, Any] = {}
         self.executed = False
+        self.status = "UPDATE_COMPLETE"
+        self.events: dict[str, list[dict[str, str]]] = {}
+
+    def describe_stack_events(self, StackName: str) -> dict[str, Any]:
+        return {"StackEvents": self.events[StackName]}
 
     def describe_stacks(self, StackName: str) -> dict[str, Any]:
         if self.current is None and not self.executed:
             raise ClientError({"Error": {"Code": "ValidationError", "Message": "does not exist"}}, "DescribeStacks")
         given = [{"ParameterKey": key, "ParameterValue": value} for key, value in (self.current or {}).items()]
         outputs = [{"OutputKey": "ApiId", "OutputValue": "a1"}]
-        return {"Stacks": [{"StackStatus": "UPDATE_COMPLETE", "Parameters": given, "Outputs": outputs}]}
+        return {"Stacks": [{"StackStatus": self.status, "Parameters": given, "Outputs": outputs}]}
 
     def get_template_summary(self, TemplateURL: str) -> dict[str, Any]:
         return {
@@ -71,40 +73,43 @@ def revision(current: dict[str, str] | None, **parameters: str) -> str:
     return str(cloudformation.sent["SettingsRevision"])
 
 
-def test_no_path_of_this_machine_is_left_in_the_packaged_template() -> None:
+def test_no_path_of_this_machine_and_no_transform_of_a_nested_stack_is_left_in_the_packaged_templates() -> None:
     bucket = Bucket()
-    resources = package(TEMPLATE, bucket.put)["Resources"].values()
-    paths = [each["Properties"].get(key) for each in resources for key in ("CodeUri", "ContentUri", "TemplateURL")]
-    given = [path for path in paths if path is not None]
-    assert len(given) == 9
-    assert all(path.startswith(("s3://bucket/prefix/", "https://s3.amazonaws.com/bucket/prefix/")) for path in given)
+    root = package(TEMPLATE, bucket.put, region=REGION)
+    uploaded = [json.loads(body) for name, body in bucket.items() if name.endswith(".json")]
+    assert "Transform" in root and not [each for each in uploaded if "Transform" in each]
+    properties = [each.get("Properties", {}) for one in (root, *uploaded) for each in one["Resources"].values()]
+    paths = [each[key] for each in properties for key in ("CodeUri", "ContentUri", "TemplateURL") if key in each]
+    objects = [
+        *paths,
+        *(f"s3://{each['Code']['S3Bucket']}/{each['Code']['S3Key']}" for each in properties if "Code" in each),
+    ]
+    addresses = ("s3://bucket/prefix/", f"https://s3.{REGION}.amazonaws.com/bucket/prefix/")
+    assert all(path.startswith(addresses) for path in objects), objects
+    assert sorted(path.rsplit("/", 1)[1] for path in objects) == sorted(bucket)
 
 
 def test_the_same_files_are_uploaded_under_the_same_names_with_the_same_bytes() -> None:
     first, second = Bucket(), Bucket()
-    package(TEMPLATE, first.put)
-    package(TEMPLATE, second.put)
+    package(TEMPLATE, first.put, region=REGION)
+    package(TEMPLATE, second.put, region=REGION)
     assert first == second
 
 
-def test_the_layer_holds_what_runs_and_not_what_serves_this_machine() -> None:
+def test_nothing_of_the_caller_s_profile_is_read_to_translate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody-has-this")
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     bucket = Bucket()
-    package(TEMPLATE, bucket.put)
-    names = bucket.names("SharedLayer")
-    assert "python/client_credits/aws/config.py" in names
-    assert not [
-        name for name in names if name.startswith(("python/client_credits/local/", "python/client_credits/cli/"))
-    ]
-    assert not [name for name in names if "__pycache__" in name]
-    assert bucket.names("SweepFunction") == ["app.py"]
+    package(TEMPLATE, bucket.put, region=REGION)
+    assert names(bucket, "SweepFunction") == ["app.py"]
 
 
 def test_a_built_directory_takes_the_place_of_the_template_s_path(tmp_path: Path) -> None:
     (tmp_path / "python" / "__pycache__").mkdir(parents=True)
     (tmp_path / "python" / "__pycache__" / "module.pyc").touch()
     bucket = Bucket()
-    package(TEMPLATE, bucket.put, built={"SharedLayer": tmp_path})
-    assert bucket.names("SharedLayer") == ["python/__pycache__/module.pyc"]
+    package(TEMPLATE, bucket.put, region=REGION, built={"SharedLayer": tmp_path})
+    assert names(bucket, "SharedLayer") == ["python/__pycache__/module.pyc"]
 
 
 def test_other_settings_have_another_revision_and_the_same_settings_the_same() -> None:
@@ -133,4 +138,26 @@ def test_a_change_set_without_changes_means_done() -> None:
 def test_a_change_set_that_failed_for_another_reason_is_told() -> None:
     cloudformation = CloudFormation({"TokenIssuer": "a"}, "Transform failed: no such property")
     with pytest.raises(DeploymentFailed, match="no such property"):
+        deploy(cloudformation, "stack", "url", {}, keep_previous=True)
+
+
+def failed(logical_id: str, reason: str, kind: str = "AWS::SQS::Queue", physical_id: str = "") -> dict[str, str]:
+    stack = {"StackId": "arn:root", "ResourceType": kind, "PhysicalResourceId": physical_id}
+    return stack | {"LogicalResourceId": logical_id, "ResourceStatus": "CREATE_FAILED", "ResourceStatusReason": reason}
+
+
+def test_a_failure_inside_a_nested_stack_is_told_with_its_own_reason() -> None:
+    stack = "AWS::CloudFormation::Stack"
+    events = {
+        "stack": [
+            failed("stack", "failed: [Sweep]", stack, "arn:root"),
+            failed("Sweep", "was not created", stack, "n"),
+        ],
+        "n": [failed("SweepQueue", "no such property")],
+    }
+    cloudformation = CloudFormation({"TokenIssuer": "a"})
+    cloudformation.status, cloudformation.events = "ROLLBACK_COMPLETE", events
+    with pytest.raises(
+        DeploymentFailed, match=r"ROLLBACK_COMPLETE: stack: failed: \[Sweep\]; SweepQueue: no such prop"
+    ):
         deploy(cloudformation, "stack", "url", {}, keep_previous=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import jwt
 import pytest
-from tests.support.api import AUDIENCE, ISSUER, OTHER_KEY, Api, Reply, api_on, token
+from tests.support.api import AUDIENCE, ISSUER, OTHER_KEY, Api, Reply, api_beside, api_on, token
 from tests.support.builders import NOW
 from tests.support.engines import Engine
 from tests.support.stock import booked, catalogue, client, furnished, package, paid, put, read
@@ -34,7 +34,14 @@ def _alg_none() -> str:
 
 def _hmac_with_the_public_key() -> str:
     """A token whose signature is made with what everybody may read, under another algorithm."""
-    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "s", "exp": AT + 600, "role": "admin", "practice_id": "p1"}
+    claims = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": "s",
+        "exp": AT + 600,
+        "credits_role": "admin",
+        "credits_practice": "p1",
+    }
     return jwt.encode(claims, "k" * 32, "HS256", {"kid": "k1"})
 
 
@@ -51,9 +58,13 @@ STRANGERS: dict[str, str | None] = {
     "a token signed with another key": f"Bearer {token('admin', key=OTHER_KEY)}",
     "a token without signature": f"Bearer {_alg_none()}",
     "a token signed with a shared key": f"Bearer {_hmac_with_the_public_key()}",
-    "a token without practice": f"Bearer {token('admin', practice_id=None)}",
+    "a token without practice": f"Bearer {token('admin', None)}",
     "a token of an unknown role": f"Bearer {token('owner')}",
     "a client's token without client": f"Bearer {token('client')}",
+    "a client's token that names its application only": f"Bearer {token('client', client_id='c1')}",
+    "a token that lives for years": f"Bearer {token('admin', exp=AT + 10**8)}",
+    "a token that ends beyond every clock": f"Bearer {token('admin', exp=1e308)}",
+    "a token issued at no time": f"Bearer {token('admin', iat=1e308)}",
 }
 
 CALLERS: dict[str, dict[str, Any]] = {
@@ -68,6 +79,7 @@ CALLERS: dict[str, dict[str, Any]] = {
 # (method, rule, path, body or query, and the status for each of CALLERS in that order). Writes are
 # rehearsed, so that every case meets the same practice; staff of p2 meet a practice without anything.
 TABLE: list[tuple[str, str, dict[str, Any] | None, tuple[int, int, int, int, int, int]]] = [
+    ("GET", "/v1/me", None, (200, 200, 200, 200, 200, 200)),
     ("GET", "/v1/settings", None, (403, 403, 200, 200, 403, 200)),
     ("PATCH", "/v1/settings", PATCH_RESTORE, (403, 403, 403, 403, 403, 200)),
     ("GET", "/v1/appointment-types", None, (403, 403, 200, 200, 403, 200)),
@@ -77,6 +89,7 @@ TABLE: list[tuple[str, str, dict[str, Any] | None, tuple[int, int, int, int, int
     ("GET", "/v1/packages/<three-pack>", None, (200, 200, 200, 404, 403, 200)),
     ("PUT", "/v1/packages/<three-pack>", {"name": "T"}, (403, 403, 403, 403, 403, 200)),
     ("GET", "/v1/clients", None, (403, 403, 200, 200, 403, 200)),
+    ("POST", "/v1/clients/search", {"q": "c"}, (403, 403, 200, 200, 403, 200)),
     ("GET", "/v1/clients/<c1>", None, (403, 403, 200, 404, 403, 200)),
     ("PUT", "/v1/clients/<c1>", {"name": "Anna"}, (403, 403, 200, 201, 403, 200)),
     ("GET", "/v1/clients/<c1>/settings", None, (403, 403, 200, 404, 403, 200)),
@@ -91,6 +104,7 @@ TABLE: list[tuple[str, str, dict[str, Any] | None, tuple[int, int, int, int, int
     ("GET", "/v1/clients/<c1>/credits/<follow-up>/lots", None, (200, 404, 200, 404, 200, 200)),
     ("GET", "/v1/eligibility", {"client_id": "c1"}, (200, 404, 200, 200, 200, 200)),
     ("POST", "/v1/eligibility", {"client_id": "c1", "sessions": [SESSION]}, (200, 404, 200, 200, 200, 200)),
+    ("GET", "/v1/bookings", {"state": "booked"}, (403, 403, 200, 200, 200, 200)),
     ("GET", "/v1/bookings/<b1>", None, (403, 403, 200, 404, 200, 200)),
     ("GET", "/v1/parked", None, (403, 403, 200, 200, 403, 200)),
     ("POST", "/v1/parked/<parked>/resolve", {"package_id": "three-pack"}, (403, 403, 200, 404, 403, 200)),
@@ -236,8 +250,19 @@ def test_an_archived_package_is_to_a_client_one_that_does_not_exist(world: World
 def test_a_client_sees_itself_only_whatever_else_its_token_says(world: World) -> None:
     """`client_id` decides for role client alone; other tokens may carry OAuth's own."""
     assert world.api("GET", "/v1/clients/c2", bearer=token("staff", client_id="c1")).status == 200
-    two = token("client", client_id="c1", sub="c2")
+    two = token("client", client="c1", sub="c2")
     assert world.api("GET", "/v1/clients/c2/credits", bearer=two).status == 404
+
+
+def test_a_key_that_may_be_new_is_answered_with_when_to_come_again(world: World) -> None:
+    api = api_beside(world.api)
+    unknown = jwt.encode({"sub": "s"}, OTHER_KEY, "RS256", {"kid": "k2"})
+    assert api("GET", "/v1/settings").status == 200
+    assert api("GET", "/v1/settings", bearer=unknown).status == 401
+
+    later = api("GET", "/v1/settings", bearer=unknown)
+    assert (later.status, later.code, later.headers["Retry-After"]) == (503, "unavailable", "60")
+    assert api("GET", "/v1/settings").status == 200
 
 
 def test_a_practice_without_record_finds_nothing_rather_than_failing(world: World) -> None:
@@ -246,9 +271,22 @@ def test_a_practice_without_record_finds_nothing_rather_than_failing(world: Worl
     assert world.api("PUT", "/v1/clients/c1", {}, practice="p-unknown").status == 404
 
 
+@pytest.mark.parametrize(("method", "path", "given", "_"), TABLE, ids=NAMES)
+def test_every_route_of_a_practice_without_record_answers_alike(
+    world: World, method: str, path: str, given: dict[str, Any] | None, _: object
+) -> None:
+    query, body = (given or {}, None) if method == "GET" else ({}, given)
+    headers = {"idempotency-key": "k1"}
+    reply = world.api(method, world.path(path), body, practice="p-unknown", headers=headers, **query)
+    assert (reply.status, reply.code) == (404, "not_found")
+    assert reply.body["detail"] == "There is no such practice."
+
+
 @pytest.mark.parametrize("path", sorted({row[1] for row in TABLE}))
 def test_a_method_a_path_does_not_take_is_405_and_says_which_it_takes(world: World, path: str) -> None:
     takes = {method for method, own, _, _ in TABLE if own == path}
+    if path == "/v1/clients/search":
+        takes |= {"GET", "PUT"}  # a client may be called "search"
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - takes:
         reply = world.api(method, world.path(path), {} if method in ("POST", "PUT", "PATCH") else None)
         assert (reply.status, reply.code) == (405, "method_not_allowed")
@@ -269,6 +307,7 @@ def test_nothing_of_one_practice_shows_in_any_answer_to_another(moto: Engine) ->
     paths = ["/v1/settings", "/v1/appointment-types", "/v1/packages", "/v1/clients", "/v1/parked"]
     paths += ["/v1/clients/c1", "/v1/clients/c1/settings", "/v1/clients/c1/credits"]
     paths += [f"/v1/clients/c1/credits/follow-up/{what}" for what in ("history", "lots")]
+    assert api("GET", "/v1/bookings", state="booked", practice="p2").body["items"] == []
     for path in paths:
         reply = api("GET", path, practice="p2")
         assert reply.status == 200, path

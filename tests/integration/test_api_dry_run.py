@@ -17,7 +17,7 @@ from tests.support.stock import (
     read,
 )
 
-from client_credits.http.access import ROUTES
+from client_credits.http.access import QUESTIONS, ROUTES
 
 Call = tuple[str, str, Any]
 
@@ -117,7 +117,7 @@ def eventful(api: Api) -> Api:
 
 
 def test_every_write_is_rehearsed_here() -> None:
-    questions = {("POST", "/v1/eligibility")}
+    questions = {("POST", path) for path in QUESTIONS}
     assert {route for route in ROUTES if route[0] != "GET"} - questions == set(WRITES)
 
 

@@ -9,6 +9,7 @@ from tests.support.stock import (
     balances,
     booked,
     cancels,
+    catalogue,
     client,
     contents,
     furnished,
@@ -20,6 +21,8 @@ from tests.support.stock import (
     paid,
     read,
 )
+
+from client_credits.operations.sweeping import settle_one
 
 BALANCES = "/v1/clients/c1/credits"
 ADJUST = "/v1/clients/c1/adjustments"
@@ -68,6 +71,75 @@ def test_a_save_that_is_sent_again_is_answered_as_the_first_time(api: Api) -> No
     assert (first.status, again.status, again.body) == (200, 200, first.body)
 
 
+def test_a_save_that_is_sent_again_later_is_answered_with_the_numbers_of_then(api: Api) -> None:
+    furnished(api)
+    wanted = {"changes": [changed(10, 0)]}
+    first = api("PUT", BALANCES, wanted)
+    keyed(api, ADJUST, {"appointment_type": "follow-up", "amount": -4, "reason": "since then"})
+    later(api, days=3)
+    assert api("PUT", BALANCES, wanted).body == first.body
+    assert balances(api)["follow-up"] == 6
+
+
+@pytest.mark.parametrize("other", [{"expires_at": "2027-06-01T00:00:00Z"}, {}], ids=["another end", "another reason"])
+def test_a_save_with_another_end_or_reason_is_another_save(api: Api, other: dict[str, Any]) -> None:
+    furnished(api)
+    assert api("PUT", BALANCES, {"changes": [changed(10, 0)], "reason": "first"}).status == 200
+    reason = "first" if other else "second"
+    reply = api("PUT", BALANCES, {"changes": [changed(10, 0, **other)], "reason": reason})
+    assert (reply.status, reply.code) == (409, "version_conflict")
+
+
+def ended_lots(api: Api, count: int, *types: str) -> None:
+    """So many lots of each type, all of which end tomorrow; a day later nobody has settled them."""
+    for type_id in types:
+        for number in range(count):
+            given = {"appointment_type": type_id, "amount": 1, "reason": "gift", "expires_at": (NOW + DAY).isoformat()}
+            assert keyed(api, ADJUST, given, f"{type_id}-{number}").status == 200
+    later(api, days=2)
+
+
+def test_a_save_is_not_refused_for_what_it_settled_itself(api: Api) -> None:
+    furnished(api)
+    ended_lots(api, 50, "follow-up")
+    assert versions(api)["follow-up"] == 50
+    reply = api("PUT", BALANCES, {"changes": [changed(7, 50)]})
+    assert reply.status == 200, reply
+    assert balances(api)["follow-up"] == 7
+    again = api("PUT", BALANCES, {"changes": [changed(7, 50)]})
+    assert (again.status, again.body) == (200, reply.body)
+
+
+def test_a_save_of_25_types_settles_each_of_them_and_is_not_refused_for_it(api: Api) -> None:
+    furnished(api)
+    types = [f"type-{number}" for number in range(25)]
+    catalogue(api, *types)
+    ended_lots(api, 2, *types)
+    reply = api("PUT", BALANCES, {"changes": [changed(1, 2, type_id) for type_id in types]})
+    assert reply.status == 200, reply
+    assert {t: balances(api)[t] for t in types} == dict.fromkeys(types, 1)
+
+
+def test_what_the_sweep_settled_meanwhile_refuses_no_save(api: Api) -> None:
+    furnished(api)
+    ended_lots(api, 3, "follow-up")
+    seen = versions(api)["follow-up"]
+    settle_one(api.store, "p1", "c1", "follow-up", api.now[0])
+    assert versions(api)["follow-up"] == seen + 1
+    assert api("PUT", BALANCES, {"changes": [changed(7, seen - 1)]}).code == "version_conflict"
+    assert api("PUT", BALANCES, {"changes": [changed(7, seen)]}).status == 200
+
+
+def test_a_change_before_or_after_settling_still_refuses_a_save(api: Api) -> None:
+    furnished(api)
+    ended_lots(api, 50, "follow-up")
+    given = {"appointment_type": "follow-up", "amount": 1, "reason": "gift"}
+    assert keyed(api, ADJUST, given, "meanwhile").status == 200
+    with nothing_written(api):
+        reply = api("PUT", BALANCES, {"changes": [changed(7, 50)]})
+    assert (reply.status, reply.code) == (409, "version_conflict")
+
+
 def test_one_stale_version_refuses_the_whole_save(api: Api) -> None:
     furnished(api)
     paid(api)
@@ -90,9 +162,10 @@ def test_raising_clears_what_is_owed_first_and_adds_the_rest_as_a_gift(api: Api)
     booked(api, "b1", seats=2)
     ends = NOW + 30 * DAY
     reply = api("PUT", BALANCES, {"changes": [changed(3, 1, expires_at=ends.isoformat())]})
-    postings = reply.body["entries"][0]["postings"]
-    assert [p["amount"] for p in postings] == [2, 3] and postings[0]["debt"] == "b1"
+    adjusted, repaid = reply.body["entries"]
     (lot,) = read(api, LOTS)["items"]
+    assert [(p["lot_id"], p["amount"]) for p in adjusted["postings"]] == [(lot["lot_id"], 5)]
+    assert [p["amount"] for p in repaid["postings"]] == [-2, 2] and repaid["postings"][1]["debt"] == "b1"
     assert (lot["remaining"], lot["source"], lot["priority"]) == (3, "complimentary", 60)
     assert lot["expires_at"] == "2026-12-22T12:00:00Z"
 

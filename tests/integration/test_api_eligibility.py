@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.support.api import Api
-from tests.support.builders import DAY, NOW
+from tests.support.builders import DAY, NOW, freezes
 from tests.support.stock import (
     balances,
     booked,
@@ -88,7 +88,17 @@ def test_ok_on_credit_says_what_is_missing(api: Api) -> None:
     assert verdict(answer) == (True, "ok")
     assert (answer["available"], answer["shortfall"], len(answer["would_use"])) == (3, 2, 1)
     assert answer["packages"] == []
-    assert "2" in answer["message"]
+    assert answer["message"] == "You can book Follow-Up. 2 sessions are not covered by credits and will be owed."
+    one = ask(api, seats=4)["message"]
+    assert one == "You can book Follow-Up. 1 session is not covered by credits and will be owed."
+
+
+def test_a_refusal_says_how_many_credits_are_left_and_needed(api: Api) -> None:
+    strict(api)
+    assert ask(api)["message"] == "You have no credits left for Follow-Up. This booking needs 1."
+    package(api, "one", credits={"follow-up": 1}, stripe_prices=["price_2"])
+    paid(api, price="price_2")
+    assert ask(api, seats=2)["message"] == "You have 1 credit left for Follow-Up. This booking needs 2."
 
 
 def test_insufficient_credits_with_shortfall_message_and_packages(api: Api) -> None:
@@ -100,7 +110,7 @@ def test_insufficient_credits_with_shortfall_message_and_packages(api: Api) -> N
     answer = ask(api, seats=5)
     assert verdict(answer) == (False, "insufficient_credits")
     assert (answer["balance"], answer["available"], answer["shortfall"], answer["would_use"]) == (3, 3, 2, [])
-    assert answer["message"] == "You need 5 credits for Follow-Up and have 3."
+    assert answer["message"] == "You have 3 credits left for Follow-Up. This booking needs 5."
     assert answer["packages"] == [
         {"id": "three-pack", "name": "Three sessions", "url": None},
         {"id": "big", "name": "Ten", "url": "https://p.test/big"},
@@ -145,7 +155,7 @@ def test_frozen(api: Api) -> None:
     strict(api)
     paid(api)
     wallet = api.store.load("p1", Wanted(client_id="c1", types=("follow-up",))).wallets["follow-up"]
-    cold = replace(wallet, lots=tuple(replace(lot, frozen=("dispute/dp_1",)) for lot in wallet.lots))
+    cold = replace(wallet, lots=tuple(replace(lot, frozen=freezes("dispute/dp_1")) for lot in wallet.open_lots))
     api.store.commit([writes.wallet(cold, None)])
     answer = ask(api)
     assert verdict(answer) == (False, "frozen")

@@ -36,11 +36,13 @@ DEFAULTS: dict[str, Any] = {
     "max_negative": "unlimited",
     "auto_repay": True,
     "clawback_shortfall": "debt",
-    "upgrade_grant": "difference",
+    "upgrade_grant": "prorated",
     "past_due": "keep",
     "unidentified_bookings": "allow",
+    "unknown_clients": "create",
     "timezone": "UTC",
     "packages_url": None,
+    "name": None,
 }
 OTHER: dict[str, Any] = {
     "allow_booking_without_credits": False,
@@ -51,13 +53,23 @@ OTHER: dict[str, Any] = {
     "max_negative": 3,
     "auto_repay": False,
     "clawback_shortfall": "report",
-    "upgrade_grant": "prorated",
+    "upgrade_grant": "none",
     "past_due": "freeze",
     "unidentified_bookings": "refuse",
     "timezone": "Europe/Berlin",
     "packages_url": "https://practice.test/packages",
+    "unknown_clients": "park",
+    "name": "Praxis Zoë",
 }
-ACCOUNT_ONLY = ("enabled", "unidentified_bookings", "timezone", "packages_url", "max_hold_minutes")
+ACCOUNT_ONLY = (
+    "enabled",
+    "unidentified_bookings",
+    "unknown_clients",
+    "timezone",
+    "packages_url",
+    "name",
+    "max_hold_minutes",
+)
 WITHOUT_EFFECT = {
     "track_insurance_authorization": True,
     "late_cancel_hours": 24,

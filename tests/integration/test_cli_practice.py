@@ -31,7 +31,8 @@ def stored(stack: Stack, practice_id: str = "p2") -> dict[str, str | None]:
 
 
 def cursor_key(stack: Stack) -> bytes:
-    return secrets.cursor_key(secrets.parameter_reader(stack.client("ssm")), PREFIX)
+    (key,) = secrets.cursor_keys(secrets.parameter_reader(stack.client("ssm")), PREFIX)
+    return key
 
 
 def test_a_new_practice_exists_and_has_the_secret_that_was_shown(stack: Stack) -> None:

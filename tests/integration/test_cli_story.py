@@ -50,8 +50,8 @@ class World:
     def ask(self, method: str, path: str, body: bytes, authorization: str) -> tuple[int, str]:
         claims = jwt.decode(authorization.removeprefix("Bearer "), options={"verify_signature": False})
         if method == "PUT":
-            self.puts.append((claims["role"], path))
-        reply = self.api(method, path, json.loads(body) if body else None, role=claims["role"])
+            self.puts.append((claims["credits_role"], path))
+        reply = self.api(method, path, json.loads(body) if body else None, role=claims["credits_role"])
         return reply.status, reply.text
 
     def put_events(self, Entries: list[dict[str, str]]) -> dict[str, Any]:

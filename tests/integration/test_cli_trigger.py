@@ -38,7 +38,7 @@ def webhook() -> Iterator[Webhook]:
             told.posts.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
             self.send_response(told.status)
             self.end_headers()
-            self.wfile.write(b'{"received": true, "detail": "The Stripe-Signature header does not fit the body."}')
+            self.wfile.write(b'{"received": true, "detail": "The Stripe-Signature header does not match the body."}')
 
         def log_message(self, *_: object) -> None:
             pass
@@ -136,7 +136,7 @@ def test_a_webhook_that_refuses_is_one_sentence(stack: Stack, webhook: Webhook) 
     webhook.status = 400
     ran = stack("trigger", "stripe", "checkout-completed", "--json")
     assert (ran.code, ran.out) == (1, "")
-    assert ran.err == "400: The Stripe-Signature header does not fit the body.\n"
+    assert ran.err == "400: The Stripe-Signature header does not match the body.\n"
 
 
 def test_a_practice_without_a_secret_is_one_sentence(stack: Stack, webhook: Webhook) -> None:

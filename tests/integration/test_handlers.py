@@ -813,7 +813,7 @@ def planted_booking(**detail: Any) -> Event:
 def provoke(world: World, function: ModuleType) -> list[str]:
     """Every function at work and in trouble, with what must not be logged in all its inputs; the tokens used."""
     put_cursor_key()
-    tokens = [token("admin"), token("staff", aud="other"), token("client", client_id="c-17")]
+    tokens = [token("admin"), token("staff", aud="other"), token("client", client="c-17")]
     unknown = planted_session()
     unknown["data"]["object"]["metadata"] = {}
     malformed = planted_session() | {"data": {"object": PLANTED}}

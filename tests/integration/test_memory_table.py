@@ -73,6 +73,9 @@ def test_a_story_is_answered_alike_call_by_call(both: Both, name: str) -> None:
     bookings.book(world.store, "p1", book, NOW)
     sweeping.sweep_shard(world.store, keys.due_shard("p1", "c1"), NOW + 400 * 24 * HOUR)
     list(resolving.open_payments(world.store, "p1"))
+    assert world.store.any_wallet("p1")
+    assert world.store.any_entry("p1", "c1")
+    assert not world.store.any_entry("p1", "nobody")
     world.store.history_page("p1", "c1", "follow-up", None, 2)
     assert both.asked == {"batch_get_item", "transact_write_items", "query"}
 

@@ -269,6 +269,41 @@ def _roster_shard(client_id: str) -> int:
     return int(keys.roster_pk("p1", client_id)[-2:])
 
 
+def test_profiles_are_read_by_folded_name_and_by_the_beginning_of_one(store: Store) -> None:
+    names = {"c1": "Zoë", "c2": None, "c3": "anna", "c4": "Ärger", "c5": "Anna B", "c6": "🙂"}
+    store.commit([writes.client("p1", Client(client_id, name=name)) for client_id, name in names.items()])
+
+    def read(limit: int, begins: str = "") -> list[str]:
+        found: list[str] = []
+        after: str | None = None
+        while True:
+            page = store.names_page("p1", after, limit, begins)
+            found += [keys.named(item["names_sk"])[1] for item in page.items]
+            if page.last is None:
+                return found
+            after = page.last["names_sk"]
+
+    for limit in (1, 2, 10):
+        assert read(limit) == ["c3", "c5", "c4", "c1", "c6", "c2"]
+        assert read(limit, "an") == ["c3", "c5"]
+        assert read(limit, "anna ") == ["c5"]
+        assert read(limit, "x") == []
+
+
+def test_one_shard_of_the_roster_is_read_by_the_beginning_of_ids(store: Store) -> None:
+    same = [c for c in (f"c{n}" for n in range(400)) if _roster_shard(c) == 0]
+    store.commit([writes.client("p1", Client(client_id)) for client_id in same])
+    found: list[str] = []
+    after: str | None = None
+    while True:
+        page = store.roster_page("p1", 0, after, 3, begins="c1")
+        found += [item["roster_sk"].partition("#")[0] for item in page.items]
+        if page.last is None:
+            break
+        after = page.last["roster_sk"]
+    assert found == sorted(c for c in same if c.startswith("c1")) != []
+
+
 def test_the_roster_holds_no_email_and_no_body(store: Store, engine: Engine) -> None:
     if engine.name == "moto":
         pytest.skip("moto projects every attribute into an index")

@@ -196,7 +196,7 @@ class World:
         """The lots as a client sees them. Which of several changes of plan brought a rise, and so a lot's
         start, is the one thing that their order decides."""
         wallets = self.store.load("p1", Wanted(client_id="c1", types=TYPES)).wallets
-        return {kind: sorted(map(self._seen, wallet.lots), key=str) for kind, wallet in wallets.items()}
+        return {kind: sorted(map(self._seen, wallet.open_lots), key=str) for kind, wallet in wallets.items()}
 
     def _seen(self, lot: Lot) -> tuple[Any, ...]:
         began = None if (lot.payment or "").endswith("/il_new") else (lot.payment, lot.effective_at)

@@ -239,8 +239,8 @@ def an_upgrade_grants_nothing_by_the_setting(practice: StripePractice) -> None:
     _changed(practice, "price_eight")
 
 
-@situation(("granted", 4), ("granted", 3), initial=[], upgrade_grant="prorated")
-def an_upgrade_is_prorated_and_rounded_down(practice: StripePractice) -> None:
+@situation(("granted", 4), ("granted", 3), initial=[("granted", 1)], upgrade_grant="prorated")
+def an_upgrade_is_prorated_to_the_nearest(practice: StripePractice) -> None:
     _changed(practice, "price_eight")  # 23 of 28 days remain: 3.29 and 0.82
 
 

@@ -485,6 +485,49 @@ def test_a_header_that_no_secret_could_mend_costs_no_second_read(world: World, a
     assert calls() == 0
 
 
+def test_a_header_of_the_wrong_form_or_time_costs_no_read_at_all(world: World, app: ModuleType) -> None:
+    calls = counting(world)
+    for practice_id in ("p1", "nobody"):
+        for header in ("", "junk", f"t={NOW},v1=00", sign(EVENT, SECRET, NOW - 301), sign(EVENT, SECRET, NOW + 301)):
+            assert is_problem(
+                app.handler(request(practice_id=practice_id, header=header), CONTEXT), 400, "bad_signature"
+            )
+
+    assert calls() == 0
+
+
+def test_2000_forged_posts_in_ten_seconds_cost_few_reads_and_delay_no_practice_known(
+    world: World, app: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app.handler(request(), CONTEXT)["statusCode"] == 200
+    calls = counting(world)
+    header = f"t={NOW},v1=" + "0" * 64
+    statuses = []
+    for number in range(2000):
+        with time_machine.travel(NOW + number / 200, tick=False):
+            answer = app.handler(request(practice_id=f"invented-{number}", header=header), CONTEXT)
+            statuses.append(answer["statusCode"])
+            assert answer["statusCode"] != 503 or int(answer["headers"]["Retry-After"]) > 0
+            if number % 100 == 99:
+                assert app.handler(request(), CONTEXT)["statusCode"] == 200
+
+    assert calls() <= 60
+    assert set(statuses) == {400, 503}
+    assert statuses.count(400) <= 60
+    assert "ERROR" not in capsys.readouterr().out
+
+
+def test_forged_posts_to_a_known_practice_delay_none_of_its_own(world: World, app: ModuleType) -> None:
+    app.handler(request(), CONTEXT)
+    calls = counting(world)
+    for tenth in range(300):
+        with time_machine.travel(NOW + tenth / 10, tick=False):
+            assert app.handler(request(secret="whsec_forged"), CONTEXT)["statusCode"] == 400
+            assert app.handler(request(), CONTEXT)["statusCode"] == 200
+
+    assert calls() <= 4
+
+
 def counting(world: World) -> Callable[[], int]:
     """How often the function has read secrets since."""
     before = len(world.called)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 UNIT, HISTORIES = "tests/unit", "tests/property/test_store_histories.py"
 PUBLISHING = "tests/integration/test_publish_entries.py"
+BOOKING_ORDER = "tests/integration/test_booking_order.py"
 MONEY_BACK, PLANS = f"{UNIT}/test_money_back.py", f"{UNIT}/test_plan_changes.py"
 
 
@@ -64,8 +65,8 @@ SEEDS = (
     Seed(
         "a lot lives on at its very end",
         "domain/ledger/settling.py",
-        "lot.remaining and lot.end <= instant",
-        "lot.remaining and lot.end < instant",
+        "open_lots if lot.end <= instant",
+        "open_lots if lot.end < instant",
         f"{UNIT}/test_settling.py",
     ),
     Seed(
@@ -86,7 +87,7 @@ SEEDS = (
     Seed(
         "restoring fills the lot up",
         "domain/bookings/booking.py",
-        "remaining = lot.remaining + payer.amount",
+        "remaining = lot.remaining + payer.kept",
         "remaining = lot.granted",
         f"{UNIT}/test_booking.py",
     ),
@@ -111,6 +112,67 @@ SEEDS = (
         "return _begun(booking, event), Next.SPEND",
         f"{UNIT}/test_booking.py",
     ),
+    Seed(
+        "a booking never spends for the client that is named later",
+        "domain/bookings/booking.py",
+        "if (named and booking.unidentified) or _newer",
+        "if _newer",
+        f"{UNIT}/test_booking.py",
+        "names_the_client",
+    ),
+    Seed(
+        "a refusal dated ahead blocks what comes before its date",
+        "operations/bookings/spending.py",
+        "event = replace(event, occurred_at=now, told_at=event.occurred_at)",
+        "pass",
+        BOOKING_ORDER,
+        "refusal_dated",
+    ),
+    Seed(
+        "a refusal dated ahead is tried again by each redelivery",
+        "domain/bookings/booking.py",
+        "repeated = (event.told_at or event.occurred_at) == booking.created_told_at",
+        "repeated = False",
+        BOOKING_ORDER,
+        "refusal_dated",
+    ),
+    Seed(
+        "a cancellation dated ahead is believed",
+        "operations/bookings/spending.py",
+        "event = replace(event, occurred_at=min(event.occurred_at, now))",
+        "pass",
+        BOOKING_ORDER,
+        "far_date",
+    ),
+    Seed(
+        "what Stripe dates ahead is believed",
+        "stripe/work.py",
+        "facts = not_ahead(facts, now)",
+        "pass",
+        f"{UNIT}/test_events_dated_ahead.py",
+    ),
+    Seed(
+        "a wallet beyond a million credits cannot be lowered",
+        "domain/ledger/entries.py",
+        "max(MAX_CREDITS, abs(before.balance))",
+        "MAX_CREDITS",
+        f"{UNIT}/test_bounds.py",
+    ),
+    Seed(
+        "a large wallet is stored as it is",
+        "store/codec.py",
+        "if len(written) < PACKED_FROM_BYTES:",
+        "if True:",
+        f"{UNIT}/test_bounds.py",
+    ),
+    Seed(
+        "a list of bookings tells what other shards may still come before",
+        "operations/queries/bookings.py",
+        "if place >= horizon)",
+        "if place)",
+        "tests/integration/test_api_bookings.py",
+        "far_apart",
+    ),
     # -- grants, settings, ends
     Seed(
         "a package that does not renew grants every cycle",
@@ -125,6 +187,37 @@ SEEDS = (
         "day + timedelta(days=1), time.min",
         "day + timedelta(days=2), time.min",
         f"{UNIT}/test_expiry.py",
+    ),
+    # -- settings over time
+    Seed(
+        "what fell due in the past goes by today's settings",
+        "domain/practice/dated_settings.py",
+        "return self.now if passed == len(self._until) else self._held[passed]",
+        "return self.now",
+        "tests/property/test_settings_over_time.py",
+        "late_doubled_and_absent",
+    ),
+    Seed(
+        "a change of settings is no instant at which debts are repaid",
+        "domain/ledger/settling.py",
+        "return begins | lapses | changed",
+        "return begins | lapses",
+        f"{UNIT}/test_dated_settings.py",
+    ),
+    Seed(
+        "a debt is repaid as of before the credits came",
+        "domain/ledger/settling.py",
+        "known = [each for each in (wallet.settled_at, reached) if each and wallet.lots and wallet.debts]",
+        "known: list[datetime] = []",
+        f"{UNIT}/test_dated_settings.py",
+    ),
+    Seed(
+        "a tranche ends by the time zone of the day it is written",
+        "domain/ledger/settling.py",
+        "settings.at(tranches.comes_at(coming)).timezone",
+        "settings.at(now).timezone",
+        "tests/property/test_settings_over_time.py",
+        "late_doubled_and_absent",
     ),
     # -- what is stored
     Seed(
@@ -222,8 +315,8 @@ SEEDS = (
     Seed(
         "credits that were given away are out of a refund's reach",
         "domain/payments/clawing_back.py",
-        "for p in entry.postings if p.made_from in lots}",
-        "for p in entry.postings if p.made_from in lots and not p.made_from}",
+        "for lot_id, facts in told.items() if facts.payment == key}",
+        "for lot_id, facts in told.items() if facts.payment == key and not facts.parent}",
         MONEY_BACK,
         "given_to_another",
     ),
@@ -237,15 +330,15 @@ SEEDS = (
     Seed(
         "a cancellation owes nothing to a refund",
         "domain/bookings/booking.py",
-        "follow = tuple(sorted({p.lot.payment for p in booking.payers if p.lot.payment in short}))",
+        "follow = tuple(sorted(payment for payment in paid_with if payment in short and payment))",
         "follow = ()",
         MONEY_BACK,
     ),
     Seed(
         "credits that return during a dispute may be spent",
         "domain/bookings/booking.py",
-        "lot = replace(lot, frozen=wallet.frozen_by(lot))",
-        "lot = replace(lot, frozen=())",
+        "wallet = wallet.with_lot(replace(lot, frozen=wallet.frozen_by(lot)))",
+        "wallet = wallet.with_lot(replace(lot, frozen=()))",
         MONEY_BACK,
     ),
     Seed(
@@ -343,5 +436,38 @@ SEEDS = (
         "            raise",
         "tests/integration/test_reconcile.py",
         "cannot_be_read_sets_one_object_aside",
+    ),
+    # -- what the API tells, and what one answer costs
+    Seed(
+        "a client is told of a booking that may be another's",
+        "http/schemas/credits.py",
+        'booking_id=ids.get("booking_id") if booked else None,',
+        'booking_id=ids.get("booking_id"),',
+        "tests/integration/test_api_own_view.py",
+        "only_of_a_booking",
+    ),
+    Seed(
+        "settling makes what staff saw out of date",
+        "domain/ledger/adjusting.py",
+        "if not stored.version - stored.settlings <= seen <= stored.version:",
+        "if seen != stored.version:",
+        "tests/integration/test_api_edits.py",
+        "sweep_settled or settled_itself",
+    ),
+    Seed(
+        "an e-mail that a token names stands in entries",
+        "http/request.py",
+        "subject if is_id(subject) else",
+        "subject if subject else",
+        "tests/integration/test_api_staff_names.py",
+        "keyed_hash",
+    ),
+    Seed(
+        "a list without a match reads all that exists",
+        "operations/queries/clients.py",
+        "if self.left <= 0 and found:",
+        "if False and found:",
+        "tests/integration/test_api_client_lists.py",
+        "too_long",
     ),
 )

@@ -142,6 +142,8 @@ class NaiveWallet:
     def available(self, now: datetime, session: datetime | None = None) -> int:
         """Usable credits, less as many debts as those very credits could repay."""
         payers = self._payers(now, session)
+        if not self.rules.auto_repay:
+            return len(payers)
         spoken_for: dict[int, int] = {}
 
         def finds_credit(owed: int, tried: set[int]) -> bool:

@@ -27,7 +27,9 @@ class NaiveBooking:
     client: str | None = None
     type: str | None = None  # None while only its cancellation is known
     tried_at: datetime | None = None
+    told_at: datetime | None = None  # what the event said, which may lie ahead
     spent: bool = False
+    unidentified: bool = False
 
 
 @dataclass
@@ -83,19 +85,23 @@ class NaivePractice:
     # -- bookings ----------------------------------------------------------------------------
 
     def book(self, event: Created, now: datetime) -> None:
-        known = self.bookings.get(event.booking_id)
+        known, at = self.bookings.get(event.booking_id), min(event.occurred_at, now)
         if known is None:
             known = self.bookings[event.booking_id] = NaiveBooking("booked")
-        elif known.state == "refused" and known.tried_at and event.occurred_at > known.tried_at:
+        elif known.state == "refused" and known.tried_at and known.told_at != event.occurred_at and at > known.tried_at:
             pass  # a refusal binds nobody
+        elif known.state == "booked" and known.unidentified and event.client_id:
+            pass  # what spent nothing for want of a client spends once one is named
         elif known.type is None:
             known.type = event.session.appointment_type  # cancelled before created: nothing is spent
             known.client = known.client or event.client_id
             return
         else:
+            known.client = known.client or event.client_id
             return
         known.client = known.client or event.client_id
-        known.type, known.tried_at = event.session.appointment_type, event.occurred_at
+        known.type, known.tried_at, known.told_at = event.session.appointment_type, at, event.occurred_at
+        known.unidentified = known.client is None and known.type in TYPES
         if known.type not in TYPES or known.client is None:
             known.state = "booked"
             return

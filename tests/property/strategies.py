@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Entry, EntryKind, Posting
+from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Entry, EntryKind, Posting, facts_of
 from client_credits.domain.ledger.wallet import Coming, Cycle, Debt, DebtCause, Hold, Lot, LotSource, Rollover, Wallet
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
 from client_credits.domain.practice.settings import Settings
@@ -94,8 +94,8 @@ def _rolling(wallet: Wallet, drawn: tuple[list[int], list[int], list[bool], int 
     hours, kinds, known, cap = drawn
     bounds = [NOW + n * HOUR for n in sorted(hours)]
     cycles = [Cycle("sub_1", *pair) for pair, told in zip(pairwise(bounds), known, strict=False) if told]
-    changed = list(wallet.lots)
-    for number, (lot, kind) in enumerate(zip(wallet.lots, kinds, strict=False)):
+    changed = list(wallet.open_lots)
+    for number, (lot, kind) in enumerate(zip(wallet.open_lots, kinds, strict=False)):
         if kind:
             end = bounds[1 + number % (len(bounds) - 1)]
             changed[number] = replace(
@@ -189,13 +189,13 @@ def opened(wallet: Wallet) -> tuple[Wallet, list[Entry]]:
         )
         balance += amount
 
-    for lot in wallet.lots:
-        explain(EntryKind.GRANTED, Posting(lot.granted, lot_id=lot.lot_id))
+    for lot in wallet.open_lots:
+        explain(EntryKind.GRANTED, Posting(lot.granted, lot_id=lot.lot_id, facts=facts_of(lot)))
         if lot.granted > lot.remaining:
             explain(EntryKind.SPENT, Posting(lot.remaining - lot.granted, lot_id=lot.lot_id))
     for debt in wallet.debts:
         explain(EntryKind.SPENT, Posting(-debt.amount, debt=debt.ref))
-    granted = sum(lot.granted for lot in wallet.lots)
+    granted = sum(lot.granted for lot in wallet.open_lots)
     last_at = LONG_AGO if entries else None
     return replace(wallet, sequence=len(entries), granted_total=granted, last_at=last_at), entries
 

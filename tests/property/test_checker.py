@@ -7,7 +7,7 @@ import pytest
 
 from client_credits.domain.bookings.booking import Booking, after_cancelled, restore, spend
 from client_credits.domain.invariants import Law, breaches
-from client_credits.domain.ledger.entries import Change, Entry, EntryKind, Posting, untouched
+from client_credits.domain.ledger.entries import Change, Entry, EntryKind, Posting, facts_of, untouched
 from client_credits.domain.ledger.settling import settle
 from client_credits.domain.ledger.wallet import Rollover, Wallet
 from client_credits.domain.payments.granting import add_lot
@@ -60,7 +60,7 @@ def a_history() -> Records:
     change, b1 = booked(change, "b1", 2)
     change, b2 = booked(change, "b2", 3)
     change = add_lot(change, a_lot("late", 2), an_act(source_id="g3"), RULES, 40)
-    b2 = b2.paid_by(change.repayments)
+    b2 = b2.paid_by(change.wallet, change.repayments)
     b1, _ = after_cancelled(b1, cancelled("b1", occurred_at=NOW + HOUR))
     act = an_act(NOW + HOUR, source_id="booking/b1/cancelled")
     act = replace(act, cause=replace(act.cause, ids={"booking_id": "b1"}))
@@ -80,29 +80,29 @@ def test_a_sound_history_breaks_no_law() -> None:
 
 
 def lost_credit(r: Records) -> None:
-    lot = r.wallet.lots[0]
-    r.wallet = replace(r.wallet, lots=(replace(lot, remaining=lot.remaining - 1), *r.wallet.lots[1:]))
+    lot = r.wallet.open_lots[0]
+    r.wallet = replace(r.wallet, lots=(replace(lot, remaining=lot.remaining - 1), *r.wallet.open_lots[1:]))
 
 
 def minted_credit(r: Records) -> None:
-    r.wallet = replace(r.wallet, lots=(*r.wallet.lots, a_lot("minted", 1)))
+    r.wallet = replace(r.wallet, lots=(*r.wallet.open_lots, a_lot("minted", 1)))
 
 
 def forgotten_lot(r: Records) -> None:
-    r.wallet = replace(r.wallet, lots=r.wallet.lots[1:])
+    r.wallet = replace(r.wallet, lots=r.wallet.open_lots[1:])
 
 
 def doubled_lot(r: Records) -> None:
-    r.wallet = replace(r.wallet, lots=(*r.wallet.lots, r.wallet.lots[0]))
+    r.wallet = replace(r.wallet, lots=(*r.wallet.open_lots, r.wallet.open_lots[0]))
 
 
 def enlarged_lot(r: Records) -> None:
-    lot = r.wallet.lots[0]
-    r.wallet = replace(r.wallet, lots=(replace(lot, granted=lot.granted + 1), *r.wallet.lots[1:]))
+    lot = r.wallet.open_lots[0]
+    r.wallet = replace(r.wallet, lots=(replace(lot, granted=lot.granted + 1), *r.wallet.open_lots[1:]))
 
 
 def held_too_much(r: Records) -> None:
-    lot = r.wallet.lots[0]
+    lot = r.wallet.open_lots[0]
     r.wallet = replace(r.wallet, holds=(a_hold((lot.lot_id, lot.remaining + 1)),))
 
 
@@ -162,10 +162,15 @@ def repaid_twice_over(r: Records) -> None:
 
 def spent_at_the_end(r: Records) -> None:
     r.edit(4, recorded_at=NOW + 3 * DAY)
-    lot = a_lot("never", 3, expires_at=NOW + 3 * DAY)
-    b2 = r.bookings[1]
-    r.bookings[1] = replace(b2, payers=tuple(replace(p, lot=lot) for p in b2.payers))
-    r.wallet = replace(r.wallet, lots=tuple(replace(o, expires_at=lot.expires_at) for o in r.wallet.lots))
+    ends = NOW + 3 * DAY
+    for entry in list(r.entries):
+        facts = [replace(p, facts=replace(p.facts, expires_at=ends)) if p.facts else p for p in entry.postings]
+        r.edit(entry.sequence, postings=tuple(facts))
+    r.wallet = replace(r.wallet, lots=tuple(replace(o, expires_at=ends) for o in r.wallet.lots))
+
+
+def ends_that_no_entry_tells(r: Records) -> None:
+    r.wallet = replace(r.wallet, lots=tuple(replace(o, expires_at=NOW + 99 * DAY) for o in r.wallet.lots))
 
 
 def restored_more_than_spent(r: Records) -> None:
@@ -205,6 +210,7 @@ def counted_wrong(r: Records) -> None:
         (minted_debt, Law.DEBT),
         (repaid_twice_over, Law.DEBT),
         (spent_at_the_end, Law.END),
+        (ends_that_no_entry_tells, Law.END),
         (restored_more_than_spent, Law.BOOKING),
         (forgotten_payer, Law.BOOKING),
         (counted_wrong, Law.GRANTED),
@@ -237,13 +243,19 @@ def test_a_kind_of_a_later_release_is_held_to_what_binds_every_kind() -> None:
     moved = (Posting(-1, lot_id="late"), Posting(1, lot_id="new"))
     extra = replace(last, sequence=9, kind="moved_by_magic", source_id="m", amount=0, postings=moved)
     extra = replace(extra, balance_before=last.balance_after)
-    lots = {lot.lot_id: lot for lot in records.wallet.lots}
+    lots = {lot.lot_id: lot for lot in records.wallet.open_lots}
     left = tuple(lot for lot in lots.values() if lot.lot_id != "late")
     wallet = replace(records.wallet, sequence=9, lots=(*left, a_lot("new", 1)))
     late = replace(lots["late"], remaining=lots["late"].remaining - 1)
-    wallet = wallet if late.remaining == 0 else replace(wallet, lots=(*wallet.lots, late))
+    wallet = wallet if late.remaining == 0 else replace(wallet, lots=(*wallet.open_lots, late))
     assert breaches(wallet, [*records.entries, extra]) == []
-    assert breaches(replace(wallet, lots=wallet.lots[1:]), [*records.entries, extra]) != []
+    assert breaches(replace(wallet, lots=wallet.open_lots[1:]), [*records.entries, extra]) != []
+
+
+MADE_FROM_CYCLE = facts_of(a_lot("new", 3, parent="cycle"))
+
+
+MADE_FROM_OTHER = replace(MADE_FROM_CYCLE, parent="other")
 
 
 def a_rolled_history() -> Records:
@@ -251,7 +263,7 @@ def a_rolled_history() -> Records:
     rollover = Rollover(3, NOW, months=1, anchor_day=22)
     lot = a_lot("cycle", 5, expires_at=NOW + 3 * DAY, subscription="sub_1", rollover=rollover)
     change = settle(add_lot(untouched(a_wallet()), lot, an_act(source_id="g1"), RULES, 40), NOW + 4 * DAY, RULES)
-    (rolled,) = change.wallet.lots
+    (rolled,) = change.wallet.open_lots
     later = change.wallet.with_lot(replace(rolled, expires_at=NOW + 90 * DAY))
     change = change.record(later, EntryKind.EXTENDED, an_act(NOW + 4 * DAY), (Posting(0, lot_id=rolled.lot_id),))
     return Records(change.wallet, list(change.entries), [])
@@ -267,8 +279,16 @@ def test_what_rolls_over_as_it_should_breaks_no_law() -> None:
     ("number", "fields"),
     [
         (2, {"postings": (Posting(-3, lot_id="cycle"), Posting(3, lot_id="new"))}),
-        (2, {"postings": (Posting(-3, lot_id="cycle"), Posting(2, lot_id="new", made_from="cycle"))}),
-        (2, {"postings": (Posting(-3, lot_id="cycle"), Posting(3, lot_id="new", made_from="other"))}),
+        (2, {"postings": (Posting(-3, lot_id="cycle"), Posting(2, lot_id="new", facts=MADE_FROM_CYCLE))}),
+        (
+            2,
+            {
+                "postings": (
+                    Posting(-3, lot_id="cycle"),
+                    Posting(3, lot_id="new", facts=MADE_FROM_OTHER),
+                )
+            },
+        ),
         (2, {"amount": 1}),
         (4, {"postings": (Posting(-1, lot_id="new"), Posting(1, lot_id="cycle"))}),
         *((4, {"kind": kind, "amount": -1}) for kind in ("frozen", "unfrozen", "rolled_over", "repaid")),

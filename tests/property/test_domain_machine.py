@@ -92,7 +92,7 @@ class Ledger:
     def commit(self, change: Change) -> None:
         for repayment in change.repayments:
             booking = self.bookings[repayment.booking_id]
-            self.bookings[repayment.booking_id] = booking.paid_by((repayment,))
+            self.bookings[repayment.booking_id] = booking.paid_by(change.wallet, (repayment,))
         self.wallet = change.wallet
         self.entries += change.entries
 
@@ -196,11 +196,10 @@ class WalletMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_wallet_says_what_the_model_says(self) -> None:
-        cover = self.model.rules.must_cover_session
         for ledger in (self.swept, self.unswept):
             wallet = ledger.settled(self.now)
             held: Counter[tuple[datetime, datetime, int]] = Counter()
-            for lot in wallet.lots:
+            for lot in wallet.open_lots:
                 held[lot.effective_at, lot.expires_at or ENDLESS, lot.priority] += lot.remaining
             assert held == self.model.lots()
             assert {debt.ref: debt.amount for debt in wallet.debts} == dict(self.model.debts())
@@ -208,7 +207,7 @@ class WalletMachine(RuleBasedStateMachine):
             assert wallet.granted_total == self.model.granted_ever
             for session in (None, self.now + 2 * HOUR, self.now + 2 * DAY):
                 expected = self.model.available(self.now, session)
-                assert available(wallet, self.now, session, must_cover=cover) == expected
+                assert available(wallet, self.now, session, settings=ledger.settings) == expected
 
     @invariant()
     def bookings_know_their_payers(self) -> None:
@@ -224,13 +223,13 @@ class WalletMachine(RuleBasedStateMachine):
         for ledger in (self.swept, self.unswept):
             ledger.sweep(end)
             assert breaches(ledger.wallet, ledger.entries, ledger.bookings.values()) == []
-        assert set(self.swept.wallet.lots) == set(self.unswept.wallet.lots)
+        assert set(self.swept.wallet.open_lots) == set(self.unswept.wallet.open_lots)
         assert set(self.swept.wallet.debts) == set(self.unswept.wallet.debts)
         self.model.pass_time(end)
         assert self.swept.wallet.balance == self.model.balance(end)
         for booking_id, booked in self.model.bookings.items():
             for ledger in (self.swept, self.unswept):
-                paid = sum(payer.amount for payer in ledger.bookings[booking_id].payers)
+                paid = sum(payer.kept for payer in ledger.bookings[booking_id].payers)
                 assert paid == len(booked.paid)
 
 

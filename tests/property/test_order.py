@@ -48,7 +48,11 @@ _payments = st.tuples(
     st.integers(1, 2),
     st.sampled_from([None, 1]),
 )
-_bookings = st.tuples(_clients, st.integers(1, 3), st.integers(1, 90), st.sampled_from([False, False, True]))
+_bookings = st.tuples(
+    *(_clients, st.integers(1, 3), st.integers(1, 90)),
+    st.sampled_from([False, False, True]),  # whether it is cancelled
+    st.sampled_from([None, None, -1, 0, 1]),  # hours after which it is told without its client, None: never
+)
 
 
 @st.composite
@@ -57,9 +61,12 @@ def inputs(draw: Any) -> list[Input]:
     told: list[Input] = [
         _payment(n, *drawn) for n, drawn in enumerate(draw(st.lists(_payments, min_size=1, max_size=3)))
     ]
-    for n, (client, seats, ahead, dropped) in enumerate(draw(st.lists(_bookings, min_size=1, max_size=3))):
+    for n, (client, seats, ahead, dropped, unnamed) in enumerate(draw(st.lists(_bookings, min_size=1, max_size=3))):
         starts_at = NOW + ahead * HOUR
-        told.append(created(f"b{n}", client_id=client, seats=seats, starts_at=starts_at, occurred_at=NOW - n * HOUR))
+        named = created(f"b{n}", client_id=client, seats=seats, starts_at=starts_at, occurred_at=NOW - n * HOUR)
+        told.append(named)
+        if unnamed is not None:
+            told.append(replace(named, client_id=None, occurred_at=named.occurred_at + unnamed * HOUR))
         if dropped:
             told.append(cancelled(f"b{n}", CancelledBy.CLIENT, client_id=client, occurred_at=NOW))
     return told

@@ -134,7 +134,7 @@ class Ledger:
         return grant(before, news.amount, decision, payment, act, RULES, room=40)
 
     def lots(self, now: datetime) -> dict[Place, Lot]:
-        found = settle(untouched(self.wallet), now, RULES).wallet.lots
+        found = settle(untouched(self.wallet), now, RULES).wallet.open_lots
         places = {(lot.rollover.since, lot.effective_at, lot.end): lot for lot in found if lot.rollover}
         assert len(places) == len(found)
         return places
@@ -184,7 +184,7 @@ def test_credits_that_roll_over_are_where_single_credits_would_be(
             model.pass_time(bound)
             swept.sweep(bound)
             assert swept.holds(bound) == unswept.holds(bound) == model.holds()
-    assert set(swept.wallet.lots) == set(settle(untouched(unswept.wallet), BOUNDS[-2], RULES).wallet.lots)
+    assert set(swept.wallet.open_lots) == set(settle(untouched(unswept.wallet), BOUNDS[-2], RULES).wallet.open_lots)
 
 
 @given(histories(), CAPS, st.permutations(range(4)), st.booleans())
@@ -208,4 +208,4 @@ def test_what_is_paid_in_one_month_may_be_told_in_any_order(
         assert ledgers[0].holds(bound) == ledgers[1].holds(bound)
     for ledger in ledgers:
         ledger.sweep(BOUNDS[-1])
-    assert set(ledgers[0].wallet.lots) == set(ledgers[1].wallet.lots)
+    assert set(ledgers[0].wallet.open_lots) == set(ledgers[1].wallet.open_lots)

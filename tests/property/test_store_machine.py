@@ -76,7 +76,11 @@ HAPPENINGS: dict[str, dict[str, list[Any]]] = {
         "named": [True, False],  # whether it says whose and of which type the booking is
         "told": TOLD,
     },
-    "it_is_asked_for_again": {"which": list(range(10)), "hours": [0, 1]},
+    "it_is_asked_for_again": {
+        "which": list(range(10)),
+        "hours": [0, 1],
+        "client": ["as before"] * 4 + ["c1", "c1", None],
+    },
     "something_is_told_again": {"which": list(range(30))},
     "time_passes": {"hours": [1, 24, 60, 60]},
 }
@@ -156,7 +160,7 @@ class PracticeMachine(RuleBasedStateMachine):
             kind=PaymentKind.CYCLE if cycle else PaymentKind.CHECKOUT,
             client_id=client,
             customer=None,
-            subscription=f"sub_{cycle}" if cycle else None,
+            subscription=f"sub_{cycle}_of_{client}" if cycle else None,  # or it would say who the client is
             paid_at=paid_at,
         )
         self.paid.append(payment)
@@ -182,9 +186,10 @@ class PracticeMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.booked)
     @rule(**choosing("it_is_asked_for_again"))
-    def it_is_asked_for_again(self, which: int, hours: int) -> None:
+    def it_is_asked_for_again(self, which: int, hours: int, client: str | None) -> None:
         event = self.booked[which % len(self.booked)]
-        again = replace(event, occurred_at=self.now + hours * HOUR)
+        client_id = event.client_id if client == "as before" else client
+        again = replace(event, occurred_at=self.now + hours * HOUR, client_id=client_id)
         self.booked.append(again)
         self.tell_booking(again)
 
@@ -270,7 +275,7 @@ class PracticeMachine(RuleBasedStateMachine):
                 continue
             wallet = settle(untouched(stored), self.now, self.settings).wallet
             held: Counter[tuple[datetime, datetime, int]] = Counter()
-            for lot in wallet.lots:
+            for lot in wallet.open_lots:
                 held[lot.effective_at, lot.expires_at or ENDLESS, lot.priority] += lot.remaining
             assert held == naive.lots()
             assert {debt.ref: debt.amount for debt in wallet.debts} == dict(naive.debts())

@@ -61,7 +61,7 @@ def test_months_paid_one_after_the_other_roll_over_in_the_table(store: Store) ->
     stored = everything(store)
     assert stored.breaches() == []
     wallet = stored.wallets["c1", "follow-up"]
-    assert sorted((str(lot.source), lot.remaining, lot.end) for lot in wallet.lots) == [
+    assert sorted((str(lot.source), lot.remaining, lot.end) for lot in wallet.open_lots) == [
         ("cycle", 4, MAR),
         ("rolled_over", 3, MAR),
     ]

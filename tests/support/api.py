@@ -1,6 +1,7 @@
 """The HTTP API in one process on moto: real routes, real tokens, a clock that the test sets."""
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from moto import mock_aws
 
+from client_credits.aws.secrets import CursorKeys
 from client_credits.domain.practice.records import Account
 from client_credits.http.front import Front, build
 from client_credits.http.identity import Authenticator, ClaimNames
@@ -35,14 +37,24 @@ def key_set() -> bytes:
     return json.dumps({"keys": [public | {"kid": "k1", "alg": "RS256", "use": "sig"}]}).encode()
 
 
-def token(role: str = "staff", practice_id: str = "p1", key: Any = KEY, now: datetime = NOW, **claims: Any) -> str:
+def token(
+    role: str = "staff",
+    practice_id: str | None = "p1",
+    client: str | None = None,
+    *,
+    key: Any = KEY,
+    now: datetime = NOW,
+    **claims: Any,
+) -> str:
+    """An access token; `claims` replace others by name, None leaves one out."""
     told = {
         "iss": ISSUER,
         "aud": AUDIENCE,
         "sub": f"{role}-1",
         "exp": int(now.timestamp()) + 600,
-        "role": role,
-        "practice_id": practice_id,
+        "credits_role": role,
+        "credits_practice": practice_id,
+        "credits_client": client,
     } | claims
     return jwt.encode({k: v for k, v in told.items() if v is not None}, key, "RS256", {"kid": "k1"})
 
@@ -121,8 +133,12 @@ class Api:
 
     def _token(self, role: str, practice: str, client: str | None) -> str:
         if client is not None:
-            return token("client", practice, now=self.now[0], client_id=client)
+            return token("client", practice, client, now=self.now[0])
         return token(role, practice, now=self.now[0])
+
+
+def cursor_keys() -> CursorKeys:
+    return CursorKeys(lambda _: b64encode(b"k" * 32).decode(), "")
 
 
 @contextmanager
@@ -135,7 +151,7 @@ def running_api() -> Iterator[Api]:
         practices.create_practice(store, "p2", NOW)
         now = [NOW]
         authenticator = Authenticator(ISSUER, AUDIENCE, "", ClaimNames(), key_set)
-        front = Front(build(), authenticator, store, lambda: now[0], lambda: b"k" * 32)
+        front = Front(build(), authenticator, store, lambda: now[0], cursor_keys())
         yield Api(front, store, now)
 
 
@@ -152,7 +168,7 @@ def api_beside(api: Api) -> Api:
 
 def _behind_a_front(store: Store, now: list[datetime]) -> Api:
     authenticator = Authenticator(ISSUER, AUDIENCE, "", ClaimNames(), key_set)
-    return Api(Front(build(), authenticator, store, lambda: now[0], lambda: b"k" * 32), store, now)
+    return Api(Front(build(), authenticator, store, lambda: now[0], cursor_keys()), store, now)
 
 
 @pytest.fixture

@@ -1,11 +1,13 @@
 """Short ways to make the values that tests are about; every argument has a plain default."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from client_credits.domain.bookings.booking import Booking, BookingState, Cancelled, CancelledBy, Created
 from client_credits.domain.bookings.deciding import Session
-from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Change
-from client_credits.domain.ledger.wallet import Debt, DebtCause, Hold, Lot, LotSource, Wallet
+from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Change, Posting
+from client_credits.domain.ledger.wallet import Debt, DebtCause, Freeze, Hold, Lot, LotSource, Wallet
 from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
 from client_credits.domain.practice.catalogue import AppointmentType, Catalogue, Expiry, Package
 
@@ -22,6 +24,15 @@ def a_lot(lot_id: str = "lot-1", remaining: int = 3, **fields: object) -> Lot:
         "source": LotSource.PURCHASE,
     }
     return Lot(lot_id=lot_id, remaining=remaining, **(values | fields))  # type: ignore[arg-type]
+
+
+def freezes(*causes: str) -> tuple[Freeze, ...]:
+    return tuple(Freeze(cause, NOW) for cause in causes)
+
+
+def plain(postings: Iterable[Posting]) -> tuple[Posting, ...]:
+    """The postings without what they tell of the lots that they make."""
+    return tuple(replace(posting, facts=None) for posting in postings)
 
 
 def a_wallet(*lots: Lot, **fields: object) -> Wallet:
@@ -113,4 +124,4 @@ def told(change: Change) -> list[tuple[str, int]]:
 
 def held_by_lot(wallet: Wallet) -> dict[str, int]:
     """Remaining credits by lot id."""
-    return {lot.lot_id: lot.remaining for lot in wallet.lots}
+    return {lot.lot_id: lot.remaining for lot in wallet.open_lots}

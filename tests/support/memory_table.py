@@ -59,7 +59,9 @@ class MemoryDynamoDB:
         page = found[:limit]  # a full page may be the last: the engine stops there and does not look further
         kept = [item for item in page if _passes(item, asked.get("FilterExpression"), values)]
         self.watch("after", "query")
-        last = {name: page[-1][name] for name in ("pk", "sk")} if len(page) == limit else None
+        index = asked.get("IndexName", "")
+        named = [name for name in ("pk", "sk", f"{index}_pk", f"{index}_sk") if page and name in page[-1]]
+        last = {name: page[-1][name] for name in named} if len(page) == limit else None
         return {"Items": kept} | ({"LastEvaluatedKey": last} if last else {})
 
     def _partition(self, asked: dict[str, Any], values: Item) -> list[Item]:
@@ -72,6 +74,8 @@ class MemoryDynamoDB:
         return [self.items[key] for key in keys]
 
     def _index(self, index: str, condition: str, values: Item) -> list[Item]:
+        if index in ("roster", "names"):
+            return self._range(index, condition, values)
         assert (index, condition) == ("due", "due_shard = :shard AND due_at <= :until"), (index, condition)
         shard, until = values[":shard"]["S"], values[":until"]["S"]
         due = [
@@ -80,6 +84,22 @@ class MemoryDynamoDB:
             if item.get("due_shard", {}).get("S") == shard and item["due_at"]["S"] <= until
         ]
         return sorted(due, key=lambda item: item["due_at"]["S"])
+
+    def _range(self, index: str, condition: str, values: Item) -> list[Item]:
+        """One partition of an index with a range key, in its order."""
+        pk, sk = f"{index}_pk", f"{index}_sk"
+        match condition.removeprefix(f"{pk} = :pk").replace(sk, "sk"):
+            case "":
+                low, high = "", None
+            case " AND sk > :after":
+                low, high = values[":after"]["S"] + "\x00", None
+            case " AND sk BETWEEN :low AND :high":
+                low, high = values[":low"]["S"], values[":high"]["S"]
+            case other:
+                raise AssertionError(f"a range nobody taught this table: {other}")
+        own = [item for item in self.items.values() if item.get(pk) == values[":pk"]]
+        within = [i for i in own if low <= i[sk]["S"] and (high is None or i[sk]["S"] <= high)]
+        return sorted(within, key=lambda item: item[sk]["S"])
 
     def _holds(self, key: tuple[str, str], body: dict[str, Any]) -> bool:
         item, values = self.items.get(key), body.get("ExpressionAttributeValues", {})

@@ -6,15 +6,18 @@ from typing import Any
 import pytest
 
 from client_credits.domain.bookings.booking import (
+    BookedAs,
     Booking,
+    BookingSource,
     BookingState,
     Cancelled,
     CancelledBy,
+    Origin,
     Payer,
     Refusal,
 )
 from client_credits.domain.bookings.deciding import Reason, Session
-from client_credits.domain.ledger.entries import Actor, Cause, CauseKind, Entry, EntryKind, Posting
+from client_credits.domain.ledger.entries import Actor, Cause, CauseKind, Entry, EntryKind, Posting, facts_of
 from client_credits.domain.ledger.operation import EntryRef, Operation
 from client_credits.domain.ledger.wallet import (
     Coming,
@@ -32,11 +35,12 @@ from client_credits.domain.ledger.wallet import (
 from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
 from client_credits.domain.payments.parked import Parked, ParkedState
 from client_credits.domain.practice.catalogue import AppointmentType, Catalogue, Expiry, ExpiryKind, Package
+from client_credits.domain.practice.dated_settings import Earlier
 from client_credits.domain.practice.records import Account, Client, SettingsChange
 from client_credits.store import codec, writes
 from client_credits.store.store import Store
 from client_credits.store.table import Table, Write
-from tests.support.builders import DAY, NOW, a_lot
+from tests.support.builders import DAY, NOW, a_lot, freezes
 from tests.support.engines import Engine
 
 STAFF = Actor("staff", "s1")
@@ -101,7 +105,10 @@ LOT = Lot(
     subscription="sub_1",
     value=Value(9000, "eur", 10),
     parent="lot_0",
-    frozen=("dispute/dp_1",),
+    cycle=(NOW, NOW + DAY),
+    frozen=freezes("dispute/dp_1"),
+    voided=True,
+    paused_seconds=3600,
     rollover=Rollover(5, NOW, months=1, days=30, anchor_day=31),
 )
 COMING = Coming(
@@ -142,27 +149,44 @@ FULL: list[Any] = [
             Debt(DebtCause.STAFF, "api/1", 1, NOW),
         ),
         holds=(Hold("h1", (("lot_1", 2), ("lot-1", 1)), NOW + DAY),),
-        marks=(Mark("in_1/il_1", ("dispute/dp_1",), short=True),),
+        marks=(Mark("in_1/il_1", freezes("dispute/dp_1"), short=True),),
         cycles=(Cycle("sub_1", NOW, NOW + 30 * DAY),),
         coming=(COMING,),
+        settled_at=NOW,
+        settlings=2,
     ),
     an_entry(cause=Cause(CauseKind.BOOKING, {"booking_id": "b1"}), reason="a reason"),
-    an_entry(postings=(Posting(-1, debt="b1"), Posting(4, lot_id="lot_1", made_from="lot_0"))),
+    an_entry(postings=(Posting(-1, debt="b1"), Posting(4, lot_id="lot_1", facts=facts_of(LOT)))),
     Operation(
         *("stripe/own/test/in_1/il_1", "abc", "granted", "c1"),
         entries=(EntryRef("follow-up", 3, 10, "c2"), EntryRef("initial", 1, 1)),
         recorded_at=NOW,
+        answer="{}",
     ),
     Booking(
         booking_id="b1",
         state=BookingState.CANCELLED,
         client_id="c1",
         session=SESSION,
-        kind="event",
-        origin="staff",
+        kind=BookedAs.EVENT,
+        origin=Origin.STAFF,
+        source=BookingSource("square", "sq_1", 7),
+        series_id="s-1",
+        hold_id="h-1",
+        location_id="room-7",
+        provider_id="dr-3",
+        moved_from="b0",
+        moved_to="b3",
         created_at=NOW,
+        created_told_at=NOW + 900 * DAY,
+        rescheduled_at=NOW + DAY,
+        rescheduled_by=CancelledBy.CLIENT,
+        no_show_at=NOW + 2 * DAY,
+        no_show_reverted_at=NOW + 3 * DAY,
+        identified_at=NOW + 4 * DAY,
+        review_since=NOW + 5 * DAY,
         cancellation=CANCELLED,
-        payers=(Payer(LOT, 1), Payer(a_lot(), 1)),
+        payers=(Payer("c1", "follow-up", "lot_1", 1), Payer("c2", "follow-up", "lot_2", 1, returned=1)),
         rule="allow_booking_without_credits",
         free=Reason.NOT_TRACKED,
         returned=2,
@@ -182,8 +206,9 @@ FULL: list[Any] = [
         external_ids={"square": "sq_1"},
         overrides={"max_negative": 0, "auto_repay": False, "credit_must_cover": "booking"},
         created_at=NOW,
+        earlier=(Earlier(NOW, {"auto_repay": None}),),
     ),
-    Account("p1", {"timezone": "Europe/Berlin", "enabled": False}, NOW, 4),
+    Account("p1", {"timezone": "Europe/Berlin", "enabled": False}, NOW, 4, earlier=(Earlier(NOW, {"timezone": None}),)),
     Catalogue(
         types={"follow-up": AppointmentType("follow-up", "Follow-up", True, True)},
         packages={

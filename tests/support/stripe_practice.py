@@ -22,6 +22,7 @@ TYPES = ("follow-up", "initial")
 CYCLE_END = Expiry(ExpiryKind.CYCLE_END)
 ME = {"client_id": "c1"}
 
+WHOLE_RISES = {"upgrade_grant": "difference"}  # plain numbers, unless a test is about another rule
 PACKAGES = [
     a_package("ten", credits={"follow-up": 10}, stripe_prices=("price_ten",), renews_each_cycle=False),
     a_package("four", credits={"follow-up": 4}, stripe_prices=("price_four",)),
@@ -56,7 +57,7 @@ class StripePractice:
             self.stripe.price(price, amount, interval)
         self.stripe.customer("cus_1")
         self.store, self.table = memory_store()
-        account = Account("p1", dict(settings), begins, catalogue_version=1)
+        account = Account("p1", WHOLE_RISES | settings, begins, catalogue_version=1)
         catalogue = replace(a_catalogue(*PACKAGES), version=0)
         client = writes.client("p1", Client("c1", created_at=begins))
         self.store.commit([writes.account(account), writes.catalogue("p1", catalogue), client])

@@ -16,15 +16,20 @@ from tests.support.builders import (
     an_act,
     cancelled,
     created,
+    freezes,
     held_by_lot,
+    plain,
     told,
 )
 
 from client_credits.domain.bookings.booking import (
+    BookedAs,
     Booking,
+    BookingSource,
     BookingState,
     CancelledBy,
     Next,
+    Origin,
     Payer,
     Refusal,
     after_cancelled,
@@ -33,12 +38,17 @@ from client_credits.domain.bookings.booking import (
     spend,
 )
 from client_credits.domain.bookings.deciding import Reason, Session
-from client_credits.domain.errors import LimitReached
+from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.ledger.entries import Change, Posting, untouched
-from client_credits.domain.ledger.settling import as_payer, settle
+from client_credits.domain.ledger.settling import settle
 from client_credits.domain.ledger.wallet import MAX_OPEN, Debt, DebtCause, Lot, LotSource, Wallet
 from client_credits.domain.payments.granting import add_lot
 from client_credits.domain.practice.settings import Settings
+
+
+def a_payer(lot: Lot, amount: int = 1) -> Payer:
+    return Payer("c1", "follow-up", lot.lot_id, amount)
+
 
 RULES = Settings()
 STRICT = Settings(allow_booking_without_credits=False)
@@ -69,7 +79,7 @@ def returned(
     booking, step = after_cancelled(booking, event)
     assert step is Next.RESTORE
     before = settle(untouched(wallet), now, settings)
-    change, after = restore(before, booking.paid_by(before.repayments), act, settings, room=40)
+    change, after = restore(before, booking.paid_by(before.wallet, before.repayments), act, settings, room=40)
     return replace(change, entries=change.entries[len(before.entries) :]), after
 
 
@@ -77,7 +87,7 @@ def returned(
 
 
 def test_a_booking_not_heard_of_spends() -> None:
-    booking, step = after_created(None, created("b1", seats=2, kind="event", origin="staff"))
+    booking, step = after_created(None, created("b1", seats=2, kind=BookedAs.EVENT, origin=Origin.STAFF))
     assert step is Next.SPEND
     assert booking
     assert (booking.state, booking.client_id, booking.created_at) == (BookingState.BOOKED, "c1", NOW)
@@ -140,6 +150,54 @@ def test_the_client_is_learned_from_whichever_event_names_one_and_then_stays() -
     assert known.client_id == "c7"
 
 
+def test_a_booking_keeps_where_it_comes_from_and_what_it_belongs_to() -> None:
+    ids = {"series_id": "s1", "hold_id": "h1", "location_id": "room-7", "provider_id": "dr-3"}
+    source = BookingSource("square", "sq_1", 2)
+    booking, _ = after_created(None, created(previous_booking_id="b0", source=source, **ids))
+    assert {name: getattr(booking, name) for name in ids} == ids
+    assert (booking.moved_from, booking.source) == ("b0", source)
+
+
+def unidentified(refused: bool) -> Booking:
+    """A booking without a client: refused, or standing and free."""
+    begun = a_booking(client_id=None, created_at=NOW)
+    if refused:
+        return replace(begun, state=BookingState.REFUSED, refusal=Refusal(Reason.UNIDENTIFIED, 0, 1, NOW))
+    return replace(begun, free=Reason.UNIDENTIFIED)
+
+
+@pytest.mark.parametrize("refused", [True, False])
+@pytest.mark.parametrize("later", [timedelta(0), HOUR, -HOUR])
+def test_the_created_that_names_the_client_spends_whatever_its_time(refused: bool, later: timedelta) -> None:
+    before = unidentified(refused)
+    named = created(occurred_at=NOW + later, seats=2)
+    booking, step = after_created(before, named)
+    assert (step, booking.client_id, booking.free) == (Next.SPEND, "c1", None)
+    assert booking.session == named.session
+    assert after_created(before, created(client_id=None, occurred_at=NOW))[1] is Next.NOTHING
+
+
+@pytest.mark.parametrize("free", [Reason.CREDITS_DISABLED, Reason.NOT_TRACKED])
+def test_a_booking_that_is_free_for_another_reason_only_learns_its_client(free: Reason) -> None:
+    before = replace(a_booking(client_id=None), free=free)
+    assert after_created(before, created()) == (replace(before, client_id="c1"), Next.NOTE)
+
+
+def test_a_cancelled_booking_learns_its_client_from_any_later_event_and_spends_nothing() -> None:
+    dropped, _ = after_cancelled(unidentified(refused=False), cancelled(client_id=None))
+    assert after_created(dropped, created()) == (replace(dropped, client_id="c1"), Next.NOTE)
+    assert after_cancelled(dropped, cancelled(client_id="c1")) == (replace(dropped, client_id="c1"), Next.NOTE)
+
+
+def test_a_refusal_dated_ahead_is_repeated_by_nothing_but_a_newer_event() -> None:
+    ahead = NOW + 900 * DAY
+    refused = replace(a_refused(), created_told_at=ahead)
+    assert after_created(refused, created(occurred_at=NOW + HOUR, told_at=ahead))[1] is Next.NOTHING
+    assert after_created(refused, created(occurred_at=ahead))[1] is Next.NOTHING, "its time has come meanwhile"
+    assert after_created(refused, created(occurred_at=NOW + HOUR))[1] is Next.SPEND
+    assert after_created(refused, created(occurred_at=NOW + HOUR, told_at=ahead + DAY))[1] is Next.SPEND
+
+
 # -- spending ----------------------------------------------------------------------------------
 
 
@@ -147,9 +205,9 @@ def test_a_booking_spends_one_credit_per_seat_over_several_lots_and_lists_each()
     never, ends = a_lot("never", 5), a_lot("ends", 2, expires_at=NOW + 9 * DAY)
     change, booked = spent(a_wallet(never, ends), a_booking(seats=3))
     assert told(change) == [("spent", -3)]
-    assert change.entries[0].postings == (Posting(-2, lot_id="ends"), Posting(-1, lot_id="never"))
+    assert plain(change.entries[0].postings) == (Posting(-2, lot_id="ends"), Posting(-1, lot_id="never"))
     assert held_by_lot(change.wallet) == {"never": 4}
-    assert booked.payers == (Payer(as_payer(ends), 2), Payer(as_payer(never), 1))
+    assert booked.payers == (a_payer(ends, 2), a_payer(never, 1))
     assert (booked.state, booked.rule, booked.refusal) == (BookingState.BOOKED, None, None)
 
 
@@ -162,7 +220,7 @@ def test_a_spend_that_credits_cover_makes_no_debt_and_names_no_rule() -> None:
 def test_the_missing_part_becomes_debt_by_the_rule_that_the_entry_names() -> None:
     change, booked = spent(a_wallet(a_lot("l1", 1)), a_booking("b9", seats=3))
     assert told(change) == [("spent", -3)]
-    assert change.entries[0].postings == (Posting(-1, lot_id="l1"), Posting(-2, debt="b9"))
+    assert plain(change.entries[0].postings) == (Posting(-1, lot_id="l1"), Posting(-2, debt="b9"))
     assert change.wallet.debts == (Debt(DebtCause.BOOKING, "b9", 2, NOW, NOW + 2 * DAY),)
     assert change.wallet.balance == -2
     assert change.entries[0].cause.ids["rule"] == booked.rule == "allow_booking_without_credits"
@@ -188,7 +246,7 @@ def test_a_refusal_is_recorded_with_its_numbers_and_changes_no_wallet() -> None:
         (a_wallet(), STRICT, Reason.INSUFFICIENT),
         (a_wallet(a_lot(expires_at=NOW + 2 * DAY)), STRICT, Reason.EXPIRES_BEFORE_SESSION),
         (a_wallet(a_lot(effective_at=NOW + HOUR)), STRICT, Reason.NOT_EFFECTIVE_YET),
-        (a_wallet(a_lot(frozen=("dispute/1",))), STRICT, Reason.FROZEN),
+        (a_wallet(a_lot(frozen=freezes("dispute/1"))), STRICT, Reason.FROZEN),
         (a_wallet(), Settings(max_negative=0), Reason.LIMIT_REACHED),
     ],
 )
@@ -228,8 +286,8 @@ def test_a_later_grant_repays_the_debt_and_becomes_a_payer() -> None:
     change, booked = spent(a_wallet(), a_booking("b1", seats=2))
     grown = add_lot(untouched(change.wallet), a_lot("l1", 3), an_act(source_id="g"), RULES, 40)
     assert told(grown) == [("granted", 3), ("repaid", 0)]
-    assert [(p.lot.lot_id, p.amount) for p in booked.paid_by(grown.repayments).payers] == [("l1", 2)]
-    assert replace(booked, booking_id="b2").paid_by(grown.repayments).payers == ()
+    assert [(p.lot_id, p.amount) for p in booked.paid_by(grown.wallet, grown.repayments).payers] == [("l1", 2)]
+    assert replace(booked, booking_id="b2").paid_by(grown.wallet, grown.repayments).payers == ()
 
 
 # -- restoring ---------------------------------------------------------------------------------
@@ -240,22 +298,22 @@ def test_a_cancellation_returns_credits_to_the_very_lots_that_paid() -> None:
     change, booked = spent(wallet, a_booking(seats=3))
     change, after = returned(change.wallet, booked)
     assert told(change) == [("restored", 3)]
-    assert change.entries[0].postings == (Posting(2, lot_id="ends"), Posting(1, lot_id="never"))
-    assert set(change.wallet.lots) == set(wallet.lots)
-    assert (after.state, after.returned, after.payers) == (BookingState.CANCELLED, 3, ())
+    assert plain(change.entries[0].postings) == (Posting(2, lot_id="ends"), Posting(1, lot_id="never"))
+    assert set(change.wallet.open_lots) == set(wallet.open_lots)
+    assert (after.state, after.returned, [p.kept for p in after.payers]) == (BookingState.CANCELLED, 3, [0, 0])
 
 
 def test_a_lot_that_had_closed_opens_again_as_it_was() -> None:
     lot = a_lot("l1", 1, granted=4, expires_at=NOW + 9 * DAY, package_id="three-pack", payment="in_1/il_1")
     change, booked = spent(a_wallet(lot), a_booking())
-    assert change.wallet.lots == ()
-    assert returned(change.wallet, booked)[0].wallet.lots == (lot,)
+    assert change.wallet.open_lots == ()
+    assert returned(change.wallet, booked)[0].wallet.open_lots == (lot,)
 
 
 def test_the_debt_goes_first_then_the_credits() -> None:
     change, booked = spent(a_wallet(a_lot("l1", 1)), a_booking("b1", seats=3))
     change, after = returned(change.wallet, booked)
-    assert change.entries[0].postings == (Posting(2, debt="b1"), Posting(1, lot_id="l1"))
+    assert plain(change.entries[0].postings) == (Posting(2, debt="b1"), Posting(1, lot_id="l1"))
     assert (change.wallet.debts, held_by_lot(change.wallet)) == ((), {"l1": 1})
     assert after.returned == 3
 
@@ -270,7 +328,7 @@ def test_a_booking_on_debt_alone_returns_its_debt() -> None:
 def test_a_debt_that_was_repaid_returns_to_the_lot_that_repaid_it() -> None:
     owing, booked = spent(a_wallet(), a_booking("b1", seats=2))
     grown = add_lot(untouched(owing.wallet), a_lot("l1", 3), an_act(source_id="g"), RULES, 40)
-    change, _ = returned(grown.wallet, booked.paid_by(grown.repayments))
+    change, _ = returned(grown.wallet, booked.paid_by(grown.wallet, grown.repayments))
     assert held_by_lot(change.wallet) == {"l1": 3}
 
 
@@ -288,15 +346,15 @@ def test_returned_credits_repay_another_debt() -> None:
     change, _ = spent(change.wallet, a_booking("b2"))
     change, _ = returned(change.wallet, paid)
     assert told(change) == [("restored", 1), ("repaid", 0)]
-    assert (change.wallet.lots, change.wallet.debts) == ((), ())
-    assert [(r.booking_id, r.lot.lot_id) for r in change.repayments] == [("b2", "l1")]
+    assert (change.wallet.open_lots, change.wallet.debts) == ((), ())
+    assert [(r.booking_id, r.lot_id) for r in change.repayments] == [("b2", "l1")]
 
 
 def test_a_lot_that_paid_twice_gets_both_parts_back() -> None:
     lot = a_lot("l1", 2)
-    booked = replace(a_booking(seats=2), payers=(Payer(as_payer(lot), 1), Payer(as_payer(lot), 1)))
-    change, _ = returned(a_wallet(), booked)
-    assert change.wallet.lots == (lot,)
+    booked = replace(a_booking(seats=2), payers=(a_payer(lot), a_payer(lot)))
+    change, _ = returned(a_wallet(replace(lot, remaining=0)), booked)
+    assert change.wallet.open_lots == (lot,)
 
 
 # -- grace -------------------------------------------------------------------------------------
@@ -312,7 +370,7 @@ def paid_by_a_lot_that_ends() -> tuple[Wallet, Booking, Lot]:
 
 def test_while_the_lot_lasts_a_client_gets_the_credits_back_into_it() -> None:
     wallet, booked, lot = paid_by_a_lot_that_ends()
-    assert returned(wallet, booked, at=ENDS - MICROSECOND)[0].wallet.lots == (lot,)
+    assert returned(wallet, booked, at=ENDS - MICROSECOND)[0].wallet.open_lots == (lot,)
 
 
 @pytest.mark.parametrize("by", [BY_CLIENT, None])
@@ -323,7 +381,7 @@ def test_without_grace_what_returns_to_an_ended_lot_is_restored_and_expired_in_t
     change, after = returned(wallet, booked, by=by, at=ENDS)
     assert told(change) == [("restored", 2), ("expired", -2)]
     assert [e.occurred_at for e in change.entries] == [ENDS, ENDS]
-    assert change.wallet.lots == ()
+    assert change.wallet.open_lots == ()
     assert after.returned == 2
 
 
@@ -338,7 +396,7 @@ def test_the_practices_cancellation_gives_fourteen_days_where_the_lot_ends_soone
     wallet, booked, lot = paid_by_a_lot_that_ends()
     change, _ = returned(wallet, booked, by=BY_PRACTICE, at=NOW + DAY)
     assert told(change) == [("restored", 2)]
-    (grace,) = change.wallet.lots
+    (grace,) = change.wallet.open_lots
     assert (grace.source, grace.parent) == (LotSource.GRACE, "l1")
     assert (grace.granted, grace.remaining, grace.priority) == (2, 2, lot.priority)
     assert (grace.effective_at, grace.expires_at) == (NOW + DAY, NOW + 15 * DAY)
@@ -348,18 +406,18 @@ def test_the_practices_cancellation_gives_fourteen_days_where_the_lot_ends_soone
 def test_a_lot_that_outlasts_the_grace_gets_its_credits_itself() -> None:
     lot = a_lot("l1", 2, expires_at=NOW + 15 * DAY)
     change, booked = spent(a_wallet(lot), a_booking())
-    assert returned(change.wallet, booked, by=BY_PRACTICE, at=NOW + DAY)[0].wallet.lots == (lot,)
+    assert returned(change.wallet, booked, by=BY_PRACTICE, at=NOW + DAY)[0].wallet.open_lots == (lot,)
     never = a_lot("l1", 2)
     change, booked = spent(a_wallet(never), a_booking())
-    assert returned(change.wallet, booked, by=BY_PRACTICE, at=NOW + DAY)[0].wallet.lots == (never,)
+    assert returned(change.wallet, booked, by=BY_PRACTICE, at=NOW + DAY)[0].wallet.open_lots == (never,)
 
 
 def test_each_side_has_its_own_grace() -> None:
     settings = Settings(restore_grace_days_client=5, restore_grace_days_practice=0)
     wallet, booked, lot = paid_by_a_lot_that_ends()
-    (grace,) = returned(wallet, booked, settings, BY_CLIENT, NOW + DAY)[0].wallet.lots
+    (grace,) = returned(wallet, booked, settings, BY_CLIENT, NOW + DAY)[0].wallet.open_lots
     assert grace.expires_at == NOW + 6 * DAY
-    assert returned(wallet, booked, settings, BY_PRACTICE, NOW + DAY)[0].wallet.lots == (lot,)
+    assert returned(wallet, booked, settings, BY_PRACTICE, NOW + DAY)[0].wallet.open_lots == (lot,)
 
 
 def test_grace_runs_from_the_cancellation_and_may_be_over_when_it_is_told() -> None:
@@ -392,7 +450,7 @@ def test_a_grace_lot_is_spent_like_any_other_and_restored_to() -> None:
     again, rebooked = spent(graced.wallet, a_booking("b2", starts_at=NOW + 10 * DAY), now=NOW + 2 * DAY)
     assert again.wallet.balance == 1
     back, _ = returned(again.wallet, rebooked, at=NOW + 3 * DAY)
-    assert back.wallet.lots == graced.wallet.lots
+    assert back.wallet.open_lots == graced.wallet.open_lots
 
 
 # -- restoring switched off --------------------------------------------------------------------
@@ -404,7 +462,7 @@ def test_with_restoring_off_nothing_returns_whoever_cancels_and_history_says_so(
     change, booked = spent(a_wallet(a_lot("l1", 1)), a_booking("b1", seats=2))
     change, after = returned(change.wallet, booked, off, by)
     assert told(change) == [("forfeited", 0)]
-    assert (change.wallet.lots, change.wallet.debt) == ((), 1)
+    assert (change.wallet.open_lots, change.wallet.debt) == ((), 1)
     assert (after.state, after.returned) == (BookingState.CANCELLED, 0)
     assert after.payers == booked.payers  # so that it can be forgiven later
 
@@ -412,16 +470,23 @@ def test_with_restoring_off_nothing_returns_whoever_cancels_and_history_says_so(
 # -- bounds ------------------------------------------------------------------------------------
 
 
-def test_restoring_may_not_fill_a_wallet_beyond_its_bound() -> None:
-    wallet = a_wallet(*(a_lot(f"l{n}", 1) for n in range(MAX_OPEN)))
+def test_a_cancellation_returns_its_credits_to_a_wallet_that_is_full() -> None:
+    wallet = a_wallet(*(a_lot(f"l{n}", 1) for n in range(MAX_OPEN)), a_lot("gone", 0, granted=1))
     lot = a_lot("gone", 1)
-    booked = replace(a_booking(), payers=(Payer(as_payer(lot), 1),))
-    with pytest.raises(LimitReached):
-        returned(wallet, booked)
+    booked = replace(a_booking(), payers=(a_payer(lot),))
+    change, _ = returned(wallet, booked)
+    assert (len(change.wallet.open_lots), held_by_lot(change.wallet)["gone"]) == (MAX_OPEN + 1, 1)
+
+
+def test_a_cancellation_may_pass_a_million_credits() -> None:
+    gone = a_lot("gone", 1)
+    booked = replace(a_booking(), payers=(a_payer(gone),))
+    change, _ = returned(a_wallet(a_lot("all", MAX_CREDITS), replace(gone, remaining=0)), booked)
+    assert change.wallet.balance == MAX_CREDITS + 1
 
 
 def test_more_than_a_lot_was_granted_cannot_return_to_it() -> None:
     lot = a_lot("l1", 3)
-    booked = replace(a_booking(), payers=(Payer(as_payer(lot), 1),))
+    booked = replace(a_booking(), payers=(a_payer(lot),))
     with pytest.raises(AssertionError):
         returned(a_wallet(lot), booked)

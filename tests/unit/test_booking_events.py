@@ -10,15 +10,13 @@ from hypothesis import strategies as st
 
 from client_credits.booking_systems.events import (
     MAX_REASON,
-    BookedAs,
     BookingEvent,
     BookingEventKind,
     MalformedBooking,
-    Origin,
-    Party,
     booking_event_of,
     read_booking_event,
 )
+from client_credits.domain.bookings.booking import BookedAs, CancelledBy, Origin
 
 Json = dict[str, Any]
 
@@ -38,6 +36,8 @@ DETAIL: Json = {
     "previous_booking_id": None,
     "series_id": None,
     "hold_id": None,
+    "location_id": None,
+    "provider_id": None,
     "reason": None,
 }
 
@@ -72,6 +72,8 @@ def test_a_whole_event_is_read() -> None:
                 previous_booking_id="b-980",
                 series_id="s-1",
                 hold_id="h-1",
+                location_id="room-7",
+                provider_id="dr-3",
                 reason="rain",
             )
         )
@@ -88,11 +90,13 @@ def test_a_whole_event_is_read() -> None:
         seats=3,
         kind=BookedAs.EVENT,
         origin=Origin.STAFF,
-        cancelled_by=Party.PRACTICE,
-        rescheduled_by=Party.CLIENT,
+        cancelled_by=CancelledBy.PRACTICE,
+        rescheduled_by=CancelledBy.CLIENT,
         previous_booking_id="b-980",
         series_id="s-1",
         hold_id="h-1",
+        location_id="room-7",
+        provider_id="dr-3",
         reason="rain",
     )
 
@@ -201,6 +205,8 @@ IDS = [
     "previous_booking_id",
     "series_id",
     "hold_id",
+    "location_id",
+    "provider_id",
 ]
 
 

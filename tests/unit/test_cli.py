@@ -164,19 +164,19 @@ def test_a_token_is_printed_alone_and_names_the_stacks_practice(described: Path)
     ran = credits("token", "--role", "staff")
     assert (ran.code, ran.err) == (0, "")
     told = claims(ran, described)
-    assert (told["role"], told["practice_id"]) == ("staff", "demo")
-    assert "client_id" not in told
+    assert (told["credits_role"], told["credits_practice"]) == ("staff", "demo")
+    assert "credits_client" not in told
 
 
 def test_a_token_is_for_the_role_client_practice_and_time_asked_for(described: Path) -> None:
     words = ("token", "--role", "client", "--client", "c-5", "--practice", "p2", "--ttl", "60")
     told = claims(credits(*words), described)
-    assert (told["role"], told["client_id"], told["practice_id"]) == ("client", "c-5", "p2")
+    assert (told["credits_role"], told["credits_client"], told["credits_practice"]) == ("client", "c-5", "p2")
     assert 0 < told["exp"] - time.time() <= 60
 
 
 def test_a_clients_token_is_the_demo_clients_unless_another_is_named(described: Path) -> None:
-    assert claims(credits("token", "--role", "client"), described)["client_id"] == "c-17"
+    assert claims(credits("token", "--role", "client"), described)["credits_client"] == "c-17"
     assert credits("token", "--role", "client", "--practice", "p2").code == 2
 
 

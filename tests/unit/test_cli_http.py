@@ -35,7 +35,7 @@ ANSWER = {
     "appointment_type": "follow-up",
     "allowed": False,
     "reason": "insufficient_credits",
-    "message": "You need a credit for Follow-up session and have 0.",
+    "message": "You have no credits left for Follow-up session. This booking needs 1.",
     "balance": 0,
     "available": 0,
     "shortfall": 1,
@@ -129,7 +129,7 @@ def test_balance_asks_as_staff_of_the_practice_and_shows_every_number(api: Api, 
     ((path, _, authorization),) = api.asked
     assert path == "/v1/clients/c-1/credits"
     claims = jwt.decode(authorization.removeprefix("Bearer "), options={"verify_signature": False})
-    assert (claims["role"], claims["practice_id"]) == ("staff", "p2")
+    assert (claims["credits_role"], claims["credits_practice"]) == ("staff", "p2")
 
 
 def test_json_is_the_answer_of_the_api_and_nothing_else(api: Api, local: Target) -> None:

@@ -17,6 +17,7 @@ from client_credits.aws.config import (
     StripeWebhookConfig,
     SweepConfig,
 )
+from client_credits.http.identity import ClaimNames
 
 API = {
     "TABLE_NAME": "credits-table",
@@ -64,12 +65,18 @@ def test_a_complete_environment_gives_typed_values_and_the_documented_defaults()
     assert config.table_name == "credits-table"
     assert config.secrets_prefix == "/client-credits/demo"
     assert (config.claim_practice, config.claim_role, config.claim_client) == (
-        "practice_id",
-        "role",
-        "client_id",
+        "credits_practice",
+        "credits_role",
+        "credits_client",
     )
     assert config.cors_origins == ()
     assert isinstance(config, IdentityConfig)
+
+
+def test_the_claims_have_the_same_names_by_default_wherever_they_are_read() -> None:
+    config = ApiConfig.from_environment(API)
+
+    assert ClaimNames() == ClaimNames(config.claim_practice, config.claim_role, config.claim_client)
 
 
 def test_claim_names_may_be_addresses() -> None:

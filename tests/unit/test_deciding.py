@@ -1,7 +1,7 @@
 """May this client book this session: which lots would pay, what is owed by which rule, or why not."""
 
 import pytest
-from tests.support.builders import DAY, HOUR, NOW, a_debt, a_hold, a_lot, a_wallet
+from tests.support.builders import DAY, HOUR, NOW, a_debt, a_hold, a_lot, a_wallet, freezes
 
 from client_credits.domain.bookings.deciding import Decision, Reason, Rule, decide
 from client_credits.domain.ledger.wallet import MAX_OPEN, Debt, DebtCause, Wallet
@@ -86,12 +86,12 @@ def test_credits_that_start_later_are_the_reason() -> None:
 
 
 def test_frozen_credits_are_the_reason() -> None:
-    wallet = a_wallet(a_lot("free", 1), a_lot("ice", 1, frozen=("dispute/1",)))
+    wallet = a_wallet(a_lot("free", 1), a_lot("ice", 1, frozen=freezes("dispute/1")))
     assert asked(wallet, seats=2).reason is Reason.FROZEN
 
 
 def test_a_reason_is_given_only_where_its_absence_would_have_been_enough() -> None:
-    wallet = a_wallet(a_lot("future", 1, effective_at=NOW + HOUR), a_lot("ice", 1, frozen=("dispute/1",)))
+    wallet = a_wallet(a_lot("future", 1, effective_at=NOW + HOUR), a_lot("ice", 1, frozen=freezes("dispute/1")))
     assert asked(wallet, seats=3).reason is Reason.INSUFFICIENT
 
 

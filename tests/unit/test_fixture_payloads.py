@@ -96,7 +96,7 @@ DISPUTED = back(
     1619701111,
     payment_intent="pi_1IqtG9JDPojXS6LNOGnYrIqq",
     charge="ch_1IqtGAJDPojXS6LNstgEfUji",
-    disputes=(Dispute("dp_1MLuxQJDPojXS6LNrukJCBBG", 1000, DisputeStatus.WARNED, at(1619701111)),),
+    disputes=(Dispute("dp_1MLuxQJDPojXS6LNrukJCBBG", 1000, DisputeStatus.WARNED, at(1619701111), at(1672692608)),),
 )
 
 
@@ -276,7 +276,7 @@ NOTED = back(
 NO_REFUND = Ignored("evt_1", "no_refund_named")
 A_REFUND = (Refund("re_1Pgc72B7WZ01zgkWqPvrRrPE", 100, RefundStatus.SUCCEEDED, at(CREATED)),)
 A_FAILED_REFUND = (Refund("re_1Pgc72B7WZ01zgkWqPvrRrPE", 100, RefundStatus.FAILED, at(CREATED)),)
-AN_INQUIRY = (Dispute("dp_1Pgc71B7WZ01zgkWMevJiAUx", 1000, DisputeStatus.WARNED, at(CREATED)),)
+AN_INQUIRY = (Dispute("dp_1Pgc71B7WZ01zgkWMevJiAUx", 1000, DisputeStatus.WARNED, at(CREATED), at(1234567890)),)
 
 # By event type: the object it is about, and what it says in each of the versions above. The examples are
 # not all of one piece: the subscription runs and has ended, the newer notes are issued and were voided.

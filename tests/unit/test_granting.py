@@ -17,12 +17,14 @@ from tests.support.builders import (
     a_wallet,
     an_act,
     held_by_lot,
+    plain,
     told,
 )
 
+from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.errors import LimitReached
 from client_credits.domain.ledger.entries import Change, Posting, untouched
-from client_credits.domain.ledger.wallet import MAX_CREDITS, MAX_OPEN, LotSource, Value, Wallet
+from client_credits.domain.ledger.wallet import MAX_OPEN, LotSource, Value, Wallet
 from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
 from client_credits.domain.payments.granting import LineDecision, LineFate, decide_line, grant, starts_at
 from client_credits.domain.practice.catalogue import Catalogue, Expiry, ExpiryKind, Package
@@ -193,25 +195,25 @@ def test_a_grant_makes_one_lot_that_says_where_it_came_from() -> None:
     package = a_package(credits={"follow-up": 3, "initial": 1})
     change = granted(line=a_cycle_line(quantity=2), package=package, amount=6)
     assert told(change) == [("granted", 6)]
-    (lot,) = change.wallet.lots
+    (lot,) = change.wallet.open_lots
     assert (lot.granted, lot.remaining, lot.priority) == (6, 6, 100)
     assert (lot.source, lot.package_id, lot.payment) == (LotSource.CYCLE, "three-pack", "in_1/il_1")
     assert (lot.subscription, lot.parent, lot.frozen) == ("sub_1", None, ())
     assert lot.value == Value(9000, "eur", 8)  # 2 x (3 + 1) credits of the line
-    assert change.entries[0].postings == (Posting(6, lot_id=lot.lot_id),)
+    assert plain(change.entries[0].postings) == (Posting(6, lot_id=lot.lot_id),)
     assert change.wallet.granted_total == 6
 
 
 def test_a_one_off_purchase_belongs_to_no_subscription() -> None:
-    (lot,) = granted(kind=PaymentKind.CHECKOUT, subscription=None).wallet.lots
+    (lot,) = granted(kind=PaymentKind.CHECKOUT, subscription=None).wallet.open_lots
     assert (lot.source, lot.subscription) == (LotSource.PURCHASE, None)
 
 
 def test_a_lot_is_timed_by_the_payment_and_never_by_its_arrival() -> None:
     package = a_package(expiry=Expiry(ExpiryKind.DAYS, n=10))
     early, late = (granted(package=package, now=now, paid_at=NOW - DAY) for now in (NOW, NOW + 5 * DAY))
-    assert early.wallet.lots == late.wallet.lots
-    assert early.wallet.lots[0].effective_at == NOW - DAY
+    assert early.wallet.open_lots == late.wallet.open_lots
+    assert early.wallet.open_lots[0].effective_at == NOW - DAY
     assert [e.occurred_at for e in late.entries] == [NOW - DAY]
 
 
@@ -227,7 +229,7 @@ def test_days_count_from_the_start_in_the_practices_time_zone() -> None:
     package = a_package(expiry=Expiry(ExpiryKind.DAYS, n=1))
     paid_at = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)  # the 23rd in Berlin
     utc, berlin = (
-        granted(package=package, paid_at=paid_at, now=paid_at, timezone=zone).wallet.lots[0].expires_at
+        granted(package=package, paid_at=paid_at, now=paid_at, timezone=zone).wallet.open_lots[0].expires_at
         for zone in ("UTC", "Europe/Berlin")
     )
     assert utc == datetime(2026, 11, 24, tzinfo=UTC)
@@ -236,13 +238,13 @@ def test_days_count_from_the_start_in_the_practices_time_zone() -> None:
 
 def test_the_end_of_the_cycle_is_the_providers_own_instant() -> None:
     package = a_package(expiry=Expiry(ExpiryKind.CYCLE_END))
-    (lot,) = granted(line=a_cycle_line(), package=package).wallet.lots
+    (lot,) = granted(line=a_cycle_line(), package=package).wallet.open_lots
     assert lot.expires_at == CYCLE_END
 
 
 def test_the_same_grant_makes_the_same_lot_id_and_another_grant_another() -> None:
-    one, again = granted().wallet.lots[0], granted().wallet.lots[0]
-    other = granted(line=a_line("il_2")).wallet.lots[0]
+    one, again = granted().wallet.open_lots[0], granted().wallet.open_lots[0]
+    other = granted(line=a_line("il_2")).wallet.open_lots[0]
     assert one.lot_id == again.lot_id != other.lot_id
 
 
@@ -267,7 +269,7 @@ def test_a_grant_repays_what_is_owed_in_the_same_operation() -> None:
 
 def test_a_grant_smaller_than_the_debt_repays_a_part_of_it() -> None:
     change = granted(a_wallet(debts=(a_debt("b1", 5, since=NOW - DAY),)))
-    assert (change.wallet.lots, change.wallet.debt, change.wallet.balance) == ((), 2, -2)
+    assert (change.wallet.open_lots, change.wallet.debt, change.wallet.balance) == ((), 2, -2)
 
 
 def test_a_payment_told_late_repays_a_debt_made_since_dated_when_the_debt_was_made() -> None:

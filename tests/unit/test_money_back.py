@@ -233,7 +233,7 @@ def test_an_open_dispute_freezes_and_a_won_one_frees() -> None:
     assert practice.numbers() == (9, 0)
     practice.cancel(0)
     assert practice.numbers() == (10, 0)
-    assert all(lot.frozen for lot in practice.wallet().lots)
+    assert all(lot.frozen for lot in practice.wallet().open_lots)
     practice.tell(dispute("won", at=NOW + 2 * HOUR))
     practice.book(2)
     assert practice.numbers() == (9, 0)
@@ -278,7 +278,7 @@ def test_a_credit_note_assigns_its_refund_to_the_lines_it_names() -> None:
     assert practice.numbers() == (20, 0)
     practice.tell(refund("re_1", 5_000))
     assert practice.numbers() == (10, 0)
-    assert {lot.payment for lot in practice.wallet().lots} == {"in_1/il_1"}
+    assert {lot.payment for lot in practice.wallet().open_lots} == {"in_1/il_1"}
 
 
 def test_debt_repaid_by_other_credits_comes_back_when_the_refund_fails() -> None:

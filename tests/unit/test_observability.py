@@ -1,6 +1,8 @@
 """What reaches a log line, and what never does."""
 
 import json
+import re
+import sys
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.regex_steps import steps_of
 
 from client_credits.aws import logs as observability
 from client_credits.aws.logs import REDACTED, Log, count, redacted
@@ -94,6 +97,67 @@ def test_ids_in_texts_are_kept(plain: str) -> None:
 )
 def test_anything_can_be_redacted_and_a_second_time_changes_nothing(value: Any) -> None:
     assert redacted(redacted(value)) == redacted(value)
+
+
+# What gives itself away, said in one pattern. It is slow on long words, so it serves here only.
+TELLTALE = re.compile(
+    r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
+    r"|\b(?:whsec|sk_live|sk_test|rk_live|rk_test)_[A-Za-z0-9+/=]+"
+    r"|\beyJ[\w-]+\.[\w-]+\.[\w-]*"
+    r"|(?i:\bbearer\s+[^\s\"\\]+)"
+)
+PIECES = [
+    *("a", "Z", "7", "_", "-", ".", "+", "@", "/", "=", " ", "\t", '"', "\\", "[", "é", "#"),
+    *("eyJ", "bearer", "Bearer ", "whsec_", "sk_live_", "x@y.zz", "eyJa.b.c", REDACTED),
+]
+texts = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
+
+
+@given(texts)
+def test_nothing_that_gives_itself_away_is_left_of_any_text(text: str) -> None:
+    told = redacted(text)
+
+    assert TELLTALE.search(told) is None
+    assert redacted(told) == told
+    if TELLTALE.search(text) is None:
+        assert told == text
+
+
+HOSTILE = [
+    *("a", "a.", "a-", "@", "@a", "a@", "a@a", "a@a.", ".@", "a@.", "+", "+@"),
+    *("eyJ", "eyJ-", "eyJa.", "eyJ.", "-eyJ", "eyJa-.", "bearer ", "bearer", " ", "bearer\n ", "whsec_", "whsec_a-"),
+    *("aA", "A_", "sk_live_@", "eyJa.b@"),
+]
+PATTERNS = [each for each in vars(observability).values() if isinstance(each, re.Pattern)]
+
+
+@pytest.mark.parametrize("pattern", PATTERNS, ids=lambda pattern: pattern.pattern[:20])
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_twice_the_text_costs_a_pattern_twice_the_steps(pattern: re.Pattern[str], hostile: str) -> None:
+    for beginning in ("", "bearer", "eyJ", "a@"):
+        once, twice = (steps_of(pattern, beginning + hostile * (length // len(hostile))) for length in (120, 240))
+        assert twice <= 2.2 * once + 20
+
+
+def test_the_steps_of_a_pattern_that_starts_anew_at_every_letter_grow_with_the_square() -> None:
+    once, twice = (steps_of(re.compile(r"[\w.+-]+@"), "a" * length) for length in (120, 240))
+    assert twice > 3.5 * once
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_twice_the_text_is_redacted_with_twice_the_calls(hostile: str) -> None:
+    once, twice = (calls_while_redacting(hostile * length) for length in (500, 1000))
+    assert twice <= 2.2 * once + 20
+
+
+def calls_while_redacting(text: str) -> int:
+    calls = []
+    sys.setprofile(lambda frame, event, argument: calls.append(event))
+    try:
+        redacted(text)
+    finally:
+        sys.setprofile(None)
+    return len(calls)
 
 
 class _Line:

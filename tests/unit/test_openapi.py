@@ -1,18 +1,23 @@
 """The published OpenAPI document: whole, valid, the same routes as everywhere, field by field as the contract."""
 
 import json
+import re
 from functools import cache
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from client_credits.domain.practice.settings import ACCOUNT_ONLY, ALIAS, SETTINGS
 from client_credits.http.access import ROUTES
 from client_credits.http.front import build
 from client_credits.http.openapi import document
 
 Schema = dict[str, Any]
 WRITES = {"post", "put", "patch"}
+QUESTIONS = ("/v1/eligibility", "/v1/clients/search")  # asked with a body, and nothing changes
 
 
 @cache
@@ -62,7 +67,7 @@ def test_an_operation_says_what_it_answers_and_to_whom(method: str, path: str, o
     answers = operation["responses"]
     assert {"200", "400", "401", "403", "404", "422", "503"} <= set(answers)
     assert ("201" in answers) == (method == "put" and not path.endswith("/credits"))
-    assert ("409" in answers) == (method in WRITES and path != "/v1/eligibility")
+    assert ("409" in answers) == (method in WRITES and path not in QUESTIONS)
     assert ("413" in answers) == (method in WRITES)
     for status, answer in answers.items():
         kind = "application/json" if status < "300" else "application/problem+json"
@@ -77,9 +82,42 @@ def test_an_operation_says_what_it_answers_and_to_whom(method: str, path: str, o
     assert operation["tags"]
 
 
-def test_operations_have_ids_of_their_own() -> None:
+def test_operations_have_ids_of_their_own_as_an_sdk_would_name_them() -> None:
     ids = [operation["operationId"] for _, _, operation in operations()]
     assert len(ids) == len(set(ids))
+    assert all(re.fullmatch(r"[a-z]+([A-Z][a-z]+)+", each) for each in ids), ids
+    assert {"listClients", "searchClients", "getClientCredits", "replaceClientCredits", "checkEligibility"} <= set(ids)
+
+
+KEYED = {
+    "/v1/clients/{client_id}/adjustments",
+    "/v1/clients/{client_id}/grants",
+    "/v1/transfers",
+}
+
+
+@each_operation
+def test_an_idempotency_key_is_required_where_it_is_taken(method: str, path: str, operation: Schema) -> None:
+    keys = [p for p in operation.get("parameters", []) if p["in"] == "header"]
+    assert [key["name"] for key in keys] == (["idempotency-key"] if method == "post" and path in KEYED else [])
+    for key in keys:
+        assert key["required"] is True
+        assert key["schema"] == {"type": "string", "pattern": "^[A-Za-z0-9._:~-]{1,128}$"}
+
+
+@pytest.mark.parametrize(
+    "base", ["https://api.test", "http://127.0.0.1:4566/_aws/execute-api/a1", "https://x.test/live"]
+)
+def test_the_server_is_right_behind_any_path(base: str) -> None:
+    (server,) = published()["servers"]
+    assert urljoin(f"{base}/v1/openapi.json", server["url"]).rstrip("/") == base
+
+
+def test_postings_causes_and_actors_of_entries_are_typed() -> None:
+    entry = schema("EntryAnswer")["properties"]
+    assert resolved(entry["postings"]["items"])["required"] == ["amount"]
+    assert {"kind", "package_id", "booking_id", "starts_at"} <= set(resolved(entry["cause"])["properties"])
+    assert resolved(entry["actor"])["required"] == ["kind", "id"]
 
 
 @each_operation
@@ -96,13 +134,14 @@ def test_every_parameter_of_a_path_is_declared_with_the_pattern_of_ids(
 @each_operation
 def test_writes_take_dry_run_and_lists_take_limit_and_cursor(method: str, path: str, operation: Schema) -> None:
     query = {p["name"]: p for p in operation.get("parameters", []) if p["in"] == "query"}
-    assert ("dry_run" in query) == (method in WRITES and path != "/v1/eligibility")
+    assert ("dry_run" in query) == (method in WRITES and path not in QUESTIONS)
     assert ("limit" in query) == ("cursor" in query) == (path in LISTS and method == "get")
     if "limit" in query:
         limit = query["limit"]["schema"]
         assert (limit["minimum"], limit["maximum"], limit["type"]) == (1, 100, "integer")
-        page = resolved(operation["responses"]["200"]["content"]["application/json"]["schema"])
-        assert set(page["properties"]) == {"items", "next_cursor"}
+        page = operation["responses"]["200"]["content"]["application/json"]["schema"]
+        for each in page.get("anyOf", [page]):  # role client may have a page of its own
+            assert set(resolved(each)["properties"]) == {"items", "next_cursor"}
 
 
 LISTS = {
@@ -110,6 +149,7 @@ LISTS = {
     "/v1/packages",
     "/v1/clients",
     "/v1/clients/{client_id}/credits/{type_id}/history",
+    "/v1/bookings",
     "/v1/parked",
 }
 
@@ -136,6 +176,8 @@ def test_the_document_says_who_may_come_without_a_token_and_what_the_gateway_ans
 
 # The contract's own words, written out by hand: every answer's fields, and the fields each body takes.
 ANSWERS = {
+    "MeAnswer": "practice role client_id subject",
+    "PracticeAnswer": "id name timezone enabled packages_url",
     "AppointmentTypeAnswer": "id name bookable_without_credits archived",
     "PackageAnswer": "id name url credits renews_each_cycle expiry rollover_cap trial_grants monthly_tranches "
     "stripe_prices archived",
@@ -147,6 +189,11 @@ ANSWERS = {
     "LotAnswer": "lot_id granted remaining held effective_at expires_at priority source package_id frozen",
     "EntryAnswer": "entry_id source_id client_id appointment_type sequence kind amount balance_before "
     "balance_after postings cause actor reason occurred_at recorded_at",
+    "OwnEntryAnswer": "entry_id appointment_type kind amount balance_after ends cause occurred_at recorded_at",
+    "OwnCauseAnswer": "kind package_id booking_id starts_at",
+    "PackageOnSale": "id name url credits renews_each_cycle expiry rollover_cap monthly_tranches",
+    "OwnEligibilityAnswer": "appointment_type allowed reason message balance available shortfall would_use "
+    "packages as_of",
     "EligibilityAnswer": "appointment_type allowed reason message balance available shortfall would_use "
     "packages settings as_of",
     "EligibilityJointly": "allowed shortfall sessions",
@@ -163,15 +210,13 @@ BODIES = {
     "stripe_prices archived",
     "ExpiryBody": "kind n date",
     "ClientPut": "id name email stripe_customers external_ids",
+    "ClientSearch": "q email limit cursor",
     "EligibilityPost": "client_id sessions",
     "SessionBody": "appointment_type starts_at seats",
     "ResolveBody": "client_id package_id",
     "DismissBody": "reason",
-    "ClientSettingsPatch": "allow_booking_without_credits prevent_no_credit_booking restore_on_cancel "
-    "credit_must_cover restore_grace_days_client restore_grace_days_practice max_negative auto_repay",
-    "SettingsPatch": "allow_booking_without_credits prevent_no_credit_booking restore_on_cancel "
-    "credit_must_cover restore_grace_days_client restore_grace_days_practice max_negative auto_repay "
-    "enabled unidentified_bookings timezone packages_url confirm",
+    "ClientSettingsPatch": " ".join({*SETTINGS, ALIAS} - ACCOUNT_ONLY),
+    "SettingsPatch": " ".join([*SETTINGS, ALIAS, "confirm"]),
 }
 
 
@@ -198,3 +243,19 @@ def test_the_bounds_of_the_contract_stand_in_the_document() -> None:
     assert schema("SessionBody")["properties"]["starts_at"]["format"] == "date-time"
     kinds = resolved(schema("ExpiryBody")["properties"]["kind"])
     assert kinds["enum"] == ["never", "days", "months", "cycle_end", "date"]
+
+
+@pytest.mark.parametrize(
+    ("body", "own"), [("SettingsPatch", set(SETTINGS)), ("ClientSettingsPatch", set(SETTINGS) - ACCOUNT_ONLY)]
+)
+def test_the_document_takes_every_setting_that_the_domain_takes_and_no_other_value(body: str, own: set[str]) -> None:
+    """Each sample value is taken by both, or by neither; null clears every one."""
+    samples = [True, 0, 3, -1, 3651, 1_000_001, "unlimited", "session", "allow", "park", "none", "freeze", "report", ""]
+    patch = Draft202012Validator(resolved(schema(body)))
+    for name in own:
+        assert patch.is_valid({name: None})
+        for value in [*samples, "https://practice.test/packages", "https://practice.test/a b", "x" * 201]:
+            if name != "timezone":  # which names exist, a schema does not say
+                assert patch.is_valid({name: value}) == (SETTINGS[name].check(value) is None), (name, value)
+    assert not patch.is_valid({"late_cancel_hours": 1})
+    assert not patch.is_valid({"packages": "x"})

@@ -24,6 +24,7 @@ from client_credits.store import writes
 from client_credits.store.records import Wanted
 
 STAFF = Actor("staff", "s1")
+WHOLE_RISES = {"upgrade_grant": "difference"}  # plain numbers, unless a test is about another rule
 START = NOW - 10 * DAY
 END = START + 30 * DAY
 PLANS = [
@@ -38,7 +39,7 @@ PLANS = [
 class Practice:
     def __init__(self, now: datetime = NOW, **settings: object) -> None:
         self.store, self.table = memory_store()
-        account = Account("p1", dict(settings), START, catalogue_version=1)
+        account = Account("p1", WHOLE_RISES | settings, START, catalogue_version=1)
         catalogue = replace(a_catalogue(*PLANS), version=0)
         client = writes.client("p1", Client("c1", created_at=START))
         self.store.commit([writes.account(account), writes.catalogue("p1", catalogue), client])
@@ -101,7 +102,7 @@ def test_a_change_of_quantity_grants_what_is_more() -> None:
     assert practice.wallet().balance == 12
 
 
-@pytest.mark.parametrize(("rule", "balance"), [("difference", 8), ("none", 4), ("prorated", 6)])
+@pytest.mark.parametrize(("rule", "balance"), [("difference", 8), ("none", 4), ("prorated", 7)])
 def test_the_setting_says_what_an_upgrade_grants(rule: str, balance: int) -> None:
     practice = Practice(upgrade_grant=rule)
     practice.pay("in_1", PaymentKind.FIRST, START, cycle())
@@ -189,7 +190,7 @@ def test_past_due_freezes_until_the_next_paid_invoice_in_any_order() -> None:
         for number, step in enumerate(order):
             steps[step](practice)
             heard = set(order[: number + 1])
-            frozen = [bool(lot.frozen) for lot in practice.wallet().lots]
+            frozen = [bool(lot.frozen) for lot in practice.wallet().open_lots]
             assert frozen == ["due" in heard and "second" not in heard] * len(frozen), order
         assert practice.wallet().balance == 8
 
@@ -198,13 +199,13 @@ def test_past_due_is_kept_by_default_and_freed_by_the_end() -> None:
     kept = Practice()
     kept.pay("in_1", PaymentKind.FIRST, START, cycle())
     kept.news("past_due", START + DAY)
-    assert not kept.wallet().lots[0].frozen
+    assert not kept.wallet().open_lots[0].frozen
     frozen = Practice(past_due="freeze")
     frozen.pay("in_1", PaymentKind.FIRST, START, cycle())
     frozen.news("past_due", START + DAY)
-    assert frozen.wallet().lots[0].frozen
+    assert frozen.wallet().open_lots[0].frozen
     frozen.news("ended", START + 2 * DAY, START + 2 * DAY)
-    assert not frozen.wallet().lots[0].frozen
+    assert not frozen.wallet().open_lots[0].frozen
     assert [kind for kind, _ in frozen.kinds()] == ["granted", "frozen", "unfrozen"]
 
 

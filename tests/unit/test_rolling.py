@@ -16,6 +16,8 @@ from tests.support.builders import (
     a_payment,
     a_wallet,
     an_act,
+    freezes,
+    plain,
     told,
 )
 
@@ -83,7 +85,7 @@ def spent(wallet: Wallet, **left: int) -> Wallet:
 
 def lots(wallet: Wallet) -> list[tuple[str, int, datetime, datetime]]:
     """Source, remaining, start and end of each lot, in the order of their starts."""
-    found = [(str(lot.source), lot.remaining, lot.effective_at, lot.end) for lot in wallet.lots]
+    found = [(str(lot.source), lot.remaining, lot.effective_at, lot.end) for lot in wallet.open_lots]
     return sorted(found, key=lambda each: (each[2], each[3], each[0], each[1]))
 
 
@@ -164,7 +166,7 @@ def test_days_count_in_utc_and_the_calendar_has_an_end() -> None:
 )
 def test_what_is_left_rolls_over_up_to_the_cap(cap: int | None, left: int, expected: list[tuple[str, int]]) -> None:
     wallet = paid(a_wallet(), JAN, FEB, 3, cap).wallet
-    change = settled(spent(wallet, **{wallet.lots[0].lot_id: left}), FEB)
+    change = settled(spent(wallet, **{wallet.open_lots[0].lot_id: left}), FEB)
     assert told(change) == expected
     kept = left if cap is None else min(cap, left)
     assert lots(change.wallet) == ([("rolled_over", kept, FEB, MAR)] if kept else [])
@@ -172,24 +174,24 @@ def test_what_is_left_rolls_over_up_to_the_cap(cap: int | None, left: int, expec
 
 def test_use_or_lose_leaves_no_trace_of_cycles() -> None:
     wallet = paid(a_wallet(), JAN, FEB, cap=0).wallet
-    assert (wallet.cycles, wallet.lots[0].rollover) == ((), None)
+    assert (wallet.cycles, wallet.open_lots[0].rollover) == ((), None)
 
 
 def test_a_package_that_does_not_end_with_the_cycle_rolls_nothing_over() -> None:
     never = rolling_package(None, expiry=Expiry())
-    assert paid(a_wallet(), JAN, FEB, package=never).wallet.lots[0].rollover is None
+    assert paid(a_wallet(), JAN, FEB, package=never).wallet.open_lots[0].rollover is None
 
 
 def test_what_is_bought_once_rolls_nothing_over() -> None:
     wallet = paid(a_wallet(), JAN, FEB, kind=PaymentKind.MANUAL).wallet
-    assert (wallet.lots[0].rollover, wallet.cycles) == (None, ())
+    assert (wallet.open_lots[0].rollover, wallet.cycles) == (None, ())
 
 
 def test_the_new_lot_is_the_old_one_under_another_name_for_one_more_interval() -> None:
     wallet = paid(a_wallet(), JAN, FEB, 8).wallet
-    wallet = replace(wallet, lots=(replace(wallet.lots[0], frozen=("dispute/dp_1",)),))
-    old, change = wallet.lots[0], settled(wallet, FEB + DAY)
-    (new,) = (lot for lot in change.wallet.lots if lot.source is LotSource.ROLLED_OVER)
+    wallet = replace(wallet, lots=(replace(wallet.open_lots[0], frozen=freezes("dispute/dp_1")),))
+    old, change = wallet.open_lots[0], settled(wallet, FEB + DAY)
+    (new,) = (lot for lot in change.wallet.open_lots if lot.source is LotSource.ROLLED_OVER)
     assert (new.granted, new.remaining, new.priority, new.parent) == (5, 5, 40, old.lot_id)
     assert (new.effective_at, new.expires_at) == (FEB, MAR)
     assert (new.payment, new.value, new.subscription, new.package_id) == (
@@ -198,18 +200,18 @@ def test_the_new_lot_is_the_old_one_under_another_name_for_one_more_interval() -
         old.subscription,
         old.package_id,
     )
-    assert new.frozen == ("dispute/dp_1",)
+    assert new.frozen == freezes("dispute/dp_1")
     assert new.rollover == Rollover(5, JAN + HOUR, months=1, anchor_day=10)
     assert change.wallet.granted_total == 8
 
 
 def test_both_entries_are_one_operation_of_the_schedule_dated_at_the_end() -> None:
     wallet = paid(a_wallet(), JAN, FEB, 8).wallet
-    old = wallet.lots[0].lot_id
+    old = wallet.open_lots[0].lot_id
     change = settled(wallet, FEB + 3 * DAY)
     rolled, expired = change.entries
-    new = change.wallet.lots[0].lot_id
-    assert rolled.postings == (Posting(-5, lot_id=old), Posting(5, lot_id=new, made_from=old))
+    new = change.wallet.open_lots[0].lot_id
+    assert rolled.postings == (Posting(-5, lot_id=old), Posting(5, lot_id=new, facts=rolled.postings[1].facts))
     assert expired.postings == (Posting(-3, lot_id=old),)
     for entry in (rolled, expired):
         assert entry.source_id == f"expire/{old}/2027-02-10T09:00:00Z"
@@ -307,7 +309,7 @@ def test_credits_of_the_same_cycle_told_after_its_end_share_the_cap_with_what_wa
     for first, second in ((early, late), (late, early)):
         wallet = settled(paid(a_wallet(), JAN, FEB, 4, **first).wallet, FEB).wallet  # type: ignore[arg-type]
         change = paid(wallet, JAN, FEB, 4, now=FEB + DAY, **second)  # type: ignore[arg-type]
-        left = {(lot.payment or "")[:4]: lot.remaining for lot in change.wallet.lots}
+        left = {(lot.payment or "")[:4]: lot.remaining for lot in change.wallet.open_lots}
         assert left == {"in_a": 1, "in_b": 4}
 
 
@@ -327,7 +329,7 @@ def test_the_last_cycle_rolls_over_once() -> None:
     change = settled(wallet, day(12, 1))
     assert told(change) == [("rolled_over", 0), ("expired", -3)]
     assert [e.occurred_at for e in change.entries] == [FEB, MAR]
-    assert change.wallet.lots == ()
+    assert change.wallet.open_lots == ()
 
 
 def test_rolled_credits_roll_again_while_the_next_cycle_is_paid() -> None:
@@ -340,7 +342,7 @@ def test_rolled_credits_roll_again_while_the_next_cycle_is_paid() -> None:
     assert lots(march.wallet) == [("rolled_over", 2, MAR, APR), ("rolled_over", 3, MAR, APR)]
     april = settled(march.wallet, APR)
     assert told(april) == [("expired", -5)]
-    assert april.wallet.lots == ()
+    assert april.wallet.open_lots == ()
 
 
 def test_the_grant_never_depends_on_what_rolled_over() -> None:
@@ -362,9 +364,9 @@ def test_the_end_is_corrected_to_the_providers_once_it_is_told(drift: timedelta)
     assert told(change) == [("granted", 3), ("extended", 0)]
     granted, extended = change.entries
     assert extended.source_id == granted.source_id
-    rolled = wallet.lots[0].lot_id
-    assert extended.postings == (Posting(0, lot_id=rolled),)
-    assert {lot.end for lot in change.wallet.lots} == {MAR + drift}
+    rolled = wallet.open_lots[0].lot_id
+    assert plain(extended.postings) == (Posting(0, lot_id=rolled),)
+    assert {lot.end for lot in change.wallet.open_lots} == {MAR + drift}
 
 
 def test_an_end_that_is_right_already_is_not_told_again() -> None:
@@ -442,7 +444,7 @@ def test_payments_told_in_any_order_with_or_without_sweeps_give_the_same_lots(no
                 change = settled(wallet, until)
                 wallet, entries = change.wallet, [*entries, *change.entries]
                 assert breaches(wallet, entries) == []  # type: ignore[arg-type]
-                outcomes.add((until, frozenset(wallet.lots)))
+                outcomes.add((until, frozenset(wallet.open_lots)))
     assert len(outcomes) == 3
 
 
@@ -455,7 +457,7 @@ def test_swept_in_time_or_not_the_lots_are_the_same() -> None:
     unswept = a_wallet()
     for starts, ends in CYCLES.values():
         unswept = paid(unswept, starts, ends, 4).wallet
-    assert settled(paid_in_time, day(5, 15)).wallet.lots == settled(unswept, day(5, 15)).wallet.lots
+    assert settled(paid_in_time, day(5, 15)).wallet.open_lots == settled(unswept, day(5, 15)).wallet.open_lots
 
 
 # -- beside everything else ----------------------------------------------------------------------
@@ -492,7 +494,7 @@ def test_settling_in_one_go_or_month_by_month_writes_the_same() -> None:
     assert [(e.source_id, e.kind, e.postings, e.occurred_at) for e in written] == [
         (e.source_id, e.kind, e.postings, e.occurred_at) for e in whole.entries
     ]
-    assert parts.wallet.lots == whole.wallet.lots == ()
+    assert parts.wallet.open_lots == whole.wallet.open_lots == ()
 
 
 # -- the finer points ----------------------------------------------------------------------------
@@ -500,7 +502,7 @@ def test_settling_in_one_go_or_month_by_month_writes_the_same() -> None:
 
 def test_what_was_kept_and_spent_since_has_used_up_its_part_of_the_cap() -> None:
     wallet = settled(paid(a_wallet(), JAN, FEB, 5, paid_at=JAN + 2 * HOUR).wallet, FEB).wallet
-    wallet = spent(wallet, **{wallet.lots[0].lot_id: 1})
+    wallet = spent(wallet, **{wallet.open_lots[0].lot_id: 1})
     change = paid(wallet, JAN, FEB, 4, now=FEB + DAY, paid_at=JAN + HOUR, payment_id="in_late")
     assert told(change) == [("granted", 4), ("expired", -4)]
     assert lots(change.wallet) == [("rolled_over", 1, FEB, MAR)]
@@ -522,7 +524,7 @@ def test_a_change_of_plan_leaves_the_length_of_what_rolled_over_alone() -> None:
     wallet = paid(settled(paid(a_wallet(), JAN, FEB, 3).wallet, FEB).wallet, FEB, MAR, 3).wallet
     update = {"kind": PaymentKind.UPDATE, "line": {"proration": True}, "payment_id": "in_up"}
     change = paid(replace(wallet, cycles=()), FEB + 9 * DAY, MAR, 1, **update)  # type: ignore[arg-type]
-    rolled = next(lot for lot in change.wallet.lots if lot.source is LotSource.ROLLED_OVER)
+    rolled = next(lot for lot in change.wallet.open_lots if lot.source is LotSource.ROLLED_OVER)
     assert rolled.rollover == Rollover(5, JAN + HOUR, months=1, anchor_day=10)
 
 
@@ -530,4 +532,4 @@ def test_a_cycle_told_after_its_end_rolls_over_under_the_name_it_would_have_had(
     in_time = settled(paid(a_wallet(), JAN, FEB, 7).wallet, FEB)
     late = paid(a_wallet(), JAN, FEB, 7, now=FEB + DAY)
     assert [e.source_id for e in late.entries[1:]] == [e.source_id for e in in_time.entries]
-    assert late.wallet.lots == in_time.wallet.lots
+    assert late.wallet.open_lots == in_time.wallet.open_lots

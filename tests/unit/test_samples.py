@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from client_credits.booking_systems.events import BookedAs, Party, booking_event_of
+from client_credits.booking_systems.events import booking_event_of
+from client_credits.domain.bookings.booking import BookedAs, CancelledBy
 from client_credits.domain.payments.facts import (
     CreditNote,
     CustomerLink,
@@ -107,7 +108,7 @@ def refunded(amount: int, status: RefundStatus) -> MoneyBack:
 
 
 def disputed(status: DisputeStatus) -> MoneyBack:
-    return back(disputes=(Dispute("dp_1", 18000, status, SECOND),))
+    return back(disputes=(Dispute("dp_1", 18000, status, SECOND, SECOND),))
 
 
 def credited(voided: bool = False) -> MoneyBack:
@@ -296,8 +297,8 @@ def test_the_booking_samples_say_what_their_names_say() -> None:
     read = {case: booking_event_of(booking_event(case)) for case in booking_cases()}
     assert read["created-for-event"].kind is BookedAs.EVENT
     assert read["created-share-link"].client_id is None
-    assert read["cancelled-by-client"].cancelled_by is Party.CLIENT
-    assert read["cancelled-by-practice"].cancelled_by is Party.PRACTICE
+    assert read["cancelled-by-client"].cancelled_by is CancelledBy.CLIENT
+    assert read["cancelled-by-practice"].cancelled_by is CancelledBy.PRACTICE
 
 
 def test_a_booking_takes_its_overrides() -> None:

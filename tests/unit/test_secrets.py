@@ -10,12 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client_credits.aws.secrets import (
+    ABSENT_SECONDS,
     CACHE_SECONDS,
-    MAX_CACHED_PRACTICES,
     REREAD_SECONDS,
+    STALE_SECONDS,
+    STRANGERS_PER_SECOND,
+    CursorKeys,
     SecretsUnavailable,
     StripeSecrets,
-    cursor_key,
+    TooManyStrangers,
+    cursor_keys,
     parameter_name,
     parameter_reader,
 )
@@ -136,12 +140,14 @@ def test_a_failing_signature_finds_the_new_secret_at_once(secrets: StripeSecrets
     assert secrets.active("p1", START + 2) == ("whsec_two", "whsec_one")
 
 
-def test_a_practice_created_after_it_was_asked_for_is_found(secrets: StripeSecrets, parameters: Parameters) -> None:
+def test_a_practice_created_after_it_was_asked_for_is_found_soon(
+    secrets: StripeSecrets, parameters: Parameters
+) -> None:
     secrets.active("new", START)
     parameters.put("new", "whsec_new")
 
-    assert secrets.active("new", START + 1) == ()
-    assert secrets.reread("new", START + 1) == ("whsec_new",)
+    assert secrets.active("new", START + ABSENT_SECONDS - 1) == ()
+    assert secrets.active("new", START + ABSENT_SECONDS) == ("whsec_new",)
 
 
 def test_what_was_read_for_this_very_request_is_not_read_again(secrets: StripeSecrets, parameters: Parameters) -> None:
@@ -176,10 +182,30 @@ def test_the_pause_outlives_what_is_remembered(secrets: StripeSecrets, parameter
     with pytest.raises(SecretsUnavailable):
         secrets.reread("p1", START + CACHE_SECONDS - 1)
     parameters.down = False
-    secrets.active("p1", START + CACHE_SECONDS)
 
+    assert secrets.active("p1", START + CACHE_SECONDS) == ("whsec_one",)
     assert secrets.reread("p1", START + CACHE_SECONDS + 1) is None
-    assert len(parameters.reads) == 3
+    assert len(parameters.reads) == 2
+
+
+def test_secrets_seen_before_serve_through_an_outage_of_an_hour(secrets: StripeSecrets, parameters: Parameters) -> None:
+    secrets.active("p1", START)
+    parameters.down = True
+
+    for second in range(CACHE_SECONDS, STALE_SECONDS):
+        assert secrets.active("p1", START + second) == ("whsec_one",)
+    assert len(parameters.reads) <= 1 + (STALE_SECONDS - CACHE_SECONDS) / REREAD_SECONDS
+    with pytest.raises(SecretsUnavailable):
+        secrets.active("p1", START + STALE_SECONDS)
+
+
+def test_a_practice_whose_secrets_are_removed_has_none_after_a_while(
+    secrets: StripeSecrets, parameters: Parameters
+) -> None:
+    secrets.active("p1", START)
+    parameters.values.clear()
+
+    assert secrets.active("p1", START + CACHE_SECONDS) == ()
 
 
 def test_an_outage_is_told_and_ends(secrets: StripeSecrets, parameters: Parameters) -> None:
@@ -202,13 +228,59 @@ def test_an_outage_during_a_reread_costs_one_read_too(secrets: StripeSecrets, pa
     assert len(parameters.reads) == 2
 
 
-def test_invented_practices_do_not_fill_the_memory(secrets: StripeSecrets, parameters: Parameters) -> None:
-    for number in range(2 * MAX_CACHED_PRACTICES):
-        secrets.active(f"invented-{number}", START)
-        secrets.active("p1", START)
+def test_a_flood_of_invented_practices_costs_few_reads_and_evicts_nobody(
+    secrets: StripeSecrets, parameters: Parameters
+) -> None:
+    secrets.active("p1", START)
+    refused = 0
+    for number in range(2000):
+        now = START + number / 200
+        assert secrets.active("p1", now) == ("whsec_one",)
+        try:
+            assert secrets.active(f"invented-{number}", now) == ()
+        except TooManyStrangers:
+            refused += 1
 
     assert parameters.reads.count(parameter_name(PREFIX, "p1")) == 1
-    assert len(secrets._by_practice) == MAX_CACHED_PRACTICES
+    assert len(parameters.reads) <= 10 * STRANGERS_PER_SECOND
+    assert refused >= 2000 - 10 * STRANGERS_PER_SECOND
+    assert set(secrets._held) == {"p1"}
+    assert len(secrets._absent) <= ABSENT_SECONDS * STRANGERS_PER_SECOND
+
+
+def test_five_unknown_practices_are_looked_up_in_any_second(secrets: StripeSecrets, parameters: Parameters) -> None:
+    for number in range(STRANGERS_PER_SECOND):
+        secrets.active(f"invented-{number}", START + number / 10)
+    with pytest.raises(TooManyStrangers):
+        secrets.active("p1", START + 0.9)
+    assert len(parameters.reads) == STRANGERS_PER_SECOND
+
+    assert secrets.active("p1", START + 1) == ("whsec_one",)
+
+
+def test_unknown_practices_are_forgotten_when_their_time_is_over(secrets: StripeSecrets) -> None:
+    for number in range(10 * ABSENT_SECONDS):
+        secrets.active(f"invented-{number}", START + number)
+
+    assert len(secrets._absent) == ABSENT_SECONDS
+
+
+def test_a_lookup_that_fails_is_counted_too(secrets: StripeSecrets, parameters: Parameters) -> None:
+    parameters.down = True
+    for _ in range(STRANGERS_PER_SECOND):
+        with pytest.raises(SecretsUnavailable):
+            secrets.active("p1", START)
+    with pytest.raises(TooManyStrangers):
+        secrets.active("p1", START)
+
+    assert len(parameters.reads) == STRANGERS_PER_SECOND
+
+
+def test_a_clock_set_back_stops_no_lookup(secrets: StripeSecrets) -> None:
+    for number in range(STRANGERS_PER_SECOND):
+        secrets.active(f"invented-{number}", START)
+
+    assert secrets.active("p1", START - 60) == ("whsec_one",)
 
 
 @pytest.mark.parametrize("blank", ["", " ", None])
@@ -267,13 +339,88 @@ def test_an_absent_parameter_is_none_and_every_other_refusal_is_unavailable() ->
             parameter_reader(FakeSsm(outcome))("/a/b")
 
 
-def test_the_cursor_key_is_32_bytes_of_base64() -> None:
-    key = bytes(range(32))
-
-    assert cursor_key({f"{PREFIX}/cursor-key": b64encode(key).decode()}.get, PREFIX) == key
+OLD, NEW = bytes(range(32)), bytes(range(32, 64))
 
 
-@pytest.mark.parametrize("stored", [None, "", "no base64!", b64encode(b"short").decode(), "é"])
-def test_a_cursor_key_that_is_absent_or_wrong_is_unavailable(stored: str | None) -> None:
+def stored_keys(*keys: bytes) -> str:
+    return ",".join(b64encode(key).decode() for key in keys)
+
+
+@pytest.mark.parametrize("keys", [(OLD,), (NEW, OLD)])
+def test_the_cursor_keys_are_one_or_two_of_32_bytes_in_base64(keys: tuple[bytes, ...]) -> None:
+    assert cursor_keys({f"{PREFIX}/cursor-key": stored_keys(*keys)}.get, PREFIX) == keys
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [None, "", ",", "no base64!", "é", stored_keys(b"short"), stored_keys(OLD) + ",", stored_keys(OLD, OLD, OLD)],
+)
+def test_cursor_keys_that_are_absent_or_wrong_are_unavailable(stored: str | None) -> None:
     with pytest.raises(SecretsUnavailable):
-        cursor_key(lambda name: stored, PREFIX)
+        cursor_keys(lambda name: stored, PREFIX)
+
+
+class StoredKeys:
+    """The parameter of the cursor keys; counts its reads, and cannot be read while it is None."""
+
+    def __init__(self) -> None:
+        self.value: str | None = stored_keys(OLD)
+        self.reads = 0
+
+    def read(self, name: str) -> str | None:
+        self.reads += 1
+        return self.value
+
+
+def test_cursor_keys_are_remembered_for_their_time_and_no_longer() -> None:
+    stored = StoredKeys()
+    keys = CursorKeys(stored.read, PREFIX)
+    for after in (0, 1, CACHE_SECONDS - 1):
+        assert keys.active(START + after) == (OLD,)
+    assert stored.reads == 1
+
+    stored.value = stored_keys(NEW, OLD)
+    assert keys.active(START + CACHE_SECONDS) == (NEW, OLD)
+
+
+def test_a_cursor_that_does_not_open_finds_the_new_key_at_once() -> None:
+    stored = StoredKeys()
+    keys = CursorKeys(stored.read, PREFIX)
+    keys.active(START)
+    stored.value = stored_keys(NEW, OLD)
+
+    assert keys.reread(START + 1) == (NEW, OLD)
+    assert keys.active(START + 1) == (NEW, OLD)
+
+
+def test_bad_cursors_cost_one_read_in_ten_seconds() -> None:
+    stored = StoredKeys()
+    keys = CursorKeys(stored.read, PREFIX)
+    assert keys.active(START) == (OLD,)
+    assert keys.reread(START) is None
+    for tenth in range(1, 10 * REREAD_SECONDS + 1):
+        assert keys.reread(START + tenth / 10) is None
+
+    assert stored.reads == 2
+
+
+def test_cursor_keys_seen_before_serve_through_an_outage() -> None:
+    stored = StoredKeys()
+    keys = CursorKeys(stored.read, PREFIX)
+    keys.active(START)
+    stored.value = None
+    for second in range(10 * REREAD_SECONDS):
+        assert keys.active(START + CACHE_SECONDS + second) == (OLD,)
+
+    assert stored.reads == 11
+
+
+def test_without_any_cursor_key_each_list_asks_again() -> None:
+    stored = StoredKeys()
+    stored.value = None
+    keys = CursorKeys(stored.read, PREFIX)
+    with pytest.raises(SecretsUnavailable):
+        keys.active(START)
+    stored.value = stored_keys(NEW)
+
+    assert keys.active(START) == (NEW,)

@@ -37,11 +37,13 @@ def test_the_defaults_are_those_of_the_law() -> None:
         max_negative="unlimited",
         auto_repay=True,
         clawback_shortfall="debt",
-        upgrade_grant="difference",
+        upgrade_grant="prorated",
         past_due="keep",
         unidentified_bookings="allow",
+        unknown_clients="create",
         timezone="UTC",
         packages_url=None,
+        name=None,
     )
 
 
@@ -67,6 +69,9 @@ def test_the_defaults_are_those_of_the_law() -> None:
         ("unidentified_bookings", "refuse"),
         ("timezone", "America/Argentina/Buenos_Aires"),
         ("packages_url", "https://example.com/packages?from=credits"),
+        ("unknown_clients", "park"),
+        ("name", "Praxis Zoë"),
+        pytest.param("name", "n" * 200, id="longest-name"),
     ],
 )
 def test_a_value_within_its_bounds_is_taken(name: str, value: object) -> None:
@@ -104,6 +109,13 @@ def test_a_value_within_its_bounds_is_taken(name: str, value: object) -> None:
         ("packages_url", "https://example.com/a b"),
         pytest.param("packages_url", "https://" + "a" * 2048, id="endless-url"),
         ("packages_url", {}),
+        ("packages_url", "https://example.com/a\n"),
+        ("unknown_clients", "refuse"),
+        ("unidentified_bookings", "review"),
+        ("name", ""),
+        ("name", "  "),
+        ("name", 5),
+        pytest.param("name", "n" * 201, id="endless-name"),
     ],
 )
 def test_a_value_out_of_bounds_is_refused(name: str, value: object) -> None:

@@ -14,12 +14,13 @@ from tests.support.builders import (
     a_lot,
     a_wallet,
     an_act,
+    freezes,
     held_by_lot,
     told,
 )
 
 from client_credits.domain.ledger.entries import CauseKind, Change, EntryKind, Posting, untouched
-from client_credits.domain.ledger.settling import as_payer, next_due, settle
+from client_credits.domain.ledger.settling import next_due, settle
 from client_credits.domain.ledger.wallet import DebtCause, Wallet
 from client_credits.domain.practice.settings import Settings
 
@@ -39,7 +40,7 @@ def test_a_lot_is_gone_at_its_very_end_and_whole_a_moment_before() -> None:
     assert not settled(wallet, NOW - MICROSECOND).made
     change = settled(wallet, NOW)
     assert told(change) == [("expired", -3)]
-    assert change.wallet.lots == ()
+    assert change.wallet.open_lots == ()
 
 
 def test_an_expiry_is_dated_at_the_end_of_the_lot_however_late_it_is_written() -> None:
@@ -65,9 +66,9 @@ def test_lots_that_end_together_are_written_off_in_one_order_however_they_are_st
 
 
 def test_frozen_credits_expire_too() -> None:
-    change = settled(a_wallet(a_lot("z", 2, expires_at=NOW, frozen=("dispute/1",))))
+    change = settled(a_wallet(a_lot("z", 2, expires_at=NOW, frozen=freezes("dispute/1"))))
     assert told(change) == [("expired", -2)]
-    assert held_by_lot(change.wallet) == {"z": 0}  # an empty frozen lot waits for its thaw
+    assert change.wallet.open_lots == ()
     assert not settled(change.wallet, NOW + DAY).made
 
 
@@ -103,7 +104,7 @@ def test_a_lot_repays_a_debt_and_becomes_the_bookings_payer() -> None:
     assert change.entries[0].postings == (Posting(-2, lot_id="l1"), Posting(2, debt="b1"))
     assert (held_by_lot(change.wallet), change.wallet.debts) == ({"l1": 1}, ())
     (repayment,) = change.repayments
-    assert (repayment.booking_id, repayment.lot, repayment.amount) == ("b1", as_payer(lot), 2)
+    assert (repayment.booking_id, repayment.lot_id, repayment.amount) == ("b1", lot.lot_id, 2)
 
 
 def test_a_repayment_leaves_the_balance_as_it_was() -> None:
@@ -127,8 +128,8 @@ def test_debts_are_repaid_in_burn_order_of_the_lots() -> None:
 def test_several_lots_may_repay_one_debt_and_each_becomes_a_payer() -> None:
     wallet = a_wallet(a_lot("1", 1), a_lot("2", 1), a_lot("3", 1), debts=(a_debt("b1", 5),))
     change = settled(wallet)
-    assert [(r.lot.lot_id, r.amount) for r in change.repayments] == [("1", 1), ("2", 1), ("3", 1)]
-    assert (change.wallet.lots, change.wallet.debt) == ((), 2)
+    assert [(r.lot_id, r.amount) for r in change.repayments] == [("1", 1), ("2", 1), ("3", 1)]
+    assert (change.wallet.open_lots, change.wallet.debt) == ((), 2)
     assert told(change) == [("repaid", 0)]
 
 
@@ -149,7 +150,7 @@ def test_with_auto_repay_off_debts_stand_beside_credits() -> None:
     assert not settled(wallet, settings=Settings(auto_repay=False)).made
 
 
-@pytest.mark.parametrize("fields", [{"effective_at": NOW + HOUR}, {"frozen": ("dispute/1",)}])
+@pytest.mark.parametrize("fields", [{"effective_at": NOW + HOUR}, {"frozen": freezes("dispute/1")}])
 def test_a_lot_that_is_not_usable_repays_nothing(fields: dict[str, object]) -> None:
     assert not settled(a_wallet(a_lot(**fields), debts=(a_debt(),))).made  # type: ignore[arg-type]
 
@@ -180,7 +181,7 @@ def test_credits_set_aside_repay_a_debt_from_the_instant_their_hold_lapses() -> 
     change = settled(wallet)
     assert told(change) == [("repaid", 0), ("repaid", 0)]
     assert [e.occurred_at for e in change.entries] == [NOW - 3 * HOUR, NOW - HOUR]
-    assert [r.lot.lot_id for r in change.repayments] == ["never", "ends"]
+    assert [r.lot_id for r in change.repayments] == ["never", "ends"]
 
 
 def test_a_debt_waits_for_the_lapse_of_a_hold() -> None:

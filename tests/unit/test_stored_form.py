@@ -4,6 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import MISSING, fields, is_dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tests.support.records import FULL, PLAIN, an_entry
 
 from client_credits.domain.bookings.booking import (
     Booking,
+    BookingSource,
     BookingState,
     Payer,
 )
@@ -123,6 +125,15 @@ def test_instants_sort_as_text_in_their_order_in_time() -> None:
     assert len({len(sortable(i)) for i in instants}) == 1
 
 
+def test_the_documents_example_of_a_bookings_record_is_one_and_names_every_field() -> None:
+    document = (Path(__file__).parents[2] / "docs/domain.md").read_text()
+    example = json.loads(document.partition("## The record of a booking")[2].split("```json")[1].split("```")[0])
+    booking = codec.from_json(Booking, json.dumps(example))
+    assert json.loads(codec.to_json(booking)) == example
+    elsewhere = {"payers", "refusal", "free", "follow", "version"}  # of other bookings than this one
+    assert example.keys() == {f.name for f in fields(Booking)} - elsewhere
+
+
 # -- sizes: a write of up to 1 KB costs one unit --------------------------------------------------
 
 STRIPE = "1PqTRsLkdIwHu7ixhA3vbQeN"  # as long as Stripe's own
@@ -177,11 +188,11 @@ def test_an_entry_is_one_write_unit() -> None:
     assert stored_bytes(writes.entry(entry)) <= 1024
 
 
-def test_a_booking_paid_by_two_lots_is_one_write_unit() -> None:
-    payers = tuple(Payer(replace(real_lot(n), remaining=0), 1) for n in range(2))
+def test_a_booking_paid_by_two_lots_is_one_write_unit_with_all_it_shows_in_the_index_of_sessions() -> None:
+    payers = tuple(Payer("client-104311", "follow-up-60", real_lot(n).lot_id, 1) for n in range(2))
     session = Session("follow-up-60", NOW + DAY, 2)
     booking = Booking("booking-9f8c2c1e4a5b4c3d", BookingState.BOOKED, "client-104311", session)
-    booking = replace(booking, created_at=NOW, payers=payers)
+    booking = replace(booking, created_at=NOW, payers=payers, source=BookingSource("square"), provider_id="dr-lee")
     assert stored_bytes(writes.booking("riverside-clinic", booking)) <= 1024
 
 

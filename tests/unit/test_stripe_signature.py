@@ -14,6 +14,8 @@ from client_credits.stripe.signature import (
     MAX_SIGNATURES,
     BadSignature,
     Fault,
+    SignedAt,
+    read_header,
     sign,
     verify,
 )
@@ -162,7 +164,7 @@ def test_a_blank_secret_lets_nobody_in(blank: str) -> None:
 
 def test_only_scheme_v1_counts() -> None:
     assert fault_of(f"t={NOW},v0={v1()}") is Fault.MALFORMED
-    assert fault_of(f"t={NOW},v0={v1()},v1=00") is Fault.MISMATCH
+    assert fault_of(f"t={NOW},v0={v1()},v1={'0' * 64}") is Fault.MISMATCH
 
 
 @pytest.mark.parametrize(
@@ -216,12 +218,24 @@ def test_a_malformed_header_is_refused_as_such(header: str) -> None:
         v1() + "0",
         " " + v1(),
         v1() + " ",
+        v1() + "\n",
         "\x00" * 64,
-        "0" * 64,
+        "g" * 64,
     ],
 )
-def test_a_strange_signature_is_a_mismatch_and_no_other_error(signature: str) -> None:
-    assert fault_of(f"t={NOW},v1={signature}") is Fault.MISMATCH
+def test_a_signature_that_no_secret_could_make_is_malformed_and_no_other_error(signature: str) -> None:
+    assert fault_of(f"t={NOW},v1={signature}") is Fault.MALFORMED
+    verify(BODY, f"t={NOW},v1={signature},v1={v1()}", [SECRET], NOW)
+
+
+def test_form_and_time_are_judged_without_any_secret() -> None:
+    assert read_header(sign(BODY, SECRET, NOW - 300), NOW) == SignedAt(
+        str(NOW - 300), (v1(timestamp=NOW - 300).encode(),)
+    )
+    for header, fault in (("junk", Fault.MALFORMED), (sign(BODY, SECRET, NOW - 301), Fault.STALE)):
+        with pytest.raises(BadSignature) as caught:
+            read_header(header, NOW)
+        assert caught.value.fault is fault
 
 
 @given(header=st.text(), body=st.binary())

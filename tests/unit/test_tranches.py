@@ -4,14 +4,28 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.support.builders import DAY, HOUR, a_catalogue, a_debt, a_line, a_package, a_payment, a_wallet, an_act, told
+from tests.support.builders import (
+    DAY,
+    HOUR,
+    a_catalogue,
+    a_debt,
+    a_line,
+    a_package,
+    a_payment,
+    a_wallet,
+    an_act,
+    freezes,
+    plain,
+    told,
+)
 
+from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.errors import LimitReached
 from client_credits.domain.invariants import breaches
 from client_credits.domain.ledger.entries import Act, Cause, CauseKind, Change, EntryKind, Posting, untouched
 from client_credits.domain.ledger.settling import next_due, settle
 from client_credits.domain.ledger.tranches import Ended, months_in, starts_of, stop_tranches, without_tranches_from
-from client_credits.domain.ledger.wallet import MAX_CREDITS, Coming, Mark, Value, Wallet
+from client_credits.domain.ledger.wallet import Coming, Mark, Value, Wallet
 from client_credits.domain.payments.facts import PaymentKind
 from client_credits.domain.payments.granting import decide_line, grant
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
@@ -103,7 +117,7 @@ def test_a_payment_brings_the_first_tranche_at_once() -> None:
     change = paid()
     assert told(change) == [("granted", 2)]
     assert change.entries[0].source_id == LINE
-    (coming,), (lot,) = change.wallet.coming, change.wallet.lots
+    (coming,), (lot,) = change.wallet.coming, change.wallet.open_lots
     assert (coming.number, coming.count, coming.starts, coming.cycle_end) == (2, 12, START, END)
     assert coming.lot == lot
     assert next_due(change.wallet, START, RULES) == day(2, 28)
@@ -111,7 +125,7 @@ def test_a_payment_brings_the_first_tranche_at_once() -> None:
 
 
 def test_a_years_worth_is_what_was_paid_for() -> None:
-    assert paid().wallet.lots[0].value == Value(9000, "eur", 24)
+    assert paid().wallet.open_lots[0].value == Value(9000, "eur", 24)
 
 
 def test_the_others_come_each_at_its_own_instant_and_then_no_more() -> None:
@@ -139,7 +153,7 @@ def test_a_tranche_is_there_from_its_very_instant() -> None:
 
 def test_a_lot_of_a_tranche_is_like_the_first_from_its_own_start() -> None:
     wallet = settled(paid(expiry=FOR_A_MONTH).wallet, day(2, 28)).wallet
-    first, second = paid(expiry=FOR_A_MONTH).wallet.lots[0], wallet.lots[-1]
+    first, second = paid(expiry=FOR_A_MONTH).wallet.open_lots[0], wallet.open_lots[-1]
     assert (second.effective_at, second.expires_at) == (day(2, 28), day(3, 29, hour=0))
     assert second.lot_id != first.lot_id
     same = {"lot_id": first.lot_id, "effective_at": first.effective_at, "expires_at": first.expires_at}
@@ -150,7 +164,7 @@ def test_a_lot_of_a_tranche_is_like_the_first_from_its_own_start() -> None:
 def test_a_package_without_tranches_grants_once_for_the_whole_period(paid_months: int) -> None:
     change = paid(ends=[*DATES, END][paid_months], monthly_tranches=False)
     assert (change.wallet.balance, change.wallet.coming) == (2, ())
-    assert change.wallet.lots[0].value == Value(9000, "eur", 2)
+    assert change.wallet.open_lots[0].value == Value(9000, "eur", 2)
 
 
 def test_a_month_or_a_one_off_purchase_brings_one_tranche() -> None:
@@ -184,7 +198,7 @@ def test_told_late_or_swept_late_the_lots_are_the_same() -> None:
         in_time = settled(in_time, day(month, 20)).wallet
     swept_late = settled(paid(expiry=FOR_A_MONTH).wallet, day(7, 20)).wallet
     told_late = paid(now=day(7, 20), expiry=FOR_A_MONTH).wallet
-    assert in_time.lots == swept_late.lots == told_late.lots
+    assert in_time.open_lots == swept_late.open_lots == told_late.open_lots
     assert in_time.coming == swept_late.coming
     assert [replace(c, lot=in_time.coming[0].lot) for c in told_late.coming] == list(in_time.coming)
 
@@ -192,7 +206,7 @@ def test_told_late_or_swept_late_the_lots_are_the_same() -> None:
 def test_paid_late_nothing_comes_before_the_payment() -> None:
     change = paid(paid_at=day(3, 10))
     assert told(change) == [("granted", 2)] * 2
-    assert [lot.effective_at for lot in change.wallet.lots] == [day(3, 10)] * 2
+    assert [lot.effective_at for lot in change.wallet.open_lots] == [day(3, 10)] * 2
     assert next_due(change.wallet, day(3, 10), RULES) == day(3, 31)
 
 
@@ -224,8 +238,8 @@ def test_tranches_that_end_with_the_year_roll_over_together() -> None:
     wallet = paid(expiry=Expiry(ExpiryKind.CYCLE_END), cap=5).wallet
     change = settled(wallet, END)
     assert told(change) == [*[("granted", 2)] * 11, ("rolled_over", 0), ("expired", -19)]
-    assert {lot.end for lot in change.wallet.lots} == {day(1, 31, 2029)}
-    assert sorted(lot.remaining for lot in change.wallet.lots) == [1, 2, 2]
+    assert {lot.end for lot in change.wallet.open_lots} == {day(1, 31, 2029)}
+    assert sorted(lot.remaining for lot in change.wallet.open_lots) == [1, 2, 2]
 
 
 def test_a_tranche_that_had_ended_when_it_came_ends_at_once() -> None:
@@ -272,7 +286,7 @@ def test_when_nothing_stops_them_any_more_those_left_out_come_with_their_own_dat
             (f"{LINE}/2", day(2, 28)),
             (f"{LINE}/3", day(3, 31)),
         ]
-        assert [lot.effective_at for lot in change.wallet.lots] == DATES[:3]
+        assert [lot.effective_at for lot in change.wallet.open_lots] == DATES[:3]
 
 
 def test_stopping_twice_or_stopping_others_changes_nothing() -> None:
@@ -286,12 +300,14 @@ def test_stopping_twice_or_stopping_others_changes_nothing() -> None:
 
 
 def test_new_lots_are_frozen_by_what_freezes_their_payment_or_subscription() -> None:
-    marked = replace(paid().wallet, marks=(Mark("in_1/il_1", ("dispute/dp_1",)), Mark("sub_1", ("past_due",))))
-    assert settled(marked, day(2, 28)).wallet.lots[-1].frozen == ("dispute/dp_1", "past_due")
-    fresh = paid(a_wallet(marks=(Mark("sub_1", ("past_due",)),))).wallet
-    assert fresh.lots[0].frozen == ("past_due",)
+    marked = replace(
+        paid().wallet, marks=(Mark("in_1/il_1", freezes("dispute/dp_1")), Mark("sub_1", freezes("past_due")))
+    )
+    assert settled(marked, day(2, 28)).wallet.open_lots[-1].frozen == freezes("dispute/dp_1", "past_due")
+    fresh = paid(a_wallet(marks=(Mark("sub_1", freezes("past_due")),))).wallet
+    assert fresh.lots[0].frozen == freezes("past_due")
     unmarked = replace(settled(fresh, START).wallet, marks=())
-    assert settled(unmarked, day(2, 28)).wallet.lots[-1].frozen == ()
+    assert settled(unmarked, day(2, 28)).wallet.open_lots[-1].frozen == ()
 
 
 # -- ended ---------------------------------------------------------------------------------------
@@ -311,7 +327,7 @@ def test_new_lots_are_frozen_by_what_freezes_their_payment_or_subscription() -> 
 def test_no_tranche_comes_at_or_after_the_subscriptions_end(ended: datetime, dates: list[datetime]) -> None:
     wallet = without_tranches_from(paid().wallet, Ended("sub_1", ended))
     after = settled(wallet, END + DAY).wallet
-    assert [lot.effective_at for lot in after.lots] == dates
+    assert [lot.effective_at for lot in after.open_lots] == dates
     assert after.coming == ()
 
 
@@ -330,7 +346,7 @@ def test_what_a_change_of_plan_adds_comes_with_the_tranches_of_its_year() -> Non
     change = paid(wallet, starts=day(4, 10), ends=END, payment_id="in_2", kind=PaymentKind.UPDATE, proration=True)
     added = change.wallet.coming[-1]
     assert (added.starts, added.number, added.count) == (START, 4, 12)
-    assert change.wallet.lots[-1].value == Value(9000, "eur", 20)
+    assert change.wallet.open_lots[-1].value == Value(9000, "eur", 20)
     after = settled(change.wallet, END)
     assert after.wallet.balance == 24 + 20
     assert after.entries[1].source_id == "stripe/own/test/in_2/il_1/4"
@@ -340,20 +356,20 @@ def test_what_a_change_of_plan_adds_comes_with_the_tranches_of_its_year() -> Non
 def test_credits_to_come_hold_all_they_need() -> None:
     """So that no later edit of the package changes what was paid for."""
     (coming,) = paid(expiry=FOR_A_MONTH).wallet.coming
-    lot = paid(expiry=FOR_A_MONTH).wallet.lots[0]
+    lot = paid(expiry=FOR_A_MONTH).wallet.open_lots[0]
     assert coming == Coming(LINE, lot, START, 2, 12, FOR_A_MONTH, END, CAUSE.ids, item="si_1")
 
 
 def test_each_tranche_is_one_lot_and_one_posting() -> None:
     change = settled(paid().wallet, day(2, 28))
-    assert change.entries[0].postings == (Posting(2, lot_id=change.wallet.lots[-1].lot_id),)
+    assert plain(change.entries[0].postings) == (Posting(2, lot_id=change.wallet.open_lots[-1].lot_id),)
 
 
 def test_what_returns_to_a_tranches_lot_that_has_ended_since_ends_as_part_of_its_operation() -> None:
     """In one transaction the tranche comes, ends, and has a credit given back."""
     change = settled(paid(expiry=FOR_A_MONTH).wallet, day(4, 1))
     gone = next(e for e in change.entries if e.kind == "granted").postings[0].lot_id
-    lot = replace(change.wallet.lots[0], lot_id=str(gone), remaining=1, expires_at=day(3, 29))
+    lot = replace(change.wallet.open_lots[0], lot_id=str(gone), remaining=1, expires_at=day(3, 29))
     back = change.record(change.wallet.with_lot(lot), EntryKind.RESTORED, an_act(day(4, 1)), (Posting(1, lot_id=gone),))
     after = settle(back, day(4, 1), RULES, an_act(day(4, 1)))
     assert (after.entries[-1].kind, after.entries[-1].source_id) == (EntryKind.EXPIRED, "test/1")
@@ -376,7 +392,7 @@ def test_what_stops_one_plan_stops_no_other() -> None:
 
 def test_each_tranche_is_as_old_as_itself_when_the_year_rolls_over() -> None:
     wallet = settled(paid(expiry=Expiry(ExpiryKind.CYCLE_END), cap=3).wallet, day(4, 1)).wallet
-    assert [lot.rollover and lot.rollover.since for lot in wallet.lots] == DATES[:3]
+    assert [lot.rollover and lot.rollover.since for lot in wallet.open_lots] == DATES[:3]
 
 
 def test_debts_repaid_by_tranches_that_were_left_out_are_each_an_entry_of_its_own() -> None:

@@ -5,12 +5,15 @@ from datetime import timedelta
 from itertools import permutations
 
 import pytest
-from tests.support.builders import DAY, HOUR, NOW, a_debt, a_hold, a_lot, a_wallet
+from tests.support.builders import DAY, HOUR, NOW, a_debt, a_hold, a_lot, a_wallet, freezes
 
 from client_credits.domain.dates import FOREVER
 from client_credits.domain.ledger.wallet import DebtCause, Lot, LotSource, available, burn_order, take
+from client_credits.domain.practice.settings import Settings
 
 MICROSECOND = timedelta(microseconds=1)
+
+RULES, ANY_END = Settings(), Settings(credit_must_cover="booking")
 
 
 def ids(lots: list[Lot]) -> list[str]:
@@ -84,9 +87,9 @@ def test_a_lot_pays_a_session_only_if_it_ends_after_the_session_starts() -> None
 
 
 def test_a_frozen_lot_is_not_usable_while_any_cause_stands() -> None:
-    lot = a_lot(frozen=("dispute/1", "dispute/2"))
+    lot = a_lot(frozen=freezes("dispute/1", "dispute/2"))
     assert not lot.usable(NOW)
-    assert not replace(lot, frozen=("dispute/2",)).usable(NOW)
+    assert not replace(lot, frozen=freezes("dispute/2")).usable(NOW)
     assert replace(lot, frozen=()).usable(NOW)
 
 
@@ -107,10 +110,10 @@ def test_a_lot_counts_for_the_balance_until_its_end_and_not_at_it() -> None:
 
 
 def test_future_and_frozen_credits_count_for_the_balance_but_are_not_available() -> None:
-    wallet = a_wallet(a_lot("f", 2, effective_at=NOW + DAY), a_lot("z", 3, frozen=("dispute/1",)))
+    wallet = a_wallet(a_lot("f", 2, effective_at=NOW + DAY), a_lot("z", 3, frozen=freezes("dispute/1")))
     assert wallet.balance_at(NOW) == 5
-    assert available(wallet, NOW) == 0
-    assert available(wallet, NOW + DAY) == 2
+    assert available(wallet, NOW, settings=RULES) == 0
+    assert available(wallet, NOW + DAY, settings=RULES) == 2
 
 
 # -- available ---------------------------------------------------------------------------------
@@ -118,47 +121,47 @@ def test_future_and_frozen_credits_count_for_the_balance_but_are_not_available()
 
 def test_what_a_living_hold_sets_aside_is_not_available() -> None:
     wallet = a_wallet(a_lot("1", 3), a_lot("2", 2), holds=(a_hold(("1", 2), ("2", 1)),))
-    assert available(wallet, NOW) == 2
-    assert [wallet.free(lot, NOW) for lot in wallet.lots] == [1, 1]
+    assert available(wallet, NOW, settings=RULES) == 2
+    assert [wallet.free(lot, NOW) for lot in wallet.open_lots] == [1, 1]
 
 
 def test_a_hold_lapses_at_its_instant_before_any_job_runs() -> None:
     wallet = a_wallet(a_lot("1", 3), holds=(a_hold(("1", 2), until=NOW + HOUR),))
-    assert available(wallet, NOW + HOUR - MICROSECOND) == 1
-    assert available(wallet, NOW + HOUR) == 3
+    assert available(wallet, NOW + HOUR - MICROSECOND, settings=RULES) == 1
+    assert available(wallet, NOW + HOUR, settings=RULES) == 3
 
 
 def test_two_holds_on_one_lot_add_up() -> None:
     holds = (a_hold(("1", 2)), a_hold(("1", 1), hold_id="h2", until=NOW + 2 * HOUR))
     wallet = a_wallet(a_lot("1", 5), holds=holds)
     assert wallet.held("1", NOW) == 3
-    assert available(wallet, NOW) == 2
-    assert available(wallet, NOW + HOUR) == 4
+    assert available(wallet, NOW, settings=RULES) == 2
+    assert available(wallet, NOW + HOUR, settings=RULES) == 4
 
 
 def test_debts_that_lots_could_repay_are_not_available_again() -> None:
-    assert available(a_wallet(a_lot(remaining=3), debts=(a_debt(amount=2),)), NOW) == 1
-    assert available(a_wallet(a_lot(remaining=3), debts=(a_debt(amount=5),)), NOW) == 0
+    assert available(a_wallet(a_lot(remaining=3), debts=(a_debt(amount=2),)), NOW, settings=RULES) == 1
+    assert available(a_wallet(a_lot(remaining=3), debts=(a_debt(amount=5),)), NOW, settings=RULES) == 0
 
 
 def test_a_debt_for_a_session_after_a_lots_end_does_not_lessen_that_lot() -> None:
     lot = a_lot(remaining=3, expires_at=NOW + DAY)
     debt = a_debt(amount=2, starts_at=NOW + DAY)
-    assert available(a_wallet(lot, debts=(debt,)), NOW) == 3
-    assert available(a_wallet(lot, debts=(replace(debt, starts_at=NOW + DAY - MICROSECOND),)), NOW) == 1
+    assert available(a_wallet(lot, debts=(debt,)), NOW, settings=RULES) == 3
+    assert available(a_wallet(lot, debts=(replace(debt, starts_at=NOW + DAY - MICROSECOND),)), NOW, settings=RULES) == 1
 
 
 def test_a_debt_without_a_session_can_be_repaid_by_any_usable_lot() -> None:
     lot = a_lot(remaining=3, expires_at=NOW + HOUR)
     debt = a_debt("op-1", 2, cause=DebtCause.STAFF, starts_at=None)
-    assert available(a_wallet(lot, debts=(debt,)), NOW) == 1
+    assert available(a_wallet(lot, debts=(debt,)), NOW, settings=RULES) == 1
 
 
 def test_when_credits_must_only_cover_the_booking_any_lot_could_repay_any_debt() -> None:
     wallet = a_wallet(a_lot(remaining=3, expires_at=NOW + DAY), debts=(a_debt(starts_at=NOW + 9 * DAY),))
-    assert available(wallet, NOW, must_cover=True) == 3
-    assert available(wallet, NOW, must_cover=False) == 2
-    assert available(wallet, NOW, NOW + 9 * DAY, must_cover=False) == 2
+    assert available(wallet, NOW, settings=RULES) == 3
+    assert available(wallet, NOW, settings=ANY_END) == 2
+    assert available(wallet, NOW, NOW + 9 * DAY, settings=ANY_END) == 2
 
 
 def test_debts_are_set_against_lots_so_that_as_many_as_possible_would_be_repaid() -> None:
@@ -166,35 +169,51 @@ def test_debts_are_set_against_lots_so_that_as_many_as_possible_would_be_repaid(
     short, lasting = a_lot("short", 1, expires_at=NOW + 2 * DAY), a_lot("lasting", 1)
     early = a_debt("early", 1, starts_at=NOW + DAY)
     late = a_debt("late", 1, starts_at=NOW + 9 * DAY)
-    assert available(a_wallet(short, lasting, debts=(early, late)), NOW) == 0
-    assert available(a_wallet(lasting, short, debts=(late, early)), NOW) == 0
+    assert available(a_wallet(short, lasting, debts=(early, late)), NOW, settings=RULES) == 0
+    assert available(a_wallet(lasting, short, debts=(late, early)), NOW, settings=RULES) == 0
 
 
 def test_neither_future_nor_frozen_lots_could_repay_so_debts_weigh_on_the_usable_ones_alone() -> None:
     wallet = a_wallet(
         a_lot("now", 2),
         a_lot("future", 5, effective_at=NOW + DAY),
-        a_lot("frozen", 5, frozen=("dispute/1",)),
+        a_lot("frozen", 5, frozen=freezes("dispute/1")),
         debts=(a_debt(amount=1),),
     )
-    assert available(wallet, NOW) == 1
+    assert available(wallet, NOW, settings=RULES) == 1
 
 
 def test_available_for_a_session_counts_only_lots_that_last_until_it_starts() -> None:
     wallet = a_wallet(a_lot("1", 2, expires_at=NOW + DAY), a_lot("2", 3, expires_at=NOW + 3 * DAY))
-    assert available(wallet, NOW, NOW + HOUR) == 5
-    assert available(wallet, NOW, NOW + 2 * DAY) == 3
-    assert available(wallet, NOW, NOW + 3 * DAY) == 0
+    assert available(wallet, NOW, NOW + HOUR, settings=RULES) == 5
+    assert available(wallet, NOW, NOW + 2 * DAY, settings=RULES) == 3
+    assert available(wallet, NOW, NOW + 3 * DAY, settings=RULES) == 0
 
 
 # -- replacing lots and debts ------------------------------------------------------------------
 
 
-def test_an_empty_lot_leaves_the_wallet_unless_it_is_frozen() -> None:
-    lot = a_lot("1", 2)
-    assert a_wallet(lot).with_lot(replace(lot, remaining=0)).lots == ()
-    kept = replace(lot, remaining=0, frozen=("dispute/1",))
-    assert a_wallet(lot).with_lot(kept).lots == (kept,)
+def test_an_emptied_lot_stays_known_until_it_is_stored_apart() -> None:
+    lot = a_lot("1", 2, frozen=freezes("dispute/1"))
+    emptied = a_wallet(lot).with_lot(replace(lot, remaining=0))
+    assert (emptied.open_lots, emptied.open_count) == ((), 0)
+    assert emptied.lot("1") == replace(lot, remaining=0)
+    emptied = a_wallet(*emptied.lots, *(a_lot(n, 0, granted=1) for n in ("2", "3")))
+    kept, closed = emptied.without_closed(NOW, most=20)
+    assert ([each.lot_id for each in kept.lots], closed) == (["2", "3"], (replace(lot, remaining=0, frozen=()),))
+    assert kept.knowing(closed).lot("1") == closed[0]
+
+
+def test_no_more_emptied_lots_leave_than_there_is_room_for() -> None:
+    wallet = a_wallet(*(a_lot(str(n), 0, granted=1, expires_at=NOW) for n in range(5)), a_lot("full", 1))
+    kept, closed = wallet.without_closed(NOW, most=3)
+    assert (len(closed), [lot.lot_id for lot in kept.lots]) == (3, ["3", "4", "full"])
+
+
+def test_an_emptied_lot_that_rolled_over_stays_while_its_end_may_be_corrected() -> None:
+    rolled = a_lot("1", 0, granted=2, source=LotSource.ROLLED_OVER, expires_at=NOW + DAY)
+    assert a_wallet(rolled).without_closed(NOW, most=20)[1] == ()
+    assert a_wallet(rolled).without_closed(NOW + DAY, most=20)[1] == (rolled,)
 
 
 def test_a_debt_of_nothing_leaves_the_wallet_and_one_debt_replaces_only_its_own() -> None:

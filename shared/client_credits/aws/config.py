@@ -183,9 +183,9 @@ class IdentityConfig(_FromEnvironment):
     issuer: str = _setting("TOKEN_ISSUER")
     audience: str = _setting("TOKEN_AUDIENCE")
     jwks_url: str = _setting("TOKEN_JWKS_URL", _url)
-    claim_practice: str = _setting("CLAIM_PRACTICE", default="practice_id")
-    claim_role: str = _setting("CLAIM_ROLE", default="role")
-    claim_client: str = _setting("CLAIM_CLIENT", default="client_id")
+    claim_practice: str = _setting("CLAIM_PRACTICE", default="credits_practice")
+    claim_role: str = _setting("CLAIM_ROLE", default="credits_role")
+    claim_client: str = _setting("CLAIM_CLIENT", default="credits_client")
 
 
 class ApiConfig(IdentityConfig):

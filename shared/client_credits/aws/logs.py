@@ -10,6 +10,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from functools import cache
+from itertools import pairwise
 from traceback import format_exception
 from typing import Any
 
@@ -34,13 +35,45 @@ _NAMES_OF_THINGS = frozenset(
 )
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
 
-# What gives itself away wherever it stands: e-mail addresses, Stripe's secrets and keys, tokens.
-_TELLTALE = re.compile(
-    r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
-    r"|\b(?:whsec|sk_live|sk_test|rk_live|rk_test)_[A-Za-z0-9+/=]+"
-    r"|\beyJ[\w-]+\.[\w-]+\.[\w-]*"
+# What gives itself away wherever it stands: Stripe's secrets and keys, bearer tokens ...
+_SECRET = re.compile(
+    r"\b(?:whsec|sk_live|sk_test|rk_live|rk_test)_[A-Za-z0-9+/=]+"
     r"|(?i:\bbearer\s+[^\s\"\\]+)"
 )
+# ... and words that hold an e-mail address or a JSON web token. One pattern for these would start anew at every
+# letter of a long word, and take time that grows with the square of its length.
+_WORD = re.compile(r"[\w.+@-]+")
+_TOKEN_START = re.compile(r"\beyJ[\w-]")
+
+
+def _without_telltales(text: str) -> str:
+    """In time that grows with the length of `text` alone: each letter is looked at a few times."""
+    text = _SECRET.sub(REDACTED, text)
+    return _WORD.sub(_judged, text) if "@" in text or "eyJ" in text else text
+
+
+def _judged(found: re.Match[str]) -> str:
+    word = found.group()
+    return REDACTED if _has_address(word) or _has_token(word) else word
+
+
+def _has_address(word: str) -> bool:
+    return any(local and _begins_as_domain(text) for local, text in pairwise(word.split("@")))
+
+
+def _begins_as_domain(text: str) -> bool:
+    name, _, rest = text.partition(".")
+    return name != "" and "+" not in name and rest[:1] not in ("", ".", "+")
+
+
+def _has_token(word: str) -> bool:
+    """Whether it holds a JSON web token: three parts between dots, the first of which begins with eyJ."""
+    dotted = [part.split(".") for part in word.replace("@", "+").split("+")]
+    return any(
+        second and _TOKEN_START.search(first)
+        for parts in dotted
+        for first, second, _ in zip(parts, parts[1:], parts[2:], strict=False)
+    )
 
 
 def _is_personal(key: str) -> bool:
@@ -53,7 +86,7 @@ def redacted(value: Any) -> Any:
     without what in its texts gives itself away.
     """
     if isinstance(value, str):
-        return _TELLTALE.sub(REDACTED, value)
+        return _without_telltales(value)
     if isinstance(value, dict):
         return {
             redacted(key): REDACTED if _is_personal(str(key)) else redacted(member) for key, member in value.items()

@@ -8,6 +8,7 @@ import json
 import re
 from base64 import b64decode
 from binascii import Error as Base64Error
+from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -16,9 +17,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from client_credits.domain.ids import is_id
 
 CACHE_SECONDS = 300
+STALE_SECONDS = 3600  # ... and at most, while the store cannot be read
 REREAD_SECONDS = 10  # how often a failing signature may cost a read, per practice
-MAX_CACHED_PRACTICES = 1000
+STRANGERS_PER_SECOND = 5  # how many practices nobody knows one worker looks up
+ABSENT_SECONDS = 10  # how long a practice without secrets is remembered as such
+MAX_CACHED_PRACTICES = 10_000
 CURSOR_KEY_BYTES = 32
+MAX_CURSOR_KEYS = 2  # the one in use, and the one before it
 
 # The value of a parameter by its name; None where there is none. Raises SecretsUnavailable.
 ReadParameter = Callable[[str], str | None]
@@ -54,7 +59,7 @@ def _escaped(practice_id: str) -> str:
 
 
 def cursor_key_name(prefix: str) -> str:
-    """The parameter that holds the key of list cursors, base64 of 32 bytes."""
+    """The parameter that holds the keys of list cursors: base64 of 32 bytes each, the newest first, by commas."""
     return f"{prefix}/cursor-key"
 
 
@@ -76,16 +81,62 @@ def parameter_reader(ssm: Any) -> ReadParameter:
     return read
 
 
-def cursor_key(read: ReadParameter, prefix: str) -> bytes:
-    """The key of list cursors. Raises SecretsUnavailable where it is absent or malformed."""
-    value = read(cursor_key_name(prefix))
+def cursor_keys(read: ReadParameter, prefix: str) -> tuple[bytes, ...]:
+    """The keys of list cursors, the newest first: one, or two while one is being rolled.
+
+    Raises SecretsUnavailable where they are absent or malformed.
+    """
+    value = read(cursor_key_name(prefix)) or ""
     try:
-        key = b64decode(value or "", validate=True)
+        keys = tuple(b64decode(part.strip(), validate=True) for part in value.split(","))
     except (Base64Error, ValueError):
-        key = b""
-    if len(key) != CURSOR_KEY_BYTES:
-        raise SecretsUnavailable("the cursor key is absent or not base64 of 32 bytes")
-    return key
+        keys = ()
+    if not 1 <= len(keys) <= MAX_CURSOR_KEYS or any(len(key) != CURSOR_KEY_BYTES for key in keys):
+        raise SecretsUnavailable("the cursor keys are absent or not one or two of 32 bytes in base64")
+    return keys
+
+
+class CursorKeys:
+    """The keys of list cursors, remembered for CACHE_SECONDS, and longer while they cannot be read.
+
+    `now` is in seconds; a request passes the same value to both methods.
+    """
+
+    def __init__(self, read: ReadParameter, prefix: str) -> None:
+        self._read = read
+        self._prefix = prefix
+        self._keys: tuple[bytes, ...] = ()
+        self._read_at = float("-inf")
+        self._tried_at = float("-inf")  # when a read failed, or was made for a cursor that did not open
+
+    def active(self, now: float) -> tuple[bytes, ...]:
+        """The keys, the newest first. Raises SecretsUnavailable where none was ever read."""
+        waiting = bool(self._keys) and now - self._tried_at < REREAD_SECONDS
+        if now - self._read_at >= CACHE_SECONDS and not waiting:
+            self._refresh(now)
+        return self._keys
+
+    def reread(self, now: float) -> tuple[bytes, ...] | None:
+        """The keys read anew because a cursor opened with none of the active ones.
+
+        None where that could not help: they were read for this very request, are unchanged, or were
+        read anew less than REREAD_SECONDS ago.
+        """
+        if self._read_at == now or now - self._tried_at < REREAD_SECONDS:
+            return None
+        before, self._tried_at = self._keys, now
+        self._refresh(now)
+        return self._keys if self._keys != before else None
+
+    def _refresh(self, now: float) -> None:
+        try:
+            self._keys = cursor_keys(self._read, self._prefix)
+        except SecretsUnavailable:
+            self._tried_at = now
+            if not self._keys:
+                raise
+        else:
+            self._read_at = now
 
 
 def stripe_api_key(read: ReadParameter, prefix: str, practice_id: str) -> str | None:
@@ -118,60 +169,104 @@ def practices_with_api_key(ssm: Any, prefix: str) -> list[str]:
     return sorted(re.sub(r"\.([0-9a-f]{2})", lambda code: chr(int(code[1], 16)), name) for name in found)
 
 
+class TooManyStrangers(SecretsUnavailable):
+    """This practice is new to the worker, which has looked up enough new ones this second."""
+
+
 class _Read(NamedTuple):
     secrets: tuple[str, ...]
     read_at: float
-    reread_at: float  # when a failing signature last cost a read
+    tried_at: float  # when a read beyond the first was last tried
 
 
 class StripeSecrets:
     """The active signing secrets of each practice, remembered for CACHE_SECONDS.
 
-    A practice without a parameter has no secrets, and is remembered as such. `now` is in seconds
-    on any clock that does not go back far; a request passes the same value to both methods.
+    Anyone may post under invented practice ids. So two memories stand apart: practices that have
+    secrets, and for ABSENT_SECONDS those that have none. An invented id never enters the first. A
+    practice in neither is a stranger, and one worker looks up at most STRANGERS_PER_SECOND of these.
+
+    `now` is in seconds on any clock that does not go back far; a request passes the same value to
+    both methods.
     """
 
     def __init__(self, read: ReadParameter, prefix: str) -> None:
         self._read = read
         self._prefix = prefix
-        self._by_practice: dict[str, _Read] = {}
+        self._held: dict[str, _Read] = {}  # the one unused longest comes first
+        self._absent: dict[str, float] = {}  # since when; the oldest comes first
+        self._lookups: deque[float] = deque(maxlen=STRANGERS_PER_SECOND)
 
     def active(self, practice_id: str, now: float) -> tuple[str, ...]:
         """The current and previous secret, as far as there are any.
 
-        Raises SecretsUnavailable, and ValueError where `practice_id` is not an id.
+        While the store cannot be read, secrets that were read before count for STALE_SECONDS.
+        Raises TooManyStrangers, SecretsUnavailable, and ValueError where `practice_id` is not an id.
         """
-        known = self._by_practice.get(practice_id)
-        if known is not None and now - known.read_at < CACHE_SECONDS:
-            self._remember(practice_id, known)
-            return known.secrets
-        return self._refresh(practice_id, now, known.reread_at if known else float("-inf"))
+        held = self._held.get(practice_id)
+        if held is None:
+            return self._of_a_stranger(practice_id, now)
+        if now - held.read_at >= CACHE_SECONDS:
+            return self._renewed(practice_id, held, now)
+        self._hold(practice_id, held)
+        return held.secrets
 
     def reread(self, practice_id: str, now: float) -> tuple[str, ...] | None:
         """The secrets read anew because a signature fitted none of the active ones.
 
-        None where that could not help: they were read for this very request, are unchanged, or
-        were read anew less than REREAD_SECONDS ago. Raises as `active` does.
+        None where that could not help: the practice has none, they were read for this very request,
+        are unchanged, or a read was tried less than REREAD_SECONDS ago. Raises SecretsUnavailable.
         """
-        known = self._by_practice.get(practice_id)
-        if known is None or known.read_at == now or now - known.reread_at < REREAD_SECONDS:
+        held = self._held.get(practice_id)
+        if held is None or held.read_at == now or now - held.tried_at < REREAD_SECONDS:
             return None
         # Noted first: a read that fails counts too, or an outage would be hammered.
-        self._remember(practice_id, _Read(known.secrets, known.read_at, now))
+        self._hold(practice_id, held._replace(tried_at=now))
         secrets = self._refresh(practice_id, now, now)
-        return secrets if secrets != known.secrets else None
+        return secrets if secrets != held.secrets else None
 
-    def _refresh(self, practice_id: str, now: float, reread_at: float) -> tuple[str, ...]:
+    def _of_a_stranger(self, practice_id: str, now: float) -> tuple[str, ...]:
+        since = self._absent.get(practice_id)
+        if since is not None and now - since < ABSENT_SECONDS:
+            return ()
+        if len(self._lookups) == STRANGERS_PER_SECOND and 0 <= now - self._lookups[0] < 1:
+            raise TooManyStrangers("too many unknown practices this second")
+        self._lookups.append(now)
+        return self._refresh(practice_id, now, float("-inf"))
+
+    def _renewed(self, practice_id: str, held: _Read, now: float) -> tuple[str, ...]:
+        stale = now - held.read_at >= STALE_SECONDS
+        if not stale and now - held.tried_at < REREAD_SECONDS:
+            return held.secrets
+        self._hold(practice_id, held._replace(tried_at=now))
+        try:
+            return self._refresh(practice_id, now, held.tried_at)
+        except SecretsUnavailable:
+            if stale:
+                raise
+            return held.secrets
+
+    def _refresh(self, practice_id: str, now: float, tried_at: float) -> tuple[str, ...]:
         secrets = _active(self._read(parameter_name(self._prefix, practice_id)))
-        self._remember(practice_id, _Read(secrets, now, reread_at))
+        if secrets:
+            self._hold(practice_id, _Read(secrets, now, tried_at))
+        else:
+            self._held.pop(practice_id, None)
+            self._note_absent(practice_id, now)
         return secrets
 
-    def _remember(self, practice_id: str, read: _Read) -> None:
-        # Anyone may post under invented ids: the one unused longest makes room.
-        self._by_practice.pop(practice_id, None)
-        if len(self._by_practice) >= MAX_CACHED_PRACTICES:
-            del self._by_practice[next(iter(self._by_practice))]
-        self._by_practice[practice_id] = read
+    def _hold(self, practice_id: str, read: _Read) -> None:
+        self._absent.pop(practice_id, None)
+        self._held.pop(practice_id, None)
+        if len(self._held) >= MAX_CACHED_PRACTICES:
+            del self._held[next(iter(self._held))]
+        self._held[practice_id] = read
+
+    def _note_absent(self, practice_id: str, now: float) -> None:
+        """What is over is forgotten, so there are about ABSENT_SECONDS * STRANGERS_PER_SECOND at most."""
+        self._absent = {each: since for each, since in self._absent.items() if 0 <= now - since < ABSENT_SECONDS} | {
+            practice_id: now
+        }
 
 
 def _active(value: str | None) -> tuple[str, ...]:

@@ -13,10 +13,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NoReturn
 
+from client_credits.domain.bookings.booking import BookedAs, CancelledBy, Origin
+from client_credits.domain.credits import MAX_SEATS
 from client_credits.domain.ids import is_id
 from client_credits.domain.instants import BadInstant, read_instant
 
-MAX_SEATS = 100
 MAX_REASON = 500  # characters; a longer note is cut, for a note is no cause to refuse a booking
 
 _SOURCE = re.compile(r"booking\.[A-Za-z0-9._:~-]{1,120}")
@@ -42,29 +43,6 @@ class BookingEventKind(StrEnum):
     IDENTIFIED = "booking.identified"
 
 
-class BookedAs(StrEnum):
-    """What was booked: an appointment, or a place at an event."""
-
-    APPOINTMENT = "appointment"
-    EVENT = "event"
-
-
-class Origin(StrEnum):
-    """Who made the booking, or by which way."""
-
-    CLIENT = "client"
-    STAFF = "staff"
-    SHARE_LINK = "share_link"
-    EMBED = "embed"
-
-
-class Party(StrEnum):
-    """Whose doing a cancellation or a reschedule was."""
-
-    CLIENT = "client"
-    PRACTICE = "practice"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookingEvent:
     """One booking event. Instants are UTC; None is what the event did not say."""
@@ -80,11 +58,13 @@ class BookingEvent:
     seats: int = 1
     kind: BookedAs = BookedAs.APPOINTMENT
     origin: Origin | None = None
-    cancelled_by: Party | None = None
-    rescheduled_by: Party | None = None
+    cancelled_by: CancelledBy | None = None
+    rescheduled_by: CancelledBy | None = None
     previous_booking_id: str | None = None
     series_id: str | None = None
     hold_id: str | None = None
+    location_id: str | None = None
+    provider_id: str | None = None
     reason: str | None = None
 
 
@@ -175,6 +155,10 @@ def _note(value: object) -> str:
     return value[:MAX_REASON].encode("utf-8", "replace").decode()
 
 
+_IDS = (
+    *("practice_id", "booking_id", "client_id", "appointment_type", "previous_booking_id"),
+    *("series_id", "hold_id", "location_id", "provider_id"),
+)
 _FIELDS = tuple(field.name for field in fields(BookingEvent))
 _AS_WRITTEN = {"event": "detail-type"}
 _READ: dict[str, Callable[[Any], Any]] = {
@@ -185,11 +169,8 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "seats": _seats,
     "kind": _word(BookedAs),
     "origin": _word(Origin),
-    "cancelled_by": _word(Party),
-    "rescheduled_by": _word(Party),
+    "cancelled_by": _word(CancelledBy),
+    "rescheduled_by": _word(CancelledBy),
     "reason": _note,
-} | dict.fromkeys(
-    ("practice_id", "booking_id", "client_id", "appointment_type", "previous_booking_id", "series_id", "hold_id"),
-    _matching(is_id),
-)
+} | dict.fromkeys(_IDS, _matching(is_id))
 assert _READ.keys() == set(_FIELDS)

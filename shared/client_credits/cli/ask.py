@@ -9,6 +9,7 @@ import typer
 from client_credits.cli.output import lines, table
 from client_credits.cli.session import PracticeId, Session, an_id
 from client_credits.cli.sweep import an_instant
+from client_credits.domain.credits import MAX_SEATS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -54,7 +55,7 @@ def eligibility(
         datetime | None,
         typer.Option(parser=an_instant, metavar="INSTANT", help="When the session starts; now if left out."),
     ] = None,
-    seats: Annotated[int, typer.Option(min=1, max=100, help="How many are to sit there.")] = 1,
+    seats: Annotated[int, typer.Option(min=1, max=MAX_SEATS, help="How many are to sit there.")] = 1,
     practice: PracticeId = None,
 ) -> None:
     """Show whether a client may book, and why."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import typer
 
-from client_credits.cli import ask, practice, reconcile, replay, story, sweep, tokens, trigger, verify
+from client_credits.cli import ask, practice, reconcile, replay, staff, story, sweep, tokens, trigger, verify
 from client_credits.cli.session import Given, Json, Region, StackName, command
 
 app = typer.Typer(
@@ -37,3 +37,4 @@ app.command("eligibility")(command(ask.eligibility))
 app.command("verify")(command(verify.verify))
 app.command("replay")(command(replay.replay))
 app.command("reconcile")(command(reconcile.reconcile))
+app.command("forget-staff")(command(staff.forget))

@@ -11,6 +11,7 @@ from client_credits.cli.errors import Broken, CommandError
 from client_credits.cli.output import lines, table
 from client_credits.cli.session import PracticeId, Session, an_id
 from client_credits.cli.sweep import an_instant
+from client_credits.domain.instants import instant_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -164,8 +165,8 @@ def _facts(practice_id: str, run: "Reconciliation", repair: bool) -> dict[str, A
         "practice_id": practice_id,
         "account": run.account,
         "mode": run.mode,
-        "from": _text(run.since),
-        "to": _text(run.until),
+        "from": instant_text(run.since),
+        "to": instant_text(run.until),
         "repair": repair,
         "counts": {verdict.value: run.counts.get(verdict, 0) for verdict in Verdict},
         "repaired": run.repaired,
@@ -183,15 +184,11 @@ def _facts(practice_id: str, run: "Reconciliation", repair: bool) -> dict[str, A
     }
 
 
-def _text(instant: datetime) -> str:
-    return instant.isoformat().replace("+00:00", "Z")
-
-
 def _shown(practice_id: str, run: "Reconciliation", repair: bool) -> "RenderableType":
     from client_credits.domain.payments.reconciliation import Verdict  # noqa: PLC0415
 
     rows: list[tuple[Any, ...]] = [(verdict.value, f"{run.counts.get(verdict, 0):,}") for verdict in Verdict]
-    title = f"Practice {practice_id}, {_text(run.since)} to {_text(run.until)}"
+    title = f"Practice {practice_id}, {instant_text(run.since)} to {instant_text(run.until)}"
     counts = table(("found", "count #"), [*rows, ("repaired", f"{run.repaired:,}")], title)
     if not run.findings:
         return lines(counts, "Stripe and the ledger agree.")

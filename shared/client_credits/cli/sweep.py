@@ -7,6 +7,7 @@ import typer
 
 from client_credits.cli.errors import CommandError
 from client_credits.cli.session import Session
+from client_credits.domain.instants import instant_text
 
 MAX_IDLE_PAGES = 200  # an index that names for ever what is not due would keep us for ever
 
@@ -45,7 +46,7 @@ def sweep(
             settled, written = _sweep(session, shard, now)
             wallets, entries = wallets + settled, entries + written
             advance(1)
-    facts = {"at": now.isoformat().replace("+00:00", "Z"), "wallets": wallets, "entries": entries}
+    facts = {"at": instant_text(now), "wallets": wallets, "entries": entries}
     session.output.plain(facts, f"{wallets} wallets were due at {facts['at']}: {entries} entries written.")
 
 

@@ -9,6 +9,7 @@ import typer
 
 from client_credits.cli.errors import CommandError
 from client_credits.cli.session import PracticeId, Session, an_id
+from client_credits.domain.instants import instant_text
 
 if TYPE_CHECKING:
     from client_credits.cli.target import Target
@@ -31,7 +32,7 @@ def token(
     client: Annotated[str | None, typer.Option(metavar="ID", help="The client, for role client.")] = None,
     practice: PracticeId = None,
     ttl: Annotated[
-        int, typer.Option(min=1, max=7 * DAY_SECONDS, metavar="SECONDS", help="How long it is valid.")
+        int, typer.Option(min=1, max=DAY_SECONDS, metavar="SECONDS", help="How long it is valid.")
     ] = DAY_SECONDS // 2,
 ) -> None:
     """Print an access token of the local stack, and nothing else."""
@@ -43,7 +44,7 @@ def token(
     practice_id = session.practice_id(practice)
     client_id = _client(target, role, practice_id, client)
     made = _mint(target, role, practice_id, client_id, ttl)
-    expires_at = datetime.fromtimestamp(_claims(made)["exp"], UTC).isoformat().replace("+00:00", "Z")
+    expires_at = instant_text(datetime.fromtimestamp(_claims(made)["exp"], UTC))
     session.output.plain({"token": made, "expires_at": expires_at}, made)
 
 

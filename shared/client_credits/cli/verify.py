@@ -31,10 +31,8 @@ def verify(
 
     practice_id = session.practice_id(practice)
     session.store.load(practice_id, Wanted())  # so that an unknown practice is not one without clients
-    if client is not None:
-        clients = [an_id(client)]
-    else:
-        clients = [line.client_id for _, line in roster(session.store, practice_id)]
+    everyone = (line.client_id for line in roster(session.store, practice_id))
+    clients = list(everyone) if client is None else [an_id(client)]
     total = Checked()
     with session.output.progress("Verifying", len(clients)) as advance:
         for checked in _checked(session, practice_id, clients):

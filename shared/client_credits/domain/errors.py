@@ -4,7 +4,7 @@ One tree; each leaf has a stable `code` that callers may rely on. `facts` are ty
 answer (numbers and ids, never names). Nothing here knows HTTP.
 
 CreditsError
-├── Invalid            the request cannot be meant: an unknown field, a value out of bounds
+├── Invalid            the request is not valid: an unknown field, a value out of bounds
 ├── NotFound           there is no such thing for this caller
 ├── Conflict           the state forbids it; reading again may help
 │   ├── InsufficientCredits, VersionConflict, LimitReached, ConfirmationRequired
@@ -42,7 +42,7 @@ class CreditsError(Exception):
 
 
 class Invalid(CreditsError):
-    """A request that is well formed but cannot be meant. `errors` lists every fault found."""
+    """A request that is well formed but not valid. `errors` lists every fault found."""
 
     code = "invalid"
 

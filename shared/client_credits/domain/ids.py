@@ -1,5 +1,6 @@
 """Identifiers that follow from what they name, so that a retry arrives at the same ones."""
 
+import hmac
 import re
 from base64 import b32encode
 from hashlib import sha256
@@ -17,6 +18,17 @@ def derived_id(prefix: str, *parts: str) -> str:
     """`prefix_` and 100 bits of a hash of `parts`; parts are kept apart, so ("a", "bc") != ("ab", "c")."""
     digest = sha256("\x1f".join(parts).encode()).digest()
     return f"{prefix}_{b32encode(digest)[:20].decode().lower()}"
+
+
+def keyed_id(prefix: str, key: bytes, *parts: str) -> str:
+    """As `derived_id`, but only who has the key can say which `parts` it stands for."""
+    digest = hmac.new(key, "\x1f".join((prefix, *parts)).encode(), sha256).digest()
+    return f"{prefix}_{b32encode(digest)[:20].decode().lower()}"
+
+
+def derived_key(key: bytes, purpose: str) -> bytes:
+    """A key of its own for one purpose, 32 bytes, from which `key` cannot be learned."""
+    return hmac.new(key, purpose.encode(), sha256).digest()
 
 
 def payment_key(payment_id: str, line_id: str) -> str:

@@ -46,6 +46,6 @@ def _written_instant(value: object) -> datetime | None:
         return None
 
 
-def instant_text(instant: datetime) -> str:
-    """RFC 3339 in UTC with Z; fractions only where there are any."""
-    return instant.isoformat().replace("+00:00", "Z")
+def instant_text(instant: datetime, timespec: str = "auto") -> str:
+    """RFC 3339 in UTC with Z; fractions only where there are any, or as `timespec` says (of `isoformat`)."""
+    return instant.isoformat(timespec=timespec).replace("+00:00", "Z")

@@ -58,7 +58,7 @@ def breaches(wallet: Wallet, entries: Iterable[Entry], bookings: Iterable[Bookin
         *_once(ordered),
         *_lots(wallet, postings),
         *_debts(wallet, postings),
-        *_ends(wallet, postings, own),
+        *_ends(wallet, postings),
         *_moves(ordered),
         *_granted(wallet, postings),
         *_bookings(ordered, postings, own),
@@ -140,17 +140,21 @@ def _debts(wallet: Wallet, postings: Postings) -> Found:
             yield Law.DEBT, ref, f"postings say {difference:+d} against the wallet"
 
 
-def _ends(wallet: Wallet, postings: Postings, bookings: Sequence[Booking]) -> Found:
-    """A spend is decided when it is recorded; a repayment counts from the instant it fell due."""
+def _ends(wallet: Wallet, postings: Postings) -> Found:
+    """A spend is decided when it is recorded; a repayment counts from the instant it fell due. Each against
+    the lot's end as the entries before it tell, and the wallet's own lots end as the entries say."""
     ends: dict[str, datetime] = {}
-    for lot in (*wallet.lots, *(payer.lot for booking in bookings for payer in booking.payers)):
-        ends[lot.lot_id] = max(lot.end, ends.get(lot.lot_id, lot.end))
     for entry, posting in postings:
+        if posting.facts and posting.lot_id:
+            ends[posting.lot_id] = posting.facts.end
         when = {"spent": entry.recorded_at, "repaid": entry.occurred_at}.get(entry.kind)
         if when is None or posting.amount >= 0 or "hold_id" in entry.cause.ids:
             continue  # a hold that lived may be captured from a lot that has ended since
         if when >= ends.get(posting.lot_id or "", FOREVER):
             yield Law.END, posting.lot_id or "", f"#{entry.sequence} takes from it at or after its end"
+    for lot in wallet.lots:
+        if lot.end != ends.get(lot.lot_id, FOREVER):
+            yield Law.END, lot.lot_id, "ends otherwise than its entries tell"
 
 
 _STILL = frozenset({"rolled_over", "repaid", "extended", "frozen", "unfrozen"})  # amount 0
@@ -192,6 +196,6 @@ def _bookings(entries: Sequence[Entry], postings: Postings, bookings: Sequence[B
         if entry.kind == "repaid" and posting.debt:
             paid[posting.debt] += posting.amount
     for booking in bookings:
-        known, by_lots = sum(payer.amount for payer in booking.payers), paid[booking.booking_id]
+        known, by_lots = sum(payer.kept for payer in booking.payers), paid[booking.booking_id]
         if booking.state is BookingState.BOOKED and known != by_lots:
             yield Law.BOOKING, booking.booking_id, f"knows payers of {known}, lots paid {by_lots}"

@@ -18,6 +18,7 @@ EVERYONE = frozenset(Role)
 # A client may ask about itself only: a path that names another client is answered as if there
 # were no such client; where the client is a parameter, the route sees to the same.
 ROUTES: dict[tuple[str, str], frozenset[Role]] = {
+    ("GET", "/v1/me"): EVERYONE,
     ("GET", "/v1/settings"): STAFF,
     ("PATCH", "/v1/settings"): ADMIN,
     ("GET", "/v1/appointment-types"): STAFF,
@@ -27,6 +28,7 @@ ROUTES: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", "/v1/packages/<package_id>"): STAFF | {Role.CLIENT},
     ("PUT", "/v1/packages/<package_id>"): ADMIN,
     ("GET", "/v1/clients"): STAFF,
+    ("POST", "/v1/clients/search"): STAFF,
     ("GET", "/v1/clients/<client_id>"): STAFF,
     ("PUT", "/v1/clients/<client_id>"): STAFF,
     ("GET", "/v1/clients/<client_id>/settings"): STAFF,
@@ -41,11 +43,16 @@ ROUTES: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", "/v1/clients/<client_id>/credits/<type_id>/lots"): EVERYONE,
     ("GET", "/v1/eligibility"): EVERYONE,
     ("POST", "/v1/eligibility"): EVERYONE,
+    ("GET", "/v1/bookings"): BACK_OFFICE,
     ("GET", "/v1/bookings/<booking_id>"): BACK_OFFICE,
     ("GET", "/v1/parked"): STAFF,
     ("POST", "/v1/parked/<parked_id>/resolve"): STAFF,
     ("POST", "/v1/parked/<parked_id>/dismiss"): STAFF,
 }
+
+
+# What is asked with a body and changes nothing.
+QUESTIONS = frozenset({"/v1/eligibility", "/v1/clients/search"})
 
 
 class Verdict(StrEnum):

@@ -1,5 +1,7 @@
 """List cursors: where a page ended, sealed, so that callers can neither read nor make one.
 
+Sealed with the newest key, opened with any, so that rolling a key breaks no list being read.
+
 AES-SIV encrypts and authenticates in one step and needs no nonce. Encrypted, not only signed:
 a position holds index keys, one of which may be a folded name, and a cursor travels in URLs.
 """
@@ -7,6 +9,8 @@ a position holds index keys, one of which may be a folded name, and a cursor tra
 import json
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -23,7 +27,7 @@ class BadCursor(Exception):
     """Not a cursor of this practice and query, or one that was changed."""
 
 
-def seal(key: bytes, practice_id: str, query: str, position: dict[str, Any]) -> str:
+def seal(keys: Sequence[bytes], practice_id: str, query: str, position: dict[str, Any]) -> str:
     """The cursor for `position`: URL-safe text of at most MAX_CURSOR_CHARACTERS, no padding.
 
     `query` names the list with everything that selects its items (route, client, type, filters;
@@ -31,10 +35,10 @@ def seal(key: bytes, practice_id: str, query: str, position: dict[str, Any]) -> 
     """
     plain = json.dumps(position, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode()
     assert len(plain) <= MAX_POSITION_BYTES, "a position is a key, not a page"
-    return _text(AESSIV(_checked(key)).encrypt(plain, _scope(practice_id, query)))
+    return _text(AESSIV(_checked(keys[0])).encrypt(plain, _scope(practice_id, query)))
 
 
-def open(key: bytes, practice_id: str, query: str, cursor: str) -> dict[str, Any]:
+def open(keys: Sequence[bytes], practice_id: str, query: str, cursor: str) -> dict[str, Any]:
     """The position sealed in `cursor`. Raises BadCursor and nothing else, whatever `cursor` is."""
     if not cursor or len(cursor) > MAX_CURSOR_CHARACTERS:
         raise BadCursor
@@ -42,12 +46,18 @@ def open(key: bytes, practice_id: str, query: str, cursor: str) -> dict[str, Any
         sealed = b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_")
         if _text(sealed) != cursor:
             raise BadCursor  # base64 forgives what we never write
-        plain = AESSIV(_checked(key)).decrypt(sealed, _scope(practice_id, query))
-    except (InvalidTag, Base64Error, ValueError) as error:
+    except (Base64Error, ValueError) as error:
         raise BadCursor from error
-    position = json.loads(plain)
+    position = json.loads(_decrypted(keys, sealed, _scope(practice_id, query)))
     assert isinstance(position, dict), "only seal() makes what decrypts"
     return position
+
+
+def _decrypted(keys: Sequence[bytes], sealed: bytes, scope: list[bytes]) -> bytes:
+    for key in keys:
+        with suppress(InvalidTag, ValueError):
+            return AESSIV(_checked(key)).decrypt(sealed, scope)
+    raise BadCursor
 
 
 def _text(sealed: bytes) -> str:

@@ -8,7 +8,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -19,7 +19,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 from botocore.exceptions import BotoCoreError, ClientError
 
 from client_credits.aws.logs import logger
-from client_credits.aws.secrets import SecretsUnavailable
+from client_credits.aws.secrets import CursorKeys, SecretsUnavailable
 from client_credits.domain.errors import (
     Busy,
     Conflict,
@@ -27,13 +27,16 @@ from client_credits.domain.errors import (
     NotFound,
     Problem,
 )
+from client_credits.domain.practice.staff import StaffMember
 from client_credits.http import strict_json
-from client_credits.http.access import Verdict, look_up
-from client_credits.http.identity import Authenticator, Caller, IdentityUnavailable, Role, Unauthenticated
+from client_credits.http.access import QUESTIONS, Verdict, look_up
+from client_credits.http.identity import Authenticator, Caller, IdentityUnavailable, KeySetNotDue, Role, Unauthenticated
 from client_credits.http.problems import Refused, problem
 from client_credits.http.request import Ask
-from client_credits.http.routes import bookings, catalogue, clients, credits, edits, eligibility, parked, settings
+from client_credits.http.routes import bookings, catalogue, clients, credits, edits, eligibility, me, parked, settings
+from client_credits.operations.staff.directory import StaffDirectory
 from client_credits.store.store import Store
+from client_credits.store.table import Conflicted
 
 MAX_BODY_BYTES = 256 * 1024
 RETRY_AFTER_SECONDS = 1
@@ -51,7 +54,7 @@ def build() -> APIGatewayHttpResolver:
     One for the process: the modules of routes share its context, and a second one would take it from the first.
     """
     app = APIGatewayHttpResolver(enable_validation=True)
-    for routes in (settings, catalogue, clients, credits, eligibility, edits, bookings, parked):
+    for routes in (me, settings, catalogue, clients, credits, eligibility, edits, bookings, parked):
         app.include_router(routes.router)
     app.exception_handler(RequestValidationError)(_invalid_request)
     app.not_found(_no_such_path)
@@ -67,7 +70,8 @@ class Front:
     authenticator: Authenticator
     store: Store
     clock: Callable[[], datetime]
-    cursor_key: Callable[[], bytes]
+    cursor_keys: CursorKeys
+    directory: StaffDirectory = field(default_factory=StaffDirectory)
 
     def handle(self, event: dict[str, Any], context: Any) -> Answer:
         """One request of an HTTP API, payload format 2.0; always an answer, never an exception."""
@@ -92,9 +96,12 @@ class Front:
             event["headers"] = event.get("headers", {}) | {"content-type": "application/json"}
         rehearsed = method in WITH_BODY and _dry_run(event)
         store = self.store.rehearsal() if rehearsed else self.store
-        ask = Ask(caller, store, self.clock(), self.cursor_key)
+        ask = Ask(caller, store, self.clock(), self.cursor_keys, self.directory)
         self.app.append_context(ask=ask)  # type: ignore[no-untyped-call]
         answer: Answer = self.app.resolve(event, context)
+        writes = method in WITH_BODY and not rehearsed and path_of(event) not in QUESTIONS
+        if writes and ask.for_staff and answer["statusCode"] < 400:
+            self._note(ask)
         answer.setdefault("headers", {})["X-Request-Id"] = request_id
         if answer["statusCode"] >= 400:
             answer["headers"]["content-type"] = "application/problem+json"
@@ -102,6 +109,17 @@ class Front:
             told = json.loads(answer["body"]) | {"request_id": request_id}
             answer["body"] = json.dumps(told, separators=(",", ":"), ensure_ascii=False)
         return answer
+
+    def _note(self, ask: Ask) -> None:
+        """The name behind the actor of what was just written. The write stands whatever becomes of this."""
+        caller = ask.caller
+        if caller.name is None and caller.email is None:
+            return
+        try:
+            member = StaffMember(ask.actor.actor_id, caller.name, caller.email)
+            self.directory.note(self.store, ask.practice_id, member, ask.now)
+        except (Conflicted, ClientError, BotoCoreError, SecretsUnavailable):
+            log.warning("the directory of staff was not written")
 
     def _caller(self, event: dict[str, Any], method: str, path: str) -> Caller:
         """The caller, if it may call this route at all. Raises Refused, Unauthenticated, NotFound."""
@@ -113,7 +131,7 @@ class Front:
                 raise NotFound("There is no such path.")
             case Verdict.NO_SUCH_METHOD:
                 allow = ", ".join(access.methods)
-                raise Refused(405, "method_not_allowed", f"This path takes {allow}.", Allow=allow)
+                raise Refused(405, "method_not_allowed", f"Allowed methods for this path: {allow}.", Allow=allow)
             case Verdict.FORBIDDEN:
                 raise Refused(403, "forbidden", f"The role {caller.role} may not do this.")
             case Verdict.ALLOWED:
@@ -130,7 +148,7 @@ def refusal(error: Exception, request_id: str) -> Answer:
             return problem(error.status, error.code, error.detail, request_id, headers=error.headers)
         case Unauthenticated():
             told = {"WWW-Authenticate": error.www_authenticate}
-            return problem(401, error.code, "A valid bearer token is needed.", request_id, headers=told)
+            return problem(401, error.code, "Send a valid bearer token.", request_id, headers=told)
         case Invalid():
             errors = [_told(fault) for fault in error.errors]
             return problem(422, error.code, error.detail, request_id, errors=errors)
@@ -139,13 +157,16 @@ def refusal(error: Exception, request_id: str) -> Answer:
         case Conflict():
             members: dict[str, Any] = error.facts
             return problem(409, error.code, error.detail, request_id, **members)
+        case KeySetNotDue():
+            detail = "The token names a key that is not known yet. Send the same request again later."
+            return problem(503, "unavailable", detail, request_id, retry_after_seconds=error.retry_after_seconds)
         case Busy() | IdentityUnavailable() | SecretsUnavailable() | ClientError() | BotoCoreError():
             log.exception("try again later")
             detail = "The service is busy. Send the same request again."
             return problem(503, "unavailable", detail, request_id, retry_after_seconds=RETRY_AFTER_SECONDS)
         case _:
             log.exception("unexpected")
-            return problem(500, "internal_error", "Something is wrong on our side.", request_id)
+            return problem(500, "internal_error", "An internal error occurred.", request_id)
 
 
 def _told(fault: Problem) -> dict[str, str]:
@@ -158,7 +179,7 @@ def _invalid_request(error: RequestValidationError) -> Response[str]:
         {"pointer": _pointer(fault["loc"]), "code": _CODES.get(fault["type"], fault["type"]), "detail": fault["msg"]}
         for fault in error.errors()[:MAX_FAULTS]
     ]
-    return _response(problem(422, "invalid", "The request cannot be meant.", "", errors=errors))
+    return _response(problem(422, "invalid", "The request is not valid; see errors.", "", errors=errors))
 
 
 def _no_such_path(_: Exception) -> Response[str]:
@@ -203,7 +224,9 @@ def _dry_run(event: dict[str, Any]) -> bool:
     to guess here could be to write what was not to be written."""
     given = _query(event).get("dry_run", "false")
     if given not in ("true", "false"):
-        raise Invalid("The request cannot be meant.", Problem("/query/dry_run", "bool_parsing", "true or false"))
+        raise Invalid(
+            "The request is not valid; see errors.", Problem("/query/dry_run", "bool_parsing", "true or false")
+        )
     return given == "true"
 
 
@@ -220,7 +243,7 @@ def _checked_body(event: dict[str, Any]) -> str:
         parsed = strict_json.loads(text)
         json.dumps(parsed, ensure_ascii=False).encode()  # half a surrogate pair cannot be stored
     except (ValueError, RecursionError, binascii.Error) as error:
-        raise Refused(400, "malformed_body", "The body is not JSON in UTF-8.") from error
+        raise Refused(400, "malformed_body", "The body is not valid JSON in UTF-8.") from error
     if not isinstance(parsed, dict):
         raise Refused(400, "malformed_body", "The body must be a JSON object.")
     if strict_json.too_deep(parsed):

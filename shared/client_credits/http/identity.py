@@ -25,6 +25,8 @@ from client_credits.domain.ids import is_id
 LEEWAY_SECONDS = 30
 MAX_TOKEN_CHARACTERS = 8192
 MAX_SUBJECT_CHARACTERS = 255  # OpenID Connect's own bound
+MAX_LIFE_SECONDS = 86_400  # from a token's iat, or from now where it has none, to its exp
+MAX_INSTANT = 253_402_300_799  # the end of the year 9999, in unix seconds
 
 FETCH_TIMEOUT_SECONDS = 2
 KEY_SET_SECONDS = 600  # how long a key set is believed before it is read again
@@ -50,19 +52,24 @@ class Caller:
     role: Role
     client_id: str | None
     subject: str
+    name: str | None = None  # what the token calls the person; never part of entries, keys, events or logs
+    email: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimNames:
-    """Under which names the issuer's tokens carry what we need."""
+    """Under which names the issuer's tokens carry what we need.
 
-    practice: str = "practice_id"
-    role: str = "role"
-    client: str = "client_id"
+    Never `client_id`: access tokens use it for the application (RFC 9068).
+    """
+
+    practice: str = "credits_practice"
+    role: str = "credits_role"
+    client: str = "credits_client"
 
 
 class Unauthenticated(Exception):
-    """The token proves nothing: 401. `code` is stable; token contents are never part of it."""
+    """The token is missing or not valid: 401. `code` is stable and never holds contents of the token."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -76,6 +83,17 @@ class Unauthenticated(Exception):
 
 class IdentityUnavailable(Exception):
     """The issuer's keys cannot be read now, so a token can be neither believed nor refused: 503."""
+
+
+class KeySetNotDue(IdentityUnavailable):
+    """The token names a key we do not know, and the key set may not be read again yet.
+
+    The key may be a new one, so the caller is to try again after `retry_after_seconds`.
+    """
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__("an unknown key while the key set may not be read again")
+        self.retry_after_seconds = retry_after_seconds
 
 
 # The bytes of the key set. Raises IdentityUnavailable.
@@ -141,7 +159,9 @@ class Authenticator:
         if role is Role.CLIENT:
             # Other tokens may carry OAuth's own client_id, which names an application.
             client_id = _id(claims.get(self._claims.client), otherwise="no_client")
-        return Caller(practice_id, role, client_id, _subject(claims["sub"]))
+        subject, email = _subject(claims["sub"]), _text(claims.get("email"))
+        email = email or (subject if "@" in subject else None)
+        return Caller(practice_id, role, client_id, subject, _text(claims.get("name")), email)
 
 
 def _bearer_token(header: str | None) -> str:
@@ -172,17 +192,21 @@ def _key_id(token: str) -> str:
 
 
 def _check_times(claims: Mapping[str, Any], now: float) -> None:
-    """From `nbf` until just before `exp`, each with the leeway."""
-    if now >= _instant(claims["exp"]) + LEEWAY_SECONDS:
+    """From `nbf` until just before `exp`, each with the leeway; and no longer life than MAX_LIFE_SECONDS."""
+    times = {name: _instant(claims[name]) for name in ("exp", "nbf", "iat") if name in claims}
+    expires_at = times["exp"]
+    if now >= expires_at + LEEWAY_SECONDS:
         raise Unauthenticated("token_expired")
-    if "nbf" in claims and now < _instant(claims["nbf"]) - LEEWAY_SECONDS:
+    if now < times.get("nbf", 0) - LEEWAY_SECONDS:
         raise Unauthenticated("token_not_yet_valid")
+    # An iat that lies ahead lengthens no life.
+    if expires_at - min(times.get("iat", now), now) > MAX_LIFE_SECONDS + LEEWAY_SECONDS:
+        raise Unauthenticated("token_lives_too_long")
 
 
 def _instant(value: object) -> float:
-    if isinstance(value, float) and math.isfinite(value):
-        return value
-    if isinstance(value, int) and not isinstance(value, bool):
+    """Unix seconds up to the year 9999. Raises Unauthenticated for anything else."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= MAX_INSTANT:
         return value
     raise Unauthenticated("invalid_token")
 
@@ -207,6 +231,12 @@ def _subject(value: object) -> str:
     return value
 
 
+def _text(value: object) -> str | None:
+    """A claim for people to read; what is no short text is as if it were not there."""
+    fine = isinstance(value, str) and 0 < len(value) <= MAX_SUBJECT_CHARACTERS and value.isprintable()
+    return str(value) if fine else None
+
+
 class _KeySet:
     """The issuer's RSA keys by id, fetched when needed and again as they rotate."""
 
@@ -219,19 +249,26 @@ class _KeySet:
         self._failed = False
 
     def get(self, key_id: str, now: float) -> RSAPublicKey:
-        """The key of that id. Raises Unauthenticated if the issuer has none, or
-        IdentityUnavailable if that cannot be told.
+        """The key of that id. Raises Unauthenticated if the issuer has none at `now`, or
+        IdentityUnavailable if that cannot be told: the set cannot be read, or not again yet.
         """
         if now - self._fetched_at >= KEY_SET_STALE_SECONDS:
             self._keys = {}  # keys withdrawn meanwhile must not live for ever
-        if self._is_due(key_id, now):
+        due = self._is_due(key_id, now)
+        if due:
             self._refresh(now)
         key = self._keys.get(key_id)
         if key is not None:
             return key
         if self._failed:
             raise IdentityUnavailable("the issuer's key set cannot be read")
-        raise Unauthenticated("unknown_key")
+        if due:
+            raise Unauthenticated("unknown_key")
+        raise KeySetNotDue(self._seconds_until_due(now))
+
+    def _seconds_until_due(self, now: float) -> int:
+        """When an unknown key id may cost a fetch again: 1 to REFETCH_SECONDS."""
+        return min(max(math.ceil(self._asked_at + REFETCH_SECONDS - now), 1), REFETCH_SECONDS)
 
     def _is_due(self, key_id: str, now: float) -> bool:
         """Whether to fetch now. Anyone may send invented key ids, so these have a clock apart."""

@@ -5,7 +5,10 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 
+from client_credits.domain.ids import ID_PATTERN
 from client_credits.http.access import ROUTES
+
+IDEMPOTENCY_KEY = "idempotency-key"  # missing is a refusal of its own (400), so the routes take it as optional
 
 DESCRIPTION = """\
 Session credits of a practice's clients. Tenancy comes from the token alone; another practice's or
@@ -31,7 +34,24 @@ def document(app: APIGatewayHttpResolver) -> dict[str, Any]:
         "bearerFormat": "JWT",
     }
     told["security"] = [{"bearer": []}]
+    # Seen from where the document stands, whatever stands before /v1 (a stage, the emulator's path).
+    told["servers"] = [{"url": ".."}]
+    for route in app._static_routes + app._dynamic_routes:
+        operation = told["paths"][_templated(route.path)][route.method.lower()]
+        operation["operationId"] = _camel(route.func.__name__)
+        for parameter in operation.get("parameters", []):
+            if parameter["name"] == IDEMPOTENCY_KEY:
+                parameter |= {"required": True, "schema": {"type": "string", "pattern": f"^{ID_PATTERN}$"}}
     for (method, rule), roles in ROUTES.items():
-        path = rule.replace("<", "{").replace(">", "}")
-        told["paths"][path][method.lower()]["x-roles"] = sorted(str(role) for role in roles)
+        told["paths"][_templated(rule)][method.lower()]["x-roles"] = sorted(str(role) for role in roles)
     return told
+
+
+def _templated(rule: str) -> str:
+    return rule.replace("<", "{").replace(">", "}")
+
+
+def _camel(name: str) -> str:
+    """`list_clients` as an SDK would call it: `listClients`."""
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)

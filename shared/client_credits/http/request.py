@@ -1,17 +1,21 @@
 """What a route knows of the request beside its parameters: who asks, when, on which store."""
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
+from client_credits.aws.secrets import CursorKeys
 from client_credits.domain.errors import Invalid, NotFound, Problem
+from client_credits.domain.ids import derived_key, is_id, keyed_id
 from client_credits.domain.instants import read_instant
-from client_credits.domain.ledger.entries import Actor
+from client_credits.domain.ledger.entries import Actor, Entry
+from client_credits.domain.practice.records import SettingsChange
 from client_credits.http import cursors
 from client_credits.http.identity import Caller, Role
+from client_credits.operations.staff.directory import StaffDirectory
 from client_credits.store.store import Store
 
 
@@ -20,7 +24,8 @@ class Ask:
     caller: Caller
     store: Store
     now: datetime
-    cursor_key: Callable[[], bytes]
+    cursor_keys: CursorKeys
+    directory: StaffDirectory
 
     @property
     def practice_id(self) -> str:
@@ -28,7 +33,28 @@ class Ask:
 
     @property
     def actor(self) -> Actor:
-        return Actor(str(self.caller.role), self.caller.subject)
+        """Who acts, by an id of ours: a subject of another form, an e-mail above all, becomes a keyed hash."""
+        subject = self.caller.subject
+        return Actor(
+            str(self.caller.role), subject if is_id(subject) else keyed_id("actor", self.people_keys()[0], subject)
+        )
+
+    @property
+    def for_staff(self) -> bool:
+        return self.caller.role in (Role.ADMIN, Role.STAFF)
+
+    def names_of(self, entries: Iterable[Entry | SettingsChange]) -> dict[str, str]:
+        """The names of the staff who caused these entries, for staff; nobody else is told any."""
+        if not self.for_staff:
+            return {}
+        actors = [each.actor if isinstance(each, Entry) else Actor(each.actor_kind, each.actor_id) for each in entries]
+        staff = {actor.actor_id for actor in actors if actor.kind in (Role.ADMIN, Role.STAFF)}
+        return self.directory.names(self.store, self.practice_id, staff, self.now)
+
+    def people_keys(self) -> tuple[bytes, ...]:
+        """Our keys for what stands in place of personal data, the one in use first."""
+        keys = self.cursor_keys.active(self.now.timestamp())
+        return tuple(derived_key(key, "client-credits/people/1") for key in keys)
 
     @property
     def for_client(self) -> bool:
@@ -44,17 +70,28 @@ class Ask:
         """The cursor for the next page, or None where there is none."""
         if position is None:
             return None
-        return cursors.seal(self.cursor_key(), self.practice_id, query, position)
+        return cursors.seal(self.cursor_keys.active(self.now.timestamp()), self.practice_id, query, position)
 
     def open(self, query: str, cursor: str | None) -> dict[str, Any] | None:
         """Where to go on. Raises Invalid for a cursor of another list, or one that was changed."""
         if cursor is None:
             return None
         try:
-            return cursors.open(self.cursor_key(), self.practice_id, query, cursor)
+            return self._opened(query, cursor)
         except cursors.BadCursor as bad:
             fault = Problem("/query/cursor", "bad_cursor", "start again without a cursor")
             raise Invalid("This cursor does not belong to this list.", fault) from bad
+
+    def _opened(self, query: str, cursor: str) -> dict[str, Any]:
+        now = self.now.timestamp()
+        try:
+            return cursors.open(self.cursor_keys.active(now), self.practice_id, query, cursor)
+        except cursors.BadCursor:
+            # Another worker may have sealed it with a key that is new since.
+            fresh = self.cursor_keys.reread(now)
+            if fresh is None:
+                raise
+            return cursors.open(fresh, self.practice_id, query, cursor)
 
 
 def asked(router: APIGatewayHttpRouter) -> Ask:
@@ -71,4 +108,4 @@ def instant_parameter(name: str, text: str | None) -> datetime | None:
         return read_instant(text.replace(" ", "+"))
     except ValueError as error:
         fault = Problem(f"/query/{name}", "not_an_instant", "write it like 2026-12-01T09:00:00Z")
-        raise Invalid("An instant in the query cannot be read.", fault) from error
+        raise Invalid("An instant in the query is not valid.", fault) from error

@@ -11,16 +11,16 @@ from client_credits.domain.ids import ID_PATTERN
 from client_credits.http.schemas.common import Problem
 
 _TOLD = {
-    200: "What was asked for, or what was changed.",
+    200: "The record or list asked for, or the changed record.",
     201: "Created.",
     400: "The request is malformed.",
-    401: "No token, or one that proves nothing.",
+    401: "The bearer token is missing or not valid.",
     403: "The caller's role may not do this.",
-    404: "There is no such thing for this caller.",
-    409: "The state forbids it: `code` says how.",
+    404: "Not found, or not within reach of this caller.",
+    409: "The current state does not allow this; `code` says why.",
     413: "The body is larger than 256 KB.",
-    422: "The request cannot be meant: `errors` lists every fault.",
-    503: "Try again after `Retry-After` seconds; nothing is lost by repeating the request.",
+    422: "The request is not valid; `errors` lists every fault.",
+    503: "Send the same request again after `Retry-After` seconds. A repeat is safe.",
 }
 
 
@@ -63,13 +63,13 @@ PathId = Annotated[str, Path(pattern=f"^{ID_PATTERN}$")]
 QueryId = Annotated[str | None, Query(pattern=f"^{ID_PATTERN}$")]
 Limit = Annotated[int, Query(ge=1, le=100, description="At most this many items.")]
 Cursor = Annotated[str | None, Query(max_length=5000, description="`next_cursor` of the page before.")]
-DryRun = Annotated[bool, Query(description="Answer as if, and write nothing.")]
+DryRun = Annotated[bool, Query(description="Give the usual answer, but write nothing.")]
 
 
 def check_same_id(in_body: str | None, in_path: str) -> None:
     if in_body not in (None, in_path):
         raise Invalid(
-            "The id in the body is not the one in the path.", errors.Problem("/id", "mismatch", "leave it out")
+            "The id in the body differs from the id in the path.", errors.Problem("/id", "mismatch", "leave it out")
         )
 
 

@@ -7,6 +7,7 @@ import time
 from types import FrameType
 from typing import NoReturn
 
+from client_credits.deploying.errors import DeploymentFailed
 from client_credits.local.errors import EmulatorFailed, LocalStackError
 from client_credits.local.stack import ROOT, Stack, running_stack
 from client_credits.local.welcome import welcome
@@ -37,7 +38,7 @@ def main() -> int:
             return 130
         print("Stopped; the state is kept for the next start.", flush=True)
         return 0
-    except LocalStackError as error:
+    except (LocalStackError, DeploymentFailed) as error:
         print(error, file=sys.stderr)
         return 1
 

@@ -21,7 +21,3 @@ class AlreadyRunning(LocalStackError):
 
 class EmulatorFailed(LocalStackError):
     """The emulator ended, or did not become ready in time."""
-
-
-class DeploymentFailed(LocalStackError):
-    """CloudFormation refused the template or could not make a resource."""

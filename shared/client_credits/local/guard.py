@@ -10,6 +10,8 @@ import sys
 import threading
 from pathlib import Path
 
+from client_credits.local.mending import mend_updates_of_nested_stacks
+
 
 def _end_with_parent(descriptor: int) -> None:
     while os.read(descriptor, 1):
@@ -26,6 +28,7 @@ def main() -> None:
     # Loading the emulator takes a second or two, in which the parent may already be gone.
     from ministack.app import main as run_emulator  # noqa: PLC0415
 
+    mend_updates_of_nested_stacks()
     run_emulator()
 
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import IO, Any
 
+from client_credits.deploying.deploy import deploy, upload_package
 from client_credits.local import practice
 from client_credits.local.aws import REGION, client
-from client_credits.local.deploy import deploy, upload_package
 from client_credits.local.drain import drain
 from client_credits.local.emulator import HOST, Emulator
 from client_credits.local.errors import AlreadyRunning
@@ -26,7 +26,8 @@ from client_credits.local.tokens import AUDIENCE, TokenIssuer
 
 ROOT = Path(__file__).resolve().parents[3]
 STACK_NAME = "client-credits"
-CORS_ORIGINS = ("http://localhost:3000", "http://127.0.0.1:3000")
+# Where a developer's pages are likely to be served from, beside the API's own origin.
+PAGE_PORTS = (3000, 5173, 8000, 8080)
 _ARTIFACTS = "client-credits-artifacts"
 _IDENTITY = "client-credits-identity"
 _KEY_SET = "jwks.json"
@@ -125,15 +126,16 @@ def _set_up(emulator: Emulator, directory: Path, parameters: Mapping[str, str]) 
         s3.create_bucket(Bucket=bucket)
     issuer = TokenIssuer(directory / "keys", f"{endpoint}/{_IDENTITY}")
     publish_keys(s3, issuer)
+    values = {**local_parameters(issuer, emulator.port), **parameters}
     outputs = deploy(
         client("cloudformation", endpoint),
         STACK_NAME,
         upload_package(s3, _ARTIFACTS, ROOT / "template.yaml", prefix=STACK_NAME),
-        {**local_parameters(issuer), **parameters},
+        values,
         poll_seconds=0.2,
         within_seconds=60,
     )
-    _configure_cors(client("apigatewayv2", endpoint), outputs["ApiId"], parameters.get("CorsOrigins"))
+    _configure_cors(client("apigatewayv2", endpoint), outputs["ApiId"], values["CorsOrigins"])
     api_url = f"http://{HOST}:{emulator.port}/_aws/execute-api/{outputs['ApiId']}"
     practice_id, client_id = practice.PRACTICE_ID, practice.CLIENT_ID
     stripe_secret = practice.ensure_secrets(client("ssm", endpoint), outputs["SecretsPrefix"], practice_id)
@@ -162,25 +164,29 @@ def _set_up(emulator: Emulator, directory: Path, parameters: Mapping[str, str]) 
     )
 
 
-def local_parameters(issuer: TokenIssuer) -> dict[str, str]:
+def local_origins(port: int) -> list[str]:
+    """Exact origins of the pages that may call the local API: its own, and this machine on some ports."""
+    return [f"http://{host}:{each}" for each in (port, *PAGE_PORTS) for host in (HOST, "localhost")]
+
+
+def local_parameters(issuer: TokenIssuer, port: int) -> dict[str, str]:
     """What differs from AWS; the head of template.yaml and the README list it too."""
     return {
         "TokenIssuer": issuer.issuer,
         "TokenAudience": AUDIENCE,
         "TokenJwksUrl": f"{issuer.issuer}/{_KEY_SET}",
-        "CorsOrigins": ",".join(CORS_ORIGINS),
+        "CorsOrigins": ",".join(local_origins(port)),
         "TableDeletionProtection": "false",
         "LogRetentionDays": "1",
     }
 
 
-def _configure_cors(gateway: Any, api_id: str, origins: str | None) -> None:
+def _configure_cors(gateway: Any, api_id: str, origins: str) -> None:
     """Give the API the template's CORS rules once more: the emulator's CloudFormation drops them."""
-    allowed = origins.split(",") if origins else list(CORS_ORIGINS)
     gateway.update_api(
         ApiId=api_id,
         CorsConfiguration={
-            "AllowOrigins": allowed,
+            "AllowOrigins": origins.split(",") if origins else [],
             "AllowMethods": ["GET", "POST", "PUT", "PATCH", "DELETE"],
             "AllowHeaders": ["authorization", "content-type", "idempotency-key"],
             "ExposeHeaders": ["idempotency-replayed", "x-request-id", "retry-after"],

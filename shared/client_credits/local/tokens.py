@@ -43,12 +43,12 @@ class TokenIssuer:
         claims: dict[str, Any] = {
             "iss": self.issuer,
             "aud": self.audience,
-            "sub": client_id or f"{role}@{practice_id}",
+            "sub": client_id or f"{role}:{practice_id}",
             "iat": now,
             "exp": now + ttl_seconds,
-            "practice_id": practice_id,
-            "role": role,
-            "client_id": client_id,
+            "credits_practice": practice_id,
+            "credits_role": role,
+            "credits_client": client_id,
             **overrides,
         }
         kept = {name: value for name, value in claims.items() if value is not None}

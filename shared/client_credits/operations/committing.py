@@ -18,7 +18,7 @@ from client_credits.domain.ledger.entries import Change, Entry, Repayment, untou
 from client_credits.domain.ledger.operation import Operation
 from client_credits.domain.ledger.settling import next_due, settle
 from client_credits.domain.ledger.wallet import Wallet
-from client_credits.domain.practice.settings import Settings
+from client_credits.domain.practice.dated_settings import SettingsOverTime
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
 from client_credits.store.store import Store
@@ -46,13 +46,30 @@ def once(attempt: Callable[[], T], wait: Callable[[int], None] = pause) -> T:
 def room_for(wallets: int) -> int:
     """How many records settling may add for each of an operation's wallets, before and after deciding.
 
-    Of a transaction's 100 items each wallet takes two (itself and an entry), the operation's records
-    two, the client, the payment, its money and its subscription one each, and two stay free.
+    Of a transaction's 100 items each wallet takes two (itself and an entry) and its emptied lots, the
+    operation's records two, the client, the payment, its money and its subscription one each, and two
+    stay free.
     """
-    return max(0, (TRANSACTION - 8 - 2 * wallets) // (2 * max(1, wallets)) - 1)
+    each = 2 + closings_for(wallets)
+    return max(0, (TRANSACTION - 8 - each * wallets) // (2 * max(1, wallets)) - 1)
 
 
-def settled(store: Store, wallets: Iterable[Wallet], now: datetime, settings: Settings, room: int) -> dict[str, Change]:
+def closings_for(wallets: int) -> int:
+    """How many emptied lots each of an operation's wallets may store apart. More stay until the next operation."""
+    return min(20, (TRANSACTION - 8 - 2 * wallets) // (2 * max(1, wallets)))
+
+
+def knowing(store: Store, change: Change, lot_ids: Iterable[str]) -> Change:
+    """The change whose wallet knows these lots, those stored apart from it included."""
+    missing = [lot_id for lot_id in lot_ids if change.wallet.lot(lot_id) is None]
+    if not missing:
+        return change
+    return replace(change, wallet=change.wallet.knowing(store.closed_lots(change.wallet, missing)))
+
+
+def settled(
+    store: Store, wallets: Iterable[Wallet], now: datetime, settings: SettingsOverTime, room: int
+) -> dict[str, Change]:
     """Each wallet settled in memory. What would not fit beside the operation is committed first.
 
     Raises Conflicted after such a commit, since what was loaded is no longer so.
@@ -64,12 +81,12 @@ def settled_all(
     store: Store, loaded: Loaded, pairs: Iterable[tuple[str, str]], now: datetime, room: int
 ) -> dict[tuple[str, str], Change]:
     """The same for wallets of several clients, loaded as `also`, each by its client's settings."""
-    wallets = [(loaded.also[pair], loaded.settings_of(pair[0])) for pair in pairs]
+    wallets = [(loaded.also[pair], loaded.dated_of(pair[0])) for pair in pairs]
     return {(w.client_id, w.appointment_type): change for w, change in _settled(store, wallets, now, room)}
 
 
 def _settled(
-    store: Store, wallets: Iterable[tuple[Wallet, Settings]], now: datetime, room: int
+    store: Store, wallets: Iterable[tuple[Wallet, SettingsOverTime]], now: datetime, room: int
 ) -> list[tuple[Wallet, Change]]:
     changes = [(wallet, settle(untouched(wallet), now, settings), settings) for wallet, settings in wallets]
     overfull = [each for each in changes if len(each[1].entries) + len(each[1].repayments) > room]
@@ -80,7 +97,7 @@ def _settled(
     return [(wallet, change) for wallet, change, _ in changes]
 
 
-def settle_wallet(store: Store, wallet: Wallet, now: datetime, settings: Settings) -> int:
+def settle_wallet(store: Store, wallet: Wallet, now: datetime, settings: SettingsOverTime) -> int:
     """Commits what is due in one wallet, in complete transactions, oldest first. Returns the entries written.
 
     Raises Conflicted when the wallet has moved on meanwhile.
@@ -90,24 +107,29 @@ def settle_wallet(store: Store, wallet: Wallet, now: datetime, settings: Setting
         change = settle(untouched(wallet), now, settings, limit=room_for(1))
         if not change.made:
             return written
-        items = wallet_writes(store, [change], now, settings)
+        items = wallet_writes(store, [change], now, settings, settling=True)
         if change.before.version == 0 and not change.entries:
             return written
         store.commit(items)
         written += len(change.entries)
-        wallet = replace(change.wallet, version=wallet.version + 1)
+        left = change.wallet.without_closed(now, closings_for(1))[0]
+        wallet = replace(left, version=wallet.version + 1, settlings=wallet.settlings + 1)
 
 
 def wallet_writes(
     store: Store,
     changes: Iterable[Change],
     now: datetime,
-    settings: Settings,
+    settings: SettingsOverTime,
     own_booking: str | None = None,
+    wallets: int = 1,
+    *,
+    settling: bool = False,
 ) -> list[Write]:
-    """The writes of changed wallets: each wallet, its entries, and the bookings whose debts were repaid.
+    """The writes of changed wallets: each with its entries, its emptied lots, and the bookings whose debts were repaid.
 
-    `own_booking` is being written by the operation itself and is left out here.
+    `own_booking` is being written by the operation itself and is left out here. `wallets` is how many
+    the operation changes in all. `settling` says that these changes do nothing else.
     """
     items: list[Write] = []
     for change in changes:
@@ -116,7 +138,10 @@ def wallet_writes(
         due = next_due(change.wallet, now, settings)
         if settle(untouched(change.wallet), now, settings).made:
             due = now  # more fell due than fitted: the next sweep or operation goes on
-        items.append(writes.wallet(change.wallet, due))
+        settlings = change.before.settlings + 1 if settling else 0
+        wallet, closed = change.wallet.without_closed(now, closings_for(wallets))
+        items.append(writes.wallet(replace(wallet, settlings=settlings), due))
+        items += [writes.closed_lot(wallet, lot) for lot in closed]
         items += [writes.entry(entry) for entry in change.entries]
         items += _repaid_bookings(store, change, own_booking)
     return items
@@ -135,7 +160,7 @@ def _repaid_bookings(store: Store, change: Change, own_booking: str | None) -> l
     practice_id = change.wallet.practice_id
     loaded = store.load(practice_id, Wanted(bookings=tuple(repayments)))
     return [
-        writes.repaid_booking(practice_id, loaded.bookings[booking_id], made)
+        writes.booking(practice_id, loaded.bookings[booking_id].paid_by(change.wallet, made))
         for booking_id, made in repayments.items()
         if booking_id in loaded.bookings
     ]
@@ -143,7 +168,7 @@ def _repaid_bookings(store: Store, change: Change, own_booking: str | None) -> l
 
 def own_repayments(booking: Booking, change: Change) -> Booking:
     """The booking an operation is about, with what settling its wallet repaid of its debt."""
-    return booking.paid_by(change.repayments)
+    return booking.paid_by(change.wallet, change.repayments)
 
 
 def entries_of(store: Store, practice_id: str, done: Operation) -> list[Entry]:

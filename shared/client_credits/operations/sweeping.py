@@ -9,7 +9,7 @@ from datetime import datetime
 
 from client_credits.domain.ledger.settling import next_due
 from client_credits.domain.ledger.wallet import Wallet
-from client_credits.domain.practice.settings import Settings
+from client_credits.domain.practice.dated_settings import SettingsOverTime
 from client_credits.operations.committing import once, settle_wallet
 from client_credits.store import writes
 from client_credits.store.keys import DUE_SHARDS
@@ -50,7 +50,7 @@ def settle_one(store: Store, practice_id: str, client_id: str, appointment_type:
 
     def attempt() -> int:
         loaded = store.load(practice_id, Wanted(client_id=client_id, types=(appointment_type,)))
-        wallet, settings = loaded.wallets[appointment_type], loaded.settings
+        wallet, settings = loaded.wallets[appointment_type], loaded.dated
         written = settle_wallet(store, wallet, now, settings)
         if not written:
             _not_due_after_all(store, wallet, now, settings)
@@ -59,7 +59,7 @@ def settle_one(store: Store, practice_id: str, client_id: str, appointment_type:
     return once(attempt)
 
 
-def _not_due_after_all(store: Store, wallet: Wallet, now: datetime, settings: Settings) -> None:
+def _not_due_after_all(store: Store, wallet: Wallet, now: datetime, settings: SettingsOverTime) -> None:
     """A debt that no lot could repay when one began: the wallet waits for its next instant."""
     try:
         store.commit([writes.due(wallet, next_due(wallet, now, settings), now)])

@@ -178,17 +178,22 @@ def upgrade_mid_cycle(t: Telling) -> None:
     t.step("A subscription begins through Checkout, four sessions a month.", t.subscribe_at_checkout(FOUR), session=4)
     t.days_ago(10)
     up = t.sandbox.change(t.subscription, t.price(EIGHT))
-    t.step("It is upgraded to eight sessions and an assessment.", up, session=8, assessment=1)
+    t.step(
+        "It is upgraded to eight sessions and an assessment, for the two thirds of the month that are left.",
+        up,
+        session=7,
+        assessment=1,
+    )
 
 
 def up_down_up(t: Telling) -> None:
     upgrade_mid_cycle(t)
     t.days_ago(8)
     down = t.sandbox.change(t.subscription, t.price(FOUR))
-    t.step("It goes back to four: nothing is taken back.", down, session=8, assessment=1)
+    t.step("It goes back to four: nothing is taken back.", down, session=7, assessment=1)
     t.days_ago(6)
     up = t.sandbox.change(t.subscription, t.price(EIGHT))
-    t.step("It goes up again: nothing is granted twice.", up, session=8, assessment=1)
+    t.step("It goes up again: nothing is granted twice.", up, session=7, assessment=1)
 
 
 def annual_tranches(t: Telling) -> None:

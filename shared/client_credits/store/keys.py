@@ -5,8 +5,11 @@ from enum import StrEnum
 from typing import Any
 from zlib import crc32
 
+from client_credits.domain.practice.names import LAST
+
 DUE_SHARDS = 16
 ROSTER_SHARDS = 8
+SESSION_SHARDS = 8
 SEQUENCE_DIGITS = 12
 
 Key = tuple[str, str]
@@ -18,7 +21,10 @@ class ItemKind(StrEnum):
     ACCOUNT = "account"
     CATALOGUE = "catalogue"
     CLIENT = "client"
+    STAFF = "staff"
+    EMAIL = "email"
     WALLET = "wallet"
+    CLOSED_LOT = "closed_lot"
     ENTRY = "entry"
     SETTINGS_CHANGE = "settings_change"
     OPERATION = "operation"
@@ -72,6 +78,11 @@ def wallet(practice_id: str, client_id: str, appointment_type: str) -> Key:
     return f"{practice_id}#{client_id}", f"wallet#{appointment_type}"
 
 
+def closed_lot(practice_id: str, client_id: str, appointment_type: str, lot_id: str) -> Key:
+    """A lot that was emptied: what it is, for what returns to it."""
+    return f"{practice_id}#{client_id}", f"lot#{appointment_type}#{lot_id}"
+
+
 def entry(practice_id: str, client_id: str, appointment_type: str, sequence: int) -> Key:
     """Sequences are padded, so that their order as text is their order."""
     number = str(sequence).zfill(SEQUENCE_DIGITS)
@@ -118,6 +129,16 @@ def parked(practice_id: str, parked_id: str) -> Key:
     return f"{practice_id}#parked", parked_id
 
 
+def staff(practice_id: str, actor_id: str) -> Key:
+    """The name behind an actor's id. Three parts, so that no client's id can name it."""
+    return f"{practice_id}#staff#{actor_id}", "staff"
+
+
+def email(practice_id: str, hashed: str, client_id: str) -> Key:
+    """That a client has, or had, the e-mail of this keyed hash."""
+    return f"{practice_id}#email#{hashed}", client_id
+
+
 def raw_event(practice_id: str, parked_id: str) -> Key:
     return f"{practice_id}#raw#{parked_id}", "raw"
 
@@ -140,6 +161,42 @@ def roster_shard(practice_id: str, shard: int) -> str:
     return f"{practice_id}#roster#{shard:02d}"
 
 
+_BEFORE_SPACES = "\x1f"  # sorts before all that a folded name holds, so that "anna" comes before "anna b"
+
+
+def names_pk(practice_id: str) -> str:
+    return f"{practice_id}#names#00"
+
+
+def names_sk(folded: str, client_id: str) -> str:
+    """By name, then by id; who has no name comes last."""
+    return f"{folded or LAST}{_BEFORE_SPACES}{client_id}"
+
+
+def named(key: str) -> tuple[str, str]:
+    """The folded name, empty where there is none, and the client of a place in the index of names."""
+    name, _, client_id = key.rpartition(_BEFORE_SPACES)
+    return "" if name == LAST else name, client_id
+
+
 def roster_sk(client_id: str, sort_key: str) -> str:
     """A client's profile comes first, its wallets follow."""
     return f"{client_id}#{sort_key}"
+
+
+def sessions_pk(practice_id: str, booking_id: str) -> str:
+    return sessions_shard(practice_id, crc32(booking_id.encode()) % SESSION_SHARDS)
+
+
+def sessions_shard(practice_id: str, shard: int) -> str:
+    return f"{practice_id}#sessions#{shard:02d}"
+
+
+def sessions_sk(starts_at: str, booking_id: str) -> str:
+    """Sessions by their start; bookings of one instant by their id, so that no two share a place."""
+    return f"{starts_at}#{booking_id}"
+
+
+def booking_at(sessions_sk: str) -> str:
+    """The booking that stands at a place among the sessions."""
+    return sessions_sk.partition("#")[2]

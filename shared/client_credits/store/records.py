@@ -10,6 +10,7 @@ from client_credits.domain.payments.payment_record import Money, PaymentRecord
 from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.domain.practice import settings as rules
 from client_credits.domain.practice.catalogue import Catalogue
+from client_credits.domain.practice.dated_settings import DatedSettings
 from client_credits.domain.practice.records import Account, Client
 from client_credits.domain.practice.settings import Settings
 
@@ -54,13 +55,27 @@ class Loaded:
 
     @property
     def settings(self) -> Settings:
-        """What holds for the loaded client, or for the account where none was loaded."""
+        """What holds now for the loaded client, or for the account where none was loaded."""
         return effective_settings(self.account, self.client)
 
+    @property
+    def dated(self) -> DatedSettings:
+        """The same over time: for whatever is dated."""
+        return dated_settings(self.account, self.client)
+
+    def dated_of(self, client_id: str) -> DatedSettings:
+        """What holds and held for another client whose wallets were loaded."""
+        return dated_settings(self.account, self.others.get(client_id))
+
     def settings_of(self, client_id: str) -> Settings:
-        """What holds for another client whose wallets were loaded."""
+        """What holds now for another client whose wallets were loaded."""
         return effective_settings(self.account, self.others.get(client_id))
 
 
 def effective_settings(account: Account, client: Client | None) -> Settings:
     return rules.effective(account.values, client.overrides if client else None)
+
+
+def dated_settings(account: Account, client: Client | None) -> DatedSettings:
+    own = (client.overrides, client.earlier) if client else ({}, ())
+    return DatedSettings(account.values, own[0], account.earlier, own[1])

@@ -6,19 +6,21 @@ which is read again whenever the settings item, read every time, names another v
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from client_credits.domain.bookings.booking import Booking
 from client_credits.domain.errors import NotFound
 from client_credits.domain.ledger.entries import Entry
 from client_credits.domain.ledger.operation import Operation
-from client_credits.domain.ledger.wallet import Wallet
+from client_credits.domain.ledger.wallet import Lot, Wallet
 from client_credits.domain.payments.parked import Parked
 from client_credits.domain.payments.payment_record import Money, PaymentRecord
 from client_credits.domain.payments.reconciliation import Reconciliation
 from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.domain.practice.catalogue import Catalogue
+from client_credits.domain.practice.names import LAST
 from client_credits.domain.practice.records import Account, Client, SettingsChange
+from client_credits.domain.practice.staff import StaffMember
 from client_credits.store import codec, keys, writes
 from client_credits.store.histories import EVERYTHING, Period
 from client_credits.store.keys import Key
@@ -152,6 +154,12 @@ class Store:
             subscription=known(SubscriptionState, keys.subscription(practice_id, about), about),
         )
 
+    def closed_lots(self, wallet: Wallet, lot_ids: Iterable[str]) -> list[Lot]:
+        """Those of these lots that were stored apart from the wallet. Read after it, so never older than it."""
+        place = wallet.practice_id, wallet.client_id, wallet.appointment_type
+        wanted = [keys.closed_lot(*place, lot_id) for lot_id in dict.fromkeys(lot_ids)]
+        return [codec.from_json(Lot, item["body"]) for item in self.table.get(wanted).values()] if wanted else []
+
     def entries_after(self, practice_id: str, client_id: str, appointment_type: str, sequence: int) -> list[Entry]:
         """All entries of a wallet behind a sequence number, the oldest first."""
         pk, begins = keys.client(practice_id, client_id)[0], keys.entries_of(appointment_type)
@@ -168,6 +176,12 @@ class Store:
         key = keys.reconciliation(practice_id, account, mode, name)
         item = self.table.get([key]).get(key)
         return codec.from_json(Reconciliation, item["body"]) if item else None
+
+    def staff(self, practice_id: str, actor_ids: Iterable[str]) -> dict[str, StaffMember]:
+        """The members of staff that the directory knows, by actor id; one batch read."""
+        wanted = {actor_id: keys.staff(practice_id, actor_id) for actor_id in actor_ids}
+        found = self.table.get(wanted.values())
+        return {each: codec.from_json(StaffMember, found[key]["body"]) for each, key in wanted.items() if key in found}
 
     # -- lists ---------------------------------------------------------------------------------
 
@@ -217,6 +231,23 @@ class Store:
             before = page.last["sk"]
         return found[:limit]
 
+    def any_entry(self, practice_id: str, client_id: str) -> bool:
+        """Whether a client has any ledger entry. One request."""
+        return bool(self.table.query(keys.client(practice_id, client_id)[0], begins="entry#", limit=1).items)
+
+    def any_wallet(self, practice_id: str) -> bool:
+        """Whether any client of a practice has a wallet, which comes with its first entry; one that came a
+        moment ago may be missed. One request where many have one, at most as many as hold all clients."""
+        return any(self._wallets_in(practice_id, shard) for shard in range(keys.ROSTER_SHARDS))
+
+    def _wallets_in(self, practice_id: str, shard: int) -> bool:
+        after, limit = None, 10
+        while True:
+            page = self.roster_page(practice_id, shard, after, limit, where="attribute_exists(balance)")
+            if page.items or page.last is None:
+                return bool(page.items)
+            after, limit = page.last["roster_sk"], min(10 * limit, 10_000)
+
     def parked_page(
         self, practice_id: str, after: str | None, limit: int, customer: str | None = None
     ) -> tuple[list[Parked], str | None]:
@@ -252,19 +283,58 @@ class Store:
         limit: int,
         where: str | None = None,
         values: dict[str, dict[str, str]] | None = None,
+        begins: str = "",
     ) -> Page:
-        """One shard of the roster, in client order: each profile followed by its wallets' numbers."""
-        pk = keys.roster_shard(practice_id, shard)
-        condition = "roster_pk = :pk" + (" AND roster_sk > :after" if after else "")
-        bound = {":pk": {"S": pk}} | ({":after": {"S": after}} if after else {}) | (values or {})
-        return self.table.query_index("roster", condition, bound, limit=limit, where=where)
+        """One shard of the roster, in client order: each profile followed by its wallets' numbers.
+
+        `begins` is what the clients' ids begin with.
+        """
+        condition, bound = _range("roster", keys.roster_shard(practice_id, shard), begins, after)
+        return self.table.query_index("roster", condition, bound | (values or {}), limit=limit, where=where)
+
+    def names_page(self, practice_id: str, after: str | None, limit: int, begins: str = "") -> Page:
+        """Profiles in order of folded name and id, those without a name last. `begins` is a folded name's beginning."""
+        condition, bound = _range("names", keys.names_pk(practice_id), begins, after)
+        return self.table.query_index("names", condition, bound, limit=limit)
+
+    def clients_of_email(self, practice_id: str, hashed: str) -> list[str]:
+        """The clients, at most 100, who have or had the e-mail of this keyed hash. Their profiles know which."""
+        return [str(item["sk"]) for item in self.table.query(keys.email(practice_id, hashed, "")[0], limit=100).items]
+
+    def sessions_page(self, practice_id: str, shard: int, before: str | None, limit: int, state: str) -> Page:
+        """Bookings of one shard in this state, the latest session first; `limit` counts those looked at."""
+        condition = "sessions_pk = :pk" + (" AND sessions_sk < :before" if before else "")
+        values = {":pk": {"S": keys.sessions_shard(practice_id, shard)}, ":state": {"S": state}}
+        if before:
+            values[":before"] = {"S": before}
+        return self.table.query_index(
+            "sessions",
+            condition,
+            values,
+            limit=limit,
+            where="#state = :state",
+            names={"#state": "state"},
+            newest_first=True,
+        )
+
+
+def _range(index: str, pk: str, begins: str, after: str | None) -> tuple[str, dict[str, Any]]:
+    """The condition, with its values, for what begins so and stands behind `after` in an index."""
+    bound: dict[str, Any] = {":pk": {"S": pk}}
+    condition = f"{index}_pk = :pk"
+    if begins:  # an index takes one condition on its range key; no key goes on with the character of :low
+        bound |= {":low": {"S": f"{after}\x01" if after else begins}, ":high": {"S": begins + LAST}}
+        return f"{condition} AND {index}_sk BETWEEN :low AND :high", bound
+    if after:
+        return f"{condition} AND {index}_sk > :after", bound | {":after": {"S": after}}
+    return condition, bound
 
 
 def wallet_of(practice_id: str, client_id: str, appointment_type: str, items: dict[Key, Item]) -> Wallet:
     item = items.get(keys.wallet(practice_id, client_id, appointment_type))
     if item is None:
         return Wallet(practice_id, client_id, appointment_type)
-    body = codec.from_json(writes.WalletBody, item["body"])
+    body = codec.from_json(writes.WalletBody, codec.unpacked(item))
     held = {name: getattr(body, name) for name in writes.WALLET_BODY}
     return Wallet(practice_id, client_id, appointment_type, version=item["version"], **held)
 

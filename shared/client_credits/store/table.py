@@ -113,6 +113,8 @@ class Table:
         limit: int | None = None,
         start: dict[str, Any] | None = None,
         where: str | None = None,
+        names: dict[str, str] | None = None,
+        newest_first: bool = False,
     ) -> Page:
         """One page of an index; it may lag behind the table by a moment. `start` is a raw key."""
         request: dict[str, Any] = {
@@ -120,8 +122,9 @@ class Table:
             "IndexName": index,
             "KeyConditionExpression": condition,
             "ExpressionAttributeValues": values,
+            "ScanIndexForward": not newest_first,
         }
-        return self._page(request, limit, where, None, start)
+        return self._page(request, limit, where, names, start)
 
     def _page(
         self,

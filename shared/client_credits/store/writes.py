@@ -8,7 +8,8 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 from client_credits.domain.bookings.booking import Booking
-from client_credits.domain.ledger.entries import Entry, Repayment
+from client_credits.domain.instants import instant_text
+from client_credits.domain.ledger.entries import Entry
 from client_credits.domain.ledger.operation import Operation
 from client_credits.domain.ledger.wallet import Coming, Cycle, Debt, Hold, Lot, Mark, Wallet
 from client_credits.domain.payments.parked import Parked
@@ -16,7 +17,9 @@ from client_credits.domain.payments.payment_record import Money, PaymentRecord
 from client_credits.domain.payments.reconciliation import Reconciliation
 from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.domain.practice.catalogue import Catalogue
+from client_credits.domain.practice.names import folded
 from client_credits.domain.practice.records import Account, Client, SettingsChange
+from client_credits.domain.practice.staff import StaffMember
 from client_credits.store import codec, keys
 from client_credits.store.keys import ItemKind, Key
 from client_credits.store.table import Write
@@ -26,7 +29,7 @@ ABSENT = "attribute_not_exists(pk)"
 
 def sortable(instant: datetime) -> str:
     """An instant as text of one width, so that order as text is order in time."""
-    return instant.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return instant_text(instant, timespec="microseconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class WalletBody:
     marks: tuple[Mark, ...] = ()
     cycles: tuple[Cycle, ...] = ()
     coming: tuple[Coming, ...] = ()
+    settled_at: datetime | None = None
+    settlings: int = 0
 
 
 Versioned = Booking | Client | Account | Catalogue | Parked | PaymentRecord | Money | SubscriptionState
@@ -79,10 +84,15 @@ def wallet(after: Wallet, due_at: datetime | None) -> Write:
     key = keys.wallet(after.practice_id, after.client_id, after.appointment_type)
     attributes: dict[str, str | int | None] = {
         "kind": ItemKind.WALLET,
-        "body": codec.to_json(_wallet_body(after)),
+        **codec.packed(codec.to_json(_wallet_body(after))),
         "balance": after.balance,
         "debt": after.debt,
         "granted_total": after.granted_total,
+        # Left out while nothing is held or frozen, which keeps the usual wallet within a kilobyte.
+        "held": sum(amount for hold in after.holds for _, amount in hold.parts) or None,
+        "frozen": sum(lot.remaining for lot in after.open_lots if lot.frozen) or None,
+        "next_expiry": _next_expiry(after),
+        "value": _value(after),
         "last_at": sortable(after.last_at) if after.last_at else None,
         "roster_pk": keys.roster_pk(after.practice_id, after.client_id),
         "roster_sk": keys.roster_sk(after.client_id, key[1]),
@@ -91,6 +101,32 @@ def wallet(after: Wallet, due_at: datetime | None) -> Write:
         attributes["due_shard"] = keys.due_shard(after.practice_id, after.client_id)
         attributes["due_at"] = sortable(due_at)
     return _put_version(key, after.version, attributes)
+
+
+def closed_lot(of: Wallet, lot: Lot) -> Write:
+    """An emptied lot leaves the wallet for an item of its own. The wallet, written with it, guards it."""
+    pk, sk = keys.closed_lot(of.practice_id, of.client_id, of.appointment_type, lot.lot_id)
+    return {
+        "Put": {
+            "Item": codec.to_attributes({"pk": pk, "sk": sk, "kind": ItemKind.CLOSED_LOT, "body": codec.to_json(lot)})
+        }
+    }
+
+
+def _next_expiry(of: Wallet) -> int | None:
+    """In whole seconds since 1970, which take a quarter of the room of text."""
+    ends = [lot.expires_at for lot in of.lots if lot.expires_at and lot.remaining]
+    return int(min(ends).timestamp()) if ends else None
+
+
+def _value(of: Wallet) -> str | None:
+    """What was paid for the remaining credits, in minor units per currency, like `eur:1200 usd:500`."""
+    worth: dict[str, int] = {}
+    for lot in of.lots:
+        if lot.value and lot.value.credits:
+            part = lot.value.amount * lot.remaining // lot.value.credits
+            worth[lot.value.currency] = worth.get(lot.value.currency, 0) + part
+    return " ".join(f"{currency}:{amount}" for currency, amount in sorted(worth.items()) if amount) or None
 
 
 def entry(written: Entry) -> Write:
@@ -111,25 +147,43 @@ def operation(practice_id: str, done: Operation) -> Write:
 
 
 def booking(practice_id: str, folded: Booking) -> Write:
+    """With what the index of sessions shows of it; a booking whose session is not known stands in no list."""
     key = keys.booking(practice_id, folded.booking_id)
-    return _put_version(key, folded.version, {"kind": ItemKind.BOOKING, "body": _body(folded)})
-
-
-def repaid_booking(practice_id: str, before: Booking, repayments: tuple[Repayment, ...]) -> Write:
-    """A booking whose debt was repaid by another operation learns who paid it."""
-    return booking(practice_id, before.paid_by(repayments))
+    attributes: dict[str, str | int | None] = {"kind": ItemKind.BOOKING, "body": _body(folded)}
+    if folded.session:
+        starts_at = sortable(folded.session.starts_at)
+        attributes |= {
+            "sessions_pk": keys.sessions_pk(practice_id, folded.booking_id),
+            "sessions_sk": keys.sessions_sk(starts_at, folded.booking_id),
+            "client_id": folded.client_id,
+            "owner": folded.client_id,
+            "appointment_type": folded.session.appointment_type,
+            "seats": folded.session.seats,
+            "state": folded.state,
+            "series_id": folded.series_id,
+        }
+    return _put_version(key, folded.version, attributes)
 
 
 def client(practice_id: str, known: Client) -> Write:
-    key = keys.client(practice_id, known.client_id)
+    key, name = keys.client(practice_id, known.client_id), folded(known.name or "")
     attributes: dict[str, str | int | None] = {
         "kind": ItemKind.CLIENT,
         "body": _body(known),
-        "name": known.name.casefold() if known.name else None,
+        "name": name or None,
+        "names_pk": keys.names_pk(practice_id),
+        "names_sk": keys.names_sk(name, known.client_id),
         "roster_pk": keys.roster_pk(practice_id, known.client_id),
         "roster_sk": keys.roster_sk(known.client_id, key[1]),
     }
     return _put_version(key, known.version, attributes)
+
+
+def email(practice_id: str, hashed: str, client_id: str, ttl: int | None = None) -> Write:
+    """Leads from an e-mail's keyed hash to a client; with `ttl` the table drops it. Readers ask the profile."""
+    key = keys.email(practice_id, hashed, client_id)
+    item = {"pk": key[0], "sk": key[1], "kind": ItemKind.EMAIL, "ttl": ttl}
+    return {"Put": {"Item": codec.to_attributes(item)}}
 
 
 def account(changed: Account) -> Write:
@@ -205,6 +259,13 @@ def reconciliation(practice_id: str, run: Reconciliation, until: datetime) -> Wr
         "ttl": int(until.timestamp()),
     }
     return {"Put": {"Item": codec.to_attributes(attributes)}}
+
+
+def staff(practice_id: str, member: StaffMember, ttl: int | None = None) -> Write:
+    """Over whatever is there: the newest name is the right one. With `ttl` the table drops it."""
+    key = keys.staff(practice_id, member.actor_id)
+    item = {"pk": key[0], "sk": key[1], "kind": ItemKind.STAFF, "body": codec.to_json(member), "ttl": ttl}
+    return {"Put": {"Item": codec.to_attributes(item)}}
 
 
 def raw_event(practice_id: str, parked_id: str, raw: str, until: datetime) -> Write:

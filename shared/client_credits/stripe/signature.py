@@ -9,12 +9,14 @@ import hmac
 import re
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import NamedTuple
 
 TOLERANCE_SECONDS = 300
 MAX_HEADER_CHARACTERS = 4096
 MAX_SIGNATURES = 16
 
 _TIMESTAMP = re.compile(r"[1-9][0-9]{0,11}")
+_SIGNATURE = re.compile(rb"[0-9a-f]{64}")
 
 
 class Fault(StrEnum):
@@ -33,6 +35,37 @@ class BadSignature(Exception):
         self.fault = fault
 
 
+class SignedAt(NamedTuple):
+    """What a header of the right form and time claims: its timestamp as written, and its v1 signatures."""
+
+    timestamp: str
+    signatures: tuple[bytes, ...]
+
+
+def read_header(header: str, now: int, tolerance_seconds: int = TOLERANCE_SECONDS) -> SignedAt:
+    """What the header claims, judged by its form and time alone: no secret is needed for that.
+
+    The tolerance counts both ways, bounds included. Raises BadSignature and nothing else.
+    """
+    claimed = _parts(header)
+    if abs(now - int(claimed.timestamp)) > tolerance_seconds:
+        raise BadSignature(Fault.STALE)
+    return claimed
+
+
+def fits(body: bytes, claimed: SignedAt, secrets: Sequence[str]) -> bool:
+    """Whether any of the signatures is one of `body` with any of the secrets. Blank secrets fit nothing."""
+    found = False
+    for secret in secrets:
+        if not secret.strip():
+            continue  # a blank secret would let anyone sign
+        expected = _signature(body, secret, claimed.timestamp)
+        for signature in claimed.signatures:
+            # Every pair is compared, so that the time taken does not tell which one fits.
+            found |= hmac.compare_digest(expected, signature)
+    return found
+
+
 def verify(
     body: bytes,
     header: str,
@@ -40,23 +73,11 @@ def verify(
     now: int,
     tolerance_seconds: int = TOLERANCE_SECONDS,
 ) -> None:
-    """Return if any v1 of the header fits any of the secrets and `t` is near `now`.
+    """Return if the header is good at `now` and fits any of the secrets; no secrets refuse everything.
 
-    The tolerance counts both ways, bounds included. Blank secrets match nothing; no secrets at all
-    refuse everything. Raises BadSignature and nothing else, whatever the header holds.
+    Raises BadSignature and nothing else, whatever the header holds.
     """
-    timestamp, signatures = _parts(header)
-    if abs(now - int(timestamp)) > tolerance_seconds:
-        raise BadSignature(Fault.STALE)
-    fits = False
-    for secret in secrets:
-        if not secret.strip():
-            continue  # a blank secret would let anyone sign
-        expected = _signature(body, secret, timestamp)
-        for signature in signatures:
-            # Every pair is compared, so that the time taken does not tell which one fits.
-            fits |= hmac.compare_digest(expected, signature)
-    if not fits:
+    if not fits(body, read_header(header, now, tolerance_seconds), secrets):
         raise BadSignature(Fault.MISMATCH)
 
 
@@ -67,8 +88,8 @@ def sign(body: bytes, secret: str, timestamp: int) -> str:
     return f"t={timestamp},v1={_signature(body, secret, str(timestamp)).decode()}"
 
 
-def _parts(header: str) -> tuple[str, list[bytes]]:
-    """The header's timestamp as written and its v1 signatures; other schemes are ignored."""
+def _parts(header: str) -> SignedAt:
+    """The header's parts; other schemes than v1 are ignored, and so is a v1 that is no SHA-256 in hex."""
     if len(header) > MAX_HEADER_CHARACTERS or not header.isascii():
         raise BadSignature(Fault.MALFORMED)
     timestamps: list[str] = []
@@ -83,9 +104,12 @@ def _parts(header: str) -> tuple[str, list[bytes]]:
             signatures.append(value.encode())
     if len(timestamps) != 1 or not _TIMESTAMP.fullmatch(timestamps[0]):
         raise BadSignature(Fault.MALFORMED)
-    if not 1 <= len(signatures) <= MAX_SIGNATURES:
+    if len(signatures) > MAX_SIGNATURES:
         raise BadSignature(Fault.MALFORMED)
-    return timestamps[0], signatures
+    whole = tuple(signature for signature in signatures if _SIGNATURE.fullmatch(signature))
+    if not whole:
+        raise BadSignature(Fault.MALFORMED)
+    return SignedAt(timestamps[0], whole)
 
 
 def _signature(body: bytes, secret: str, timestamp: str) -> bytes:

@@ -24,6 +24,7 @@ from client_credits.domain.payments.facts import (
     PaymentMade,
     SubscriptionNews,
     Unsupported,
+    not_ahead,
 )
 from client_credits.domain.payments.parked import Parked
 from client_credits.operations.payments import linking, parking, resolving
@@ -50,7 +51,11 @@ Api = StripeApi | FindApi | None
 
 
 def apply(store: Store, practice_id: str, facts: Facts, raw: str, now: datetime) -> str:
-    """Carries out what an event says; how it ended, in a word. `raw` is kept where it is not understood."""
+    """Carries out what an event says; how it ended, in a word. `raw` is kept where it is not understood.
+
+    What it dates ahead of `now` counts as of now.
+    """
+    facts = not_ahead(facts, now)
     match facts:
         case Payment():
             lines = resolving.grant(store, practice_id, facts, now)

@@ -66,7 +66,7 @@ def decide(
     """
     cover = settings.credit_must_cover == "session"
     session = starts_at if cover else None
-    has = available(wallet, now, starts_at, must_cover=cover)
+    has = available(wallet, now, starts_at, settings=settings)
     lots = [(lot, wallet.free(lot, now)) for lot in wallet.usable_lots(now, session)]
     takes = tuple(take(lots, min(seats, has)))
     shortfall = seats - min(seats, has)
@@ -74,7 +74,7 @@ def decide(
         return Decision(True, Reason.OK, has, 0, takes)
     rule = _rule(settings, bookable_without_credits)
     if rule is None:
-        return Decision(False, _why(wallet, seats, starts_at, now, cover), has, shortfall)
+        return Decision(False, _why(wallet, seats, starts_at, now, settings), has, shortfall)
     emptied = sum(1 for lot, part in takes if part == lot.remaining)
     if _beyond_limit(wallet, shortfall, emptied, settings):
         return Decision(False, Reason.LIMIT_REACHED, has, shortfall)
@@ -93,16 +93,15 @@ def _beyond_limit(wallet: Wallet, shortfall: int, emptied: int, settings: Settin
     return (limit != "unlimited" and owed > limit) or wallet.open_count + 1 - emptied > MAX_OPEN
 
 
-def _why(wallet: Wallet, seats: int, starts_at: datetime | None, now: datetime, cover: bool) -> Reason:
+def _why(wallet: Wallet, seats: int, starts_at: datetime | None, now: datetime, settings: Settings) -> Reason:
     """The first thing that, were it otherwise, would have let the client book."""
-    session = starts_at if cover else None
-    if available(wallet, now, None, must_cover=cover) >= seats:
+    if available(wallet, now, None, settings=settings) >= seats:
         return Reason.EXPIRES_BEFORE_SESSION
     thawed = _with_lots(wallet, [replace(lot, frozen=()) for lot in wallet.lots])
-    if available(thawed, now, session, must_cover=cover) >= seats:
+    if available(thawed, now, starts_at, settings=settings) >= seats:
         return Reason.FROZEN
     begun = [replace(lot, effective_at=min(lot.effective_at, now)) for lot in wallet.lots]
-    if available(_with_lots(wallet, begun), now, session, must_cover=cover) >= seats:
+    if available(_with_lots(wallet, begun), now, starts_at, settings=settings) >= seats:
         return Reason.NOT_EFFECTIVE_YET
     return Reason.INSUFFICIENT
 

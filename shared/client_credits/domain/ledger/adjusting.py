@@ -10,7 +10,7 @@ from datetime import datetime
 
 from client_credits.domain.errors import Invalid, LotClosed, Problem, VersionConflict
 from client_credits.domain.ids import derived_id
-from client_credits.domain.ledger.entries import Act, Change, EntryKind, Posting, check_bounds
+from client_credits.domain.ledger.entries import Act, Change, EntryKind, Posting, Repayment, check_bounds
 from client_credits.domain.ledger.settling import settle
 from client_credits.domain.ledger.taking import taken_from, without_excess_holds
 from client_credits.domain.ledger.wallet import (
@@ -21,7 +21,7 @@ from client_credits.domain.ledger.wallet import (
     LotSource,
     Wallet,
 )
-from client_credits.domain.practice.settings import Settings
+from client_credits.domain.practice.dated_settings import SettingsOverTime
 
 
 def set_balance(
@@ -30,7 +30,7 @@ def set_balance(
     version: int,
     expires_at: datetime | None,
     act: Act,
-    settings: Settings,
+    settings: SettingsOverTime,
     room: int,
 ) -> Change:
     """Makes the balance of a settled wallet exactly `balance`, if `version` is the one stored.
@@ -43,8 +43,8 @@ def set_balance(
 
 
 def check_version(stored: Wallet, seen: int) -> None:
-    """Raises VersionConflict when a wallet has moved on since staff saw it."""
-    if seen != stored.version:
+    """Raises VersionConflict when a wallet has changed since staff saw it. Settling alone is no change."""
+    if not stored.version - stored.settlings <= seen <= stored.version:
         raise VersionConflict(
             "These credits have changed since you saw them. Look again, then save.",
             appointment_type=stored.appointment_type,
@@ -52,35 +52,45 @@ def check_version(stored: Wallet, seen: int) -> None:
         )
 
 
-def adjust(change: Change, delta: int, expires_at: datetime | None, act: Act, settings: Settings, room: int) -> Change:
+def adjust(
+    change: Change, delta: int, expires_at: datetime | None, act: Act, settings: SettingsOverTime, room: int
+) -> Change:
     """Adds (`delta` > 0) or takes (< 0) credits of a settled wallet: one `adjusted` entry.
 
     `expires_at` is the end of what is added, None for never. Raises Invalid when it is not in the
     future, LimitReached when the wallet would outgrow its bounds.
     """
     assert delta != 0
-    wallet, postings = (
-        _raised(change.wallet, delta, expires_at, act) if delta > 0 else _lowered(change.wallet, -delta, act)
-    )
-    change = change.record(wallet, EntryKind.ADJUSTED, act, tuple(postings))
+    change = _raised(change, delta, expires_at, act) if delta > 0 else _lowered(change, -delta, act)
     change = settle(change, act.now, settings, act, limit=room)
     check_bounds(change)
     return change
 
 
-def _raised(wallet: Wallet, amount: int, expires_at: datetime | None, act: Act) -> tuple[Wallet, list[Posting]]:
-    postings = []
+def _raised(change: Change, amount: int, expires_at: datetime | None, act: Act) -> Change:
+    """A complimentary lot, which first repays all that is owed, oldest first, whatever its end and `auto_repay` say.
+
+    So a booking that it paid for knows the lot, and its credit comes back when it is cancelled.
+    """
+    lot = a_complimentary_lot(change.wallet, amount, expires_at, act)
+    wallet = change.wallet.with_lot(lot)
+    wallet = replace(wallet, granted_total=wallet.granted_total + amount)
+    change = change.record(wallet, EntryKind.ADJUSTED, act, (Posting(amount, lot_id=lot.lot_id),))
+    wallet = change.wallet
+    postings: list[Posting] = []
+    repayments: list[Repayment] = []
     for debt in sorted(wallet.debts, key=lambda d: (d.since, d.cause, d.ref)):
         part = min(debt.amount, amount)
         if part:
-            wallet = wallet.with_debt(replace(debt, amount=debt.amount - part))
-            postings.append(Posting(part, debt=debt.ref))
             amount -= part
-    if amount:
-        lot = a_complimentary_lot(wallet, amount, expires_at, act)
-        wallet = replace(wallet.with_lot(lot), granted_total=wallet.granted_total + amount)
-        postings.append(Posting(amount, lot_id=lot.lot_id))
-    return wallet, postings
+            wallet = wallet.with_debt(replace(debt, amount=debt.amount - part))
+            postings += [Posting(-part, lot_id=lot.lot_id), Posting(part, debt=debt.ref)]
+            if debt.cause is DebtCause.BOOKING:
+                repayments.append(Repayment(debt.ref, lot.lot_id, part))
+    if not postings:
+        return change
+    wallet = wallet.with_lot(replace(lot, remaining=amount))
+    return change.record(wallet, EntryKind.REPAID, act, tuple(postings)).repaid_by(tuple(repayments))
 
 
 def a_complimentary_lot(wallet: Wallet, amount: int, expires_at: datetime | None, act: Act) -> Lot:
@@ -103,24 +113,26 @@ def check_end(expires_at: datetime | None, now: datetime) -> None:
         raise Invalid("Credits cannot end before they are given.", fault)
 
 
-def _lowered(wallet: Wallet, amount: int, act: Act) -> tuple[Wallet, list[Posting]]:
-    wallet, parts = taken_from(wallet, amount, act.now, wallet.lots)
+def _lowered(change: Change, amount: int, act: Act) -> Change:
+    wallet, parts = taken_from(change.wallet, amount, act.now, change.wallet.open_lots)
     postings = [Posting(-part, lot_id=lot.lot_id) for lot, part in parts]
     amount -= sum(part for _, part in parts)
     if amount:
         owed = Debt(DebtCause.STAFF, act.source_id, amount, act.now)
         wallet = wallet.with_debt(owed)
         postings.append(Posting(-amount, debt=act.source_id))
-    return wallet, postings
+    return change.record(wallet, EntryKind.ADJUSTED, act, tuple(postings))
 
 
-def extend(change: Change, lot_id: str, expires_at: datetime | None, act: Act, settings: Settings, room: int) -> Change:
-    """Gives an open lot a later end (None: never): one `extended` entry of 0.
+def extend(
+    change: Change, lot_id: str, expires_at: datetime | None, act: Act, settings: SettingsOverTime, room: int
+) -> Change:
+    """Gives a lot a later end (None: never): one `extended` entry of 0. An emptied one, too, for what returns to it.
 
-    Raises LotClosed when the lot is not open, Invalid when the end is not later than today's and
+    Raises LotClosed when the lot was voided, Invalid when the end is not later than today's and
     than now. The same end again changes nothing.
     """
-    lot = _open_lot(change.wallet, lot_id)
+    lot = _known_lot(change.wallet, lot_id)
     if expires_at == lot.expires_at:
         return change
     check_end(expires_at, act.now)
@@ -133,14 +145,18 @@ def extend(change: Change, lot_id: str, expires_at: datetime | None, act: Act, s
 
 
 def void(change: Change, lot_id: str, act: Act) -> Change:
-    """Takes back all that remains of an open lot: one `voided` entry. Raises LotClosed."""
-    lot = _open_lot(change.wallet, lot_id)
-    gone = without_excess_holds(change.wallet.with_lot(replace(lot, remaining=0)), lot_id)
-    return change.record(gone, EntryKind.VOIDED, act, (Posting(-lot.remaining, lot_id=lot_id),))
+    """Takes back all that remains of a lot, and whatever returns to it later: one `voided` entry.
+
+    An emptied lot is voided, too. Raises LotClosed when it was voided before.
+    """
+    lot = _known_lot(change.wallet, lot_id)
+    gone = change.wallet.with_lot(replace(lot, remaining=0, voided=True))
+    postings = (Posting(-lot.remaining, lot_id=lot_id),)
+    return change.record(without_excess_holds(gone, lot_id), EntryKind.VOIDED, act, postings)
 
 
-def _open_lot(wallet: Wallet, lot_id: str) -> Lot:
+def _known_lot(wallet: Wallet, lot_id: str) -> Lot:
     lot = wallet.lot(lot_id)
-    if lot is None or not lot.remaining:
-        raise LotClosed("This lot is spent, ended or taken back; only an open lot can be changed.")
+    if lot is None or lot.voided:
+        raise LotClosed("This lot does not exist or was voided. A void is final.")
     return lot

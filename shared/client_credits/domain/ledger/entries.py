@@ -3,14 +3,18 @@
 Owns the shape of an entry and the numbering. An entry's amount is the sum of its postings.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
 
+from client_credits.domain.credits import MAX_CREDITS
+from client_credits.domain.dates import FOREVER
 from client_credits.domain.errors import LimitReached
 from client_credits.domain.ids import derived_id
-from client_credits.domain.ledger.wallet import MAX_CREDITS, MAX_OPEN, Lot, Wallet
+from client_credits.domain.ledger.wallet import MAX_OPEN, Lot, LotSource, Value, Wallet
 from client_credits.domain.words import Unknown
+
+MAX_GRANTED = 10**12  # credits that a wallet is ever given
 
 
 class EntryKind(StrEnum):
@@ -60,16 +64,53 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True)
+class LotFacts:
+    """What a lot is, as an entry that makes it, or moves its end, tells it for good. Names as in `Lot`."""
+
+    effective_at: datetime
+    expires_at: datetime | None
+    source: LotSource
+    priority: int
+    package_id: str | None = None
+    payment: str | None = None
+    subscription: str | None = None
+    cycle: tuple[datetime, datetime] | None = None
+    parent: str | None = None
+    value: Value | None = None
+
+    @property
+    def end(self) -> datetime:
+        return self.expires_at or FOREVER
+
+
+def facts_of(lot: Lot) -> LotFacts:
+    return LotFacts(**{name: getattr(lot, name) for name in _FACTS})
+
+
+def lot_of(facts: LotFacts, lot_id: str, granted: int) -> Lot:
+    """A lot of these facts with all it was granted."""
+    return Lot(lot_id=lot_id, granted=granted, remaining=granted, **{name: getattr(facts, name) for name in _FACTS})
+
+
+_FACTS = tuple(each.name for each in fields(LotFacts))
+
+
+@dataclass(frozen=True, slots=True)
 class Posting:
     """A signed number of credits of one lot, or of one debt (minus: more is owed).
 
-    `made_from` names the lot that this one was made from, where the posting makes a lot.
+    `facts` are there where the posting makes the lot or moves its end.
     """
 
     amount: int
     lot_id: str | None = None
     debt: str | None = None
-    made_from: str | None = None
+    facts: LotFacts | None = None
+
+    @property
+    def made_from(self) -> str | None:
+        """The lot that this one was made from, where the posting makes a lot."""
+        return self.facts.parent if self.facts else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +164,7 @@ class Repayment:
     """A lot that repaid (part of) a booking's debt, and so became its payer."""
 
     booking_id: str
-    lot: Lot
+    lot_id: str
     amount: int
 
 
@@ -154,6 +195,7 @@ class Change:
         invents credits is caught. Within a wallet `recorded_at` never falls, whatever the clocks say.
         """
         amount = sum(posting.amount for posting in postings)
+        postings = tuple(self._told(posting, wallet) for posting in postings)
         before = self.wallet.balance
         assert wallet.balance == before + amount, (kind, before, amount, wallet.balance)
         recorded_at = max(act.now, self.wallet.last_at or act.now)
@@ -177,6 +219,15 @@ class Change:
         numbered = replace(wallet, sequence=entry.sequence, last_at=recorded_at)
         return replace(self, wallet=numbered, entries=(*self.entries, entry))
 
+    def _told(self, posting: Posting, wallet: Wallet) -> Posting:
+        """The posting with the facts of a lot that is new, or ends otherwise than before."""
+        if posting.lot_id is None:
+            return posting
+        known, lot = self.wallet.lot(posting.lot_id), wallet.lot(posting.lot_id)
+        assert lot is not None, posting
+        same = known is not None and known.expires_at == lot.expires_at
+        return posting if same else replace(posting, facts=facts_of(lot))
+
     def repaid_by(self, repayments: tuple[Repayment, ...]) -> "Change":
         return replace(self, repayments=(*self.repayments, *repayments))
 
@@ -186,9 +237,15 @@ def untouched(wallet: Wallet) -> Change:
 
 
 def check_bounds(change: Change) -> None:
-    """Raises LimitReached when a wallet has outgrown what one record holds."""
-    wallet = change.wallet
-    if wallet.open_count > MAX_OPEN and wallet.open_count > change.before.open_count:
+    """Raises LimitReached when what a caller asks for lets a wallet outgrow its bounds.
+
+    For requests only. What undoes or follows (restore, claw back, reinstate, expire, settle) is never
+    refused: a wallet it fills beyond the bounds may shrink again, and takes no request that fills it more.
+    """
+    before, after = change.before, change.wallet
+    if after.open_count > max(MAX_OPEN, before.open_count):
         raise LimitReached(f"A wallet holds at most {MAX_OPEN} open lots, debts and holds.")
-    if abs(wallet.balance) > MAX_CREDITS or wallet.granted_total > 10**12:
+    if abs(after.balance) > max(MAX_CREDITS, abs(before.balance)):
         raise LimitReached(f"A wallet's balance stays within {MAX_CREDITS:,} credits.")
+    if after.granted_total > max(MAX_GRANTED, before.granted_total):
+        raise LimitReached("A wallet has been granted more than it can count.")

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.dates import FOREVER, months_after, on_anchor
-from client_credits.domain.ledger.wallet import MAX_CREDITS, PRIORITY, Cycle, Lot, LotSource, Rollover, Wallet
+from client_credits.domain.ledger.wallet import PRIORITY, Cycle, Lot, LotSource, Rollover, Wallet
 
 MAX_MONTHS = 36
 _DAY = timedelta(days=1)
@@ -146,7 +147,7 @@ def begins_with(wallet: Wallet, cycle: Cycle) -> Cycle:
 def with_cycle(wallet: Wallet, cycle: Cycle, now: datetime) -> Wallet:
     """The wallet knowing that this cycle is paid. Of a subscription those that last and the newest are kept;
     one that is over is forgotten once nothing of it can roll over."""
-    rolling = {lot.subscription for lot in wallet.lots if lot.rollover}
+    rolling = {lot.subscription for lot in wallet.lots if lot.rollover and (lot.remaining or now < lot.end)}
     own = {c.ends: c for c in wallet.cycles if c.subscription == cycle.subscription}
     own[cycle.ends] = begins_with(wallet, cycle)
     kept = [c for c in wallet.cycles if c.subscription != cycle.subscription]
@@ -164,7 +165,7 @@ def ends_corrected(wallet: Wallet, cycle: Cycle) -> tuple[Wallet, tuple[str, ...
     told, moved = rollover_of(None, cycle.starts, cycle.starts, cycle.ends), []
     for lot in wallet.lots:
         rollover = lot.rollover
-        if not (rollover and lot.remaining and _kept_of(lot, cycle.subscription)):
+        if not (rollover and _kept_of(lot, cycle.subscription) and (lot.remaining or lot.end > cycle.starts)):
             continue
         other_length = rollover.months and told.months and rollover.months != told.months
         if other_length or not (lot.effective_at < cycle.ends and cycle.starts < lot.end):

@@ -3,7 +3,7 @@
 Lots past their end are written off or roll over; tranches of paid plans come; debts are repaid by
 lots that can: in this order at one instant, each dated at the instant it fell due. Every operation
 settles first, and every answer is that of the settled wallet, so a sweep that is late, doubled or
-absent changes no number anyone sees.
+absent changes no number anyone sees. Each uses the settings that held at its instant.
 """
 
 from dataclasses import replace
@@ -24,7 +24,9 @@ from client_credits.domain.ledger.entries import (
     Repayment,
 )
 from client_credits.domain.ledger.rolling import Ending, endings
-from client_credits.domain.ledger.wallet import DebtCause, Lot, Wallet, take
+from client_credits.domain.ledger.taking import without_excess_holds
+from client_credits.domain.ledger.wallet import Debt, DebtCause, Lot, Wallet, take
+from client_credits.domain.practice.dated_settings import SettingsOverTime
 from client_credits.domain.practice.settings import Settings
 
 SCHEDULE = Actor("system", "schedule")
@@ -33,11 +35,11 @@ SCHEDULE = Actor("system", "schedule")
 def settle(
     change: Change,
     now: datetime,
-    settings: Settings,
+    settings: SettingsOverTime,
     act: Act | None = None,
     limit: int | None = None,
 ) -> Change:
-    """Settles at `now`, inclusive: a lot that ends at `now` is gone.
+    """Settles at `now`, inclusive: a lot that ends at `now` is gone. What returned to a voided lot is taken again.
 
     With `act`, what falls due is part of that operation and its entries carry its source id;
     without, each names itself (`expire/<lot>/<end>`, `repay/<lot>/<debt>/<instant>`), as a tranche
@@ -46,19 +48,25 @@ def settle(
     What one subscription rolls over is never parted. Settling a settled wallet changes nothing.
     """
     room = _Room(change, limit)
+    change = _void_returned(change, now, act)
+    floor, older = change.wallet.settled_at, _older_lots(change, act)
+    reached = min(act.occurred_at, now) if act else floor
     instants = _instants(change.wallet, now, settings, act)
     while instants:
         instant, known = instants.pop(0), len(change.entries)
         change, complete = _expire(change, instant, now, act, room)
         if complete and change.wallet.coming:
             change, complete = _bring_tranches(change, instant, now, settings, act, room)
-        if complete and settings.auto_repay and change.wallet.debts:
-            change, complete = _repay(change, instant, now, settings, act, room)
+        if complete and change.wallet.debts:
+            idle = older if floor and instant < floor else frozenset()
+            change, complete = _repay(change, instant, now, settings.at(instant), act, room, idle)
+        if len(change.entries) > known:
+            reached = instant
         if not complete:
-            return change
+            return _as_settled(change, reached)
         if any(entry.kind in _BRING for entry in change.entries[known:]):
             instants = [t for t in _instants(change.wallet, now, settings, act) if t > instant]
-    return _without_the_lapsed(change, now)
+    return _as_settled(_without_the_lapsed(change, now), reached)
 
 
 _BRING = (EntryKind.GRANTED, EntryKind.ROLLED_OVER)  # what makes lots that were not there before
@@ -79,9 +87,28 @@ class _Room:
         return self._limit is None or self._records(change) + coming - self._before < self._limit
 
 
-def next_due(wallet: Wallet, now: datetime, settings: Settings) -> datetime | None:
+def _older_lots(change: Change, act: Act | None) -> frozenset[str]:
+    """The lots that the operation did not touch: what they are like holds since the wallet's `settled_at` only."""
+    own = [entry for entry in change.entries if act and entry.source_id == act.source_id]
+    touched = {posting.lot_id for entry in own for posting in entry.postings}
+    return frozenset(lot.lot_id for lot in change.wallet.lots) - touched
+
+
+def _as_settled(change: Change, reached: datetime | None) -> Change:
+    """What lots and debts are like now says nothing of earlier instants: a frozen lot may be free today.
+    So where both remain, a changed wallet remembers since when it is as it is, that is, the instant of its
+    last change."""
+    wallet = change.wallet
+    known = [each for each in (wallet.settled_at, reached) if each and wallet.open_lots and wallet.debts]
+    settled_at = max(known, default=None)
+    if not change.made or settled_at == wallet.settled_at:
+        return change
+    return replace(change, wallet=replace(wallet, settled_at=settled_at))
+
+
+def next_due(wallet: Wallet, now: datetime, settings: SettingsOverTime) -> datetime | None:
     """The first instant after `now` at which settling will have something to write."""
-    ends = {lot.end for lot in wallet.lots if lot.remaining and lot.expires_at} | _repayable(wallet, settings)
+    ends = {lot.end for lot in wallet.open_lots if lot.expires_at} | _repayable(wallet, settings)
     if wallet.coming:
         ends |= _tranches(wallet)
     return min((t for t in ends if t > now), default=None)
@@ -96,38 +123,67 @@ def _without_the_lapsed(change: Change, now: datetime) -> Change:
     return change if wallet is change.wallet else replace(change, wallet=wallet)
 
 
-def _instants(wallet: Wallet, now: datetime, settings: Settings, act: Act | None) -> list[datetime]:
+def _instants(wallet: Wallet, now: datetime, settings: SettingsOverTime, act: Act | None) -> list[datetime]:
     """Every instant up to `now` at which a lot ends, a tranche comes or a debt may become repayable.
 
     Credits that an operation brings were not there before it happened, so nothing of them falls
     due earlier than that. A tranche has a date of its own.
     """
-    due = {lot.end for lot in wallet.lots} | _repayable(wallet, settings)
-    happened = min(act.occurred_at, now) if act else None
-    instants = {max(t, happened) if happened else t for t in due if t <= now}
+    ends, repayable = ({t for t in due if t <= now} for due in (_ends(wallet), _repayable(wallet, settings)))
+    floor = wallet.settled_at
+    if act:
+        instants = {max(t, min(act.occurred_at, now)) for t in ends | repayable}
+        instants |= {floor} if floor and act.occurred_at < floor <= now else set()
+    else:
+        instants = ends | {max(t, floor or t) for t in repayable}
     if wallet.coming:
         instants |= {t for t in _tranches(wallet) if t <= now}
     return sorted(instants)
+
+
+def _ends(wallet: Wallet) -> set[datetime]:
+    return {lot.end for lot in wallet.open_lots}
 
 
 def _tranches(wallet: Wallet) -> set[datetime]:
     return {tranches.comes_at(coming) for coming in wallet.coming if tranches.brings(coming)}
 
 
-def _repayable(wallet: Wallet, settings: Settings) -> set[datetime]:
-    """When a debt may become repayable: a lot that could pay it begins, or a hold on its credits lapses."""
-    if not wallet.debts or not settings.auto_repay:
+def _repayable(wallet: Wallet, settings: SettingsOverTime) -> set[datetime]:
+    """When a debt may become repayable: a lot that could pay it begins, a hold on its credits lapses, or a
+    setting changes."""
+    if not wallet.debts or not wallet.open_lots:
         return set()
-    cover = settings.credit_must_cover == "session"
+    since = min(debt.since for debt in wallet.debts)
+    changed = {t for t in settings.changed("auto_repay", "credit_must_cover") if t > since}
     begins = {
-        max(lot.effective_at, debt.since)
-        for lot in wallet.lots
+        begin
+        for lot in wallet.open_lots
         for debt in wallet.debts
         if not lot.frozen
-        and max(lot.effective_at, debt.since) < lot.end
-        and (not cover or debt.starts_at is None or debt.starts_at < lot.end)
+        and (begin := max(lot.effective_at, debt.since)) < lot.end
+        and _may_repay(lot, debt, settings.at(begin))
     }
-    return begins | {hold.expires_at for hold in wallet.holds}
+    lapses = {hold.expires_at for hold in wallet.holds if settings.at(hold.expires_at).auto_repay}
+    return begins | lapses | changed
+
+
+def _may_repay(lot: Lot, debt: Debt, settings: Settings) -> bool:
+    lasts = settings.credit_must_cover != "session" or debt.starts_at is None or debt.starts_at < lot.end
+    return settings.auto_repay and lasts
+
+
+def _void_returned(change: Change, now: datetime, act: Act | None) -> Change:
+    """What came back to lots that staff have voided is voided, too."""
+    lots = [lot for lot in change.wallet.open_lots if lot.voided]
+    if not lots:
+        return change
+    wallet = change.wallet
+    for lot in lots:
+        wallet = without_excess_holds(wallet.with_lot(replace(lot, remaining=0)), lot.lot_id)
+    name = f"void/{lots[0].lot_id}/{instant_text(now)}"
+    postings = tuple(Posting(-lot.remaining, lot_id=lot.lot_id) for lot in lots)
+    return change.record(wallet, EntryKind.VOIDED, act or _by_schedule(name, lots[0].lot_id, now, now), postings)
 
 
 def _expire(change: Change, instant: datetime, now: datetime, act: Act | None, room: _Room) -> tuple[Change, bool]:
@@ -135,7 +191,7 @@ def _expire(change: Change, instant: datetime, now: datetime, act: Act | None, r
 
     Also says whether there is room left: what does not fit whole waits.
     """
-    ended = [lot for lot in change.wallet.lots if lot.remaining and lot.end <= instant]
+    ended = [lot for lot in change.wallet.open_lots if lot.end <= instant]
     if not ended:
         return change, room.left(change)
     ended.sort(key=lambda lot: (lot.end, lot.lot_id))
@@ -173,7 +229,7 @@ def _end(change: Change, ends: list[Ending], act: Act, instant: datetime) -> Cha
         for (old, _), new in zip(kept, moved, strict=True):
             wallet = wallet.with_lot(replace(old, remaining=old.remaining - new.granted)).with_lot(new)
             postings += [Posting(-new.granted, lot_id=old.lot_id)]
-            postings += [Posting(new.granted, lot_id=new.lot_id, made_from=old.lot_id)]
+            postings += [Posting(new.granted, lot_id=new.lot_id)]
         change = change.record(wallet, EntryKind.ROLLED_OVER, act, tuple(postings), instant)
     if lost:
         wallet = change.wallet
@@ -187,13 +243,13 @@ def _end(change: Change, ends: list[Ending], act: Act, instant: datetime) -> Cha
 
 
 def _bring_tranches(
-    change: Change, instant: datetime, now: datetime, settings: Settings, act: Act | None, room: _Room
+    change: Change, instant: datetime, now: datetime, settings: SettingsOverTime, act: Act | None, room: _Room
 ) -> tuple[Change, bool]:
     """Grants the tranches that have come, each under its own name; one that had ended by then ends at once."""
     while coming := tranches.due(change.wallet, instant):
         if not room.left(change):
             return change, False
-        lot = tranches.next_lot(change.wallet, coming, settings.timezone)
+        lot = tranches.next_lot(change.wallet, coming, settings.at(tranches.comes_at(coming)).timezone)
         wallet = tranches.after_next(change.wallet, coming).with_lot(lot)
         wallet = replace(wallet, granted_total=wallet.granted_total + lot.granted)
         kept_back = tranches.withheld(coming)
@@ -227,11 +283,14 @@ def _repay(
     settings: Settings,
     act: Act | None,
     room: _Room,
+    idle: frozenset[str],
 ) -> tuple[Change, bool]:
-    """Lots usable at `instant` repay the debts they could have paid, the oldest debt first.
+    """Lots usable at `instant`, but for `idle` ones, repay the debts they could have paid, the oldest debt first.
 
     Also says whether all was repaid that could be: there may have been room for a part only.
     """
+    if not settings.auto_repay:
+        return change, True
     wallet = change.wallet
     complete = True
     postings: list[Posting] = []
@@ -241,7 +300,8 @@ def _repay(
             continue
         covers = debt.starts_at if settings.credit_must_cover == "session" else None
         owed = debt.amount
-        lots = ((lot, wallet.free(lot, instant)) for lot in wallet.usable_lots(instant, covers))
+        usable = (lot for lot in wallet.usable_lots(instant, covers) if lot.lot_id not in idle)
+        lots = ((lot, wallet.free(lot, instant)) for lot in usable)
         for lot, part in take(lots, owed):
             if not room.left(change, coming=1 + len(repayments)):
                 complete = False
@@ -250,7 +310,7 @@ def _repay(
             owed -= part
             postings += [Posting(-part, lot_id=lot.lot_id), Posting(part, debt=debt.ref)]
             if debt.cause is DebtCause.BOOKING:
-                repayments.append(Repayment(debt.ref, as_payer(lot), part))
+                repayments.append(Repayment(debt.ref, lot.lot_id, part))
         wallet = wallet.with_debt(replace(debt, amount=owed))
     if not postings:
         return change, complete
@@ -259,8 +319,3 @@ def _repay(
     own = _during(act, instant) if act else _by_schedule(name, lot_id, instant, now)
     recorded = change.record(wallet, EntryKind.REPAID, own, tuple(postings), instant)
     return recorded.repaid_by(tuple(repayments)), complete
-
-
-def as_payer(lot: Lot) -> Lot:
-    """What a booking remembers of a lot that paid it: enough to open the lot again when it has closed."""
-    return replace(lot, remaining=0)

@@ -11,7 +11,7 @@ from client_credits.domain.ids import derived_id, payment_of
 from client_credits.domain.ledger.entries import Act, Change, EntryKind, Posting, check_bounds
 from client_credits.domain.ledger.settling import settle
 from client_credits.domain.ledger.wallet import Lot, Mark, Wallet, available, take
-from client_credits.domain.practice.settings import Settings
+from client_credits.domain.practice.dated_settings import SettingsOverTime
 
 
 def transfer(
@@ -19,8 +19,8 @@ def transfer(
     receiver: Change,
     amount: int,
     act: Act,
-    settings: Settings,
-    receiver_settings: Settings,
+    settings: SettingsOverTime,
+    receiver_settings: SettingsOverTime,
     room: int,
 ) -> tuple[Change, Change]:
     """Moves `amount` (1 or more) between two settled wallets of one type.
@@ -29,7 +29,7 @@ def transfer(
     what came, as with any new lot. Raises InsufficientCredits, LimitReached.
     """
     assert amount > 0 and giver.wallet.appointment_type == receiver.wallet.appointment_type
-    has = available(giver.wallet, act.now, must_cover=settings.credit_must_cover == "session")
+    has = available(giver.wallet, act.now, settings=settings.at(act.now))
     if amount > has:
         raise InsufficientCredits(f"Only {has} credits can be given away.", available=has, shortfall=amount - has)
     lots = [(lot, giver.wallet.free(lot, act.now)) for lot in giver.wallet.usable_lots(act.now)]
@@ -47,7 +47,7 @@ def transfer(
         )
         more = more.with_lot(moved).with_mark(_mark_also(less, more, lot))
         given.append(Posting(-part, lot_id=lot.lot_id))
-        taken.append(Posting(part, lot_id=moved.lot_id, made_from=lot.lot_id))
+        taken.append(Posting(part, lot_id=moved.lot_id))
     giver = giver.record(less, EntryKind.TRANSFERRED_OUT, act, tuple(given))
     receiver = receiver.record(more, EntryKind.TRANSFERRED_IN, act, tuple(taken))
     receiver = settle(receiver, act.now, receiver_settings, act, limit=room)

@@ -11,10 +11,11 @@ from enum import StrEnum
 
 from client_credits.domain.dates import FOREVER
 from client_credits.domain.practice.catalogue import Expiry
+from client_credits.domain.practice.settings import Settings
 from client_credits.domain.words import Unknown
 
-MAX_CREDITS = 1_000_000
-MAX_OPEN = 500  # lots, debts and holds together
+MAX_OPEN = 500  # lots, debts and holds together, that callers may bring; what undoes has as much room again
+EMPTIED_KEPT = 2  # emptied lots that stay in the wallet
 MAX_TYPES = 25  # wallets in one operation
 
 
@@ -55,8 +56,19 @@ class Rollover:
 
 
 @dataclass(frozen=True, slots=True)
+class Freeze:
+    """Why a lot cannot be used, and since when."""
+
+    cause: str  # `dispute/<id>`, `past_due/<subscription>`
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Lot:
-    """What remains of one grant. A lot made from a lot keeps its payment and value and names its parent."""
+    """What remains of one grant. A lot made from a lot keeps its payment, value and cycle and names its parent.
+
+    Its end, priority and package stand here and nowhere else: whoever was paid by it names it.
+    """
 
     lot_id: str
     granted: int
@@ -70,8 +82,11 @@ class Lot:
     subscription: str | None = None
     value: Value | None = None
     parent: str | None = None
-    frozen: tuple[str, ...] = ()  # the causes that freeze it; it is usable when there is none
+    cycle: tuple[datetime, datetime] | None = None  # of a subscription's grant: the paid cycle's start and end
+    frozen: tuple[Freeze, ...] = ()  # it is usable when there is none
     rollover: Rollover | None = None
+    voided: bool = False  # by staff: what returns to it is taken again
+    paused_seconds: int = 0  # by how much its end was put off for disputes that were won
 
     @property
     def end(self) -> datetime:
@@ -118,7 +133,7 @@ class Mark:
     """
 
     about: str
-    frozen: tuple[str, ...] = ()
+    frozen: tuple[Freeze, ...] = ()
     short: bool = False
 
 
@@ -159,6 +174,7 @@ class Wallet:
     """The unit of consistency: every change raises `version`; `sequence` numbers its entries.
 
     `last_at` is when the newest entry was recorded.
+    The last `settlings` versions only settled: who saw the wallet before them has seen nothing that is out of date.
     """
 
     practice_id: str
@@ -174,6 +190,8 @@ class Wallet:
     marks: tuple[Mark, ...] = ()
     cycles: tuple[Cycle, ...] = ()
     coming: tuple[Coming, ...] = ()
+    settled_at: datetime | None = None  # while lots stand beside debts: no debt is repaid as of before
+    settlings: int = 0
 
     @property
     def balance(self) -> int:
@@ -185,15 +203,27 @@ class Wallet:
         return sum(debt.amount for debt in self.debts)
 
     @property
+    def open_lots(self) -> tuple[Lot, ...]:
+        """The lots that have credits. An emptied one stays among `lots` until it is stored apart."""
+        return tuple(lot for lot in self.lots if lot.remaining)
+
+    @property
     def open_count(self) -> int:
-        return len(self.lots) + len(self.debts) + len(self.holds) + len(self.coming)
+        return len(self.open_lots) + len(self.debts) + len(self.holds) + len(self.coming)
 
     def balance_at(self, at: datetime) -> int:
         """Remaining of the lots not expired at `at`, minus debts. Minus n: n sessions not paid for."""
         return sum(lot.remaining for lot in self.lots if at < lot.end) - self.debt
 
     def lot(self, lot_id: str) -> Lot | None:
+        """An open lot, or an emptied one that was loaded or has not been stored apart yet."""
         return next((lot for lot in self.lots if lot.lot_id == lot_id), None)
+
+    def knowing(self, closed: Iterable[Lot]) -> "Wallet":
+        """The wallet with closed lots that were stored apart beside its own."""
+        known = {lot.lot_id for lot in self.lots}
+        more = tuple(lot for lot in closed if lot.lot_id not in known)
+        return replace(self, lots=(*self.lots, *more)) if more else self
 
     def held(self, lot_id: str, at: datetime) -> int:
         """Credits of a lot set aside by holds that still live."""
@@ -206,12 +236,13 @@ class Wallet:
 
     def usable_lots(self, at: datetime, starts_at: datetime | None = None) -> list[Lot]:
         """The lots that may pay, in burn order."""
-        return burn_order(lot for lot in self.lots if lot.usable(at, starts_at))
+        return burn_order(lot for lot in self.open_lots if lot.usable(at, starts_at))
 
-    def frozen_by(self, lot: Lot) -> tuple[str, ...]:
-        """The causes that freeze whatever comes to, or back to, the lots of this one's payment or subscription."""
+    def frozen_by(self, lot: Lot) -> tuple[Freeze, ...]:
+        """What freezes whatever comes to, or back to, the lots of this one's payment or subscription."""
         about = {lot.payment, lot.subscription}
-        return tuple(sorted({cause for mark in self.marks if mark.about in about for cause in mark.frozen}))
+        causes = {freeze for mark in self.marks if mark.about in about for freeze in mark.frozen}
+        return tuple(sorted(causes, key=lambda freeze: (freeze.cause, freeze.since)))
 
     def mark(self, about: str | None) -> Mark:
         return next((mark for mark in self.marks if mark.about == about), Mark(about or ""))
@@ -224,10 +255,26 @@ class Wallet:
         return replace(self, marks=(*others, mark) if mark.frozen or mark.short else others)
 
     def with_lot(self, lot: Lot) -> "Wallet":
-        """The wallet with this lot in place of its former self; an empty lot is dropped."""
+        """The wallet with this lot in place of its former self. An emptied one stays: others may name it."""
         assert 0 <= lot.remaining <= lot.granted, lot
         others = tuple(other for other in self.lots if other.lot_id != lot.lot_id)
-        return replace(self, lots=(*others, lot) if lot.remaining or lot.frozen else others)
+        return replace(self, lots=(*others, lot))
+
+    def without_closed(self, now: datetime, most: int) -> tuple["Wallet", tuple[Lot, ...]]:
+        """The wallet without (at most so many) emptied lots, and these, to be stored apart.
+
+        A rolled-over one stays while its end may still be corrected. The last two that have not ended stay,
+        too: most credits that return were spent of late, and their cancellation then reads just once.
+        """
+        rolls = LotSource.ROLLED_OVER
+        emptied = [lot for lot in self.lots if not lot.remaining and not (lot.source is rolls and now < lot.end)]
+        staying = [lot for lot in emptied if now < lot.end][-EMPTIED_KEPT:]
+        emptied = [lot for lot in emptied if lot not in staying]
+        if not (closed := tuple(emptied[:most])):
+            return self, ()
+        gone = {lot.lot_id for lot in closed}
+        stored = tuple(replace(lot, frozen=()) for lot in closed)
+        return replace(self, lots=tuple(lot for lot in self.lots if lot.lot_id not in gone)), stored
 
     def with_debt(self, debt: Debt) -> "Wallet":
         """The wallet with this debt in place of its former self; a debt of nothing is dropped."""
@@ -255,14 +302,18 @@ def take(lots: Iterable[tuple[Lot, int]], amount: int) -> Iterator[tuple[Lot, in
             amount -= part
 
 
-def available(wallet: Wallet, at: datetime, starts_at: datetime | None = None, *, must_cover: bool = True) -> int:
-    """Credits that may be spent: what usable lots have beyond holds and beyond the debts they could repay.
+def available(wallet: Wallet, at: datetime, starts_at: datetime | None = None, *, settings: Settings) -> int:
+    """Credits that may be spent: what usable lots have beyond holds and, while `auto_repay` holds, beyond
+    the debts they could repay.
 
-    Never below 0. `must_cover` is the setting credit_must_cover = session: a lot pays a session
-    only if it lasts until the session starts; it governs which debts a lot could repay, too.
+    Never below 0. With credit_must_cover = session a lot pays a session only if it lasts until the
+    session starts; that governs which debts a lot could repay, too.
     """
+    must_cover = settings.credit_must_cover == "session"
     session = starts_at if must_cover else None
-    has = {lot.lot_id: wallet.free(lot, at) for lot in wallet.lots if lot.usable(at, session)}
+    has = {lot.lot_id: wallet.free(lot, at) for lot in wallet.open_lots if lot.usable(at, session)}
+    if not settings.auto_repay:
+        return max(0, sum(has.values()))
     ends = {lot.lot_id: lot.end for lot in wallet.lots}
     # Sets of lots able to repay a debt are nested by the session's start, so serving the latest
     # session first reserves as many credits as any other order would.

@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from client_credits.domain.ids import derived_id, payment_key
-from client_credits.domain.ledger.entries import Act, CauseKind, Change, Entry, EntryKind, Posting
-from client_credits.domain.ledger.settling import as_payer
+from client_credits.domain.ledger.entries import Act, CauseKind, Change, Entry, EntryKind, LotFacts, Posting, lot_of
 from client_credits.domain.ledger.taking import taken_from
 from client_credits.domain.ledger.tranches import WITHHELD, stop_tranches, withhold
-from client_credits.domain.ledger.wallet import Debt, DebtCause, Lot, Wallet
-from client_credits.domain.payments.payment_record import PaidGrant, Taken
+from client_credits.domain.ledger.wallet import Debt, DebtCause, Freeze, Lot, Wallet
+from client_credits.domain.payments.payment_record import PaidGrant
 
 SPENDING = frozenset({EntryKind.SPENT, EntryKind.REPAID, EntryKind.RESTORED})
 Pair = tuple[str, str]  # client id, appointment type: a wallet
@@ -27,11 +26,13 @@ class Family:
     """All lots that descend from one grant: what it granted, and what of that is spent and not returned.
 
     `granted` counts what was withheld of tranches that came after a refund, which `withheld` is.
+    `kind` is what the grant's own lot is.
     """
 
     granted: int
     spent: int
     lots: frozenset[str]
+    kind: LotFacts
     withheld: int = 0
 
 
@@ -40,12 +41,9 @@ def family(payment_id: str, grant: PaidGrant, entries: Iterable[Entry]) -> Famil
     ledger = list(entries)
     roots = {"payment": payment_id, "line": grant.line_id}
     own = [e for e in ledger if e.kind is EntryKind.GRANTED and roots.items() <= e.cause.ids.items()]
-    lots = {grant.lot.lot_id} | {posting.lot_id for entry in own for posting in entry.postings if posting.lot_id}
-    while True:
-        made = {p.lot_id for entry in ledger if _hands_on(entry) for p in entry.postings if p.made_from in lots}
-        if made <= lots:
-            break
-        lots |= {lot_id for lot_id in made if lot_id}
+    key = payment_key(payment_id, grant.line_id)
+    told = {p.lot_id: p.facts for entry in ledger for p in entry.postings if p.lot_id and p.facts}
+    lots = {lot_id for lot_id, facts in told.items() if facts.payment == key}
     granted = sum(entry.amount for entry in own)
     by_end = [p for entry in ledger if _taken_by_the_end(entry) for p in entry.postings if p.lot_id in lots]
     too_late = {posting.lot_id for posting in by_end}
@@ -54,13 +52,7 @@ def family(payment_id: str, grant: PaidGrant, entries: Iterable[Entry]) -> Famil
     ended = sum(posting.amount for posting in by_end)
     spending = (posting for entry in ledger if entry.kind in SPENDING for posting in entry.postings)
     spent = -sum(posting.amount for posting in spending if posting.lot_id in lots)
-    return Family(granted + ended + withheld, spent, frozenset(lots), withheld)
-
-
-def _hands_on(entry: Entry) -> bool:
-    """Whether lots that an entry makes hold the grant's credits. What is reinstated in place of credits
-    of others, which had repaid its debt, is not the grant's."""
-    return entry.kind is not EntryKind.REINSTATED
+    return Family(granted + ended + withheld, spent, frozenset(lots), told[grant.lot_id], withheld)
 
 
 def _taken_by_the_end(entry: Entry) -> bool:
@@ -96,7 +88,7 @@ def claw(books: "Books", payment_id: str, grant: PaidGrant, part: Fraction, of: 
         grant = books.take(pairs, grant, -change, of)
     elif change > 0:
         back = min(change, max(0, -more_taken))
-        grant = books.give_back(pairs[0], grant, from_taken=back, beyond=change - back)
+        grant = books.give_back(pairs[0], grant, of.kind, from_taken=back, beyond=change - back)
     books.mark(pairs, key, short=grant.taken_back + of.withheld - grant.let_go < target)
     books.bind_tranches(pairs, key, part)
     return grant
@@ -148,24 +140,23 @@ class Books:
             after, parts = taken_from(wallet, amount, self._act.now, _family_lots(wallet, of))
             amount -= sum(part for _, part in parts)
             self._set(pair, after, *(Posting(-part, lot_id=lot.lot_id) for lot, part in parts))
-            taken = tuple(Taken(pair[0], as_payer(lot), part) for lot, part in parts)
-            grant = replace(grant, taken=(*grant.taken, *taken))
+            for lot, part in parts:
+                grant = grant.with_taken(pair[0], lot.lot_id, part)
         return grant
 
-    def give_back(self, buyer: Pair, grant: PaidGrant, from_taken: int, beyond: int) -> PaidGrant:
+    def give_back(self, buyer: Pair, grant: PaidGrant, like: LotFacts, from_taken: int, beyond: int) -> PaidGrant:
         """`from_taken` to the lots that gave, the last first, or for what was withheld to a new one.
 
         `beyond` is for what credits of others had repaid: a lot of the buyer's that is not the grant's.
         """
-        kept: list[Taken] = []
         for part in reversed(grant.taken):
-            back = min(part.amount, from_taken)
-            from_taken -= back
-            self._return((part.client_id, buyer[1]), part.lot, back)
-            if part.amount > back:
-                kept.insert(0, replace(part, amount=part.amount - back))
-        self._return_anew(buyer, grant.lot, from_taken + beyond)
-        return replace(grant, taken=tuple(kept), let_go=grant.let_go + from_taken)
+            if back := min(part.amount, from_taken):
+                from_taken -= back
+                self._return((part.client_id, buyer[1]), part.lot_id, back)
+                grant = grant.with_taken(part.client_id, part.lot_id, -back)
+        self._return_anew(buyer, grant.lot_id, like, from_taken)
+        self._return_anew(buyer, grant.lot_id, replace(like, payment=None), beyond)
+        return replace(grant, let_go=grant.let_go + from_taken)
 
     def mark(self, pairs: list[Pair], key: str, *, short: bool) -> None:
         for pair in pairs:
@@ -194,22 +185,23 @@ class Books:
         kind = EntryKind.REINSTATED if returned else EntryKind.CLAWED_BACK
         return change.record(wallet, kind, act, tuple(postings))
 
-    def _return(self, pair: Pair, closed: Lot, amount: int) -> None:
+    def _return(self, pair: Pair, lot_id: str, amount: int) -> None:
         """Credits come back to the lot that gave them."""
         if amount:
             wallet = self.wallets[pair]
-            lot = wallet.lot(closed.lot_id) or closed
+            lot = wallet.lot(lot_id)
+            assert lot is not None, lot_id
             lot = replace(lot, remaining=lot.remaining + amount, frozen=wallet.frozen_by(lot))
             self._set(pair, wallet.with_lot(lot), Posting(amount, lot_id=lot.lot_id))
 
-    def _return_anew(self, pair: Pair, like: Lot, amount: int) -> None:
+    def _return_anew(self, pair: Pair, parent: str, like: LotFacts, amount: int) -> None:
         """Credits that no lot of the grant gave come as a lot of their own, of its kind."""
         if amount:
             wallet = self.wallets[pair]
-            lot_id = derived_id("lot", self._act.source_id, pair[0], like.lot_id)
-            frozen = wallet.frozen_by(like)
-            lot = replace(like, lot_id=lot_id, granted=amount, remaining=amount, frozen=frozen, parent=like.lot_id)
-            self._set(pair, wallet.with_lot(lot), Posting(amount, lot_id=lot_id, made_from=like.lot_id))
+            lot_id = derived_id("lot", self._act.source_id, pair[0], parent, like.payment or "")
+            lot = lot_of(replace(like, parent=parent), lot_id, amount)
+            lot = replace(lot, frozen=wallet.frozen_by(lot))
+            self._set(pair, wallet.with_lot(lot), Posting(amount, lot_id=lot_id))
 
     def _set(self, pair: Pair, wallet: Wallet, *postings: Posting) -> None:
         if postings:
@@ -222,10 +214,10 @@ def _debt(wallet: Wallet, key: str) -> Debt | None:
 
 
 def _family_lots(wallet: Wallet, of: Family) -> list[Lot]:
-    return [lot for lot in wallet.lots if lot.lot_id in of.lots and lot.remaining]
+    return [lot for lot in wallet.open_lots if lot.lot_id in of.lots]
 
 
-def refreeze(change: Change, causes: Mapping[str, tuple[str, ...]], act: Act) -> Change:
+def refreeze(change: Change, causes: Mapping[str, tuple[Freeze, ...]], act: Act) -> Change:
     """The lots of each payment line or subscription named are frozen by exactly its causes, beside others'.
 
     One `frozen` and one `unfrozen` entry of 0 at most, naming the lots whose usability changed. What

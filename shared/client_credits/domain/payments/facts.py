@@ -3,7 +3,7 @@
 Owns the shape of a payment as the rules see it. Knows no provider's field names.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -100,6 +100,11 @@ class Dispute:
     amount: int
     status: DisputeStatus
     at: datetime
+    opened_at: datetime | None = None  # when the bank asked, whatever the status is now
+
+    @property
+    def since(self) -> datetime:
+        return min(self.opened_at or self.at, self.at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,3 +196,25 @@ class Unsupported:
 
 
 Facts = Payment | CustomerLink | MoneyBack | PaymentMade | SubscriptionNews | Ignored | Unsupported
+
+
+def not_ahead(facts: Facts, now: datetime) -> Facts:
+    """The facts with whatever is said to have happened ahead of `now` counted as of now.
+
+    The starts and ends of periods stay as they are.
+    """
+    match facts:
+        case Payment():
+            return replace(facts, paid_at=min(facts.paid_at, now))
+        case SubscriptionNews():
+            ended_at = min(facts.ended_at, now) if facts.ended_at else None
+            return replace(facts, occurred_at=min(facts.occurred_at, now), ended_at=ended_at)
+        case MoneyBack():
+            return replace(
+                facts,
+                occurred_at=min(facts.occurred_at, now),
+                refunds=tuple(replace(refund, at=min(refund.at, now)) for refund in facts.refunds),
+                disputes=tuple(replace(dispute, at=min(dispute.at, now)) for dispute in facts.disputes),
+            )
+        case _:
+            return facts

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.ids import derived_id, payment_key
 from client_credits.domain.ledger.entries import Act, Change, EntryKind, Posting, check_bounds
 from client_credits.domain.ledger.expiry import expires_at
@@ -17,7 +18,6 @@ from client_credits.domain.ledger.settling import settle
 from client_credits.domain.ledger.tranches import months_in, starts_of
 from client_credits.domain.ledger.wallet import (
     DEFAULT_PRIORITY,
-    MAX_CREDITS,
     PRIORITY,
     Coming,
     Cycle,
@@ -30,7 +30,7 @@ from client_credits.domain.ledger.wallet import (
 from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
 from client_credits.domain.payments.subscriptions import Level
 from client_credits.domain.practice.catalogue import Catalogue, ExpiryKind, Package
-from client_credits.domain.practice.settings import Settings
+from client_credits.domain.practice.dated_settings import SettingsOverTime
 
 
 class LineFate(StrEnum):
@@ -172,7 +172,7 @@ def grant(
     line: LineDecision,
     payment: Payment,
     act: Act,
-    settings: Settings,
+    settings: SettingsOverTime,
     room: int,
 ) -> Change:
     """Adds the lot of one appointment type to a settled wallet, then lets it repay what is owed.
@@ -187,7 +187,9 @@ def grant(
     return _settled(change, act, settings, room)
 
 
-def lot_for(wallet: Wallet, amount: int, line: LineDecision, payment: Payment, act: Act, settings: Settings) -> Lot:
+def lot_for(
+    wallet: Wallet, amount: int, line: LineDecision, payment: Payment, act: Act, settings: SettingsOverTime
+) -> Lot:
     """The lot that a line brings to a wallet; of several monthly tranches the first."""
     package = line.package
     assert package is not None and 0 < amount <= MAX_CREDITS
@@ -195,18 +197,20 @@ def lot_for(wallet: Wallet, amount: int, line: LineDecision, payment: Payment, a
     source = LotSource.CYCLE if recurring else LotSource.PURCHASE
     begins = starts_at(payment, line.line)
     subscription = payment.subscription if recurring else None
+    cycle = _cycle(subscription, line.line)
     times = line.line.quantity * len(_tranche_numbers(wallet, subscription, line))
     return Lot(
         lot_id=derived_id("lot", act.source_id, wallet.client_id, wallet.appointment_type),
         granted=amount,
         remaining=amount,
         effective_at=begins,
-        expires_at=expires_at(package.expiry, begins, settings.timezone, line.line.period_end),
+        expires_at=expires_at(package.expiry, begins, settings.at(act.occurred_at).timezone, line.line.period_end),
         source=source,
         priority=PRIORITY.get(source, DEFAULT_PRIORITY),
         package_id=package.package_id,
         payment=payment_key(payment.payment_id, line.line.line_id),
         subscription=subscription,
+        cycle=(cycle.starts, cycle.ends) if cycle else None,
         value=Value(line.line.amount, line.line.currency, sum(package.credits.values()) * times),
         rollover=_rollover(wallet, subscription, package, line.line, begins),
     )
@@ -282,7 +286,7 @@ def _with_tranches(change: Change, lot: Lot, line: LineDecision, act: Act) -> Ch
     return replace(change, wallet=replace(change.wallet, coming=(*change.wallet.coming, coming)))
 
 
-def add_lot(change: Change, lot: Lot, act: Act, settings: Settings, room: int) -> Change:
+def add_lot(change: Change, lot: Lot, act: Act, settings: SettingsOverTime, room: int) -> Change:
     """A new lot enters a settled wallet: one `granted` entry, then repayments and, if it came too late, its end.
 
     It is frozen by whatever freezes its payment or subscription. Raises LimitReached.
@@ -293,12 +297,12 @@ def add_lot(change: Change, lot: Lot, act: Act, settings: Settings, room: int) -
 def _entered(change: Change, lot: Lot, act: Act) -> Change:
     wallet = change.wallet
     if frozen := wallet.frozen_by(lot):
-        lot = replace(lot, frozen=tuple(sorted({*lot.frozen, *frozen})))
+        lot = replace(lot, frozen=frozen)
     grown = replace(wallet.with_lot(lot), granted_total=wallet.granted_total + lot.granted)
     return change.record(grown, EntryKind.GRANTED, act, (Posting(lot.granted, lot_id=lot.lot_id),))
 
 
-def _settled(change: Change, act: Act, settings: Settings, room: int) -> Change:
+def _settled(change: Change, act: Act, settings: SettingsOverTime, room: int) -> Change:
     change = settle(change, act.now, settings, act, limit=room)
     check_bounds(change)
     return change

@@ -13,7 +13,7 @@ from datetime import datetime
 from fractions import Fraction
 from typing import TypeVar
 
-from client_credits.domain.ledger.wallet import Lot
+from client_credits.domain.ledger.wallet import Freeze
 from client_credits.domain.payments.facts import (
     OWN_ACCOUNT,
     CreditNote,
@@ -40,10 +40,10 @@ _DISPUTE_RANK = {
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Credits clawed back from a client's lot; `lot` is as it was, with nothing remaining."""
+    """Credits clawed back from a client's lot, in all."""
 
     client_id: str
-    lot: Lot
+    lot_id: str
     amount: int
 
 
@@ -60,7 +60,7 @@ class PaidGrant:
     client_id: str
     appointment_type: str
     amount: int
-    lot: Lot
+    lot_id: str
     taken: tuple[Taken, ...] = ()
     owed: int = 0
     reported: int = 0
@@ -69,6 +69,14 @@ class PaidGrant:
     @property
     def taken_back(self) -> int:
         return sum(part.amount for part in self.taken)
+
+    def with_taken(self, client_id: str, lot_id: str, amount: int) -> "PaidGrant":
+        """So much more (or, below 0, less) of a lot is taken: one number a lot, the newest touched last."""
+        known = {(t.client_id, t.lot_id): t.amount for t in self.taken}
+        more = known.pop((client_id, lot_id), 0) + amount
+        assert more >= 0, (lot_id, amount)
+        parts = tuple(Taken(*lot, n) for lot, n in known.items())
+        return replace(self, taken=(*parts, Taken(client_id, lot_id, more)) if more else parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +141,10 @@ class PaymentRecord:
         return ([self.revoked] if self.revoked else []) + (["upheld"] if self.upheld else [])
 
     @property
-    def open_disputes(self) -> tuple[str, ...]:
-        """The causes that freeze its credits."""
-        return tuple(sorted(f"dispute/{d.dispute_id}" for d in self.disputes if d.status is DisputeStatus.OPEN))
+    def open_disputes(self) -> tuple[Freeze, ...]:
+        """What freezes its credits."""
+        opened = [d for d in self.disputes if d.status is DisputeStatus.OPEN]
+        return tuple(Freeze(f"dispute/{d.dispute_id}", d.since) for d in opened)
 
     @property
     def refunded(self) -> int:

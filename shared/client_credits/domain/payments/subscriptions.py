@@ -121,12 +121,12 @@ def upgrade(period: Period, rule: str) -> dict[str, int]:
     """What the changes of plan within a period grant in all, per type, by the setting `upgrade_grant`.
 
     `difference`: the highest level above the period's own; `prorated`: each rise above all before
-    counts by what remains of the period, rounded down in the end; `none`: nothing.
+    counts by what remains of the period, their sum to the nearest, halves up; `none`: nothing.
     """
     if rule == "none":
         return {}
     types = {t for level in period.levels for t in level.credits}
-    return {t: int(_rises(period, t, prorated=rule == "prorated")) for t in types}
+    return {t: int(_rises(period, t, prorated=rule == "prorated") + Fraction(1, 2)) for t in types}
 
 
 def _rises(period: Period, appointment_type: str, *, prorated: bool) -> Fraction:

@@ -4,23 +4,27 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from client_credits.domain.practice.dated_settings import Earlier
+
 MAX_CUSTOMERS = 40  # listed with one client; a customer linked beyond is the client's all the same
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A practice's settings as set (no defaults), and the version of its catalogue."""
+    """A practice's settings as set (no defaults), what they were earlier, and the version of its catalogue."""
 
     practice_id: str
     values: dict[str, Any] = field(default_factory=dict)
     created_at: datetime | None = None
     catalogue_version: int = 0
     version: int = 0
+    earlier: tuple[Earlier, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A person who books, by the practice's own id; `overrides` are this client's settings."""
+    """A person who books, by the practice's own id; `overrides` are this client's settings,
+    `earlier` what they were."""
 
     client_id: str
     name: str | None = None
@@ -30,6 +34,7 @@ class Client:
     overrides: dict[str, Any] = field(default_factory=dict)
     created_at: datetime | None = None
     version: int = 0
+    earlier: tuple[Earlier, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,11 @@ from client_credits.http.schemas.catalogue import (
     AppointmentTypeAnswer,
     AppointmentTypePut,
     PackageAnswer,
+    PackageOnSale,
     PackagePut,
     appointment_type_answer,
     package_answer,
+    package_on_sale,
 )
 from client_credits.operations.staff import practices
 from client_credits.store.records import Wanted
@@ -32,6 +34,13 @@ class AppointmentTypes(schemas.Answer):
 
 class Packages(schemas.Answer):
     items: list[PackageAnswer]
+    next_cursor: str | None
+
+
+class PackagesOnSale(schemas.Answer):
+    """What role client is told."""
+
+    items: list[PackageOnSale]
     next_cursor: str | None
 
 
@@ -74,20 +83,22 @@ def put_appointment_type(
 
 
 @router.get("/v1/packages", tags=["catalogue"], summary="All packages; for a client those on sale", responses=reads())
-def list_packages(limit: Limit = 50, cursor: Cursor = None) -> Packages:
+def list_packages(limit: Limit = 50, cursor: Cursor = None) -> Packages | PackagesOnSale:
     ask = asked(router)
     packages = {p.package_id: p for p in _catalogue().packages.values() if not (ask.for_client and p.archived)}
     chosen, more = _page(sorted(packages), limit, ask.open("packages", cursor))
-    items = [package_answer(packages[package_id]) for package_id in chosen]
-    return Packages(items=items, next_cursor=ask.seal("packages", more))
+    going_on = ask.seal("packages", more)
+    if ask.for_client:
+        return PackagesOnSale(items=[package_on_sale(packages[each]) for each in chosen], next_cursor=going_on)
+    return Packages(items=[package_answer(packages[each]) for each in chosen], next_cursor=going_on)
 
 
 @router.get("/v1/packages/<package_id>", tags=["catalogue"], summary="One package", responses=reads())
-def get_package(package_id: PathId) -> PackageAnswer:
-    package = _catalogue().packages.get(package_id)
-    if package is None or (asked(router).for_client and package.archived):
+def get_package(package_id: PathId) -> PackageAnswer | PackageOnSale:
+    ask, package = asked(router), _catalogue().packages.get(package_id)
+    if package is None or (ask.for_client and package.archived):
         raise NotFound("There is no such package.")
-    return package_answer(package)
+    return package_on_sale(package) if ask.for_client else package_answer(package)
 
 
 @router.put(

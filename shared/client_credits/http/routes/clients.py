@@ -1,6 +1,6 @@
-"""Clients: their profiles and settings, credits, lots and history; eligibility; bookings by id."""
+"""Clients: their profiles, the lists of them, and the search."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
@@ -9,12 +9,13 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from client_credits.domain.errors import NotFound
 from client_credits.domain.ledger.entries import EntryKind
 from client_credits.http.request import asked
-from client_credits.http.responses import Cursor, DryRun, Limit, PathId, answer, check_same_id, puts, reads
+from client_credits.http.responses import Cursor, DryRun, Limit, PathId, answer, asks, check_same_id, puts, reads
 from client_credits.http.schemas import common as schemas
-from client_credits.http.schemas.clients import ClientAnswer, ClientPut, ListedClient, client_answer
+from client_credits.http.schemas.clients import ClientAnswer, ClientPut, ClientSearch, ListedClient, client_answer
 from client_credits.http.schemas.credits import Kind
 from client_credits.operations.queries import clients as listing
-from client_credits.operations.queries.clients import Position
+from client_credits.operations.queries import searching
+from client_credits.operations.queries.searching import Place
 from client_credits.operations.staff import practices
 from client_credits.store.records import Wanted
 
@@ -31,20 +32,48 @@ class Clients(schemas.Answer):
 def list_clients(
     limit: Limit = 50,
     cursor: Cursor = None,
-    negative: Annotated[bool | None, Query(description="Only clients who owe (or do not).")] = None,
-    holding: Annotated[bool | None, Query(description="Only clients with credits left.")] = None,
-    q: Annotated[str | None, Query(max_length=100, description="Part of the id or name.")] = None,
+    negative: Annotated[
+        bool | None, Query(description="true: only clients who owe credits; false: only clients who owe none.")
+    ] = None,
+    holding: Annotated[
+        bool | None, Query(description="true: only clients with credits left; false: only clients without.")
+    ] = None,
+    q: Annotated[str, Query(max_length=128, description="What the id begins with.")] = "",
+    sort: Annotated[Literal["id", "name"], Query(description="By name, clients without one come last.")] = "id",
 ) -> Clients:
+    """Clients in order. A page may be shorter than `limit`; the list ends where `next_cursor` is null."""
     ask = asked(router)
-    query = f"clients|{negative}|{holding}|{q}"
-    position = ask.open(query, cursor)
-    start = Position(position["shard"], position["client_id"]) if position else Position()
-    chosen, more = listing.clients_page(
-        ask.store, ask.practice_id, ask.now, start, limit, listing.Filter(negative, holding, q)
+    query, only = f"clients|{negative}|{holding}|{q}|{sort}", listing.Filter(negative, holding, q)
+    place = ask.open(query, cursor) or {}
+    after = place.get("after")
+    if sort == "name":
+        found, more = searching.by_name(ask.store, ask.practice_id, ask.now, Place(after), limit, only)
+        return _clients(found, ask.seal(query, {"after": more.after} if more else None))
+    found, last = listing.clients_page(ask.store, ask.practice_id, ask.now, after, limit, only)
+    return _clients(found, ask.seal(query, {"after": last} if last else None))
+
+
+@router.post(
+    "/v1/clients/search",
+    tags=["clients"],
+    summary="Clients whose name or id begins so, or who have an e-mail, by name",
+    responses=asks(),
+)
+def search_clients(wanted: Annotated[ClientSearch, Body()]) -> Clients:
+    """Names and e-mails stand in the body, since addresses are logged on the way."""
+    ask = asked(router)
+    query = f"search|{wanted.q or ''}|{wanted.email or ''}"
+    place = ask.open(query, wanted.cursor)
+    start = Place(place["after"], place["by_id"]) if place else Place()
+    found, more = searching.search(
+        ask.store, ask.practice_id, ask.now, start, wanted.limit, wanted.q, wanted.email, ask.people_keys
     )
-    items = [ListedClient(**client_answer(listed.client).model_dump(), balances=listed.balances) for listed in chosen]
-    sealed = ask.seal(query, {"shard": more.shard, "client_id": more.client_id} if more else None)
-    return Clients(items=items, next_cursor=sealed)
+    return _clients(found, ask.seal(query, {"after": more.after, "by_id": more.by_id} if more else None))
+
+
+def _clients(found: list[listing.ListedClient], next_cursor: str | None) -> Clients:
+    items = [ListedClient(**dict(client_answer(each.client)), balances=each.balances) for each in found]
+    return Clients(items=items, next_cursor=next_cursor)
 
 
 @router.get("/v1/clients/<client_id>", tags=["clients"], summary="One client", responses=reads())
@@ -67,5 +96,7 @@ def put_client(
 ) -> Response[ClientAnswer]:
     ask = asked(router)
     check_same_id(wanted.id, client_id)
-    stored, new = practices.put_client(ask.store, ask.practice_id, wanted.client(client_id), ask.now)
+    stored, new = practices.put_client(
+        ask.store, ask.practice_id, wanted.client(client_id), ask.now, lambda: ask.people_keys()[0]
+    )
     return answer(201 if new else 200, client_answer(stored))

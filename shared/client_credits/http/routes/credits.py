@@ -9,7 +9,16 @@ from client_credits.domain.errors import Invalid, Problem
 from client_credits.http.request import asked, instant_parameter
 from client_credits.http.responses import Cursor, Limit, PathId, reads
 from client_credits.http.schemas import common as schemas
-from client_credits.http.schemas.credits import CreditsAnswer, EntryAnswer, Kind, LotAnswer, entry_answer, lot_answer
+from client_credits.http.schemas.credits import (
+    CreditsAnswer,
+    EntryAnswer,
+    Kind,
+    LotAnswer,
+    OwnEntryAnswer,
+    entry_answer,
+    lot_answer,
+    own_entry_answer,
+)
 from client_credits.operations.queries import credits as answers
 from client_credits.operations.queries.history import HistoryPosition, history
 from client_credits.store.histories import Period
@@ -19,6 +28,13 @@ router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
 class History(schemas.Answer):
     items: list[EntryAnswer]
+    next_cursor: str | None
+
+
+class OwnHistory(schemas.Answer):
+    """What role client is told of its own history."""
+
+    items: list[OwnEntryAnswer]
     next_cursor: str | None
 
 
@@ -33,14 +49,14 @@ class Lots(schemas.Answer):
     summary="A client's credits of every appointment type",
     responses=reads(),
 )
-def get_credits(
+def get_client_credits(
     client_id: PathId,
     as_of: Annotated[str | None, Query(description="Not in this release; refused.")] = None,
 ) -> CreditsAnswer:
     ask = asked(router)
     if as_of is not None:
         raise Invalid(
-            "Balances of the past cannot be asked for in this release.",
+            "This release does not know past balances.",
             Problem("/query/as_of", "not_available", "leave it out for the balances now"),
         )
     told = answers.credits_of(ask.store, ask.practice_id, client_id, ask.now)
@@ -53,7 +69,7 @@ def get_credits(
     summary="The open lots of one type, in the order in which they are spent",
     responses=reads(),
 )
-def get_lots(client_id: PathId, type_id: PathId) -> Lots:
+def list_client_lots(client_id: PathId, type_id: PathId) -> Lots:
     ask = asked(router)
     wallet, lots = answers.lots_of(ask.store, ask.practice_id, client_id, type_id, ask.now)
     return Lots(items=[lot_answer(wallet, lot, ask.now) for lot in lots])
@@ -65,15 +81,15 @@ def get_lots(client_id: PathId, type_id: PathId) -> Lots:
     summary="All that happened to one type's credits, newest first",
     responses=reads(),
 )
-def get_history(
+def list_client_history(
     client_id: PathId,
     type_id: PathId,
     limit: Limit = 50,
     cursor: Cursor = None,
     kind: Annotated[Kind | None, Query()] = None,
-    from_: Annotated[str | None, Query(alias="from", description="Instants from here on.")] = None,
-    to: Annotated[str | None, Query(description="Instants before this one.")] = None,
-) -> History:
+    from_: Annotated[str | None, Query(alias="from", description="Only entries from this instant on.")] = None,
+    to: Annotated[str | None, Query(description="Only entries before this instant.")] = None,
+) -> History | OwnHistory:
     ask = asked(router)
     query = f"history|{client_id}|{type_id}|{kind}|{from_}|{to}"
     position = ask.open(query, cursor)
@@ -87,12 +103,9 @@ def get_history(
         HistoryPosition(**position) if position else HistoryPosition(),
         Period(kind, instant_parameter("from", from_), instant_parameter("to", to)),
     )
-    items = [entry_answer(entry, for_client=ask.for_client) for entry in page.items]
-    going_on = page.next
-    return History(
-        items=items,
-        next_cursor=ask.seal(
-            query,
-            {"entry": going_on.entry, "account": going_on.account, "client": going_on.client} if going_on else None,
-        ),
-    )
+    place = {"entry": page.next.entry, "account": page.next.account, "client": page.next.client} if page.next else None
+    going_on = ask.seal(query, place)
+    if ask.for_client:
+        return OwnHistory(items=[own_entry_answer(entry) for entry in page.items], next_cursor=going_on)
+    names = ask.names_of(page.items)
+    return History(items=[entry_answer(entry, names) for entry in page.items], next_cursor=going_on)

@@ -21,7 +21,10 @@ from client_credits.operations.staff.idempotent import Edited, Keyed
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 IdempotencyKey = Annotated[
     str | None,
-    Header(alias="idempotency-key", description="Required. 1 to 128 of A-Za-z0-9._:~-; the same request only."),
+    Header(
+        alias="idempotency-key",
+        description="Required. 1 to 128 characters of A-Za-z0-9._:~-. Use a key for one request only.",
+    ),
 ]
 
 
@@ -30,7 +33,7 @@ def keyed(ask: Ask, key: str | None, what: str, body: BaseModel) -> Keyed:
     if key is None:
         raise Refused(400, "idempotency_key_required", "Send an Idempotency-Key header with this request.")
     if not is_id(key):
-        raise Refused(400, "idempotency_key_malformed", "An Idempotency-Key is 1 to 128 of A-Za-z0-9._:~-")
+        raise Refused(400, "idempotency_key_malformed", "An Idempotency-Key has 1 to 128 characters of A-Za-z0-9._:~-.")
     asked_for = json.dumps(body.model_dump(mode="json"), sort_keys=True)
     return Keyed(key, f"{what} {asked_for}")
 
@@ -47,7 +50,7 @@ def told(edited: Edited) -> Response[edits.Edits]:
     summary="Replace balances, all or none, each for the version last seen",
     responses=writes(),
 )
-def replace_balances(
+def replace_client_credits(
     client_id: PathId, wanted: Annotated[edits.BalancesPut, Body()], dry_run: DryRun = False
 ) -> edits.Replaced:
     ask = asked(router)
@@ -65,7 +68,7 @@ def replace_balances(
     summary="Add or take credits of one type",
     responses=writes(),
 )
-def adjust(
+def adjust_client_credits(
     client_id: PathId,
     wanted: Annotated[edits.AdjustmentPost, Body()],
     idempotency_key: IdempotencyKey = None,
@@ -95,7 +98,7 @@ def adjust(
     summary="Give a package, as a gift or sold elsewhere",
     responses=writes(),
 )
-def grant(
+def grant_package(
     client_id: PathId,
     wanted: Annotated[edits.GrantPost, Body()],
     idempotency_key: IdempotencyKey = None,
@@ -123,7 +126,7 @@ def grant(
     summary="Give an open lot a later end, or void it",
     responses=writes(),
 )
-def change_lot(
+def change_client_lot(
     client_id: PathId,
     type_id: PathId,
     lot_id: PathId,
@@ -152,7 +155,7 @@ def change_lot(
     summary="Move credits from one client to another",
     responses=writes(),
 )
-def transfer(
+def transfer_credits(
     wanted: Annotated[edits.TransferPost, Body()],
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,

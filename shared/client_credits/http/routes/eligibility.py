@@ -6,6 +6,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from client_credits.domain.bookings.deciding import Session
+from client_credits.domain.credits import MAX_SEATS
 from client_credits.http.request import asked, instant_parameter
 from client_credits.http.responses import QueryId, asks, reads
 from client_credits.http.schemas import common as schemas
@@ -14,7 +15,11 @@ from client_credits.http.schemas.eligibility import (
     EligibilityEach,
     EligibilityJointly,
     EligibilityPost,
+    OwnEligibilityAnswer,
+    OwnEligibilityEach,
+    OwnEligibilityJointly,
     eligibility_answer,
+    own_eligibility_answer,
 )
 from client_credits.operations.queries.eligibility import may_book, may_book_each_type
 
@@ -27,21 +32,23 @@ router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
     summary="May this client book? For one type, or for each type of the catalogue",
     responses=reads(),
 )
-def get_eligibility(
+def check_eligibility(
     client_id: Annotated[str, Query(pattern=f"^{schemas.ID_PATTERN}$")],
     appointment_type: QueryId = None,
-    starts_at: Annotated[str | None, Query(description="The session's start; now if left out.")] = None,
-    seats: Annotated[int, Query(ge=1, le=100)] = 1,
-) -> EligibilityAnswer | EligibilityEach:
+    starts_at: Annotated[str | None, Query(description="When the session starts; now by default.")] = None,
+    seats: Annotated[int, Query(ge=1, le=MAX_SEATS)] = 1,
+) -> EligibilityAnswer | EligibilityEach | OwnEligibilityAnswer | OwnEligibilityEach:
     ask = asked(router)
     ask.about(client_id)
     starts = instant_parameter("starts_at", starts_at)
     if appointment_type is None:
         told = may_book_each_type(ask.store, ask.practice_id, client_id, starts, seats, ask.now)
+        if ask.for_client:
+            return OwnEligibilityEach(items=[own_eligibility_answer(each) for each in told])
         return EligibilityEach(items=[eligibility_answer(each) for each in told])
     session = Session(appointment_type, starts or ask.now, seats)
     (one,) = may_book(ask.store, ask.practice_id, client_id, [session], ask.now)
-    return eligibility_answer(one)
+    return own_eligibility_answer(one) if ask.for_client else eligibility_answer(one)
 
 
 @router.post(
@@ -50,15 +57,17 @@ def get_eligibility(
     summary="May this client book all these sessions together?",
     responses=asks(),
 )
-def post_eligibility(
+def check_eligibility_jointly(
     question: Annotated[EligibilityPost, Body()],
-) -> EligibilityJointly:
+) -> EligibilityJointly | OwnEligibilityJointly:
     ask = asked(router)
     ask.about(question.client_id)
     sessions = [Session(s.appointment_type, s.starts_at, s.seats) for s in question.sessions]
     told = may_book(ask.store, ask.practice_id, question.client_id, sessions, ask.now)
+    allowed, shortfall = all(each.allowed for each in told), sum(each.shortfall for each in told)
+    if ask.for_client:
+        own = [own_eligibility_answer(each) for each in told]
+        return OwnEligibilityJointly(allowed=allowed, shortfall=shortfall, sessions=own)
     return EligibilityJointly(
-        allowed=all(each.allowed for each in told),
-        shortfall=sum(each.shortfall for each in told),
-        sessions=[eligibility_answer(each) for each in told],
+        allowed=allowed, shortfall=shortfall, sessions=[eligibility_answer(each) for each in told]
     )

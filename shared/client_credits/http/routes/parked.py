@@ -27,9 +27,12 @@ class ParkedPayments(schemas.Answer):
     next_cursor: str | None
 
 
-@router.get("/v1/parked", tags=["parked"], summary="Payments waiting for an answer", responses=reads())
+@router.get(
+    "/v1/parked", tags=["parked"], summary="Payments that are not granted and wait for staff", responses=reads()
+)
 def list_parked(limit: Limit = 50, cursor: Cursor = None) -> ParkedPayments:
     ask = asked(router)
+    ask.store.catalogue(ask.practice_id)  # raises NotFound where there is no such practice; seldom costs a read
     position = ask.open("parked", cursor)
     after = position["after"] if position else None
     page, last = ask.store.parked_page(ask.practice_id, after, limit)
@@ -40,7 +43,7 @@ def list_parked(limit: Limit = 50, cursor: Cursor = None) -> ParkedPayments:
 @router.post(
     "/v1/parked/<parked_id>/resolve",
     tags=["parked"],
-    summary="Grant a parked payment with what was missing; each line at most once",
+    summary="Grant a parked payment, giving what was missing; each line is granted at most once",
     responses=writes(),
 )
 def resolve_parked(parked_id: PathId, given: Annotated[ResolveBody, Body()], dry_run: DryRun = False) -> Resolved:

@@ -25,7 +25,7 @@ def get_settings() -> SettingsAnswer:
 
 
 @router.patch("/v1/settings", tags=["settings"], summary="Change the account's settings", responses=writes())
-def patch_settings(change: Annotated[SettingsPatch, Body()], dry_run: DryRun = False) -> SettingsAnswer:
+def change_settings(change: Annotated[SettingsPatch, Body()], dry_run: DryRun = False) -> SettingsAnswer:
     ask = asked(router)
     changed = practices.change_account_settings(
         ask.store, ask.practice_id, change.changes(), ask.actor, ask.now, change.confirm
@@ -36,7 +36,7 @@ def patch_settings(change: Annotated[SettingsPatch, Body()], dry_run: DryRun = F
 @router.get(
     "/v1/clients/<client_id>/settings",
     tags=["settings"],
-    summary="What holds for one client, and why",
+    summary="The settings of one client, each with its source",
     responses=reads(),
 )
 def get_client_settings(client_id: PathId) -> SettingsAnswer:
@@ -53,7 +53,7 @@ def get_client_settings(client_id: PathId) -> SettingsAnswer:
     summary="Set or clear one client's overrides; no other client changes",
     responses=writes(),
 )
-def patch_client_settings(
+def change_client_settings(
     client_id: PathId,
     change: Annotated[ClientSettingsPatch, Body()],
     dry_run: DryRun = False,

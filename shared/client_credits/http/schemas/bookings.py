@@ -1,9 +1,13 @@
 """Bookings as answers."""
 
 from datetime import datetime
+from typing import Literal
 
-from client_credits.domain.bookings.booking import Booking
+from client_credits.domain.bookings.booking import Booking, BookingState
 from client_credits.http.schemas.common import Answer
+
+State = Literal["booked", "refused", "review", "cancelled", "no_show", "moved"]
+assert {*BookingState} == set(State.__args__)  # type: ignore[attr-defined]
 
 
 class RefusalAnswer(Answer):
@@ -22,6 +26,11 @@ class BookingAnswer(Answer):
     seats: int | None
     kind: str
     origin: str
+    series_id: str | None
+    hold_id: str | None
+    location_id: str | None
+    provider_id: str | None
+    previous_booking_id: str | None
     paid: list[dict[str, str | int]]
     returned: int
     rule: str | None
@@ -43,7 +52,12 @@ def booking_answer(booking: Booking) -> BookingAnswer:
         seats=session.seats if session else None,
         kind=booking.kind,
         origin=booking.origin,
-        paid=[{"lot_id": payer.lot.lot_id, "amount": payer.amount} for payer in booking.payers],
+        series_id=booking.series_id,
+        hold_id=booking.hold_id,
+        location_id=booking.location_id,
+        provider_id=booking.provider_id,
+        previous_booking_id=booking.moved_from,
+        paid=[{"lot_id": payer.lot_id, "amount": payer.kept} for payer in booking.payers if payer.kept],
         returned=booking.returned,
         rule=booking.rule,
         free=booking.free,

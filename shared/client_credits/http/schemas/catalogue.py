@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StrictBool, StrictInt
 
+from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.instants import YEARS, read_instant
 from client_credits.domain.ledger.expiry import fixed_end
-from client_credits.domain.ledger.wallet import MAX_CREDITS, MAX_TYPES
+from client_credits.domain.ledger.wallet import MAX_TYPES
 from client_credits.domain.practice.catalogue import AppointmentType, Expiry, ExpiryKind, Package
 from client_credits.http.schemas.common import Answer, Id, Price, Request, Text, Url
 
@@ -100,7 +101,9 @@ class PackagePut(Request):
         )
 
 
-class PackageAnswer(Answer):
+class PackageOnSale(Answer):
+    """A package as clients may see it."""
+
     id: str
     name: str
     url: str | None
@@ -108,15 +111,19 @@ class PackageAnswer(Answer):
     renews_each_cycle: bool
     expiry: dict[str, str | int]
     rollover_cap: int | None
-    trial_grants: bool
     monthly_tranches: bool
+
+
+class PackageAnswer(PackageOnSale):
+    trial_grants: bool
     stripe_prices: list[str]
     archived: bool
 
 
-def package_answer(package: Package) -> PackageAnswer:
+def package_on_sale(package: Package) -> PackageOnSale:
+    """The package for a client. Field by field: what is not named here is not told."""
     told = {"kind": str(package.expiry.kind), "n": package.expiry.n, "date": package.expiry.date}
-    return PackageAnswer(
+    return PackageOnSale(
         id=package.package_id,
         name=package.name,
         url=package.url,
@@ -124,8 +131,14 @@ def package_answer(package: Package) -> PackageAnswer:
         renews_each_cycle=package.renews_each_cycle,
         expiry={k: v for k, v in told.items() if v is not None},
         rollover_cap=package.rollover_cap,
-        trial_grants=package.trial_grants,
         monthly_tranches=package.monthly_tranches,
+    )
+
+
+def package_answer(package: Package) -> PackageAnswer:
+    return PackageAnswer(
+        **dict(package_on_sale(package)),
+        trial_grants=package.trial_grants,
         stripe_prices=list(package.stripe_prices),
         archived=package.archived,
     )

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StrictInt
 
 from client_credits.domain.practice.records import MAX_CUSTOMERS, Client
 from client_credits.http.schemas.common import Answer, Id, Request, Text
@@ -23,6 +23,15 @@ class ClientPut(Request):
             stripe_customers=tuple(dict.fromkeys(self.stripe_customers)),
             external_ids=dict(sorted(self.external_ids.items())),
         )
+
+
+class ClientSearch(Request):
+    """`q` is what a name (whatever its case and accents) or an id begins with; `email` is a whole address."""
+
+    q: Text | None = None
+    email: Annotated[str, Field(strict=True, min_length=3, max_length=320)] | None = None
+    limit: Annotated[StrictInt, Field(ge=1, le=100)] = 50
+    cursor: Annotated[str, Field(strict=True, max_length=5000)] | None = None
 
 
 class ClientAnswer(Answer):

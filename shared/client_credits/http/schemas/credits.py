@@ -1,9 +1,14 @@
-"""Credits of a client: numbers, lots, entries."""
+"""Credits of a client: numbers, lots, entries.
 
+What role client sees is built field by field, never by taking away from what staff see.
+"""
+
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal, Required
 
-from pydantic import BaseModel
+from pydantic import ConfigDict
+from typing_extensions import TypedDict
 
 from client_credits.domain.ledger.entries import Entry
 from client_credits.domain.ledger.wallet import Lot, Wallet
@@ -61,17 +66,39 @@ def lot_answer(wallet: Wallet, lot: Lot, now: datetime) -> LotAnswer:
     )
 
 
-class PostingAnswer(BaseModel):
+class PostingAnswer(TypedDict, total=False):
     """Exactly one of `lot_id` and `debt` says what the amount is of."""
 
-    lot_id: str | None = None
-    debt: str | None = None
-    amount: int
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]  # a release may say more of a lot
+
+    lot_id: str
+    debt: str
+    amount: Required[int]
 
 
-class ActorAnswer(Answer):
-    kind: str
-    id: str | None = None
+class CauseAnswer(TypedDict, total=False):
+    """Why: `kind` is always there, the ids that name the cause as far as it has them."""
+
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
+
+    kind: Required[str]
+    package_id: str
+    booking_id: str
+    starts_at: str
+    lot_id: str
+    payment: str
+    line: str
+    subscription: str
+    from_client_id: str
+    to_client_id: str
+
+
+class ActorAnswer(TypedDict, total=False):
+    """Who acted. `name` is for staff alone, and only where the directory of staff knows it."""
+
+    kind: Required[str]
+    id: Required[str]
+    name: str
 
 
 class EntryAnswer(Answer):
@@ -86,18 +113,89 @@ class EntryAnswer(Answer):
     amount: int
     balance_before: int | None
     balance_after: int | None
-    postings: list[dict[str, str | int]]
-    cause: dict[str, Any]
-    actor: ActorAnswer | None
+    postings: list[PostingAnswer]
+    cause: CauseAnswer
+    actor: ActorAnswer
     reason: str | None
     occurred_at: datetime
     recorded_at: datetime
 
 
-def entry_answer(entry: Entry | SettingsChange, *, for_client: bool = False) -> EntryAnswer:
-    """An entry as it is told; a client sees neither who acted nor the reason given."""
-    told = telling.settings_change(entry) if isinstance(entry, SettingsChange) else telling.entry(entry)
-    return EntryAnswer(**told | ({"actor": None, "reason": None} if for_client else {}))
+def entry_answer(entry: Entry | SettingsChange, names: Mapping[str, str] | None = None) -> EntryAnswer:
+    """An entry as the back office is told it. `names` are the names of actors, by id, as far as known."""
+    members = telling.settings_change(entry) if isinstance(entry, SettingsChange) else telling.entry(entry)
+    name = (names or {}).get(members["actor"]["id"])
+    return EntryAnswer(**members | {"actor": members["actor"] | ({"name": name} if name else {})})
+
+
+class OwnCauseAnswer(Answer):
+    """Why, without any id but those of the client's own package or booking."""
+
+    kind: str
+    package_id: str | None
+    booking_id: str | None
+    starts_at: str | None
+
+
+class OwnEntryAnswer(Answer):
+    """One change, as the client whose credits it changed is told it.
+
+    `ends` are the ends of the credits that came or were extended, null for never, as far as the entry says them.
+    """
+
+    entry_id: str
+    appointment_type: str | None
+    kind: str
+    amount: int
+    balance_after: int | None
+    ends: list[datetime | None]
+    cause: OwnCauseAnswer
+    occurred_at: datetime
+    recorded_at: datetime
+
+
+def own_entry_answer(entry: Entry | SettingsChange) -> OwnEntryAnswer:
+    """An entry as its client may see it. Field by field: what is not named here is not told."""
+    if isinstance(entry, SettingsChange):
+        return OwnEntryAnswer(
+            entry_id=entry.change_id,
+            appointment_type=None,
+            kind="settings_changed",
+            amount=0,
+            balance_after=None,
+            ends=[],
+            cause=OwnCauseAnswer(kind="settings", package_id=None, booking_id=None, starts_at=None),
+            occurred_at=entry.occurred_at,
+            recorded_at=entry.occurred_at,
+        )
+    return OwnEntryAnswer(
+        entry_id=entry.entry_id,
+        appointment_type=entry.appointment_type,
+        kind=str(entry.kind),
+        amount=entry.amount,
+        balance_after=entry.balance_after,
+        ends=_ends(entry),
+        cause=_own_cause(entry),
+        occurred_at=entry.occurred_at,
+        recorded_at=entry.recorded_at,
+    )
+
+
+def _ends(entry: Entry) -> list[datetime | None]:
+    facts = (getattr(posting, "facts", None) for posting in entry.postings)
+    return [lot.expires_at for lot in facts if lot]
+
+
+def _own_cause(entry: Entry) -> OwnCauseAnswer:
+    """A booking is the client's own only where it is the cause; other causes may name another client's."""
+    kind, ids = str(entry.cause.kind), entry.cause.ids
+    booked = kind == "booking"
+    return OwnCauseAnswer(
+        kind=kind,
+        package_id=ids.get("package_id"),
+        booking_id=ids.get("booking_id") if booked else None,
+        starts_at=ids.get("starts_at") if booked else None,
+    )
 
 
 Kind = Literal[

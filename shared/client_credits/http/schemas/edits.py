@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import Field, StrictBool, StrictInt, model_validator
 
-from client_credits.domain.ledger.wallet import MAX_CREDITS, MAX_TYPES
+from client_credits.domain.credits import MAX_CREDITS
+from client_credits.domain.ledger.wallet import MAX_TYPES
 from client_credits.http.schemas.common import Answer, Id, Instant, Reason, Request
 from client_credits.http.schemas.credits import EntryAnswer, TypeCreditsAnswer
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, StrictInt
 
+from client_credits.domain.credits import MAX_SEATS
 from client_credits.http.schemas.catalogue import PackageOffer
 from client_credits.http.schemas.common import Answer, Id, Instant, Request
 from client_credits.http.schemas.settings import SettingsAnswer, settings_answer
@@ -14,7 +15,7 @@ from client_credits.operations.queries.eligibility import Eligibility
 class SessionBody(Request):
     appointment_type: Id
     starts_at: Instant
-    seats: Annotated[StrictInt, Field(ge=1, le=100)] = 1
+    seats: Annotated[StrictInt, Field(ge=1, le=MAX_SEATS)] = 1
 
 
 class EligibilityPost(Request):
@@ -28,7 +29,9 @@ class WouldUse(Answer):
     expires_at: datetime | None
 
 
-class EligibilityAnswer(Answer):
+class OwnEligibilityAnswer(Answer):
+    """What role client is told: all but the settings in effect."""
+
     appointment_type: str
     allowed: bool
     reason: str
@@ -38,12 +41,15 @@ class EligibilityAnswer(Answer):
     shortfall: int
     would_use: list[WouldUse]
     packages: list[PackageOffer]
-    settings: SettingsAnswer
     as_of: datetime
 
 
-def eligibility_answer(told: Eligibility) -> EligibilityAnswer:
-    return EligibilityAnswer(
+class EligibilityAnswer(OwnEligibilityAnswer):
+    settings: SettingsAnswer
+
+
+def own_eligibility_answer(told: Eligibility) -> OwnEligibilityAnswer:
+    return OwnEligibilityAnswer(
         appointment_type=told.appointment_type,
         allowed=told.allowed,
         reason=told.reason,
@@ -53,16 +59,30 @@ def eligibility_answer(told: Eligibility) -> EligibilityAnswer:
         shortfall=told.shortfall,
         would_use=[WouldUse(lot_id=lot.lot_id, amount=part, expires_at=lot.expires_at) for lot, part in told.would_use],
         packages=[PackageOffer(id=p.package_id, name=p.name, url=p.url) for p in told.packages],
-        settings=settings_answer(told.settings, told.sources),
         as_of=told.as_of,
     )
+
+
+def eligibility_answer(told: Eligibility) -> EligibilityAnswer:
+    settings = settings_answer(told.settings, told.sources)
+    return EligibilityAnswer(**dict(own_eligibility_answer(told)), settings=settings)
 
 
 class EligibilityEach(Answer):
     items: list[EligibilityAnswer]
 
 
+class OwnEligibilityEach(Answer):
+    items: list[OwnEligibilityAnswer]
+
+
 class EligibilityJointly(Answer):
     allowed: bool
     shortfall: int
     sessions: list[EligibilityAnswer]
+
+
+class OwnEligibilityJointly(Answer):
+    allowed: bool
+    shortfall: int
+    sessions: list[OwnEligibilityAnswer]

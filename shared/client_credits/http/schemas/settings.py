@@ -1,9 +1,9 @@
-"""Settings: each value with its source, and changes of them."""
+"""Settings: each value with its source, and changes of them. Which there are, the domain's list says."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, StrictBool, StrictInt, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, StrictBool
 
 from client_credits.domain.practice import settings as rules
 from client_credits.domain.practice.settings import Settings
@@ -29,34 +29,26 @@ def settings_answer(settings: Settings, sources: Mapping[str, str]) -> dict[str,
     return answer
 
 
-# Judged by the rules alone: a union would name each of its members in the pointer of a fault.
-MaxNegative = Annotated[
-    Any,
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 0, "maximum": rules.MAX_CREDITS},
-                {"type": "string", "const": "unlimited"},
-                {"type": "null"},
-            ]
-        }
-    ),
-]
+def _properties(*, for_client: bool) -> dict[str, Any]:
+    """What a change may name, in JSON Schema; null clears each."""
+    known = {name: each.schema for name, each in rules.SETTINGS.items() if not (for_client and each.account_only)}
+    known[rules.ALIAS] = known[rules.ALIAS_OF]
+    return {name: {"anyOf": [schema, {"type": "null"}]} for name, schema in known.items()}
+
+
+def _of_client(schema: dict[str, Any]) -> None:
+    schema |= {"additionalProperties": False, "properties": _properties(for_client=True)}
+
+
+def _of_account(schema: dict[str, Any]) -> None:
+    schema |= {"additionalProperties": False, "properties": _properties(for_client=False) | schema["properties"]}
 
 
 class ClientSettingsPatch(BaseModel):
     """The settings to change; null clears an override. Anything else is refused by name."""
 
-    model_config = ConfigDict(extra="allow", json_schema_extra={"additionalProperties": False}, defer_build=True)
-
-    allow_booking_without_credits: StrictBool | None = None
-    prevent_no_credit_booking: StrictBool | None = None
-    restore_on_cancel: StrictBool | None = None
-    credit_must_cover: Literal["session", "booking"] | None = None
-    restore_grace_days_client: StrictInt | None = None
-    restore_grace_days_practice: StrictInt | None = None
-    max_negative: MaxNegative = None
-    auto_repay: StrictBool | None = None
+    # Values are judged by the domain's list alone, whose faults name each setting as it was sent.
+    model_config = ConfigDict(extra="allow", json_schema_extra=_of_client, defer_build=True)
 
     def changes(self) -> dict[str, Any]:
         return self.model_dump(exclude_unset=True)
@@ -65,10 +57,8 @@ class ClientSettingsPatch(BaseModel):
 class SettingsPatch(ClientSettingsPatch):
     """As for a client, and what holds for the whole account. `confirm` goes with `enabled: false`."""
 
-    enabled: StrictBool | None = None
-    unidentified_bookings: Literal["allow", "refuse"] | None = None
-    timezone: str | None = None
-    packages_url: str | None = None
+    model_config = ConfigDict(extra="allow", json_schema_extra=_of_account, defer_build=True)
+
     confirm: StrictBool = False
 
     def changes(self) -> dict[str, Any]:

@@ -25,7 +25,9 @@ from client_credits.domain.ids import payment_of
 from client_credits.domain.instants import instant_text
 from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Change, Entry
 from client_credits.domain.practice.records import Client
+from client_credits.domain.practice.settings import Settings
 from client_credits.operations.committing import (
+    knowing,
     once,
     own_repayments,
     room_for,
@@ -49,28 +51,32 @@ class BookingOutcome:
 
 
 def book(store: Store, practice_id: str, event: Created, now: datetime, actor: Actor = BOOKINGS) -> BookingOutcome:
-    """Spends one credit per seat, or records why not. Repeats, and bookings already cancelled, change nothing."""
+    """Spends one credit per seat, or records why not. Repeats, and bookings already cancelled, change nothing.
+
+    An event dated ahead of `now` counts as of now.
+    """
+    if event.occurred_at > now:
+        event = replace(event, occurred_at=now, told_at=event.occurred_at)
 
     def attempt(client_id: str | None, type_id: str) -> BookingOutcome:
         loaded = _load(store, practice_id, event.booking_id, client_id, type_id)
         booking, step = after_created(loaded.booking, event)
-        assert booking is not None
-        if _elsewhere(booking, client_id, type_id):
-            return attempt(booking.client_id, _type(booking, type_id))
         if step is Next.NOTHING:
             return BookingOutcome(booking, repeated=True)
+        if _elsewhere(booking, client_id, type_id):
+            return attempt(booking.client_id, _type(booking, type_id))
         act = _act("created", booking, event.occurred_at, now, actor)
         if step is Next.NOTE:
             return _commit(store, practice_id, booking, [], loaded, act)
-        free = _free(loaded, booking)
+        free = _free(loaded, booking, loaded.dated.at(act.occurred_at))
         if free:
             noted = _spending_nothing(booking, free, loaded, act)
             return _commit(store, practice_id, noted, [], loaded, act)
         room = room_for(1)
-        settings = loaded.settings
+        settings = loaded.dated
         before = settled(store, [loaded.wallets[type_id]], now, settings, room)[type_id]
         kind = loaded.catalogue.types[type_id]
-        change, booked, _ = spend(before, booking, act, settings, kind.bookable_without_credits)
+        change, booked, _ = spend(before, booking, act, settings.at(act.occurred_at), kind.bookable_without_credits)
         return _commit(store, practice_id, booked, [change], loaded, act)
 
     return once(lambda: attempt(event.client_id, event.session.appointment_type))
@@ -80,7 +86,9 @@ def cancel(store: Store, practice_id: str, event: Cancelled, now: datetime, acto
     """Gives back what the booking took, by the settings; a booking not yet created is remembered as cancelled.
 
     What returns to a payment that was given back beyond its lots is then clawed back, or lessens its debt.
+    A cancellation dated ahead of `now` counts as of now.
     """
+    event = replace(event, occurred_at=min(event.occurred_at, now))
 
     def attempt(client_id: str | None, type_id: str) -> BookingOutcome:
         loaded = _load(store, practice_id, event.booking_id, client_id, type_id)
@@ -92,18 +100,21 @@ def cancel(store: Store, practice_id: str, event: Cancelled, now: datetime, acto
         act = _act("cancelled", booking, event.occurred_at, now, actor)
         if step is Next.NOTE or booking.free:
             return _commit(store, practice_id, booking, [], loaded, act)
-        room, settings = room_for(1), loaded.settings
+        room, settings = room_for(1), loaded.dated
         before = settled(store, [loaded.wallets[type_id]], now, settings, room)[type_id]
-        change, booking = restore(before, own_repayments(booking, before), act, settings, room)
+        booking = own_repayments(booking, before)
+        before = knowing(store, before, [payer.lot_id for payer in booking.payers])
+        change, booking = restore(before, booking, act, settings, room)
         return _commit(store, practice_id, booking, [change], loaded, act)
 
     outcome = once(lambda: attempt(event.client_id, event.appointment_type or ""))
-    if outcome.booking.follow:  # by a repeat, too: the first may have died in between
+    cancellation = outcome.booking.cancellation
+    if cancellation and outcome.booking.follow:  # by a repeat, too: the first may have died in between
         # Few cancellations touch a refunded payment; every cold start would pay for what they need.
         from client_credits.operations.payments.money_back import follow  # noqa: PLC0415
 
         for key in outcome.booking.follow:
-            follow(store, practice_id, payment_of(key), now, returned_at=event.occurred_at)
+            follow(store, practice_id, payment_of(key), now, returned_at=cancellation.occurred_at)
     return outcome
 
 
@@ -135,17 +146,24 @@ def _elsewhere(booking: Booking, client_id: str | None, type_id: str) -> bool:
 def _act(event: str, booking: Booking, occurred_at: datetime, now: datetime, actor: Actor) -> Act:
     return Act(
         source_id=f"booking/{booking.booking_id}/{event}/{instant_text(occurred_at)}",
-        cause=Cause(CauseKind.BOOKING, {"booking_id": booking.booking_id}),
+        cause=Cause(CauseKind.BOOKING, _cause_ids(booking)),
         actor=actor,
         occurred_at=occurred_at,
         now=now,
     )
 
 
-def _free(loaded: Loaded, booking: Booking) -> Reason | None:
+def _cause_ids(booking: Booking) -> dict[str, str]:
+    """What entries say of a booking: its id, when its session starts, and where and by whom it is held."""
+    starts_at = instant_text(booking.session.starts_at) if booking.session else None
+    told = {"starts_at": starts_at, "location_id": booking.location_id, "provider_id": booking.provider_id}
+    return {"booking_id": booking.booking_id} | {name: value for name, value in told.items() if value}
+
+
+def _free(loaded: Loaded, booking: Booking, settings: Settings) -> Reason | None:
     """Why a booking spends nothing, whatever the client holds."""
     assert booking.session is not None
-    if not loaded.settings.enabled:
+    if not settings.enabled:
         return Reason.CREDITS_DISABLED
     if booking.session.appointment_type not in loaded.catalogue.types:
         return Reason.NOT_TRACKED
@@ -153,7 +171,7 @@ def _free(loaded: Loaded, booking: Booking) -> Reason | None:
 
 
 def _spending_nothing(booking: Booking, free: Reason, loaded: Loaded, act: Act) -> Booking:
-    refuse = free is Reason.UNIDENTIFIED and loaded.settings.unidentified_bookings == "refuse"
+    refuse = free is Reason.UNIDENTIFIED and loaded.dated.at(act.occurred_at).unidentified_bookings == "refuse"
     if refuse:
         seats = booking.session.seats if booking.session else 1
         refusal = Refusal(Reason.UNIDENTIFIED, 0, seats, act.occurred_at)
@@ -172,7 +190,7 @@ def _commit(
     # A refusal makes no entry and touches no wallet: what was settled on the way is left to the next change.
     wrote = [c for c in changes if booking.state is not BookingState.REFUSED]
     items = [writes.booking(practice_id, booking)]
-    items += wallet_writes(store, wrote, act.now, loaded.settings, booking.booking_id)
+    items += wallet_writes(store, wrote, act.now, loaded.dated, booking.booking_id)
     if booking.client_id and loaded.client is None:
         items.append(writes.client(practice_id, Client(booking.client_id, created_at=act.now)))
     store.commit(items)

@@ -11,7 +11,6 @@ from hashlib import sha256
 from client_credits.domain.errors import LimitReached
 from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Change, Entry
 from client_credits.domain.ledger.operation import EntryRef, Operation
-from client_credits.domain.ledger.settling import as_payer
 from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
 from client_credits.domain.payments.granting import RECURRING, LineDecision, LineFate, grant, levels, lot_for
 from client_credits.domain.payments.payment_record import MAX_HOLDERS, PaidGrant, PaymentRecord, linked, money_of
@@ -98,7 +97,7 @@ class Granting:
         items += payment_items
         if state != loaded.subscription:
             items.append(writes.subscription(self._practice_id, state))
-        items += wallet_writes(self._store, changes, self._now, loaded.settings)
+        items += wallet_writes(self._store, changes, self._now, loaded.dated, wallets=len(changes))
         if loaded.client is None:
             items.append(writes.client(self._practice_id, Client(self._client_id, created_at=self._now)))
         self._store.commit(items)
@@ -130,7 +129,7 @@ class Granting:
         assert period is not None and package is not None
         if not package.renews_each_cycle:
             return state, {}
-        due = upgrade(period, self._loaded.settings.upgrade_grant)
+        due = upgrade(period, self._loaded.dated.at(self._payment.paid_at).upgrade_grant)
         more = {t: due.get(t, 0) - period.upgraded.get(t, 0) for t in self._decision.credits}
         credits = {t: n for t, n in more.items() if n > 0}
         upgraded = {**period.upgraded, **{t: period.upgraded.get(t, 0) + n for t, n in credits.items()}}
@@ -138,8 +137,8 @@ class Granting:
 
     def _granted(self, credits: dict[str, int]) -> list[Change]:
         loaded, room = self._loaded, room_for(len(credits))
-        before = settled(self._store, [loaded.wallets[t] for t in credits], self._now, loaded.settings, room)
-        args = (self._decision, self._payment, self._act, loaded.settings)
+        before = settled(self._store, [loaded.wallets[t] for t in credits], self._now, loaded.dated, room)
+        args = (self._decision, self._payment, self._act, loaded.dated)
         return [grant(before[t], amount, *args, room) for t, amount in credits.items()]
 
     def _payment_record(self, changes: list[Change]) -> tuple[PaymentRecord, list[Write]]:
@@ -176,8 +175,8 @@ class Granting:
     def _paid_grant(self, change: Change) -> PaidGrant:
         wallet, line = change.before, self._decision.line
         amount = self._granting_entry(change).amount
-        lot = lot_for(wallet, amount, self._decision, self._payment, self._act, self._loaded.settings)
-        return PaidGrant(line.line_id, wallet.client_id, wallet.appointment_type, line.amount, as_payer(lot))
+        lot = lot_for(wallet, amount, self._decision, self._payment, self._act, self._loaded.dated)
+        return PaidGrant(line.line_id, wallet.client_id, wallet.appointment_type, line.amount, lot.lot_id)
 
     def _record(self, outcome: str, own: list[Entry]) -> Operation:
         refs = tuple(EntryRef(e.appointment_type, e.sequence, e.amount) for e in own)

@@ -136,7 +136,7 @@ def _apply_line(
         if fate not in (LineFate.GRANT, LineFate.UPGRADE):
             after = _learned(store, practice_id, payment, decision, fate, loaded, answer)
             return _and_then(LineOutcome(line.line_id, fate), payment, after)
-        if client_id is None:
+        if client_id is None or (loaded.client is None and loaded.settings.unknown_clients == "park"):
             return LineOutcome(line.line_id, "unknown_client")
         granting = Granting(store, practice_id, payment, decision, loaded, client_id, actor, now, answer)
         outcome, after = granting.commit()

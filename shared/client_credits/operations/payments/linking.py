@@ -20,6 +20,8 @@ from client_credits.store.store import Store
 def apply_link(store: Store, practice_id: str, link: CustomerLink, now: datetime) -> int:
     """Learns whose a subscription (and a customer not yet known) is, then grants what waited for it.
 
+    Creates the client, unless the practice parks payments for clients it does not know.
+
     A customer or subscription that is already somebody's stays theirs. Returns how many parked
     payments were resolved. Safe to repeat.
     """
@@ -39,7 +41,8 @@ def apply_link(store: Store, practice_id: str, link: CustomerLink, now: datetime
         listed = customer in known.stripe_customers or len(known.stripe_customers) >= MAX_CUSTOMERS
         if customer and owner == link.client_id and not listed:
             known = replace(known, stripe_customers=(*known.stripe_customers, customer))
-        if known != loaded.client:
+        parks = loaded.client is None and loaded.settings.unknown_clients == "park"
+        if known != loaded.client and not parks:
             items.append(writes.client(practice_id, known))
         if items:
             store.commit(items)

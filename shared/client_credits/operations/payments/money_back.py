@@ -13,6 +13,7 @@ from client_credits.domain.ids import payment_key
 from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Change, Entry
 from client_credits.domain.ledger.operation import EntryRef, Operation
 from client_credits.domain.ledger.settling import settle
+from client_credits.domain.ledger.wallet import Freeze
 from client_credits.domain.payments.clawing_back import Books, Pair, claw, family, refreeze
 from client_credits.domain.payments.facts import MoneyBack, PaymentMade
 from client_credits.domain.payments.payment_record import (
@@ -24,7 +25,7 @@ from client_credits.domain.payments.payment_record import (
     money_of,
     waiting,
 )
-from client_credits.operations.committing import once, room_for, settled_all, wallet_writes
+from client_credits.operations.committing import knowing, once, room_for, settled_all, wallet_writes
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
 from client_credits.store.store import Store
@@ -206,9 +207,9 @@ def _step(store: Store, practice_id: str, view: _View, step: Step) -> list[Entry
     if own:
         items.append(writes.operation(practice_id, _done(act, own)))
     for pair in touched:
-        settings = view.loaded.settings_of(pair[0])
+        settings = view.loaded.dated_of(pair[0])
         change = settle(changes[pair], act.now, settings, act, limit=room_for(len(changes)))
-        items += wallet_writes(store, [change], act.now, settings)
+        items += wallet_writes(store, [change], act.now, settings, wallets=len(changes))
     store.commit(items)
     return own
 
@@ -221,7 +222,8 @@ def _done(act: Act, own: list[Entry]) -> Operation:
 def _claw(store: Store, view: _View) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
     record, loaded = view.record, view.loaded
     act, record = _named(record, "clawback", view)
-    books = Books(view.changes, act)
+    changes = {pair: knowing(store, change, _taken_lots(record, pair)) for pair, change in view.changes.items()}
+    books = Books(changes, act)
     ledgers: dict[str, list[Entry]] = {}
     grants = []
     for grant in record.grants:
@@ -229,13 +231,20 @@ def _claw(store: Store, view: _View) -> tuple[PaymentRecord, dict[Pair, Change],
         if kind not in ledgers:
             ledgers[kind] = _ledger(store, view, kind)
         part = record.part_undone(grant.line_id, grant.amount)
-        owe = loaded.settings_of(grant.client_id).clawback_shortfall == "debt"
+        owe = loaded.dated_of(grant.client_id).at(act.occurred_at).clawback_shortfall == "debt"
         known = family(record.payment_id, grant, ledgers[kind])
         grants.append(claw(books, record.payment_id, grant, part, known, owe=owe))
-    changes = books.changes()
-    if any(changes[pair] is not view.changes[pair] for pair in changes) or tuple(grants) != record.grants:
-        return replace(record, grants=tuple(grants)), changes, act
-    return view.record, changes, act
+    after = books.changes()
+    made = {pair: change if change is not changes[pair] else view.changes[pair] for pair, change in after.items()}
+    if any(made[pair] is not view.changes[pair] for pair in made) or tuple(grants) != record.grants:
+        return replace(record, grants=tuple(grants)), made, act
+    return view.record, made, act
+
+
+def _taken_lots(record: PaymentRecord, pair: Pair) -> list[str]:
+    """The lots of a wallet that credits were taken from, which may return to them."""
+    own = [grant for grant in record.grants if grant.appointment_type == pair[1]]
+    return [taken.lot_id for grant in own for taken in grant.taken if taken.client_id == pair[0]]
 
 
 def _ledger(store: Store, view: _View, appointment_type: str) -> list[Entry]:
@@ -253,7 +262,7 @@ def _ledger(store: Store, view: _View, appointment_type: str) -> list[Entry]:
 
 def _freeze_more(store: Store, view: _View) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
     """Adds the causes that freeze; those that are over stay until what they cost is taken."""
-    return _freeze(view, lambda causes: tuple(sorted({*causes, *view.record.open_disputes})))
+    return _freeze(view, lambda causes: tuple(dict.fromkeys((*causes, *view.record.open_disputes))))
 
 
 def _freeze_exactly(store: Store, view: _View) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
@@ -261,7 +270,7 @@ def _freeze_exactly(store: Store, view: _View) -> tuple[PaymentRecord, dict[Pair
 
 
 def _freeze(
-    view: _View, causes: Callable[[tuple[str, ...]], tuple[str, ...]]
+    view: _View, causes: Callable[[tuple[Freeze, ...]], tuple[Freeze, ...]]
 ) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
     act, named = _named(view.record, "freeze", view)
     changes = dict(view.changes)

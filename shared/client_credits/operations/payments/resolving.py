@@ -152,19 +152,25 @@ def replay(
     now: datetime,
     *,
     customer: str | None = None,
+    client_id: str | None = None,
+    unknown_clients: bool = False,
     subscription: str | None = None,
     prices: frozenset[str] = frozenset(),
     everything: bool = False,
 ) -> int:
-    """Tries again the open parked payments that a new link or a newly mapped price may explain, or all of them.
+    """Tries again the open parked payments that a new link, client or mapped price may explain, or all of them.
+
+    `unknown_clients`: those whose client did not exist.
 
     Returns how many were granted; what is still unexplained stays parked. Safe to repeat.
     """
     granted = 0
     for parked in open_payments(store, practice_id):
-        about = (customer is not None and parked.customer == customer) or (
+        about: bool | str | None = (customer is not None and parked.customer == customer) or (
             subscription is not None and parked.subscription == subscription
         )
+        if parked.payment and parked.reason == "unknown_client":
+            about = about or unknown_clients or (client_id and parked.payment.client_id in (None, client_id))
         if parked.payment and (everything or about or prices & set(parked.prices)):
             granted += _try(store, practice_id, parked, now)
     return granted

@@ -10,6 +10,7 @@ from client_credits.domain.ledger.entries import Act, Cause, CauseKind, Change, 
 from client_credits.domain.ledger.settling import settle
 from client_credits.domain.ledger.taking import taken_from
 from client_credits.domain.ledger.tranches import Ended, come_since, without_tranches_from
+from client_credits.domain.ledger.wallet import Freeze
 from client_credits.domain.payments.clawing_back import refreeze
 from client_credits.domain.payments.facts import SubscriptionNews, SubscriptionStatus
 from client_credits.domain.payments.granting import LineFate
@@ -61,10 +62,11 @@ def _enforce(store: Store, practice_id: str, subscription: str, now: datetime) -
     state, act, room = loaded.subscription, _act(loaded.subscription, now), room_for(len(state.wallets))
     items: list[Write] = []
     for (client_id, _), change in settled_all(store, loaded, state.wallets, now, room).items():
-        settings = loaded.settings_of(client_id)
-        after = _enforced(change, state, settings, act)
+        settings = loaded.dated_of(client_id)
+        after = _enforced(change, state, settings.now, act)
         if after is not change:
-            items += wallet_writes(store, [settle(after, now, settings, act, limit=room)], now, settings)
+            settled = settle(after, now, settings, act, limit=room)
+            items += wallet_writes(store, [settled], now, settings, wallets=len(state.wallets))
     told_so = replace(state, frozen=any(state.freezes(loaded.settings_of(client_id)) for client_id in clients))
     if told_so != state:
         items.append(writes.subscription(practice_id, told_so))
@@ -79,7 +81,9 @@ def _enforced(change: Change, state: SubscriptionState, settings: Settings, act:
         ends.append(Ended(state.subscription, state.ended_at))
     if ends:
         change = _without_tranches(change, ends, act)
-    causes = (f"{SubscriptionStatus.PAST_DUE}/{state.subscription}",) if state.freezes(settings) else ()
+    freezes = state.freezes(settings) and state.status_at
+    past_due = f"{SubscriptionStatus.PAST_DUE}/{state.subscription}"
+    causes = (Freeze(past_due, state.status_at),) if freezes and state.status_at else ()
     return refreeze(change, {state.subscription: causes}, act)
 
 

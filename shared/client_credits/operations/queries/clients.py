@@ -1,10 +1,13 @@
 """Lists over a practice's roster: its clients and what each holds. They may lag a write by a moment."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from heapq import merge
 from typing import Any
 
+from client_credits.domain.ids import is_id
 from client_credits.domain.ledger.entries import untouched
 from client_credits.domain.ledger.settling import settle
 from client_credits.domain.ledger.wallet import Wallet
@@ -14,7 +17,10 @@ from client_credits.store.records import Loaded, Wanted
 from client_credits.store.store import Store
 from client_credits.store.writes import sortable
 
-PAGE = 200
+FIRST_PAGE, PAGE = 25, 200  # rows of a shard: few at first, since most lists end there
+ROSTER_REQUESTS = 48  # pages of the roster for one answer
+CHUNK = 100  # lines judged together
+BATCH_KEYS = 98  # of a batch read's 100, the settings and the catalogue take two
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,27 +46,49 @@ class RosterLine:
         return (self.due_at is not None and self.due_at <= sortable(now)) or (self.holding and self.negative)
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Behind which client a list goes on."""
-
-    shard: int = 0
-    client_id: str | None = None
+class Spent(Exception):
+    """As many requests were made as one answer may cost."""
 
 
-def roster(store: Store, practice_id: str, start: Position = Position()) -> Iterator[tuple[Position, RosterLine]]:
-    """Every client behind `start`, shard by shard, in order of id within a shard."""
-    for shard in range(start.shard, ROSTER_SHARDS):
-        after = start.client_id if shard == start.shard else None
-        for line in _shard(store, practice_id, shard, after):
-            yield Position(shard, line.client_id), line
+@dataclass(slots=True)
+class Requests:
+    """How many pages may still be read for one answer; the first item is read whatever it takes."""
+
+    left: int
+    spent: bool = False
+
+    def take(self, found: bool) -> None:
+        """Raises Spent when none is left and something was found."""
+        if self.left <= 0 and found:
+            self.spent = True
+            raise Spent
+        self.left -= 1
 
 
-def _shard(store: Store, practice_id: str, shard: int, after: str | None) -> Iterator[RosterLine]:
+def roster(
+    store: Store, practice_id: str, after: str | None = None, begins: str = "", requests: Requests | None = None
+) -> Iterator[RosterLine]:
+    """Every client behind the id `after` whose id begins so, in order of id. Raises Spent when `requests` are."""
+    budget = requests or Requests(sys.maxsize)
+    found = [False]  # whether a line has been given out yet
+
+    def shard(number: int) -> Iterator[RosterLine]:
+        return _shard(store, practice_id, number, after, begins, lambda: budget.take(found[0]))
+
+    for line in merge(*map(shard, range(ROSTER_SHARDS)), key=lambda line: line.client_id):
+        found[0] = True
+        yield line
+
+
+def _shard(
+    store: Store, practice_id: str, shard: int, after: str | None, begins: str, ask: Callable[[], None]
+) -> Iterator[RosterLine]:
     key = f"{after}#~" if after else None  # behind everything of that client: "~" sorts last
     line: RosterLine | None = None
+    rows = FIRST_PAGE
     while True:
-        page = store.roster_page(practice_id, shard, key, PAGE)
+        ask()
+        page = store.roster_page(practice_id, shard, key, rows, begins=begins)
         for item in page.items:
             client_id, _, sort_key = item["roster_sk"].partition("#")
             if line is None or line.client_id != client_id:
@@ -70,7 +98,7 @@ def _shard(store: Store, practice_id: str, shard: int, after: str | None) -> Ite
             line = _with(line, sort_key, item)
         if page.last is None:
             break
-        key = page.last["roster_sk"]
+        key, rows = page.last["roster_sk"], min(PAGE, 2 * rows)
     if line:
         yield line
 
@@ -89,17 +117,24 @@ def _with(line: RosterLine, sort_key: str, item: dict[str, Any]) -> RosterLine:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which clients are wanted; None does not ask. `text` is part of an id or of a name, in any case."""
+    """Which clients are wanted: who owes, who has credits left (None does not ask), whose id begins so."""
 
     negative: bool | None = None
     holding: bool | None = None
-    text: str | None = None
+    begins: str = ""
+
+    @property
+    def by_numbers(self) -> bool:
+        return self.negative is not None or self.holding is not None
+
+    @property
+    def impossible(self) -> bool:
+        """Whether no id begins so; what is no id could be a part of a key."""
+        return self.begins != "" and not is_id(self.begins)
 
     def lets(self, line: RosterLine) -> bool:
-        wanted = (self.text or "").casefold()
-        named = wanted in line.client_id.casefold() or wanted in (line.name or "")
         owes = self.negative in (None, line.negative)
-        return named and owes and self.holding in (None, line.holding)
+        return owes and self.holding in (None, line.holding) and line.client_id.startswith(self.begins)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,31 +146,63 @@ class ListedClient:
 
 
 def clients_page(
-    store: Store, practice_id: str, now: datetime, start: Position, limit: int, only: Filter
-) -> tuple[list[ListedClient], Position | None]:
-    """Clients in the roster's order, and where the next page begins (None: this was the last)."""
-    chosen: list[tuple[Position, RosterLine]] = []
-    for position, line in roster(store, practice_id, start):
-        if only.lets(_settled(store, practice_id, line, now)):
-            chosen.append((position, line))
-        if len(chosen) > limit:
-            break
-    page = [line for _, line in chosen[:limit]]
-    more = chosen[limit - 1][0] if len(chosen) > limit else None
-    return _listed(store, practice_id, page, now), more
+    store: Store, practice_id: str, now: datetime, after: str | None, limit: int, only: Filter
+) -> tuple[list[ListedClient], str | None]:
+    """Clients in order of id, and the id behind which the next page begins (None: this was the last).
+
+    Reads at most ROSTER_REQUESTS pages of the roster, so a page may be short, or empty, and not the last.
+    Raises NotFound for a practice without record.
+    """
+    store.catalogue(practice_id)  # where there is no such practice, there is no list of its clients
+    if only.impossible:
+        return [], None
+    requests = Requests(ROSTER_REQUESTS)
+    chosen: list[RosterLine] = []
+    for lines in chunks(roster(store, practice_id, after, only.begins, requests), now):
+        for line in settled(store, practice_id, lines, now) if only.by_numbers else lines:
+            if only.lets(line):
+                if len(chosen) == limit:
+                    return listed(store, practice_id, chosen, now), after
+                chosen.append(line)
+            after = line.client_id
+    return listed(store, practice_id, chosen, now), after if requests.spent else None
 
 
 def count_holding(store: Store, practice_id: str, now: datetime) -> int:
-    """How many clients have credits left."""
-    return sum(1 for _, line in roster(store, practice_id) if _settled(store, practice_id, line, now).holding)
+    """How many clients have credits left. Reads the whole roster."""
+    of_all = chunks(roster(store, practice_id), now)
+    return sum(line.holding for lines in of_all for line in settled(store, practice_id, lines, now))
 
 
-def _settled(store: Store, practice_id: str, line: RosterLine, now: datetime) -> RosterLine:
-    """The line as it stands now; the wallets are read only where the stored numbers may be behind."""
-    if not line.may_differ(now):
-        return line
-    loaded = _load(store, practice_id, [line])
-    wallets = [_settled_wallet(loaded, line.client_id, t, now) for t in line.balances]
+def chunks(lines: Iterator[RosterLine], now: datetime) -> Iterator[list[RosterLine]]:
+    """The lines in lots, each with as many as one batch read settles. Ends where the lines are Spent."""
+    chunk: list[RosterLine] = []
+    keys = 0
+    try:
+        for line in lines:
+            needs = 1 + len(line.balances) if line.may_differ(now) else 0
+            if len(chunk) == CHUNK or (chunk and keys + needs > BATCH_KEYS):
+                yield chunk
+                chunk, keys = [], 0
+            chunk.append(line)
+            keys += needs
+    except Spent:
+        pass
+    if chunk:
+        yield chunk
+
+
+def settled(store: Store, practice_id: str, lines: list[RosterLine], now: datetime) -> list[RosterLine]:
+    """The lines as they stand now; wallets are read only where the stored numbers may be behind, all in one."""
+    behind = [line for line in lines if line.may_differ(now)]
+    if not behind:
+        return lines
+    loaded = _load(store, practice_id, behind)
+    return [_settled_line(loaded, line, now) if line.may_differ(now) else line for line in lines]
+
+
+def _settled_line(loaded: Loaded, line: RosterLine, now: datetime) -> RosterLine:
+    wallets = [settled_wallet(loaded, line.client_id, t, now) for t in line.balances]
     balances = {wallet.appointment_type: wallet.balance for wallet in wallets}
     return replace(line, balances=balances, debts={w.appointment_type: w.debt for w in wallets})
 
@@ -147,18 +214,21 @@ def _load(store: Store, practice_id: str, lines: list[RosterLine]) -> Loaded:
     return store.load(practice_id, Wanted(others=clients, also=wallets))
 
 
-def _settled_wallet(loaded: Loaded, client_id: str, appointment_type: str, now: datetime) -> Wallet:
+def settled_wallet(loaded: Loaded, client_id: str, appointment_type: str, now: datetime) -> Wallet:
     wallet = loaded.also[client_id, appointment_type]
-    return settle(untouched(wallet), now, loaded.settings_of(client_id)).wallet
+    return settle(untouched(wallet), now, loaded.dated_of(client_id)).wallet
 
 
-def _listed(store: Store, practice_id: str, lines: list[RosterLine], now: datetime) -> list[ListedClient]:
+def listed(store: Store, practice_id: str, lines: list[RosterLine], now: datetime) -> list[ListedClient]:
+    """These clients with their settled balances, in this order."""
+    if not lines:
+        return []
     loaded = _load(store, practice_id, lines)
     shown = loaded.account.values.get("enabled", True)
     return [
         ListedClient(
             loaded.others.get(line.client_id) or Client(line.client_id),
-            {t: _settled_wallet(loaded, line.client_id, t, now).balance for t in line.balances if shown},
+            {t: settled_wallet(loaded, line.client_id, t, now).balance for t in line.balances if shown},
         )
         for line in lines
     ]

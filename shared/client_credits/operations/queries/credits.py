@@ -10,6 +10,7 @@ from client_credits.domain.errors import NotFound
 from client_credits.domain.ledger.entries import Change, untouched
 from client_credits.domain.ledger.settling import settle
 from client_credits.domain.ledger.wallet import Lot, Wallet, available, burn_order
+from client_credits.domain.practice.dated_settings import SettingsOverTime
 from client_credits.domain.practice.settings import Settings
 from client_credits.store.records import Loaded, Wanted
 from client_credits.store.store import Store
@@ -47,19 +48,19 @@ def credits_of(store: Store, practice_id: str, client_id: str, now: datetime) ->
         return ClientCredits(client_id, False, now, [])
     lines = []
     for type_id, kind in sorted(loaded.catalogue.types.items()):
-        wallet = _settled(loaded.wallets[type_id], now, loaded.settings).wallet
+        wallet = _settled(loaded.wallets[type_id], now, loaded.dated).wallet
         lines.append(type_credits(wallet, kind.name, now, loaded.settings))
     return ClientCredits(client_id, True, now, lines)
 
 
 def type_credits(wallet: Wallet, name: str, now: datetime, settings: Settings) -> TypeCredits:
     """The numbers of a settled wallet."""
-    lots = wallet.lots
+    lots = wallet.open_lots
     return TypeCredits(
         appointment_type=wallet.appointment_type,
         name=name,
         balance=wallet.balance_at(now),
-        available=available(wallet, now, must_cover=settings.credit_must_cover == "session"),
+        available=available(wallet, now, settings=settings),
         held=sum(wallet.held(lot.lot_id, now) for lot in lots),
         frozen=sum(lot.remaining for lot in lots if lot.frozen),
         not_yet_effective=sum(lot.remaining for lot in lots if lot.effective_at > now),
@@ -75,8 +76,8 @@ def lots_of(store: Store, practice_id: str, client_id: str, type_id: str, now: d
     loaded = _known_client(store, practice_id, Wanted(client_id=client_id, types=(type_id,)), type_id)
     if not loaded.settings.enabled:
         return loaded.wallets[type_id], []
-    wallet = _settled(loaded.wallets[type_id], now, loaded.settings).wallet
-    return wallet, burn_order(wallet.lots)
+    wallet = _settled(loaded.wallets[type_id], now, loaded.dated).wallet
+    return wallet, burn_order(wallet.open_lots)
 
 
 def _known_client(store: Store, practice_id: str, wanted: Wanted, type_id: str | None = None) -> Loaded:
@@ -88,7 +89,7 @@ def _known_client(store: Store, practice_id: str, wanted: Wanted, type_id: str |
     return loaded
 
 
-def _settled(wallet: Wallet, now: datetime, settings: Settings) -> Change:
+def _settled(wallet: Wallet, now: datetime, settings: SettingsOverTime) -> Change:
     return settle(untouched(wallet), now, settings)
 
 

@@ -41,7 +41,7 @@ def may_book(
     """
     types = tuple(dict.fromkeys(s.appointment_type for s in sessions))
     loaded = store.load(practice_id, Wanted(client_id=client_id, types=types))
-    wallets = {t: _settled(w, now, loaded.settings).wallet for t, w in loaded.wallets.items()}
+    wallets = {t: _settled(w, now, loaded.dated).wallet for t, w in loaded.wallets.items()}
     answers = []
     for session in sessions:
         answer, wallet = _may_book(loaded, wallets[session.appointment_type], session, now)
@@ -63,7 +63,7 @@ def may_book_each_type(
     answers = []
     for type_id, kind in sorted(loaded.catalogue.types.items()):
         if not kind.archived:
-            wallet = _settled(loaded.wallets[type_id], now, loaded.settings).wallet
+            wallet = _settled(loaded.wallets[type_id], now, loaded.dated).wallet
             session = Session(type_id, starts_at or now, seats)
             answers.append(_may_book(loaded, wallet, session, now)[0])
     return answers
@@ -109,12 +109,12 @@ def _after(wallet: Wallet, decision: Decision, session: Session, now: datetime) 
 
 def message(decision: Decision, session: Session, type_name: str) -> str:
     """A sentence fit to show the client."""
-    needs = f"{session.seats} credits" if session.seats > 1 else "a credit"
     match decision.reason:
         case Reason.OK if decision.shortfall == 0:
             return f"You can book {type_name}."
         case Reason.OK:
-            return f"You can book {type_name}; {decision.shortfall} of it is not paid for yet."
+            are = "session is" if decision.shortfall == 1 else "sessions are"
+            return f"You can book {type_name}. {decision.shortfall} {are} not covered by credits and will be owed."
         case Reason.CREDITS_DISABLED | Reason.NOT_TRACKED:
             return f"{type_name} can be booked without credits."
         case Reason.EXPIRES_BEFORE_SESSION:
@@ -126,4 +126,5 @@ def message(decision: Decision, session: Session, type_name: str) -> str:
         case Reason.LIMIT_REACHED:
             return f"You have unpaid sessions of {type_name}. Please buy a package first."
         case _:
-            return f"You need {needs} for {type_name} and have {decision.available}."
+            has = f"{decision.available or 'no'} credit{'' if decision.available == 1 else 's'}"
+            return f"You have {has} left for {type_name}. This booking needs {session.seats}."

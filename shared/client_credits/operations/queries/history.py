@@ -61,7 +61,7 @@ def history(
         raise NotFound("There is no such client or appointment type.")
     if not loaded.settings.enabled:
         return HistoryPage([], None)
-    settled = _settled(loaded.wallets[type_id], now, loaded.settings)
+    settled = _settled(loaded.wallets[type_id], now, loaded.dated)
     stored = [e for e in _unwritten(settled, start) if only.holds(e.kind, e.occurred_at)] + stored
     begun = start if start.entry else _newest(settled.wallet, now)
     return _merged(stored, changes[0].result(), changes[1].result(), limit, begun)

@@ -142,7 +142,7 @@ def _not_recorded(store: Store, practice_id: str, client_id: str, read: _Read) -
 def _unfollowed(store: Store, practice_id: str, packages: list[Entry], read: _Read, place: str) -> Iterator[Breach]:
     """Without a payment's records, and those that lead to it, money given back would not find its credits."""
     paid = {e.cause.ids["payment"] for e in packages if "payment" in e.cause.ids}
-    lots = [(kind, lot) for kind, wallet in read.wallets.items() for lot in wallet.lots if lot.payment]
+    lots = [(kind, lot) for kind, wallet in read.wallets.items() for lot in wallet.open_lots if lot.payment]
     named = paid | {payment_of(str(lot.payment)) for _, lot in lots}
     records = store.load(practice_id, Wanted(payments=tuple(sorted(named)))).payments if named else {}
     client_id = place.split("/")[1]
@@ -154,7 +154,9 @@ def _unfollowed(store: Store, practice_id: str, packages: list[Entry], read: _Re
         money = store.load(practice_id, Wanted(money=tuple(p.money for p in record.paid_by))).money
         if any(known.payment_id != payment_id for known in money.values()):
             yield Breach(RECORDED, where, "what paid the payment does not lead to it")
-        recurring = record.subscription if any(g.lot.subscription for g in record.grants) else None
+        own = [e for e in packages if e.cause.ids.get("payment") == payment_id]
+        cycles = any(p.facts and p.facts.subscription for e in own for p in e.postings)
+        recurring = record.subscription if cycles else None
         if recurring and not store.load(practice_id, Wanted(subscription=recurring)).subscription.version:
             yield Breach(RECORDED, where, f"the subscription {recurring} has no record")
         held = {kind for kind, lot in lots if payment_of(str(lot.payment)) == payment_id}

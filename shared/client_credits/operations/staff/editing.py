@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.errors import Invalid, LimitReached, NotFound, Problem
 from client_credits.domain.ids import derived_id
 from client_credits.domain.ledger import adjusting as editing
@@ -17,10 +18,10 @@ from client_credits.domain.ledger.expiry import expires_at as end_of
 from client_credits.domain.ledger.settling import settle
 from client_credits.domain.ledger.transferring import payments_moved
 from client_credits.domain.ledger.transferring import transfer as move
-from client_credits.domain.ledger.wallet import MAX_CREDITS, MAX_TYPES, Wallet
+from client_credits.domain.ledger.wallet import MAX_TYPES, Wallet
 from client_credits.domain.payments.granting import add_lot
 from client_credits.domain.payments.payment_record import MAX_HOLDERS
-from client_credits.operations.committing import entries_of, once, room_for, settled, wallet_writes
+from client_credits.operations.committing import entries_of, knowing, once, room_for, settled, wallet_writes
 from client_credits.operations.queries.credits import TypeCredits, type_credits
 from client_credits.operations.staff.idempotent import (
     Edited,
@@ -34,6 +35,7 @@ from client_credits.operations.staff.idempotent import (
     record_of,
 )
 from client_credits.store import writes
+from client_credits.store.codec import from_json, to_json
 from client_credits.store.records import Loaded, Wanted
 from client_credits.store.store import Store
 from client_credits.store.table import TRANSACTION, Write
@@ -49,6 +51,13 @@ class NewBalance:
     expires_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """What staff were shown after a replacement, kept with its record."""
+
+    credits: tuple[TypeCredits, ...] = ()
+
+
 def set_balances(
     store: Store,
     practice_id: str,
@@ -60,40 +69,40 @@ def set_balances(
 ) -> Edited:
     """Makes each balance exactly as given, all or none. Raises VersionConflict, Invalid, LimitReached.
 
-    Safe to repeat: the same numbers for the same versions were written once, and are answered so.
+    Safe to repeat: the same numbers, ends and reason for the same versions are written once, and answered
+    as they were then.
     """
     types = tuple(change.appointment_type for change in wanted)
     if len(set(types)) != len(types) or not 0 < len(types) <= MAX_TYPES:
         fault = Problem("/changes", "out_of_range", f"name 1 to {MAX_TYPES} types, each once")
         raise Invalid("These changes cannot be saved together.", fault)
-    seen = [f"{change.appointment_type}@{change.version}={change.balance}" for change in wanted]
-    keyed = Keyed(derived_id("set", client_id, *seen), "")
+    keyed = Keyed(derived_id("set", client_id, *sorted(map(to_json, wanted)), reason or ""), "")
 
     def attempt() -> Edited:
         loaded = known_client(store, practice_id, client_id, types, (keyed.source_id,))
         done = loaded.operations.get(keyed.source_id)
         if done:
-            entries = entries_of(store, practice_id, done)
-            return Edited(entries, repeated=True, credits=_credits(loaded, loaded.wallets.values(), now))
+            first = from_json(_Numbers, done.answer or "{}")
+            return Edited(entries_of(store, practice_id, done), repeated=True, credits=first.credits)
         act = act_of(keyed.source_id, CauseKind.STAFF, {}, actor, now, reason)
         room = room_for(len(wanted))
         # A stale version is told before anything else is done about these wallets.
         for change in wanted:
             editing.check_version(loaded.wallets[change.appointment_type], change.version)
-        before = settled(store, loaded.wallets.values(), now, loaded.settings, room)
+        before = settled(store, loaded.wallets.values(), now, loaded.dated, room)
         changes = [
-            editing.set_balance(
-                before[w.appointment_type], w.balance, w.version, w.expires_at, act, loaded.settings, room
-            )
+            editing.set_balance(before[w.appointment_type], w.balance, w.version, w.expires_at, act, loaded.dated, room)
             for w in wanted
         ]
         entries = own_entries(changes, keyed.source_id)
-        items = wallet_writes(store, changes, now, loaded.settings)
+        items = wallet_writes(store, changes, now, loaded.dated, wallets=len(changes))
+        after = [replace(c.wallet, version=c.before.version + int(c.made)) for c in changes]
+        credits = _credits(loaded, after, now)
         if items:
             done = record_of(keyed, client_id, "replaced", entries, now)
+            done = replace(done, answer=to_json(_Numbers(credits)))
             store.commit([writes.operation(practice_id, done), *items])
-        after = [replace(c.wallet, version=c.before.version + int(c.made)) for c in changes]
-        return Edited(entries, credits=_credits(loaded, after, now))
+        return Edited(entries, credits=credits)
 
     return once(attempt)
 
@@ -101,7 +110,7 @@ def set_balances(
 def _credits(loaded: Loaded, wallets: Iterable[Wallet], now: datetime) -> tuple[TypeCredits, ...]:
     """The numbers of these wallets, settled."""
     names = {type_id: kind.name for type_id, kind in loaded.catalogue.types.items()}
-    now_settled = [settle(untouched(wallet), now, loaded.settings).wallet for wallet in wallets]
+    now_settled = [settle(untouched(wallet), now, loaded.dated).wallet for wallet in wallets]
     return tuple(type_credits(w, names[w.appointment_type], now, loaded.settings) for w in now_settled)
 
 
@@ -124,7 +133,7 @@ def adjust(
 
     def decide(loaded: Loaded) -> list[Change]:
         act = act_of(keyed.source_id, CauseKind.STAFF, {}, actor, now, reason)
-        room, settings = room_for(1), loaded.settings
+        room, settings = room_for(1), loaded.dated
         before = settled(store, loaded.wallets.values(), now, settings, room)[appointment_type]
         return [editing.adjust(before, amount, expires_at, act, settings, room)]
 
@@ -163,8 +172,8 @@ def grant_by_hand(
 
     def decide(loaded: Loaded) -> list[Change]:
         act = act_of(keyed.source_id, CauseKind.PACKAGE, {"package_id": package_id}, actor, now, reason)
-        room, settings = room_for(len(credits)), loaded.settings
-        end = expires_at or end_of(package.expiry, now, settings.timezone)
+        room, settings = room_for(len(credits)), loaded.dated
+        end = expires_at or end_of(package.expiry, now, settings.at(now).timezone)
         before = settled(store, loaded.wallets.values(), now, settings, room)
         changes = []
         for appointment_type, amount in credits.items():
@@ -189,14 +198,15 @@ def change_lot(
     expires_at: datetime | None = None,
     reason: str | None = None,
 ) -> Edited:
-    """Voids an open lot, or gives it a later end (None: never). Raises LotClosed, Invalid, NotFound."""
+    """Voids a lot, or gives it a later end (None: never); an emptied one, too. Raises LotClosed, Invalid, NotFound."""
 
     def attempt() -> Edited:
         loaded = known_client(store, practice_id, client_id, (appointment_type,))
-        wallet, settings, room = loaded.wallets[appointment_type], loaded.settings, room_for(1)
+        wallet, settings, room = loaded.wallets[appointment_type], loaded.dated, room_for(1)
         source_id = f"api/{derived_id('edit', client_id, lot_id, str(wallet.version))}"
         act = act_of(source_id, CauseKind.STAFF, {"lot_id": lot_id}, actor, now, reason)
         before = settled(store, [wallet], now, settings, room)[appointment_type]
+        before = knowing(store, before, [lot_id])
         if void:
             change = editing.void(before, lot_id, act)
         else:
@@ -250,15 +260,15 @@ def transfer(
         if done:
             return again(store, practice_id, done, keyed)
         act = act_of(keyed.source_id, CauseKind.TRANSFER, cause, actor, now, reason)
-        settings, theirs, room = loaded.settings, loaded.settings_of(receiver_id), room_for(2)
+        settings, theirs, room = loaded.dated, loaded.dated_of(receiver_id), room_for(2)
         giver = settled(store, loaded.wallets.values(), now, settings, room)[appointment_type]
         receiver = settled(store, [loaded.also[pair]], now, theirs, room)[appointment_type]
         before = giver
         giver, receiver = move(giver, receiver, amount, act, settings, theirs, room)
         entries = own_entries([giver, receiver], keyed.source_id)
         items = [writes.operation(practice_id, record_of(keyed, giver_id, "transferred", entries, now))]
-        items += wallet_writes(store, [giver], now, settings)
-        items += wallet_writes(store, [receiver], now, theirs)
+        items += wallet_writes(store, [giver], now, settings, wallets=2)
+        items += wallet_writes(store, [receiver], now, theirs, wallets=2)
         came = next(entry for entry in entries if entry.kind is EntryKind.TRANSFERRED_IN)
         items += _new_holder(store, practice_id, payments_moved(before, giver), came)
         if len(items) > TRANSACTION:

@@ -61,7 +61,7 @@ def once_per_key(
         changes = decide(loaded)
         entries = own_entries(changes, keyed.source_id)
         items = [writes.operation(practice_id, record_of(keyed, client_id, "edited", entries, now))]
-        items += wallet_writes(store, changes, now, loaded.settings)
+        items += wallet_writes(store, changes, now, loaded.dated, wallets=len(changes))
         store.commit(items)
         return Edited(entries)
 

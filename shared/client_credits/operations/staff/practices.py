@@ -1,8 +1,9 @@
 """A practice and what it decides: its settings, its catalogue, its clients."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from client_credits.domain.errors import (
@@ -18,6 +19,8 @@ from client_credits.domain.ids import derived_id
 from client_credits.domain.ledger.entries import Actor
 from client_credits.domain.practice import settings as rules
 from client_credits.domain.practice.catalogue import AppointmentType, Catalogue, ExpiryKind, Package
+from client_credits.domain.practice.dated_settings import Earlier, changed_values, remembered
+from client_credits.domain.practice.names import hashed_email
 from client_credits.domain.practice.records import MAX_CUSTOMERS, Account, Client, SettingsChange
 from client_credits.operations.committing import once
 from client_credits.operations.payments import resolving
@@ -53,25 +56,31 @@ def change_account_settings(
 ) -> Account:
     """Changes the account's settings; one record of it enters everyone's history.
 
+    What is dated before this second keeps the values of then, once the practice has an entry.
     Raises Invalid; ConfirmationRequired when credits would be switched off unconfirmed, with the
     number of clients holding credits and the packages carrying some.
     """
     wanted = rules.checked_changes(changes, for_client=False)
 
-    def attempt() -> Account:
+    def attempt() -> tuple[Account, bool]:
         loaded = store.load(practice_id, Wanted())
         account = loaded.account
         if wanted.get("enabled") is False and loaded.settings.enabled and not confirmed:
             raise _switching_off(store, practice_id, loaded.catalogue, now)
         values = {k: v for k, v in (account.values | wanted).items() if v is not None}
         if values == account.values:
-            return account
-        changed = replace(account, values=values)
+            return account, False
+        earlier = _earlier(account.earlier, account.values, values, now, partial(store.any_wallet, practice_id))
+        changed = replace(account, values=values, earlier=earlier)
         note = _note(None, account.values, values, account.version, actor, now)
         store.commit([writes.account(changed), writes.settings_change(practice_id, note)])
-        return replace(changed, version=account.version + 1)
+        creates = loaded.settings.unknown_clients == "park" and rules.effective(values).unknown_clients == "create"
+        return replace(changed, version=account.version + 1), creates
 
-    return once(attempt)
+    account, creates = once(attempt)
+    if creates:
+        resolving.replay(store, practice_id, now, unknown_clients=True)
+    return account
 
 
 def _switching_off(store: Store, practice_id: str, catalogue: Catalogue, now: datetime) -> ConfirmationRequired:
@@ -91,7 +100,10 @@ def change_client_settings(
     actor: Actor,
     now: datetime,
 ) -> tuple[Account, Client]:
-    """Sets or clears one client's overrides; no other client changes. Raises Invalid, NotFound."""
+    """Sets or clears one client's overrides; no other client changes. Raises Invalid, NotFound.
+
+    What is dated before this second keeps the values of then, once the client has an entry.
+    """
     wanted = rules.checked_changes(changes, for_client=True)
 
     def attempt() -> tuple[Account, Client]:
@@ -102,12 +114,27 @@ def change_client_settings(
         overrides = {k: v for k, v in (before | wanted).items() if v is not None}
         if overrides == before:
             return loaded.account, loaded.client
-        changed = replace(loaded.client, overrides=overrides)
+        any_entry = partial(store.any_entry, practice_id, client_id)
+        earlier = _earlier(loaded.client.earlier, before, overrides, now, any_entry)
+        changed = replace(loaded.client, overrides=overrides, earlier=earlier)
         note = _note(client_id, before, overrides, changed.version, actor, now)
         store.commit([writes.client(practice_id, changed), writes.settings_change(practice_id, note)])
         return loaded.account, changed
 
     return once(attempt)
+
+
+def _earlier(
+    earlier: tuple[Earlier, ...],
+    before: dict[str, Any],
+    after: dict[str, Any],
+    now: datetime,
+    any_entry: Callable[[], bool],
+) -> tuple[Earlier, ...]:
+    """The earlier values with what this change replaces. What was set before the first entry counts as always."""
+    if not changed_values(before, after):
+        return earlier
+    return remembered(earlier, before, after, now) if any_entry() else ()
 
 
 def _note(
@@ -200,36 +227,52 @@ def _commit_catalogue(store: Store, account: Account, changed: Catalogue) -> Non
     store.commit([writes.catalogue(account.practice_id, changed), writes.account(moved)])
 
 
-def put_client(store: Store, practice_id: str, wanted: Client, now: datetime) -> tuple[Client, bool]:
+def put_client(
+    store: Store, practice_id: str, wanted: Client, now: datetime, email_key: Callable[[], bytes] | None = None
+) -> tuple[Client, bool]:
     """Creates or replaces a client's profile (not its settings), and claims its Stripe customers.
+
+    With `email_key` the client is found by its e-mail from then on.
 
     What was parked for want of these customers is granted. Raises AlreadyMapped when a customer is
     another client's.
     """
 
-    def attempt() -> tuple[Client, bool]:
+    def attempt() -> tuple[Client, bool, bool]:
         links = tuple(("customer", customer) for customer in wanted.stripe_customers)
         loaded = store.load(practice_id, Wanted(client_id=wanted.client_id, links=links))
         for pair, owner in loaded.links.items():
             if owner != wanted.client_id:
                 raise AlreadyMapped(f"The Stripe customer {pair[1]} is another client's.")
         known = loaded.client
-        created_at, overrides = (known.created_at, known.overrides) if known else (now, {})
-        version = known.version if known else 0
-        changed = replace(wanted, overrides=overrides, created_at=created_at, version=version)
+        own = known or Client(wanted.client_id, created_at=now)
+        kept = {name: getattr(own, name) for name in ("overrides", "earlier", "created_at", "version")}
+        changed = replace(wanted, **kept)
         if changed != known:
             dropped = set(known.stripe_customers if known else ()) - set(wanted.stripe_customers)
             freed = _free_links(store, practice_id, wanted.client_id, dropped)
             claimed = [
                 writes.link(practice_id, *pair, wanted.client_id, None) for pair in links if pair not in loaded.links
             ]
-            store.commit([writes.client(practice_id, changed), *claimed, *freed])
-        return changed, known is None
+            found_by = _email_writes(practice_id, known, changed, now, email_key) if email_key else []
+            store.commit([writes.client(practice_id, changed), *claimed, *freed, *found_by])
+        return changed, known is None, known is None and loaded.settings.unknown_clients == "park"
 
-    answer = once(attempt)
+    client, new, awaited = once(attempt)
+    if awaited:
+        resolving.replay(store, practice_id, now, client_id=wanted.client_id)
     for customer in wanted.stripe_customers:
         resolving.replay(store, practice_id, now, customer=customer)
-    return answer
+    return client, new
+
+
+def _email_writes(
+    practice_id: str, before: Client | None, after: Client, now: datetime, email_key: Callable[[], bytes]
+) -> list[Write]:
+    """What leads from the e-mail's keyed hash to the client; what led from the e-mail before goes."""
+    old, new = (hashed_email(email_key(), each.email) if each and each.email else None for each in (before, after))
+    gone = [writes.email(practice_id, old, after.client_id, int(now.timestamp()))] if old and old != new else []
+    return gone + ([writes.email(practice_id, new, after.client_id)] if new else [])
 
 
 def _free_links(store: Store, practice_id: str, client_id: str, dropped: set[str]) -> list[Write]:

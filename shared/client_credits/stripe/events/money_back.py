@@ -93,6 +93,7 @@ def dispute(event: Event) -> Facts:
         amount=values.required(values.unsigned_amount(about, "amount")),
         status=values.required(DISPUTE_STATUSES.get(values.text(about, "status") or "")),
         at=event.occurred_at,
+        opened_at=values.instant(about, "created"),
     )
     return _about_a_charge(event, disputes=(told,))
 

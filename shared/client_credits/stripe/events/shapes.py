@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 
+from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.ids import is_id
 from client_credits.domain.payments.facts import PaymentKind, PaymentLine
 from client_credits.stripe.events.values import (
@@ -30,7 +31,7 @@ from client_credits.stripe.events.values import (
     whole,
 )
 
-MAX_QUANTITY = 1_000_000
+MAX_QUANTITY = MAX_CREDITS
 
 SUBSCRIPTION_LINE = "subscription_item_details"
 INVOICE_ITEM_LINE = "invoice_item_details"

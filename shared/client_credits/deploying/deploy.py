@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from client_credits.local.errors import DeploymentFailed
-from client_credits.local.packaging import package
+from client_credits.deploying.errors import DeploymentFailed
+from client_credits.deploying.packaging import package, put_template
 
 CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND")
 _REVISION = "SettingsRevision"
@@ -18,16 +18,15 @@ _NOTHING_TO_CHANGE = ("didn't contain changes", "No updates are to be performed"
 def upload_package(
     s3: Any, bucket: str, template_path: Path, *, prefix: str, built: Mapping[str, Path] | None = None
 ) -> str:
-    """Put code, nested templates and the template below ``prefix`` in ``bucket``; returns the template's address."""
+    """Put code and templates below ``prefix`` in ``bucket``; returns the address of the root template."""
 
     def put(name: str, body: bytes) -> tuple[str, str]:
         key = f"{prefix}/{name}"
         s3.put_object(Bucket=bucket, Key=key, Body=body)
         return bucket, key
 
-    template = json.dumps(package(template_path, put, built=built), sort_keys=True).encode()
-    _, key = put(f"template-{hashlib.sha256(template).hexdigest()[:32]}.json", template)
-    return f"https://s3.{s3.meta.region_name}.amazonaws.com/{bucket}/{key}"
+    region = s3.meta.region_name
+    return put_template(put, "template", package(template_path, put, region=region, built=built), region)
 
 
 def deploy(
@@ -128,12 +127,17 @@ def _wait_until_done(cloudformation: Any, stack_name: str, deadline: float, poll
         if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
             return
         if not status.endswith("_IN_PROGRESS"):
-            raise DeploymentFailed(f"{stack_name} ended as {status}: {_reasons(cloudformation, stack_name)}")
+            raise DeploymentFailed(f"{stack_name} ended as {status}: {'; '.join(_reasons(cloudformation, stack_name))}")
         time.sleep(poll_seconds)
     raise DeploymentFailed(f"{stack_name} was not deployed in time.")
 
 
-def _reasons(cloudformation: Any, stack_name: str) -> str:
+def _reasons(cloudformation: Any, stack_name: str) -> list[str]:
+    """Why the newest few resources failed; of a nested stack its own resources, which say more than it does."""
     events = cloudformation.describe_stack_events(StackName=stack_name)["StackEvents"]
-    failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
-    return "; ".join(f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}" for event in failed[:5])
+    reasons: list[str] = []
+    for event in [each for each in events if each["ResourceStatus"].endswith("_FAILED")][:5]:
+        stack = event.get("PhysicalResourceId", "") if event["ResourceType"] == "AWS::CloudFormation::Stack" else ""
+        own = [f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}"]
+        reasons += (_reasons(cloudformation, stack) if stack not in ("", event["StackId"]) else []) or own
+    return reasons

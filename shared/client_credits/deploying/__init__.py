@@ -1,0 +1,1 @@
+"""Packages the templates and the code, and deploys them; never part of the layer."""

@@ -1,0 +1,35 @@
+"""The caller and its practice."""
+
+from client_credits.domain.ledger.entries import Actor
+from client_credits.domain.practice.records import Account
+from client_credits.domain.practice.settings import effective
+from client_credits.http.schemas.common import Answer
+
+
+class PracticeAnswer(Answer):
+    id: str
+    name: str | None
+    timezone: str
+    enabled: bool
+    packages_url: str | None
+
+
+class MeAnswer(Answer):
+    """`client_id` is there for role client. `subject` is the id under which the caller acts in entries."""
+
+    practice: PracticeAnswer
+    role: str
+    client_id: str | None
+    subject: str
+
+
+def me_answer(account: Account, actor: Actor, client_id: str | None) -> MeAnswer:
+    settings = effective(account.values)
+    practice = PracticeAnswer(
+        id=account.practice_id,
+        name=account.values.get("name"),
+        timezone=settings.timezone,
+        enabled=settings.enabled,
+        packages_url=settings.packages_url,
+    )
+    return MeAnswer(practice=practice, role=actor.kind, client_id=client_id, subject=actor.actor_id)

@@ -1,0 +1,149 @@
+"""What each role may do, against a table written by hand: a change here is a change of what a function can reach."""
+
+import ast
+from typing import Any
+
+from tests.infra.transformed import ROOT, resources
+
+TABLE = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${TableName}"
+DUE, ROSTER, NAMES, SESSIONS = (f"{TABLE}/index/{name}" for name in ("due", "roster", "names", "sessions"))
+SECRETS = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/client-credits/${Prefix}"
+# All reads by key are batches, all writes transactions; a transaction needs the right to each write in it.
+ITEMS = {"dynamodb:BatchGetItem", "dynamodb:PutItem"}
+QUERY = {"dynamodb:Query"}
+CONSUME = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+TRACE = {"*": {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}}
+
+
+def logs(group: str) -> dict[str, set[str]]:
+    return {f"{group}.Arn": {"logs:CreateLogStream", "logs:PutLogEvents"}}
+
+
+# Every role and everything it may do, by resource.
+ALLOWED: dict[str, dict[str, set[str]]] = {
+    "ApiRole": {
+        TABLE: ITEMS | QUERY,
+        ROSTER: QUERY,
+        NAMES: QUERY,
+        SESSIONS: QUERY,
+        f"{SECRETS}/cursor-key": {"ssm:GetParameter"},
+    }
+    | logs("ApiLogs")
+    | TRACE,
+    "StripeWebhookRole": {
+        "StripeQueue.Arn": {"sqs:SendMessage"},
+        f"{SECRETS}/stripe/*": {"ssm:GetParameter"},
+    }
+    | logs("StripeWebhookLogs")
+    | TRACE,
+    "StripeEventsRole": {
+        TABLE: ITEMS | QUERY,
+        "StripeQueue.Arn": CONSUME,
+        f"{SECRETS}/stripe-api-key/*": {"ssm:GetParameter"},
+    }
+    | logs("StripeEventsLogs")
+    | TRACE,
+    # A cancellation may have to follow a payment given back, and reads entries for that.
+    "BookingsRole": {
+        TABLE: ITEMS | QUERY,
+        "BookingsQueue.Arn": CONSUME,
+        "BookingsDeadLetters.Arn": {"sqs:SendMessage"},
+    }
+    | logs("BookingsLogs")
+    | TRACE,
+    # The sweep alone moves a wallet in the index without writing the wallet.
+    "SweepRole": {
+        TABLE: ITEMS | {"dynamodb:UpdateItem"},
+        DUE: QUERY,
+        "SweepQueue.Arn": CONSUME | {"sqs:SendMessage"},
+    }
+    | logs("SweepLogs")
+    | TRACE,
+    "ReconcileRole": {
+        TABLE: ITEMS | QUERY,
+        f"{SECRETS}/stripe-api-key": {"ssm:GetParametersByPath"},
+        f"{SECRETS}/stripe-api-key/*": {"ssm:GetParameter"},
+    }
+    | logs("ReconcileLogs")
+    | TRACE,
+    "PublishEntriesRole": {
+        f"{TABLE}/stream/*": {
+            f"dynamodb:{name}" for name in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
+        },
+        "EventBusArn": {"events:PutEvents"},
+        "PublishFailures.Arn": {"sqs:SendMessage"},
+    }
+    | logs("PublishEntriesLogs")
+    | TRACE,
+    "SweepTimerRole": {"SweepFunctionAliaslive": {"lambda:InvokeFunction"}},
+    "ReconcileTimerRole": {"ReconcileFunctionAliaslive": {"lambda:InvokeFunction"}},
+}
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def resource_name(value: Any) -> str:
+    """A statement's resource, as the tables above write it."""
+    match value:
+        case str():
+            return value
+        case {"Fn::GetAtt": [name, attribute]}:
+            return f"{name}.{attribute}"
+        case {"Fn::Sub": str() as text}:
+            return text
+        case {"Ref": name}:
+            return str(name)
+        case _:
+            raise AssertionError(value)
+
+
+def allowed(role: dict[str, Any]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for policy in role["Policies"]:
+        for statement in policy["PolicyDocument"]["Statement"]:
+            assert statement["Effect"] == "Allow"
+            for resource in as_list(statement["Resource"]):
+                found.setdefault(resource_name(resource), set()).update(as_list(statement["Action"]))
+    return found
+
+
+def test_each_role_may_do_what_the_table_says_and_nothing_else() -> None:
+    roles = resources("AWS::IAM::Role")
+    assert {name: allowed(role) for name, role in roles.items()} == ALLOWED
+    assert not [name for name, role in roles.items() if "ManagedPolicyArns" in role]
+    assert not resources("AWS::IAM::Policy")
+
+
+def test_nobody_may_delete_from_the_table_write_it_in_batches_or_scan_it() -> None:
+    actions = {action for role in ALLOWED.values() for granted in role.values() for action in granted}
+    forbidden = {"dynamodb:DeleteItem", "dynamodb:BatchWriteItem", "dynamodb:Scan"}
+    assert not actions & forbidden
+    assert not [action for action in actions if "*" in action]
+
+
+def test_only_tracing_reaches_every_resource() -> None:
+    everywhere = {action for role in ALLOWED.values() for action in role.get("*", set())}
+    assert everywhere == TRACE["*"]
+
+
+def test_each_role_is_assumed_by_one_service() -> None:
+    for name, role in resources("AWS::IAM::Role").items():
+        statements = role["AssumeRolePolicyDocument"]["Statement"]
+        service = "scheduler" if name.endswith("TimerRole") else "lambda"
+        assert [statement["Principal"] for statement in statements] == [{"Service": f"{service}.amazonaws.com"}]
+
+
+def test_what_the_store_writes_into_the_table_is_granted_and_nothing_else_is() -> None:
+    kinds = {"Put", "Update", "Delete", "ConditionCheck"}
+    written = {
+        node.value
+        for path in (ROOT / "shared" / "client_credits" / "store").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and node.value in kinds
+    }
+    rights = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
+    granted = {action for role in ALLOWED.values() for action in role.get(TABLE, set())}
+    reading = {"dynamodb:BatchGetItem", "dynamodb:Query"}
+    assert granted - reading == {f"dynamodb:{rights[kind]}" for kind in written}
