@@ -735,7 +735,7 @@ NEEDS = {
     "stripe_events": ["TABLE_NAME", "STRIPE_MODE"],
     "bookings": ["TABLE_NAME"],
     "sweep": ["TABLE_NAME", "SWEEP_QUEUE_URL"],
-    "publish_entries": ["EVENT_BUS_NAME"],
+    "publish_entries": ["EVENT_BUS_NAME", "PUBLISH_FAILURES_URL"],
     "api": ["TABLE_NAME", "SECRETS_PREFIX", "TOKEN_ISSUER", "TOKEN_AUDIENCE", "TOKEN_JWKS_URL"],
 }
 CALLS: dict[str, list[Event]] = {
@@ -852,7 +852,12 @@ def provoke(world: World, function: ModuleType) -> list[str]:
     sweep.handler(sqs_event(*map(sqs_message, bodies)), CONTEXT)
     load("publish_entries").handler(stream_event({}, world.items()), CONTEXT)
     unread = {
-        ("p1#c-17", "entry#x"): {"pk": {"S": "p1#c-17"}, "sk": {"S": "entry#x"}, "body": {"S": json.dumps(PLANTED)}}
+        ("p1#c-17", "entry#x"): {
+            "pk": {"S": "p1#c-17"},
+            "sk": {"S": "entry#x"},
+            "kind": {"S": "entry"},
+            "body": {"S": json.dumps(PLANTED)},
+        }
     }
     load("publish_entries").handler(stream_event({}, unread), CONTEXT)
     profile = {"name": PLANTED["name"], "email": PLANTED["email"]}
