@@ -431,6 +431,22 @@ SEEDS = (
         "before_they_came",
     ),
     Seed(
+        "what ends within an operation takes more room than there is",
+        "domain/ledger/settling.py",
+        "if within and not room.left(change, coming=kinds - 1):",
+        "if False:",
+        f"{UNIT}/test_wide_operations.py",
+        "refund_that_fails or forty_wallets",
+    ),
+    Seed(
+        "a worker that died leaves a subscription's credits frozen",
+        "operations/payments/subscriptions.py",
+        "    if frozen and not state.frozen:\n",
+        "    if False:\n",
+        f"{UNIT}/test_wide_operations.py",
+        "worker_died",
+    ),
+    Seed(
         "more rolls over than the cap",
         "domain/ledger/rolling.py",
         "        left -= part\n",
