@@ -76,6 +76,7 @@ class LotFacts:
     cycle: tuple[datetime, datetime] | None = None
     parent: str | None = None
     value: Value | None = None
+    paused_seconds: int = 0
 
     @property
     def end(self) -> datetime:
