@@ -1,6 +1,7 @@
 """What disputes that were won, and refunds that failed, give back: credits that ended meanwhile, and their time."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from itertools import permutations
 from typing import Any
@@ -344,6 +345,7 @@ def test_what_repaid_the_debt_of_a_refund_that_failed_returns_to_the_lot_that_re
     assert practice.table.items == before
     practice.on(5).tell(refund("re_2", PAID, at=day(5), payment_intent="pi_2"))
     assert (practice.balance(), practice.wallet().debt) == (6, 0)
+    assert practice.kinds()[-1] == ("clawed_back", -10), "what returned is not spent, so nothing is owed"
 
 
 def test_where_the_lot_that_repaid_has_ended_a_lot_made_from_it_ends_later() -> None:
@@ -356,6 +358,9 @@ def test_where_the_lot_that_repaid_has_ended_a_lot_made_from_it_ends_later() -> 
 @pytest.mark.parametrize("shortfall", ["debt", "report"])
 def test_what_returns_to_lots_of_a_payment_given_back_since_belongs_to_that_first(shortfall: str) -> None:
     practice = in_debt(Calendar())
+    account = practice.store.load("p1", Wanted()).account
+    values = {**account.values, "clawback_shortfall": shortfall}
+    practice.store.commit([writes.account(replace(account, values=values))])
     practice.on(4).tell(refund("re_2", PAID, at=day(4), payment_intent="pi_2"))
     practice.on(5).tell(refund("re_1", PAID, "failed", at=day(5)))
     assert practice.wallet().balance == 6
