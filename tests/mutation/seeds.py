@@ -11,6 +11,7 @@ PUBLISHING = "tests/integration/test_publish_entries.py"
 BOOKING_ORDER = "tests/integration/test_booking_order.py"
 LATENESS = "tests/integration/test_memory_table_lateness.py"
 MONEY_BACK, PLANS = f"{UNIT}/test_money_back.py", f"{UNIT}/test_plan_changes.py"
+WON = f"{UNIT}/test_disputes_won.py"
 
 
 @dataclass(frozen=True)
@@ -573,5 +574,40 @@ SEEDS = (
         "if False:",
         MONEY_BACK,
         "told_of_two_payments",
+    ),
+    Seed(
+        "what expired in a dispute that was won stays gone",
+        "domain/payments/clawing_back.py",
+        "    grant = books.come_back(pairs, grant, of)\n",
+        "",
+        WON,
+    ),
+    Seed(
+        "times of disputes that overlap count twice",
+        "domain/payments/disputing.py",
+        "if found and wait.opened <= found[-1].closed:",
+        "if False:",
+        WON,
+    ),
+    Seed(
+        "the cycle's own end forgets what a dispute put off",
+        "domain/ledger/rolling.py",
+        "ends = cycle.ends + timedelta(seconds=lot.paused_seconds)",
+        "ends = cycle.ends",
+        WON,
+    ),
+    Seed(
+        "what a failed refund took ends as it would have",
+        "domain/payments/returning.py",
+        "expires_at=lot.end + lasted,",
+        "expires_at=lot.end,",
+        WON,
+    ),
+    Seed(
+        "credits that returned to who repaid a debt count as spent",
+        "domain/payments/clawing_back.py",
+        "    spent -= sum(posting.amount for entry in ledger",
+        "    spent -= sum(0 * posting.amount for entry in ledger",
+        WON,
     ),
 )
