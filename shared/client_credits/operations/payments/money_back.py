@@ -15,6 +15,7 @@ from client_credits.domain.ids import payment_key
 from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Change, Entry
 from client_credits.domain.ledger.operation import EntryRef, Operation
 from client_credits.domain.ledger.settling import settle
+from client_credits.domain.ledger.tranches import Ended
 from client_credits.domain.ledger.wallet import Freeze
 from client_credits.domain.payments.clawing_back import Books, Pair, claw, family, refreeze
 from client_credits.domain.payments.facts import MoneyBack, PaymentMade
@@ -139,6 +140,18 @@ def uphold(store: Store, practice_id: str, payment_id: str, now: datetime) -> li
         return record.revoked is not None or record.upheld
 
     return follow(store, practice_id, payment_id, now) if once(attempt) else []
+
+
+def end(store: Store, practice_id: str, payment_id: str, ends: tuple[Ended, ...], now: datetime) -> None:
+    """A payment learns since when its plans bring no more tranches; what follows is written. Safe to repeat."""
+
+    def attempt() -> None:
+        record = store.load(practice_id, Wanted(payments=(payment_id,))).payments[payment_id]
+        if record.ends != ends:
+            store.commit([writes.payment(practice_id, replace(record, ends=ends))])
+
+    once(attempt)
+    follow(store, practice_id, payment_id, now)
 
 
 # The consequences
@@ -307,8 +320,8 @@ def _claw(store: Store, view: _View) -> tuple[PaymentRecord, dict[Pair, Change],
             ledgers[kind] = _ledger(store, view, kind)
         part = record.part_undone(grant.line_id, grant.amount)
         owe = loaded.dated_of(grant.client_id).at(act.occurred_at).clawback_shortfall == "debt"
-        known = family(record.payment_id, grant, ledgers[kind])
-        grants.append(claw(books, record.payment_id, grant, part, known, owe=owe))
+        known = family(record.payment_id, grant, ledgers[kind], record.ends)
+        grants.append(claw(books, record.payment_id, grant, part, known, owe=owe, ends=record.ends))
     after = books.changes()
     made = {pair: change if change is not changes[pair] else view.changes[pair] for pair, change in after.items()}
     if any(made[pair] is not view.changes[pair] for pair in made) or tuple(grants) != record.grants:
@@ -363,7 +376,8 @@ def _named(record: PaymentRecord, verb: str, view: _View) -> tuple[Act, PaymentR
     """
     now = view.when.now
     paid_at = record.paid_at or now
-    told = [(paid_at, f"{record.payment_id}/{standing}") for standing in record.standing] + record.news
+    own = [(paid_at, standing) for standing in record.standing] + record.cut_short
+    told = sorted([(at, f"{record.payment_id}/{what}") for at, what in own] + record.news)
     new = [(at, what) for at, what in told if f"{verb}/{what}" not in record.followed]
     at, what = (new or told or [(paid_at, record.payment_id)])[-1]
     source_id = f"{verb}/{what}"
