@@ -4,7 +4,10 @@
 """
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 for name in [n for n in os.environ if n.startswith("AWS_")]:
@@ -37,3 +40,17 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def rights_recorded() -> Iterator[None]:
+    """Where RIGHTS_LOG names a file, the rights that functions used in this process are added to it."""
+    log = os.environ.get("RIGHTS_LOG")
+    if not log:
+        yield
+        return
+    from tests.support import rights  # noqa: PLC0415
+
+    with rights.recording() as seen:
+        yield
+    rights.append(Path(log), seen)
