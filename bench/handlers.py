@@ -45,6 +45,7 @@ def environment(table: str, endpoint_url: str, jwks_url: str = "http://127.0.0.1
         "STRIPE_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/stripe",
         "SWEEP_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/sweep",
         "EVENT_BUS_NAME": "bench",
+        "PUBLISH_FAILURES_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/publish-failures",
         "SECRETS_PREFIX": "/client-credits/bench",
         "TOKEN_ISSUER": ISSUER,
         "TOKEN_AUDIENCE": AUDIENCE,

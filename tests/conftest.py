@@ -4,7 +4,9 @@
 """
 
 import os
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 for name in [n for n in os.environ if n.startswith("AWS_")]:
@@ -37,3 +39,19 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
+
+# Workers share the tests of a file, but for these: one run of all seeds, one stack for a story.
+FILES_OF_ONE_WORKER = frozenset({"tests/mutation/test_seeded_bugs.py", "tests/e2e/test_story.py"})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Under `--dist loadgroup`; xdist's own marker for groups has no effect with this pytest."""
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415
+
+    class Shared(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return file if file in FILES_OF_ONE_WORKER else nodeid
+
+    return Shared(config, log) if config.getvalue("dist") == "loadgroup" else None

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from client_credits.local.stack import Stack
 from client_credits.samples import events as samples
 from client_credits.stripe import signature as stripe_signature
+from tests.support import published
 
 VISIBLE_WITHIN_SECONDS = 10  # what is promised for anything an event causes
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -125,6 +126,7 @@ class Practice:
         answer = sqs.receive_message(QueueUrl=self.heard_from, MaxNumberOfMessages=10)
         for message in answer.get("Messages", []):
             self.heard.append(json.loads(message["Body"]))
+            published.check(self.heard[-1]["detail-type"], self.heard[-1]["detail"])
             sqs.delete_message(QueueUrl=self.heard_from, ReceiptHandle=message["ReceiptHandle"])
 
 

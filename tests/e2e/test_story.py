@@ -9,12 +9,17 @@ import pytest
 
 from client_credits.local.stack import running_stack
 from tests.e2e.story import Practice, listening, until
+from tests.infra.checkout import free_port
 
-PORT = 4632
 SWEEP_WITHIN_SECONDS = 150  # the schedule fires every minute, and a minute may have just begun
 
-# One worker: both use the port and the state of one stack.
-pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("story")]
+pytestmark = pytest.mark.timeout(400)
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    """One for all, so that the stack comes back where it was; of its own, so that two runs do not meet."""
+    return free_port()
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +48,8 @@ def set_up(practice: Practice, ends: datetime) -> None:
     assert status == 200
 
 
-def test_buy_book_refuse_cancel_expire_stop_and_start(directory: Path) -> None:
-    with running_stack(directory, PORT) as stack:
+def test_buy_book_refuse_cancel_expire_stop_and_start(directory: Path, port: int) -> None:
+    with running_stack(directory, port) as stack:
         practice = listening(stack)
         ends = datetime.now(UTC) + timedelta(seconds=25)
         set_up(practice, ends)
@@ -53,7 +58,7 @@ def test_buy_book_refuse_cancel_expire_stop_and_start(directory: Path) -> None:
         cancels_and_has_it_back(practice)
         expires_by_the_schedule_alone(practice)
         history_tells_it_all(practice)
-    with running_stack(directory, PORT) as stack:
+    with running_stack(directory, port) as stack:
         practice = Practice(stack, practice.heard_from)
         it_is_all_still_there_and_moving(practice)
 
@@ -129,8 +134,10 @@ def it_is_all_still_there_and_moving(practice: Practice) -> None:
     practice.balance_becomes("c1", "follow-up", 2)
 
 
-def test_pages_of_allowed_origins_and_tokens_of_rotated_keys_are_answered_and_no_others(directory: Path) -> None:
-    with running_stack(directory, PORT) as stack:
+def test_pages_of_allowed_origins_and_tokens_of_rotated_keys_are_answered_and_no_others(
+    directory: Path, port: int
+) -> None:
+    with running_stack(directory, port) as stack:
         keys_rotate_while_it_runs(Practice(stack, ""))
         url = f"{stack.api_url}/v1/settings"
         asked = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "GET"}

@@ -53,7 +53,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
     | TRACE,
     # The sweep alone moves a wallet in the index without writing the wallet.
     "SweepRole": {
-        TABLE: ITEMS | {"dynamodb:UpdateItem"},
+        TABLE: ITEMS | {"dynamodb:UpdateItem"} | QUERY,
         DUE: QUERY,
         "SweepQueue.Arn": CONSUME | {"sqs:SendMessage"},
     }

@@ -38,7 +38,7 @@ ROUTES = {
 }
 
 PROJECTED: dict[str, set[str] | str] = {
-    "due": "KEYS_ONLY",
+    "due": {"kind"},
     "roster": {
         *("balance", "debt", "granted_total", "held", "frozen", "next_expiry", "last_at", "value"),
         *("due_at", "kind", "name"),

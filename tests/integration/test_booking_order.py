@@ -11,7 +11,8 @@ from tests.support.builders import DAY, HOUR, NOW, a_lot, cancelled, created
 from tests.support.stock import balances, booked, cancels, furnished, listed, no_debt, package, paid, patch, read
 
 from client_credits.domain.bookings.booking import BookingState, Cancelled, CancelledBy, Created
-from client_credits.domain.ledger.wallet import MAX_CREDITS, MAX_OPEN
+from client_credits.domain.credits import MAX_CREDITS
+from client_credits.domain.ledger.wallet import MAX_OPEN
 from client_credits.operations.bookings import spending as bookings
 from client_credits.store import writes
 from client_credits.store.records import Wanted
@@ -126,8 +127,8 @@ def test_a_refusal_dated_years_ahead_blocks_no_later_created(practice: Api) -> N
 def test_a_cancellation_is_carried_out_where_the_wallet_is_full(practice: Api) -> None:
     booked(practice, seats=3)
     wallet = practice.store.load("p1", Wanted(client_id="c1", types=("follow-up",))).wallets["follow-up"]
-    assert wallet.lots == ()
-    full = replace(wallet, lots=tuple(a_lot(f"l{n}", 2000) for n in range(MAX_OPEN)))
+    assert wallet.open_lots == ()
+    full = replace(wallet, lots=(*wallet.lots, *(a_lot(f"l{n}", 2000) for n in range(MAX_OPEN))))
     practice.store.commit([writes.wallet(full, None)])
     cancels(practice)
     assert balances(practice)["follow-up"] == MAX_CREDITS + 3

@@ -57,7 +57,7 @@ def test_the_command_finds_repairs_and_is_content(stack: Stack, server: StripeSe
     ran = with_key(stack)("reconcile", "--json")
     assert (ran.code, ran.json["counts"], ran.json["left"]) == (
         1,
-        {"fine": 0, "missing": 1, "different": 0, "parked": 0},
+        {"fine": 0, "missing": 1, "different": 0, "parked": 0, "set_aside": 0},
         1,
     )
     assert ran.json["findings"][0]["id"] == "in_1"

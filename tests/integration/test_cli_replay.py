@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.support.builders import NOW, a_package, a_payment
 from tests.support.cli import Stack, moto_stack
+from tests.support.records import an_entry
 from tests.support.stripe_server import TEST_KEY, Fault, stripe_server
 
 from client_credits.aws.secrets import api_key_name
@@ -21,6 +22,7 @@ from client_credits.operations.payments import parking
 from client_credits.operations.payments import replaying as parked_payments
 from client_credits.operations.payments.paying import pay
 from client_credits.operations.staff import practices
+from client_credits.store import writes
 from client_credits.store.records import Wanted
 
 ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/credits/stream/2026-11-22T00:00:00.000"
@@ -261,6 +263,21 @@ def test_a_publish_failure_that_must_be_kept_does_not_hold_up_the_others(stack: 
     assert ran.code == 1
     assert "the stream no longer has the records" in ran.out
     assert len(received(stack, "PublishFailuresUrl")) == 2
+
+
+def test_an_item_that_was_set_aside_is_read_from_the_table_and_published_whenever_that_is(stack: Stack) -> None:
+    functions = with_fakes(stack, Streams(trimmed=100), Functions())
+    written = writes.entry(an_entry(7))
+    stack.store.commit([written])
+    item = written["Put"]["Item"]
+    for sk in (item["sk"]["S"], "entry#gone"):
+        key = {"pk": item["pk"]["S"], "sk": sk}
+        send(stack, "PublishFailuresUrl", json.dumps({"set_aside": key | {"reason": "x", "sequence_number": "1"}}))
+    assert counts(stack, "--queue", "publish") == {"publish": (2, 2)}
+    ((record,),) = functions.batches
+    assert (record["eventName"], record["dynamodb"]["NewImage"]) == ("INSERT", item)
+    assert record["dynamodb"]["Keys"] == {"pk": item["pk"], "sk": item["sk"]}
+    assert received(stack, "PublishFailuresUrl") == []
 
 
 # -- parked payments ---------------------------------------------------------------------------

@@ -483,6 +483,9 @@ def test_a_message_that_names_no_shard_comes_back_alone(world: World) -> None:
 WORDS = ("Anna", "anna@", "example.com", "Goodwill", "whsec", "Bearer", "note to self")
 
 
+LATER = "2026-11-22T12:00:00Z"  # after the settings were changed
+
+
 def everything(world: World) -> tuple[dict[Any, Any], dict[Any, Any]]:
     """Something of every kind happens; the items before and after."""
     offering(world)
@@ -494,7 +497,7 @@ def everything(world: World) -> tuple[dict[Any, Any], dict[Any, Any]]:
     assert run("bookings", event("created", reason="note to self", client_email="anna@example.com")) == []
     patch(api, "/v1/clients/c-17/settings", {"max_negative": 0})
     patch(api, "/v1/settings", {"restore_grace_days_client": 3})
-    assert run("bookings", event("created", booking_id="b-2", seats=90)) == []
+    assert run("bookings", event("created", booking_id="b-2", seats=90, occurred_at=LATER)) == []
     adjusting = {"appointment_type": "initial", "amount": 2, "reason": "Goodwill for Anna"}
     assert api("POST", "/v1/clients/c-17/adjustments", adjusting, headers={"idempotency-key": "k1"}).status == 200
     assert run("bookings", event("cancelled-by-practice", reason="Anna is ill")) == []
@@ -547,7 +550,7 @@ def test_every_entry_refusal_change_and_parked_payment_is_published_as_it_stands
         "reason": "limit_reached",
         "available": 10,
         "shortfall": 80,
-        "occurred_at": "2026-11-22T10:00:00Z",
+        "occurred_at": LATER,
     }
     (parked,) = by_type["credits.payment_parked"]
     assert (parked["reason"], parked["payment"]) == ("unknown_package", "in_SampleSeveral")
@@ -633,7 +636,7 @@ def issuer() -> Iterator[str]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Keys)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/keys"
     server.shutdown()
 
@@ -732,7 +735,7 @@ NEEDS = {
     "stripe_events": ["TABLE_NAME", "STRIPE_MODE"],
     "bookings": ["TABLE_NAME"],
     "sweep": ["TABLE_NAME", "SWEEP_QUEUE_URL"],
-    "publish_entries": ["EVENT_BUS_NAME"],
+    "publish_entries": ["EVENT_BUS_NAME", "PUBLISH_FAILURES_URL"],
     "api": ["TABLE_NAME", "SECRETS_PREFIX", "TOKEN_ISSUER", "TOKEN_AUDIENCE", "TOKEN_JWKS_URL"],
 }
 CALLS: dict[str, list[Event]] = {
@@ -849,7 +852,12 @@ def provoke(world: World, function: ModuleType) -> list[str]:
     sweep.handler(sqs_event(*map(sqs_message, bodies)), CONTEXT)
     load("publish_entries").handler(stream_event({}, world.items()), CONTEXT)
     unread = {
-        ("p1#c-17", "entry#x"): {"pk": {"S": "p1#c-17"}, "sk": {"S": "entry#x"}, "body": {"S": json.dumps(PLANTED)}}
+        ("p1#c-17", "entry#x"): {
+            "pk": {"S": "p1#c-17"},
+            "sk": {"S": "entry#x"},
+            "kind": {"S": "entry"},
+            "body": {"S": json.dumps(PLANTED)},
+        }
     }
     load("publish_entries").handler(stream_event({}, unread), CONTEXT)
     profile = {"name": PLANTED["name"], "email": PLANTED["email"]}

@@ -1,9 +1,7 @@
-"""The publisher: each change on the stream becomes its events on the bus, at least once."""
+"""The publisher: each change on the stream becomes its events on the bus, at least once; no record stops another."""
 
-import importlib.util
 import json
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -12,265 +10,455 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
+from tests.support.builders import NOW
+from tests.support.functions import forget_clients, load
+from tests.support.records import a_parked, an_entry
+from tests.support.stream import Handler, Mapping, Record, Stream
 
 from client_credits.aws import clients
 from client_credits.aws.config import ConfigError
+from client_credits.domain.ledger.entries import Cause, CauseKind
+from client_credits.domain.practice.records import Client
+from client_credits.publishing.bus import LEFT_SECONDS, MAX_BYTES, Bus, Outcome, SetAside, publish
+from client_credits.store import codec, keys, writes
 
-APP = Path(__file__).parents[2] / "functions/publish_entries/app.py"
-CONTEXT = SimpleNamespace(aws_request_id="lambda-1")
 BUS = "credits-bus"
+CONTEXT = SimpleNamespace(aws_request_id="lambda-1", get_remaining_time_in_millis=lambda: 30_000)
 
 Image = dict[str, Any]
 
 
-@pytest.fixture(scope="module")
-def app() -> Iterator[ModuleType]:
-    clients.client.cache_clear()
-    clients._session.cache_clear()
-    spec = importlib.util.spec_from_file_location("publish_entries_app", APP)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
-    clients.client.cache_clear()
-    clients._session.cache_clear()
+@pytest.fixture(scope="module", autouse=True)
+def _own_clients() -> Iterator[None]:
+    forget_clients()
+    yield
+    forget_clients()
 
 
-def record(number: int, kind: str = "INSERT", **item: Any) -> Image:
-    """A stream record of an item that has `events` events, each with `size` bytes of detail."""
-    image = {"pk": {"S": f"p1#c-{number}"}, "events": {"N": "1"}, **item}
-    change = {"SequenceNumber": f"{number:06d}", "NewImage": image, "Keys": {"pk": image["pk"]}}
-    if kind != "INSERT":
-        change["OldImage"] = {"pk": image["pk"]}
-    if kind == "REMOVE":
-        del change["NewImage"]
-    return {"eventID": f"stream-{number}", "eventName": kind, "dynamodb": change}
+@pytest.fixture
+def app() -> ModuleType:
+    return load("publish_entries")
 
 
-def events_of(new: Image, old: Image | None) -> list[Image]:
-    return [
-        {
-            "detail_type": "credits.granted",
-            "practice_id": "p1",
-            "detail": {
-                "event_id": f"{new['pk']}/{number}",
-                "first": old is None,
-                "padding": "x" * new.get("size", 0),
-            },
-        }
-        for number in range(new["events"])
-    ]
+def an_error(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": ""}}, "PutEvents")
 
 
-class Bus:
-    """Takes entries unless told to refuse; answers as PutEvents does."""
+def change(number: int, new: Image, old: Image | None = None) -> Record:
+    """A stream record of an item."""
+    told = {"SequenceNumber": f"{number:06d}", "NewImage": new, "Keys": {name: new[name] for name in ("pk", "sk")}}
+    if old is not None:
+        told["OldImage"] = old
+    return {"eventID": f"stream-{number}", "eventName": "MODIFY" if old else "INSERT", "dynamodb": told}
 
-    def __init__(self, *refused: str, error: Exception | None = None) -> None:
-        self.refused = refused
+
+def entry_item(number: int, size: int = 0) -> Image:
+    """An entry as it is stored; `size` is how many bytes it has too many."""
+    padded = Cause(CauseKind.PACKAGE, {"package_id": "x" * size})
+    item: Image = writes.entry(an_entry(number, cause=padded))["Put"]["Item"]
+    return item
+
+
+def record(number: int, size: int = 0, **item: Any) -> Record:
+    return change(number, entry_item(number, size) | item)
+
+
+def removed(number: int) -> Record:
+    gone = record(number)
+    del gone["dynamodb"]["NewImage"]
+    return gone | {"eventName": "REMOVE"}
+
+
+def named(*numbers: int) -> list[str]:
+    """The ids of the events of these records."""
+    return [an_entry(number).entry_id for number in numbers]
+
+
+class Receiver:
+    """A bus that takes entries unless told to refuse, and answers as PutEvents does. Ids by error code."""
+
+    def __init__(self, refused: dict[str, str] | None = None, error: Exception | None = None) -> None:
+        self.refused = refused or {}
         self.error = error
         self.calls: list[list[dict[str, str]]] = []
         self.taken: list[str] = []
+        self.kept: list[SetAside] = []
+        self.seconds = 30.0
 
     def put(self, entries: list[dict[str, str]]) -> dict[str, Any]:
         self.calls.append(entries)
         if self.error is not None:
             raise self.error
-        results = []
-        for entry in entries:
-            event_id = json.loads(entry["Detail"])["event_id"]
-            if event_id in self.refused:
-                results.append({"ErrorCode": "ThrottlingException", "ErrorMessage": "..."})
-            else:
-                self.taken.append(event_id)
-                results.append({"EventId": "e"})
+        results = [self._judged(json.loads(entry["Detail"])["event_id"]) for entry in entries]
         failures = sum("ErrorCode" in result for result in results)
         return {"FailedEntryCount": failures, "Entries": results}
 
+    def _judged(self, event_id: str) -> dict[str, str]:
+        if code := self.refused.get(event_id):
+            return {"ErrorCode": code, "ErrorMessage": "..."}
+        self.taken.append(event_id)
+        return {"EventId": "e"}
 
-def publish(app: ModuleType, records: list[Image], bus: Bus) -> list[str]:
-    """The sequence numbers that the answer names as failed."""
-    answer = app.publish(records, BUS, events_of, bus.put)
-    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+    def bus(self) -> Bus:
+        return Bus(BUS, self.put, self.kept.append, lambda: self.seconds)
 
+    def published(self, *records: Record) -> Outcome:
+        return publish(records, self.bus())
 
-def test_each_event_is_published_with_source_kind_practice_and_its_own_id(app: ModuleType) -> None:
-    bus = Bus()
-
-    assert publish(app, [record(1)], bus) == []
-    ((entry,),) = bus.calls
-    assert (entry["Source"], entry["DetailType"], entry["EventBusName"]) == (
-        "credits",
-        "credits.granted",
-        BUS,
-    )
-    assert json.loads(entry["Detail"]) == {
-        "practice_id": "p1",
-        "event_id": "p1#c-1/0",
-        "first": True,
-        "padding": "",
-    }
+    def handler(self, event: dict[str, Any]) -> dict[str, Any]:
+        """As the function answers."""
+        stopped = publish(event["Records"], self.bus()).stopped
+        return {"batchItemFailures": [{"itemIdentifier": stopped.sequence_number}] if stopped else []}
 
 
-def test_a_changed_item_is_seen_with_what_it_was(app: ModuleType) -> None:
-    bus = Bus()
-
-    publish(app, [record(1, "MODIFY")], bus)
-
-    assert json.loads(bus.calls[0][0]["Detail"])["first"] is False
+def stopped_at(outcome: Outcome) -> str | None:
+    return outcome.stopped.sequence_number if outcome.stopped else None
 
 
-def test_what_is_removed_is_no_news(app: ModuleType) -> None:
-    bus = Bus()
-
-    assert publish(app, [record(1, "REMOVE"), record(2, events={"N": "0"})], bus) == []
-    assert bus.calls == []
+def reasons(outcome: Outcome) -> dict[str, str]:
+    return {kept.sequence_number: kept.reason for kept in outcome.set_aside}
 
 
-def test_ten_entries_make_a_call_and_the_order_is_kept(app: ModuleType) -> None:
-    bus = Bus()
-
-    assert publish(app, [record(n, events={"N": "3"}) for n in range(7)], bus) == []
-    assert [len(call) for call in bus.calls] == [10, 10, 1]
-    assert bus.taken == [f"p1#c-{n}/{k}" for n in range(7) for k in range(3)]
+# -- what is put on the bus --------------------------------------------------------------------
 
 
-def test_a_call_holds_at_most_256_kilobytes(app: ModuleType) -> None:
-    bus = Bus()
+def test_each_event_is_published_with_source_kind_practice_and_its_own_id() -> None:
+    receiver = Receiver()
+    assert receiver.published(record(1)) == Outcome(1, (), None)
+    ((entry,),) = receiver.calls
+    assert (entry["Source"], entry["DetailType"], entry["EventBusName"]) == ("credits", "credits.granted", BUS)
+    detail = json.loads(entry["Detail"])
+    assert (detail["practice_id"], detail["event_id"], detail["sequence"]) == ("p1", *named(1), 1)
 
-    assert publish(app, [record(n, size={"N": "100000"}) for n in range(5)], bus) == []
-    assert [len(call) for call in bus.calls] == [2, 2, 1]
-    for call in bus.calls:
+
+def test_what_is_removed_is_no_news() -> None:
+    receiver = Receiver()
+    assert receiver.published(removed(1)) == Outcome(0, (), None)
+    assert receiver.calls == []
+
+
+def test_an_entry_that_was_modified_is_not_published_again() -> None:
+    receiver = Receiver()
+    assert receiver.published(change(1, entry_item(1), entry_item(1))).published == 0
+
+
+def test_ten_entries_make_a_call_and_the_order_is_kept() -> None:
+    receiver = Receiver()
+    assert receiver.published(*(record(n) for n in range(1, 22))).published == 21
+    assert [len(call) for call in receiver.calls] == [10, 10, 1]
+    assert receiver.taken == named(*range(1, 22))
+
+
+def test_a_call_holds_at_most_256_kilobytes() -> None:
+    receiver = Receiver()
+    assert receiver.published(*(record(n, size=100_000) for n in range(1, 6))).stopped is None
+    assert [len(call) for call in receiver.calls] == [2, 2, 1]
+    for call in receiver.calls:
         parts = [entry[part] for entry in call for part in ("Source", "DetailType", "Detail")]
-        assert sum(len(part.encode()) for part in parts) <= 256 * 1024
+        assert sum(len(part.encode()) for part in parts) <= MAX_BYTES
 
 
-def test_an_event_too_large_for_the_bus_fails_alone_after_those_before_it(app: ModuleType) -> None:
-    bus = Bus()
-
-    failed = publish(app, [record(1), record(2, size={"N": "300000"}), record(3)], bus)
-
-    assert failed == ["000002"]
-    assert bus.taken == ["p1#c-1/0"]
+# -- items are judged by their kind ------------------------------------------------------------
 
 
-def test_the_first_record_that_the_bus_refused_is_named(app: ModuleType) -> None:
-    bus = Bus("p1#c-4/0", "p1#c-6/0")
+@pytest.mark.parametrize("client_id", ["parked", "booking", "op", "raw", "link", "payment", "reconciliation"])
+def test_a_client_may_have_any_name_and_is_no_news(client_id: str) -> None:
+    receiver = Receiver()
+    profile = writes.client("p1", Client(client_id, created_at=NOW))["Put"]["Item"]
+    assert receiver.published(change(1, profile), record(2)) == Outcome(1, (), None)
+    assert receiver.taken == named(2)
 
-    assert publish(app, [record(n) for n in range(10)], bus) == ["000004"]
+
+def test_a_parked_payment_is_published_under_an_id_of_ours_beside_that_of_the_provider() -> None:
+    receiver = Receiver()
+    pk, sk = keys.parked("p1", "prk_1")
+    item = {"pk": pk, "sk": sk, "kind": "parked", "body": codec.to_json(a_parked())}
+    receiver.published(change(1, codec.to_attributes(item)))
+    detail = json.loads(receiver.calls[0][0]["Detail"])
+    assert detail["stripe_event_id"] == "evt_1"
+    assert detail["event_id"] != "evt_1"
 
 
-def test_after_a_refusal_no_further_call_is_made(app: ModuleType) -> None:
-    bus = Bus("p1#c-4/0")
+def test_an_item_of_a_kind_that_only_a_later_release_knows_is_passed_over() -> None:
+    receiver = Receiver()
+    later = {"pk": {"S": "p1#pool#x"}, "sk": {"S": "entry#x"}, "kind": {"S": "pool"}, "body": {"S": "?"}}
+    assert receiver.published(change(1, later), record(2)) == Outcome(1, (), None)
 
-    publish(app, [record(n) for n in range(30)], bus)
 
-    assert len(bus.calls) == 1
+# -- what waits --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "InternalFailure", "AccessDeniedException", "SomethingNew"])
+def test_the_first_record_that_the_bus_could_not_take_now_is_named(code: str) -> None:
+    receiver = Receiver(dict.fromkeys(named(4, 6), code))
+    outcome = receiver.published(*(record(n) for n in range(1, 31)))
+    assert (stopped_at(outcome), outcome.set_aside) == ("000004", ())
+    assert outcome.published == 3
+    assert len(receiver.calls) == 1, "what comes behind would only be published twice"
+
+
+@pytest.mark.parametrize("error", [an_error("InternalException"), ReadTimeoutError(endpoint_url="https://e.example")])
+def test_a_call_that_fails_names_its_first_record(error: Exception) -> None:
+    outcome = Receiver(error=error).published(*(record(n) for n in range(1, 4)))
+    assert (stopped_at(outcome), outcome.published, outcome.set_aside) == ("000001", 0, ())
+
+
+def test_a_count_of_failures_without_a_name_is_not_taken_for_success() -> None:
+    bus = Bus(BUS, lambda entries: {"FailedEntryCount": 1, "Entries": [{}]}, print, lambda: 30)
+    assert stopped_at(publish([record(1)], bus)) == "000001"
+
+
+def test_when_time_runs_out_the_rest_is_left_for_the_next_call() -> None:
+    receiver = Receiver()
+    put = receiver.put
+
+    def slow(entries: list[dict[str, str]]) -> dict[str, Any]:
+        receiver.seconds -= 15
+        return put(entries)
+
+    receiver.put = slow  # type: ignore[method-assign]
+    outcome = receiver.published(*(record(n) for n in range(1, 41)))
+    assert outcome.stopped is not None
+    assert (outcome.stopped.sequence_number, outcome.stopped.for_time) == ("000021", True)
+    assert receiver.taken == named(*range(1, 21))
+
+
+def test_the_first_call_is_made_however_little_time_is_left() -> None:
+    receiver = Receiver()
+    receiver.seconds = LEFT_SECONDS - 1
+    assert receiver.published(record(1)).published == 1
+
+
+# -- what is set aside -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "error",
+    ("item", "reason"),
     [
-        ClientError({"Error": {"Code": "InternalException", "Message": ""}}, "PutEvents"),
-        ReadTimeoutError(endpoint_url="https://events.example"),
+        ({"body": {"S": '{"kind": "?"'}}, "JSONDecodeError"),
+        ({"body": {"S": "{}"}}, "ValueError"),
+        ({"body": {"N": "7"}}, "TypeError"),
+        ({"amount": {"N": "1.5"}}, "ValueError"),
+        ({"amount": {}}, "ValueError"),
+        ({"body": {"S": '{"kind":"granted","postings":[{"amount":{}}]}'}}, "ValueError"),
     ],
 )
-def test_a_call_that_fails_names_its_first_record(app: ModuleType, error: Exception) -> None:
-    assert publish(app, [record(n) for n in range(3)], Bus(error=error)) == ["000000"]
+def test_a_record_that_cannot_be_read_is_set_aside_and_the_rest_goes_on(item: Image, reason: str) -> None:
+    receiver = Receiver()
+    outcome = receiver.published(record(1), record(2, **item), record(3))
+    assert (outcome.stopped, reasons(outcome)) == (None, {"000002": reason})
+    assert receiver.taken == named(1, 3)
+    assert [kept.key for kept in receiver.kept] == [("p1#c1", "entry#follow-up#000000000002")]
 
 
-def test_a_count_of_failures_without_a_name_is_not_taken_for_success(app: ModuleType) -> None:
-    answer = app.publish([record(1)], BUS, events_of, lambda entries: {"FailedEntryCount": 1, "Entries": [{}]})
-
-    assert answer["batchItemFailures"] == [{"itemIdentifier": "000001"}]
-
-
-@pytest.mark.parametrize(
-    "item",
-    [{"events": {"S": "many"}}, {"events": {"N": "x"}}, {"events": {}}, {"events": {"N": "1.5"}}],
-)
-def test_an_item_that_cannot_be_read_fails_alone_after_those_before_it(app: ModuleType, item: Image) -> None:
-    bus = Bus()
-
-    assert publish(app, [record(1), record(2, **item), record(3)], bus) == ["000002"]
-    assert bus.taken == ["p1#c-1/0"]
+def test_an_event_too_large_for_the_bus_is_set_aside() -> None:
+    receiver = Receiver()
+    outcome = receiver.published(record(1), record(2, size=300_000), record(3))
+    assert (outcome.stopped, reasons(outcome)) == (None, {"000002": "too_large"})
+    assert receiver.taken == named(1, 3)
 
 
-def test_a_failure_and_a_success_are_both_logged_without_contents(
-    app: ModuleType, capsys: pytest.CaptureFixture[str]
-) -> None:
-    publish(app, [record(1), record(2)], Bus("p1#c-2/0"))
+@pytest.mark.parametrize("code", ["MalformedDetail", "InvalidArgument"])
+def test_an_event_that_the_bus_will_never_take_is_set_aside(code: str) -> None:
+    receiver = Receiver(dict.fromkeys(named(2), code))
+    outcome = receiver.published(*(record(n) for n in range(1, 5)))
+    assert (outcome.stopped, reasons(outcome)) == (None, {"000002": code})
+    assert receiver.taken == named(1, 3, 4)
 
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    error = next(line for line in lines if line.get("level") == "ERROR")
-    assert error["sequence_number"] == "000002"
-    assert any("_aws" in line and "PublishFailed" in line for line in lines)
+
+def test_of_a_call_that_is_not_valid_the_one_to_blame_is_found_and_set_aside() -> None:
+    receiver = Receiver()
+    put = receiver.put
+
+    def strict(entries: list[dict[str, str]]) -> dict[str, Any]:
+        if named(3)[0] in json.dumps(entries):
+            raise an_error("ValidationException")
+        return put(entries)
+
+    receiver.put = strict  # type: ignore[method-assign]
+    outcome = receiver.published(*(record(n) for n in range(1, 5)))
+    assert (outcome.stopped, reasons(outcome)) == (None, {"000003": "ValidationException"})
+    assert receiver.taken == named(1, 2, 4)
+
+
+def test_a_record_that_could_not_be_set_aside_is_tried_again_and_never_lost() -> None:
+    def full(record: SetAside) -> None:
+        raise an_error("ServiceUnavailable")
+
+    receiver = Receiver()
+    bus = Bus(BUS, receiver.put, full, lambda: 30)
+    outcome = publish([record(1), record(2, body={"S": "?"}), record(3)], bus)
+    assert (stopped_at(outcome), outcome.set_aside) == ("000002", ())
+    assert receiver.taken == named(1)
+
+
+# -- records of the next release ---------------------------------------------------------------
+
+
+def later_entry(number: int) -> Image:
+    """An entry as the next release may write it: of a new kind and cause, with a field more."""
+    item = entry_item(number)
+    body = json.loads(item["body"]["S"])
+    body |= {"kind": "covered", "cause": {"kind": "authorization", "ids": {"authorization_id": "a1"}}, "visit": 7}
+    return item | {"entry_kind": {"S": "covered"}, "body": {"S": json.dumps(body)}, "visit": {"N": "7"}}
+
+
+def test_an_entry_of_a_kind_that_only_the_next_release_knows_is_published_as_it_is() -> None:
+    receiver = Receiver()
+    assert receiver.published(change(1, later_entry(1)), record(2)) == Outcome(2, (), None)
+    later = receiver.calls[0][0]
+    assert later["DetailType"] == "credits.covered"
+    detail = json.loads(later["Detail"])
+    assert (detail["kind"], detail["cause"]) == ("covered", {"kind": "authorization", "authorization_id": "a1"})
+    assert detail["event_id"] == named(1)[0]
+
+
+# -- the shard, as AWS delivers it -------------------------------------------------------------
+
+
+def delivered(handler: Handler, records: list[Record]) -> Stream:
+    """The stream after it has handed these records to the publisher, as the template says."""
+    stream = Stream(handler, Mapping(max_retries=99, bisects=True, reports_failures=True))
+    for each in records:
+        stream.feed(each)
+    stream.run()
+    return stream
+
+
+def test_one_bad_record_never_blocks_the_shard() -> None:
+    bad = {
+        3: {"body": {"S": "?"}},
+        11: {"body": {"S": "{}"}},
+        12: {"amount": {"N": "x"}},
+        25: {"kind": {"S": "entry"}, "body": {"S": "null"}},
+    }
+    receiver = Receiver(dict.fromkeys(named(7), "MalformedDetail"))
+    shard = delivered(receiver.handler, [record(n, **bad.get(n, {})) for n in range(1, 41)])
+    assert [kept.sequence_number for kept in receiver.kept] == ["000003", "000007", "000011", "000012", "000025"]
+    assert receiver.taken == [each for n in range(1, 41) if n not in (3, 7, 11, 12, 25) for each in named(n)]
+    assert (len(shard.calls), shard.failures) == (1, [])
+
+
+def test_a_throttled_bus_is_waited_for_and_nothing_is_given_up() -> None:
+    receiver = Receiver()
+    put, calls = receiver.put, iter(range(1_000))
+
+    def throttled(entries: list[dict[str, str]]) -> dict[str, Any]:
+        if next(calls) % 9:  # eight calls of nine
+            raise an_error("ThrottlingException")
+        return put(entries)
+
+    receiver.put = throttled  # type: ignore[method-assign]
+    shard = delivered(receiver.handler, [record(n) for n in range(1, 31)])
+    assert receiver.taken == named(*range(1, 31))
+    assert (shard.failures, receiver.kept) == ([], [])
+
+
+def test_when_time_runs_out_batch_after_batch_all_is_published_in_order() -> None:
+    receiver = Receiver()
+    receiver.seconds = 1  # enough for one call each time
+    shard = delivered(receiver.handler, [record(n) for n in range(1, 35)])
+    assert receiver.taken == named(*range(1, 35))
+    assert len(shard.calls) == 4
 
 
 @given(
-    sizes=st.lists(st.tuples(st.integers(0, 12), st.integers(0, 60_000)), max_size=12),
-    refusals=st.sets(st.tuples(st.integers(0, 11), st.integers(0, 11)), max_size=3),
+    bad=st.sets(st.integers(1, 30), max_size=6),
+    refused=st.dictionaries(st.integers(1, 30), st.sampled_from(["ThrottlingException", "MalformedDetail"])),
+    sizes=st.dictionaries(st.integers(1, 30), st.integers(50_000, 300_000), max_size=4),
+    crashes=st.sets(st.integers(0, 20), max_size=4),
 )
-def test_whatever_is_refused_redelivery_publishes_each_event_at_least_once(
-    app: ModuleType, sizes: list[tuple[int, int]], refusals: set[tuple[int, int]]
+def test_whatever_fails_each_record_is_published_or_set_aside(
+    bad: set[int], refused: dict[int, str], sizes: dict[int, int], crashes: set[int]
 ) -> None:
-    records = [
-        record(number, events={"N": str(events)}, size={"N": str(size)}) for number, (events, size) in enumerate(sizes)
-    ]
-    expected = {f"p1#c-{n}/{k}" for n, (events, _) in enumerate(sizes) for k in range(events)}
-    bus = Bus(*(f"p1#c-{n}/{k}" for n, k in refusals))
-    remaining = records
-    for _ in range(len(records) + 1):
-        failed = publish(app, remaining, bus)
-        if not failed:
-            break
-        # Lambda sends the named record and all after it again; the bus is well by then.
-        names = [each["dynamodb"]["SequenceNumber"] for each in remaining]
-        remaining = remaining[names.index(failed[0]) :]
-        bus.refused = ()
+    receiver = Receiver({named(n)[0]: code for n, code in refused.items()})
+    calls = iter(range(10_000))
 
-    assert failed == []
-    assert set(bus.taken) == expected
-    for call in bus.calls:
-        assert 1 <= len(call) <= 10
+    def handler(event: dict[str, Any]) -> dict[str, Any]:
+        number = next(calls)
+        answer = receiver.handler(event)
+        # A throttled event is taken at the next attempt.
+        receiver.refused = {each: code for each, code in receiver.refused.items() if code == "MalformedDetail"}
+        if number in crashes:
+            raise TimeoutError
+        return answer
 
-
-def test_events_reach_a_rule_of_the_bus(app: ModuleType) -> None:
-    with mock_aws():
-        events, sqs = clients.client("events"), clients.client("sqs")
-        queue_url = sqs.create_queue(QueueName="listener")["QueueUrl"]
-        arn = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])
-        events.create_event_bus(Name=BUS)
-        pattern = json.dumps({"source": ["credits"]})
-        events.put_rule(Name="all", EventBusName=BUS, EventPattern=pattern)
-        target = {"Id": "queue", "Arn": arn["Attributes"]["QueueArn"]}
-        events.put_targets(Rule="all", EventBusName=BUS, Targets=[target])
-
-        answer = app.publish(
-            [record(n) for n in range(3)],
-            BUS,
-            events_of,
-            lambda entries: events.put_events(Entries=entries),
-        )
-
-        received = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10)["Messages"]
-    assert answer == {"batchItemFailures": []}
-    ids = {json.loads(message["Body"])["detail"]["event_id"] for message in received}
-    assert ids == {"p1#c-0/0", "p1#c-1/0", "p1#c-2/0"}
+    items = {n: {"body": {"S": "?"}} for n in bad}
+    shard = delivered(handler, [record(n, sizes.get(n, 0), **items.get(n, {})) for n in range(1, 31)])
+    never = bad | {n for n, code in refused.items() if code == "MalformedDetail"}
+    large = {n for n in sizes if sizes[n] > MAX_BYTES - 1_000} - bad
+    sure = set(range(1, 31)) - never - large
+    assert shard.failures == []
+    assert set(named(*sure)) <= set(receiver.taken)
+    aside = {int(kept.sequence_number) for kept in receiver.kept}
+    assert never <= aside <= never | large
+    assert set(receiver.taken) | set(named(*aside)) == set(named(*range(1, 31)))
 
 
-def test_the_handler_says_which_setting_is_missing(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("EVENT_BUS_NAME", raising=False)
-
-    with pytest.raises(ConfigError, match="EVENT_BUS_NAME"):
-        app.handler({"Records": []}, CONTEXT)
+# -- the function ------------------------------------------------------------------------------
 
 
-def test_the_handler_answers_an_uninteresting_batch_with_no_failures(
-    app: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[Any]]]:
+    """A bus and a queue for what is set aside; gives what that queue holds."""
     monkeypatch.setenv("EVENT_BUS_NAME", BUS)
+    forget_clients()
+    with mock_aws():
+        sqs = clients.client("sqs")
+        url = sqs.create_queue(QueueName="failures")["QueueUrl"]
+        monkeypatch.setenv("PUBLISH_FAILURES_URL", url)
+        clients.client("events").create_event_bus(Name=BUS)
+        yield lambda: [
+            json.loads(message["Body"])
+            for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        ]
+    forget_clients()
 
-    answer = app.handler({"Records": [record(1, "REMOVE")]}, CONTEXT)
 
+def test_what_is_set_aside_is_queued_by_its_key_counted_and_named_in_the_log(
+    app: ModuleType, queue: Callable[[], list[Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = app.handler({"Records": [record(1), record(2, body={"S": "Anna ?"})]}, CONTEXT)
     assert answer == {"batchItemFailures": []}
+    key = {"pk": "p1#c1", "sk": "entry#follow-up#000000000002"}
+    assert queue() == [{"set_aside": key | {"reason": "JSONDecodeError", "sequence_number": "000002"}}]
+    out = capsys.readouterr().out
+    told = [json.loads(line) for line in out.splitlines()]
+    (line,) = [each for each in told if each.get("message") == "set aside"]
+    assert (line["level"], line["reason"]) == ("ERROR", "JSONDecodeError")
+    assert line["item"] == "p1/c1/entry/follow-up/000000000002"
+    assert [each["reason"] for each in told if "SetAside" in each] == ["JSONDecodeError"]
+    assert "Anna" not in out
+
+
+def test_a_bus_that_is_away_fails_the_record_and_is_counted(
+    app: ModuleType, queue: Callable[[], list[Any]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Away:
+        def put_events(self, Entries: list[Any]) -> dict[str, Any]:
+            raise an_error("InternalException")
+
+    monkeypatch.setattr(app, "client", lambda service: Away())
+    answer = app.handler({"Records": [record(1)]}, CONTEXT)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "000001"}]}
+    out = capsys.readouterr().out
+    assert "PublishFailed" in out
+    assert "InternalException" in out
+
+
+def test_events_reach_a_rule_of_the_bus(app: ModuleType, queue: Callable[[], list[Any]]) -> None:
+    events, sqs = clients.client("events"), clients.client("sqs")
+    queue_url = sqs.create_queue(QueueName="listener")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events.put_rule(Name="all", EventBusName=BUS, EventPattern=json.dumps({"source": ["credits"]}))
+    events.put_targets(Rule="all", EventBusName=BUS, Targets=[{"Id": "queue", "Arn": arn}])
+    assert app.handler({"Records": [record(n) for n in (1, 2, 3)]}, CONTEXT) == {"batchItemFailures": []}
+    received = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10)["Messages"]
+    assert {json.loads(message["Body"])["detail"]["event_id"] for message in received} == set(named(1, 2, 3))
+
+
+def test_the_handler_says_which_settings_are_missing(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EVENT_BUS_NAME", raising=False)
+    monkeypatch.delenv("PUBLISH_FAILURES_URL", raising=False)
+    with pytest.raises(ConfigError, match="EVENT_BUS_NAME, PUBLISH_FAILURES_URL"):
+        app.handler({"Records": []}, CONTEXT)

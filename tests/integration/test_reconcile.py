@@ -33,6 +33,7 @@ from tests.support.stripe_server import (
 )
 
 from client_credits.aws import clients, secrets
+from client_credits.domain.errors import Busy
 from client_credits.domain.payments.reconciliation import Reconciliation, Verdict
 from client_credits.domain.practice.records import Account
 from client_credits.operations.payments import linking
@@ -110,6 +111,15 @@ def delivered(ours: Api, server: StripeServer, kind: StripeKind, about: str, typ
 
 def verdicts(run: Reconciliation) -> dict[str, Verdict]:
     return {found.object_id: found.verdict for found in run.findings}
+
+
+def dump_items(ours: Api) -> list[Any]:
+    found: list[Any] = ours.store.table._client.scan(TableName=ours.store.table.name, ConsistentRead=True)["Items"]
+    return found
+
+
+def put(ours: Api, item: Any) -> None:
+    ours.store.table._client.put_item(TableName=ours.store.table.name, Item=item)
 
 
 def content(ours: Api) -> Any:
@@ -471,6 +481,61 @@ def test_a_report_that_was_cut_off_leaves_nothing_out_of_a_repair(ours: Api, ser
     assert compared(ours, server, repair=True).repaired == 12
 
 
+# -- what fails for good -----------------------------------------------------------------------
+
+
+def failing(ours: Api, server: StripeServer, about: str, error: Exception) -> Callable[[Object], str]:
+    """The way that every event takes, but for one object's."""
+    well = worker(ours.store, asking(server))
+
+    def apply(event: Object) -> str:
+        if event["data"]["object"]["id"] == about:
+            raise error
+        return well(event)
+
+    return apply
+
+
+@pytest.mark.parametrize("error", [ValueError("not a Wallet"), KeyError("price"), StripeRefused(400, "bad")])
+def test_an_object_that_fails_for_good_is_set_aside_with_its_reason_and_the_run_goes_on(
+    ours: Api, server: StripeServer, error: Exception
+) -> None:
+    server.add(*(an_invoice(f"in_{n}", ago(n)) for n in (1, 2, 3)))
+    run = compared(ours, server, repair=True, apply=failing(ours, server, "in_2", error))
+    assert (run.finished, run.counts, run.set_aside) == (True, {"missing": 2, "set_aside": 1}, 1)
+    (found,) = [each for each in run.findings if each.verdict is Verdict.SET_ASIDE]
+    assert found.object_id == "in_2"
+    assert found.detail in ("ValueError", "KeyError", "Stripe refused: status 400, bad")
+    assert balance(ours) == 6
+    assert compared(ours, server, repair=True).repaired == 1, "and it is looked at again the next time"
+
+
+def test_a_record_that_cannot_be_read_sets_one_object_aside(ours: Api, server: StripeServer) -> None:
+    server.add(an_invoice("in_1", ago()), an_invoice("in_2", ago(2)))
+    delivered(ours, server, StripeKind.INVOICE, "in_2", "invoice.paid")
+    (broken,) = [i for i in dump_items(ours) if i["kind"]["S"] == "operation" and "in_2" in i["pk"]["S"]]
+    put(ours, broken | {"body": {"S": "?"}})
+    run = compared(ours, server, repair=True)
+    assert verdicts(run) == {"in_1": Verdict.MISSING, "in_2": Verdict.SET_ASIDE}
+    assert (run.finished, run.repaired) == (True, 1)
+
+
+def test_an_object_that_stripe_will_not_show_is_set_aside(ours: Api, server: StripeServer) -> None:
+    late = an_invoice("in_old", ago(60), paid_at=ago(1))
+    server.add(late, an_event("evt_1", "invoice.paid", ago(1), late), an_invoice("in_1", ago()))
+    server.faults.append(Fault(400, 1, "/v1/invoices/in_old"))
+    run = compared(ours, server, repair=True)
+    assert verdicts(run) == {"in_old": Verdict.SET_ASIDE, "in_1": Verdict.MISSING}
+    assert (run.finished, balance(ours)) == (True, 3)
+
+
+@pytest.mark.parametrize("error", [StripeUnavailable("429"), StripeRefused(403), Busy("often")])
+def test_what_the_next_object_would_meet_too_stops_the_run(ours: Api, server: StripeServer, error: Exception) -> None:
+    many(server, 3)
+    with pytest.raises(type(error)):
+        compared(ours, server, repair=True, apply=failing(ours, server, "in_001", error))
+
+
 def test_a_finished_window_starts_anew(ours: Api, server: StripeServer) -> None:
     assert compared(ours, server).seen == 0
     server.add(an_invoice("in_1", ago()))
@@ -625,3 +690,78 @@ def test_days_in_which_nothing_ran_are_made_up_for(daily: World, server: StripeS
     with time_machine.travel(NOW + timedelta(days=9), tick=False):
         ran()
     assert granted(daily, "q1") == 3
+
+
+# -- a practice that fails for good ------------------------------------------------------------
+
+
+def spoil(world: World, practice_id: str) -> None:
+    """Its settings cannot be read any more."""
+    item = world.items()[practice_id, "settings"]
+    clients.client("dynamodb").put_item(TableName=world.table, Item=item | {"body": {"S": "?"}})
+
+
+@pytest.mark.usefixtures("own_clients")
+def test_a_practice_that_cannot_be_worked_off_is_counted_and_the_others_have_their_turn(
+    daily: World, server: StripeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for practice_id in ("q1", "q2", "q3"):
+        furnish(daily.api.store, practice_id)
+    keyed(daily, "q1", "q2", "q3")
+    server.add(an_invoice("in_1", ago()))
+    spoil(daily, "q1")
+    run = daily.api.store.reconciliation
+    assert ran() == {"practices": 3}
+    assert (granted(daily, "q2"), granted(daily, "q3")) == (3, 3)
+    out = capsys.readouterr().out
+    assert "set_aside" in out
+    assert run("q2", "own", "test", "daily") is not None
+
+
+@pytest.mark.usefixtures("own_clients")
+def test_a_run_whose_record_cannot_be_read_is_begun_anew(daily: World, server: StripeServer) -> None:
+    for practice_id in ("q1", "q2"):
+        furnish(daily.api.store, practice_id)
+    keyed(daily, "q1", "q2")
+    server.add(an_invoice("in_1", ago()))
+    ran()
+    for key, item in daily.items().items():
+        if key[0].startswith("q1#reconciliation"):
+            broken = item | {"body": {"S": "?"}}
+            clients.client("dynamodb").put_item(TableName=daily.table, Item=broken)
+    server.add(an_invoice("in_2", ago(0.5)))
+    assert ran() == {"practices": 2}
+    assert (granted(daily, "q1"), granted(daily, "q2")) == (6, 6)
+
+
+@pytest.mark.usefixtures("own_clients")
+def test_a_practice_that_fails_every_time_is_not_first_every_time(daily: World, server: StripeServer) -> None:
+    furnish(daily.api.store, "q1")
+    keyed(daily, "a-refused", key="sk_test_" + "z" * 24)
+    keyed(daily, "q1")
+    server.add(an_invoice("in_1", ago()))
+    one_practice = (900_000, 10_000)
+    ran(*one_practice)
+    assert granted(daily, "q1") == 0, "the refused one had the first turn"
+    with time_machine.travel(NOW + timedelta(minutes=1), tick=False):
+        ran(900_000, 900_000, 900_000, 900_000, 900_000, 900_000, 10_000)
+    assert granted(daily, "q1") == 3
+
+
+@pytest.mark.usefixtures("own_clients")
+def test_an_object_that_was_set_aside_is_counted_and_named(
+    daily: World, server: StripeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    furnish(daily.api.store, "q1")
+    keyed(daily, "q1")
+    server.add(an_invoice("in_1", ago()), an_invoice("in_2", ago(0.5)))
+    ran()
+    operations = [i for k, i in daily.items().items() if k[0].startswith("q1#op#") and "in_1" in k[0]]
+    for item in operations:
+        clients.client("dynamodb").put_item(TableName=daily.table, Item=item | {"body": {"S": "?"}})
+    capsys.readouterr()
+    ran()
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (line,) = [each for each in told if each.get("message") == "set aside"]
+    assert (line["object_id"], line["practice_id"]) == ("in_1", "q1")
+    assert [each["reason"] for each in told if "SetAside" in each] == ["object"]

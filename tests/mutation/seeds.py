@@ -7,9 +7,11 @@ and the text is gone, the seed is to be moved along, never dropped: the test fai
 from dataclasses import dataclass
 
 UNIT, HISTORIES = "tests/unit", "tests/property/test_store_histories.py"
+PUBLISHING = "tests/integration/test_publish_entries.py"
 BOOKING_ORDER = "tests/integration/test_booking_order.py"
 LATENESS = "tests/integration/test_memory_table_lateness.py"
 MONEY_BACK, PLANS = f"{UNIT}/test_money_back.py", f"{UNIT}/test_plan_changes.py"
+WON = f"{UNIT}/test_disputes_won.py"
 
 
 @dataclass(frozen=True)
@@ -453,6 +455,45 @@ SEEDS = (
         "",
         f"{UNIT}/test_rolling.py",
     ),
+    # -- events out, and what fails for good
+    Seed(
+        "another fact under the same number has the same event id",
+        "domain/ledger/entries.py",
+        'return derived_id("ent", *place, self.source_id)',
+        'return derived_id("ent", *place)',
+        f"{UNIT}/test_recording.py",
+    ),
+    Seed(
+        "recorded_at falls with the clock",
+        "domain/ledger/entries.py",
+        "recorded_at = max(act.now, self.wallet.last_at or act.now)",
+        "recorded_at = act.now",
+        f"{UNIT}/test_recording.py",
+    ),
+    Seed(
+        "an event that the bus will never take blocks the shard",
+        "publishing/bus.py",
+        "if code in _NEVER:",
+        "if False and code in _NEVER:",
+        PUBLISHING,
+        "never_take",
+    ),
+    Seed(
+        "a record is set aside before those in front of it are published",
+        "publishing/bus.py",
+        "            self.flush()  # what came before goes first",
+        "            # what came before goes first",
+        PUBLISHING,
+        "could_not_be_set_aside",
+    ),
+    Seed(
+        "one object that fails for good ends the run",
+        "stripe/reconciling.py",
+        "            return Finding(kind, found.object_id, Verdict.SET_ASIDE, _why(error))",
+        "            raise",
+        "tests/integration/test_reconcile.py",
+        "cannot_be_read_sets_one_object_aside",
+    ),
     # -- what the API tells, and what one answer costs
     Seed(
         "a client is told of a booking that may be another's",
@@ -533,5 +574,40 @@ SEEDS = (
         "if False:",
         MONEY_BACK,
         "told_of_two_payments",
+    ),
+    Seed(
+        "what expired in a dispute that was won stays gone",
+        "domain/payments/clawing_back.py",
+        "    grant = books.come_back(pairs, grant, of)\n",
+        "",
+        WON,
+    ),
+    Seed(
+        "times of disputes that overlap count twice",
+        "domain/payments/disputing.py",
+        "if found and wait.opened <= found[-1].closed:",
+        "if False:",
+        WON,
+    ),
+    Seed(
+        "the cycle's own end forgets what a dispute put off",
+        "domain/ledger/rolling.py",
+        "ends = cycle.ends + timedelta(seconds=lot.paused_seconds)",
+        "ends = cycle.ends",
+        WON,
+    ),
+    Seed(
+        "what a failed refund took ends as it would have",
+        "domain/payments/returning.py",
+        "expires_at=lot.end + lasted,",
+        "expires_at=lot.end,",
+        WON,
+    ),
+    Seed(
+        "credits that returned to who repaid a debt count as spent",
+        "domain/payments/clawing_back.py",
+        "    spent -= sum(posting.amount for entry in ledger",
+        "    spent -= sum(0 * posting.amount for entry in ledger",
+        WON,
     ),
 )

@@ -183,7 +183,6 @@ def opened(wallet: Wallet) -> tuple[Wallet, list[Entry]]:
                 postings,
                 cause,
                 actor,
-                None,
                 LONG_AGO,
                 LONG_AGO,
             )
@@ -197,7 +196,8 @@ def opened(wallet: Wallet) -> tuple[Wallet, list[Entry]]:
     for debt in wallet.debts:
         explain(EntryKind.SPENT, Posting(-debt.amount, debt=debt.ref))
     granted = sum(lot.granted for lot in wallet.open_lots)
-    return replace(wallet, sequence=len(entries), granted_total=granted), entries
+    last_at = LONG_AGO if entries else None
+    return replace(wallet, sequence=len(entries), granted_total=granted, last_at=last_at), entries
 
 
 def act_at(now: datetime, occurred_at: datetime | None = None, source_id: str = "op/1") -> Act:

@@ -14,7 +14,7 @@ from client_credits.store.table import Table
 
 Record = dict[str, Any]
 # When we happened to decide. A booking's own `created_at` is the event's, and is compared.
-_OUR_INSTANTS = frozenset({"recorded_at", "created_at", "received_at", "archived_at", "ttl", "until"})
+_OUR_INSTANTS = frozenset({"recorded_at", "last_at", "created_at", "received_at", "archived_at", "ttl", "until"})
 _CHANGED_AT = re.compile(r"^changed#[^#]+#")
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from client_credits.aws import clients
+from tests.support import published
 from tests.support.api import Api, api_on
 from tests.support.engines import Engine
 
@@ -62,11 +63,15 @@ class World:
         return found
 
     def published(self) -> list[Event]:
-        """The events that arrived on the bus since, as receivers get them."""
-        return [json.loads(message["Body"]) for message in self.received("published")]
+        """The events that arrived on the bus since, as receivers get them; ours are as documented."""
+        events = [json.loads(message["Body"]) for message in self.received("published")]
+        for event in events:
+            if event["source"] == "credits":
+                published.check(event["detail-type"], event["detail"])
+        return events
 
 
-QUEUES = ("stripe", "stripe-dead", "bookings", "bookings-dead", "sweep", "published")
+QUEUES = ("stripe", "stripe-dead", "bookings", "bookings-dead", "sweep", "publish-failures", "published")
 
 
 @pytest.fixture
@@ -84,6 +89,7 @@ def world(memory: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     environment = {
         "TABLE_NAME": store.table.name,
         "EVENT_BUS_NAME": bus,
+        "PUBLISH_FAILURES_URL": urls["publish-failures"],
         "STRIPE_QUEUE_URL": urls["stripe"],
         "SWEEP_QUEUE_URL": urls["sweep"],
         "BOOKINGS_DLQ_URL": urls["bookings-dead"],

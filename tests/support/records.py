@@ -142,6 +142,7 @@ FULL: list[Any] = [
         "follow-up",
         sequence=7,
         granted_total=13,
+        last_at=NOW,
         lots=(LOT, a_lot()),
         debts=(
             Debt(DebtCause.BOOKING, "b1", 2, NOW, NOW + DAY),

@@ -18,6 +18,7 @@ from client_credits.domain.ledger.wallet import Lot, Wallet
 from client_credits.domain.payments.parked import Parked
 from client_credits.domain.practice.catalogue import Catalogue
 from client_credits.domain.practice.records import Account, Client, SettingsChange
+from client_credits.domain.words import Unknown
 from client_credits.store.codec import from_json, to_json
 from client_credits.store.writes import WalletBody
 
@@ -31,6 +32,7 @@ PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
     type(None): st.none(),
     datetime: st.datetimes(datetime(1970, 1, 1), datetime(2999, 12, 31), timezones=st.just(UTC)),
+    Unknown: TEXT,
     Any: st.none() | st.booleans() | st.integers(-10, 10) | TEXT,
 }
 
@@ -101,8 +103,8 @@ def lots(**over: Any) -> str:
         '{"sequence": null}',
         lots(lot_id=7),
         lots(granted=None),
-        lots(source="gift"),
         lots(source=[]),
+        lots(source=None),
         lots(effective_at="2026-11-22T10:00:00"),
         lots(effective_at="soon"),
         lots(effective_at=1),

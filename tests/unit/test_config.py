@@ -39,7 +39,7 @@ def test_every_missing_setting_is_named_at_once() -> None:
 @pytest.mark.parametrize("blank", ["", " ", "\t\n"])
 def test_a_blank_setting_is_a_missing_one(blank: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        PublishConfig.from_environment({"EVENT_BUS_NAME": blank})
+        PublishConfig.from_environment({"EVENT_BUS_NAME": blank, "PUBLISH_FAILURES_URL": "https://q.example/f"})
 
     assert caught.value.missing == ("EVENT_BUS_NAME",)
 

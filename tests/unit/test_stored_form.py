@@ -21,6 +21,7 @@ from client_credits.domain.bookings.deciding import Session
 from client_credits.domain.ledger.entries import Cause, CauseKind, Posting
 from client_credits.domain.ledger.operation import EntryRef, Operation
 from client_credits.domain.ledger.wallet import Lot, LotSource, Value, Wallet
+from client_credits.domain.payments.parked import Parked
 from client_credits.domain.practice.records import Client
 from client_credits.store import codec, writes
 from client_credits.store.table import Write
@@ -102,7 +103,20 @@ def test_what_is_no_such_record_is_refused(text: str) -> None:
 
 def test_a_word_that_is_no_member_is_refused() -> None:
     with pytest.raises(ValueError):
-        codec.from_json(Booking, '{"booking_id": "b1", "state": "somewhere"}')
+        codec.from_json(Parked, '{"parked_id": "p", "reason": "r", "event_id": "e", "state": "somewhere"}')
+
+
+def test_a_word_of_a_later_release_passes_through_where_a_record_admits_it() -> None:
+    text = '{"booking_id":"b1","state":"somewhere"}'
+    booking = codec.from_json(Booking, text)
+    assert booking.state == "somewhere"
+    assert codec.to_json(booking) == text
+
+
+@pytest.mark.parametrize("state", [None, 1, [], {}])
+def test_what_is_no_word_at_all_is_refused_there_too(state: object) -> None:
+    with pytest.raises(ValueError):
+        codec.from_json(Booking, json.dumps({"booking_id": "b1", "state": state}))
 
 
 def test_instants_sort_as_text_in_their_order_in_time() -> None:

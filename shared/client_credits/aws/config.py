@@ -165,6 +165,7 @@ class PublishConfig(_FromEnvironment):
     """What the publisher of the table's stream needs."""
 
     event_bus_name: str = _setting("EVENT_BUS_NAME")
+    publish_failures_url: str = _setting("PUBLISH_FAILURES_URL", _url)
 
 
 class ReconcileConfig(_FromEnvironment):

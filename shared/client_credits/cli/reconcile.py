@@ -39,7 +39,7 @@ def reconcile(
         str | None, typer.Option(metavar="acct_…", help="A connected account of the practice; its own by default.")
     ] = None,
 ) -> None:
-    """Compare what Stripe was paid and gave back with the ledger; ends with 1 if anything is missing and not repaired.
+    """Compare what Stripe was paid and gave back with the ledger; ends with 1 if anything is left missing or set aside.
 
     Paid invoices, completed checkouts, refunds and disputes. A run that was interrupted goes on where it stopped.
     """
@@ -56,7 +56,7 @@ def reconcile(
         raise CommandError(_why(error, receiver, session.target.outputs.get("StripeMode", "test"))) from error
     facts = _facts(practice_id, run, repair)
     session.output.answer(facts, lambda: _shown(practice_id, run, repair))
-    if run.left:
+    if run.left or run.set_aside:
         raise Broken
 
 
@@ -103,7 +103,7 @@ def _run(
     now, store = utc_now(), session.store
     mode = cast(Literal["test", "live"], session.target.outputs.get("StripeMode", "test"))
     name = None if since or until else f"last-{DAYS}-days:{'repair' if repair else 'report'}"
-    begun = store.reconciliation(practice_id, api.account, mode, name) if name else None
+    begun = reconciling.last_run(store, practice_id, api.account, mode, name) if name else None
     if begun and not begun.finished:
         first, last = begun.since, begun.until
     else:

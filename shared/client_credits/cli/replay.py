@@ -105,13 +105,14 @@ def _publish(session: Session, failures: "Queue", found: int, advance: Advance) 
     from client_credits.cli.replay_stream import NotPublished, publish_again  # noqa: PLC0415
 
     target = session.target
-    streams, functions = target.client("dynamodbstreams"), target.client("lambda")
+    streams, functions, table = target.client("dynamodbstreams"), target.client("lambda"), session.store.table
+    name = target.outputs["PublishEntriesFunctionName"]
     replayed, notes = 0, list[str]()
     for messages in failures.rounds(found):
         with failures.given_back(messages) as left:
             for message in tuple(left):
                 try:
-                    publish_again(streams, functions, target.outputs["PublishEntriesFunctionName"], message["Body"])
+                    publish_again(streams, functions, name, table, message["Body"])
                 except NotPublished as kept:
                     notes.append(f"{message['MessageId']} kept: {kept}")
                 else:

@@ -1,7 +1,8 @@
-"""Publish failures: the stream's records that were given up on, read again and handed to the function again.
+"""Publish failures: what was given up on or set aside is read again and handed to the function again.
 
-A message on that queue names a span of one shard and holds no records; the stream keeps those for a day.
-Publishing twice is safe: receivers tell repeats by `event_id`.
+A message of Lambda's names a span of one shard and holds no records; the stream keeps those for a day. A
+message of the function's own names one item, which is read from the table, whenever that is; an item that is
+still of no use comes back as a new message. Publishing twice is safe: receivers tell repeats by `event_id`.
 """
 
 import json
@@ -11,6 +12,10 @@ from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
+
+from client_credits.store.codec import to_attributes
+from client_credits.store.keys import Key
+from client_credits.store.table import Table
 
 RECORDS_A_CALL = 5  # each may hold two images of 400 KB, and a call takes 6 MB
 MAX_EMPTY_PAGES = 100  # a shard may have gaps
@@ -45,8 +50,11 @@ def span_of(body: str) -> Span:
     raise NotPublished(NO_SPAN)
 
 
-def publish_again(streams: Any, functions: Any, function_name: str, body: str) -> int:
+def publish_again(streams: Any, functions: Any, function_name: str, table: Table, body: str) -> int:
     """Publishes the records that a failure message is about; returns how many. Raises NotPublished."""
+    key = _set_aside(body)
+    if key is not None:
+        return _publish_item(functions, function_name, table, key)
     span = span_of(body)
     records = list(_records(streams, span))
     if not records or records[0]["dynamodb"]["SequenceNumber"] != span.start:
@@ -54,6 +62,26 @@ def publish_again(streams: Any, functions: Any, function_name: str, body: str) -
     for start in range(0, len(records), RECORDS_A_CALL):
         _invoke(functions, function_name, records[start : start + RECORDS_A_CALL])
     return len(records)
+
+
+def _set_aside(body: str) -> Key | None:
+    """The key of the item that was set aside; None where the message is none of the function's own."""
+    try:
+        kept = json.loads(body)["set_aside"]
+        return str(kept["pk"]), str(kept["sk"])
+    except (ValueError, LookupError, TypeError):
+        return None
+
+
+def _publish_item(functions: Any, function_name: str, table: Table, key: Key) -> int:
+    """The item as the stream would tell of it if it were new; one that is gone has nothing left to tell."""
+    item = table.get([key]).get(key)
+    if item is None:
+        return 0
+    image = to_attributes(item)
+    change = {"SequenceNumber": "0", "Keys": {name: image[name] for name in ("pk", "sk")}, "NewImage": image}
+    _invoke(functions, function_name, [{"eventName": "INSERT", "dynamodb": change}])
+    return 1
 
 
 def _records(streams: Any, span: Span) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import pairwise
 
 from client_credits.domain.bookings.booking import Booking, BookingState
 from client_credits.domain.dates import FOREVER
@@ -90,6 +91,11 @@ def _chain(wallet: Wallet, entries: Sequence[Entry]) -> Found:
         if before != balance or after != before + entry.amount:
             yield Law.CHAIN, f"#{entry.sequence}", f"{before} {entry.amount:+d} = {after} after {balance}"
         balance = after
+    for earlier, later in pairwise(entries):
+        if later.recorded_at < earlier.recorded_at:
+            yield Law.CHAIN, f"#{later.sequence}", "recorded before the one before it"
+    if entries and wallet.last_at != entries[-1].recorded_at:
+        yield Law.CHAIN, "", "the wallet does not know when its newest entry was recorded"
 
 
 def _once(entries: Sequence[Entry]) -> Found:

@@ -2,7 +2,7 @@
 
 Owns the stored form of every record. A reader ignores fields it does not know, so that an older
 release can read what a newer one wrote; what it does know must have its type, or it raises
-ValueError. Instants are RFC 3339 with Z.
+ValueError. A field that admits `Unknown` reads words of later releases too. Instants are RFC 3339 with Z.
 
 A record's type is taken apart once, when one is first met. A validation library would do the same,
 but costs every cold start more than all that is done here.
@@ -19,6 +19,7 @@ from types import NoneType, UnionType
 from typing import Any, NamedTuple, TypeVar, Union, cast, get_args, get_origin
 
 from client_credits.domain.instants import instant_text
+from client_credits.domain.words import Unknown
 
 T = TypeVar("T")
 Attributes = dict[str, Any]
@@ -65,6 +66,8 @@ def _compound_form(origin: Any, parts: tuple[Any, ...]) -> _Form:
         return _list_form(_form(parts[0]))
     if origin is tuple:
         return _row_form([_form(part) for part in parts])
+    if origin in (Union, UnionType) and len(parts) == 2 and parts[1] is Unknown:
+        return _word_form(parts[0])
     if origin in (Union, UnionType) and len(parts) == 2 and NoneType in parts:
         return _optional_form(parts[0] if parts[1] is NoneType else parts[1])
     raise TypeError(f"records hold no {origin}")
@@ -130,6 +133,13 @@ def _optional_form(kind: Any) -> _Form:
         lambda value: None if value is None else present.write(value),
         lambda stored: None if stored is None else present.read(stored),
     )
+
+
+def _word_form(known: Any) -> _Form:
+    """A word of an enumeration, or one that only a later release knows."""
+    words = {str(word): word for word in known}
+    text = _one_of(str)
+    return _Form(_same, lambda stored: words.get(text(stored)) or Unknown(stored))
 
 
 def _same(value: Any) -> Any:

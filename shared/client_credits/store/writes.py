@@ -41,6 +41,7 @@ class WalletBody:
 
     sequence: int = 0
     granted_total: int = 0
+    last_at: datetime | None = None
     lots: tuple[Lot, ...] = ()
     debts: tuple[Debt, ...] = ()
     holds: tuple[Hold, ...] = ()
@@ -95,6 +96,7 @@ def wallet(after: Wallet, due_at: datetime | None) -> Write:
         "frozen": sum(lot.remaining for lot in after.open_lots if lot.frozen) or None,
         "next_expiry": _next_expiry(after),
         "value": _value(after),
+        "last_at": sortable(after.last_at) if after.last_at else None,
         "roster_pk": keys.roster_pk(after.practice_id, after.client_id),
         "roster_sk": keys.roster_sk(after.client_id, key[1]),
     }
@@ -134,6 +136,7 @@ def entry(written: Entry) -> Write:
         "entry_kind": written.kind,
         "amount": written.amount,
         "occurred_at": sortable(written.occurred_at),
+        "recorded_at": sortable(written.recorded_at),
         "body": codec.to_json(written),
     }
     return _put(key, attributes)

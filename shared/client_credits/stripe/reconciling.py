@@ -5,13 +5,15 @@ that event would have left behind. A repair hands the event to the very code tha
 can do nothing that the webhook could not, and nothing twice.
 
 Goes through a window a few days at a time, the oldest first, and notes in the table how far it has come:
-a run that was cut off goes on from there.
+a run that was cut off goes on from there. An object that fails for good is set aside with its reason, and the
+run goes on.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from client_credits.domain.errors import Busy, NotFound
 from client_credits.domain.payments.facts import CustomerLink, Facts, MoneyBack, Payment, Unsupported
 from client_credits.domain.payments.granting import LineFate, decide_line
 from client_credits.domain.payments.parked import Parked, ParkedState
@@ -21,7 +23,8 @@ from client_credits.operations.payments import parking
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
 from client_credits.store.store import Store
-from client_credits.stripe.api.errors import StripeRefused
+from client_credits.store.table import Conflicted, is_unavailable
+from client_credits.stripe.api.errors import StripeRefused, StripeUnavailable
 from client_credits.stripe.api.queries import NOT_FOUND, Answer, StripeApi, StripeKind
 from client_credits.stripe.completing import event_of, payment_behind, whole
 from client_credits.stripe.events.frame import Mode
@@ -50,12 +53,22 @@ Progress = Callable[[Reconciliation], None]
 
 
 @dataclass(frozen=True, slots=True)
+class _Found:
+    """One object at Stripe, or why it could not be had (`error`)."""
+
+    object_id: str
+    about: Answer
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Judged:
     verdict: Verdict
     detail: str = ""
 
 
 _FINE = _Judged(Verdict.FINE)
+_KEY_REFUSED = frozenset({401, 403})
 _TO_MEND = frozenset({Verdict.MISSING, Verdict.DIFFERENT})
 
 
@@ -80,6 +93,14 @@ def steps_done(run: Reconciliation) -> int:
     return steps(run.since, run.until) if run.finished else run.place.slice * len(KINDS) + run.place.kind
 
 
+def last_run(store: Store, practice_id: str, account: str, mode: str, name: str) -> Reconciliation | None:
+    """The last run of this name. One that cannot be read is as good as none: it is begun anew."""
+    try:
+        return store.reconciliation(practice_id, account, mode, name)
+    except (ValueError, LookupError):
+        return None
+
+
 def reconcile(
     store: Store,
     api: StripeApi,
@@ -102,13 +123,14 @@ def reconcile(
     unfinished run of this `name` (else: of this window) is found, that one is gone on with, in its own
     window; a finished one starts anew. Stops before an object where `may_go_on` says no: then the
     answer is not `finished`. Safe to repeat, to be killed, and to overlap. Raises StripeUnavailable,
-    StripeRefused, also where the key is of the other mode, and whatever `apply` raises.
+    Busy, NotFound (no such practice), what the table raises when it is not available, and StripeRefused where
+    the key may not be used for this or is of the other mode. All else sets one object aside.
     """
     if account != api.account or api.mode not in (None, mode):
         raise StripeRefused(401, "other_account" if account != api.account else "other_mode")
     since, until = since.replace(microsecond=0), until.replace(microsecond=0)
     name = name or f"{'repair' if repair else 'report'}:{since.isoformat()}..{until.isoformat()}"
-    run = store.reconciliation(practice_id, account, mode, name)
+    run = last_run(store, practice_id, account, mode, name)
     if run is None or run.finished:
         run = Reconciliation(name, account, mode, since, until)
     return _Run(store, api, practice_id, mode, now, repair, apply, progress, may_go_on).through(run)
@@ -142,14 +164,14 @@ class _Run:
                     return run
         return self._saved(replace(run, finished=True))
 
-    def _looked_at(self, run: Reconciliation, index: int, found: list[Answer]) -> tuple[Reconciliation, bool]:
+    def _looked_at(self, run: Reconciliation, index: int, found: list[_Found]) -> tuple[Reconciliation, bool]:
         """One kind of one slice; whether it was gone through to its end."""
         number = run.place.slice
-        for position, about in enumerate(_behind(found, run.place.after), 1):
+        for position, each in enumerate(_behind(found, run.place.after), 1):
             if not self.may_go_on():
                 return self._saved(run), False
-            object_id = str(about["id"])
-            run = run.with_finding(self._finding(KINDS[index], about), Place(number, index, object_id))
+            finding = self._finding(KINDS[index], each)
+            run = run.with_finding(finding, Place(number, index, each.object_id))
             if position % SAVED_EVERY == 0:
                 self._saved(run)
             self.progress(run)
@@ -162,25 +184,35 @@ class _Run:
 
     def _found(
         self, run: Reconciliation, kind: StripeKind, since: datetime, until: datetime, told: list[str]
-    ) -> list[Answer]:
+    ) -> list[_Found]:
         """What was made in the slice, then what was made before the window and has changed in the slice."""
         made = self.api.made_within(kind, since, until)
         known = {each["id"] for each in made}
         earlier = [each for each in told if each not in known]
         changed = (self._unless_gone(kind, each) for each in earlier)
+        found = [_Found(str(each["id"]), each) for each in made]
         # What was made within the window has been, or will be, looked at as it is now.
-        return made + [each for each in changed if each and not _made(each, run)]
+        return found + [each for each in changed if each and not _made(each.about, run)]
 
-    def _unless_gone(self, kind: StripeKind, object_id: str) -> Answer | None:
+    def _unless_gone(self, kind: StripeKind, object_id: str) -> _Found | None:
         try:
-            return self.api.retrieve(kind, object_id)
+            return _Found(object_id, self.api.retrieve(kind, object_id))
         except StripeRefused as refused:
-            if refused.status != NOT_FOUND:
+            if _stops_the_run(refused):
                 raise
-            return None
+            return None if refused.status == NOT_FOUND else _Found(object_id, {}, refused)
 
-    def _finding(self, kind: StripeKind, about: Answer) -> Finding:
-        object_id = str(about["id"])
+    def _finding(self, kind: StripeKind, found: _Found) -> Finding:
+        if found.error:
+            return Finding(kind, found.object_id, Verdict.SET_ASIDE, _why(found.error))
+        try:
+            return self._compared(kind, found.object_id, found.about)
+        except Exception as error:  # whatever is wrong with this object, the others' turn must come
+            if _stops_the_run(error):
+                raise
+            return Finding(kind, found.object_id, Verdict.SET_ASIDE, _why(error))
+
+    def _compared(self, kind: StripeKind, object_id: str, about: Answer) -> Finding:
         event, facts = self._told(self._event(kind, about))
         found = self._judge(facts)
         if not self.repair or found.verdict not in _TO_MEND:
@@ -305,9 +337,21 @@ def _open(parked: Parked | None) -> bool:
     return parked is not None and parked.state is ParkedState.OPEN
 
 
-def _behind(found: list[Answer], after: str | None) -> Iterator[Answer]:
+def _stops_the_run(error: Exception) -> bool:
+    """Whether the next object would fare no better: a neighbour is away, or the key may not be used for this."""
+    if isinstance(error, StripeRefused):
+        return error.status in _KEY_REFUSED
+    return isinstance(error, StripeUnavailable | Busy | NotFound | Conflicted) or is_unavailable(error)
+
+
+def _why(error: Exception) -> str:
+    """A kind of reason, never what an object or a record holds."""
+    return str(error) if isinstance(error, StripeRefused) else type(error).__name__
+
+
+def _behind(found: list[_Found], after: str | None) -> Iterator[_Found]:
     """What comes behind an object; everything where that object is not there any more."""
-    ids = [each["id"] for each in found]
+    ids = [each.object_id for each in found]
     yield from found[ids.index(after) + 1 :] if after in ids else found
 
 

@@ -16,6 +16,7 @@ from client_credits.domain.ledger.settling import settle
 from client_credits.domain.ledger.wallet import Debt, DebtCause, Lot, LotSource, Wallet
 from client_credits.domain.practice.dated_settings import SettingsOverTime
 from client_credits.domain.practice.settings import Settings
+from client_credits.domain.words import Unknown
 
 
 class BookingState(StrEnum):
@@ -101,7 +102,7 @@ class Cancelled:
 class Refusal:
     """Why a booking was refused: binds nobody, makes no entry, is published once."""
 
-    reason: Reason
+    reason: Reason | Unknown
     available: int
     shortfall: int
     occurred_at: datetime
@@ -134,7 +135,7 @@ class Booking:
     """
 
     booking_id: str
-    state: BookingState
+    state: BookingState | Unknown
     client_id: str | None = None
     session: Session | None = None  # None while only its cancellation is known
     kind: BookedAs = BookedAs.APPOINTMENT
@@ -335,6 +336,7 @@ def _returning_lot(
             source=LotSource.GRACE,
             parent=lot.lot_id,
             rollover=None,
+            paused_seconds=0,
         )
     remaining = lot.remaining + payer.kept
     assert remaining <= lot.granted, "a lot never holds more than it was granted"

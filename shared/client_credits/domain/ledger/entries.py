@@ -12,6 +12,7 @@ from client_credits.domain.dates import FOREVER
 from client_credits.domain.errors import LimitReached
 from client_credits.domain.ids import derived_id
 from client_credits.domain.ledger.wallet import MAX_OPEN, Lot, LotSource, Value, Wallet
+from client_credits.domain.words import Unknown
 
 MAX_GRANTED = 10**12  # credits that a wallet is ever given
 
@@ -50,7 +51,7 @@ class CauseKind(StrEnum):
 class Cause:
     """Why: a kind and the ids that name it, such as {"package_id": "ten-pack"}."""
 
-    kind: CauseKind
+    kind: CauseKind | Unknown
     ids: dict[str, str] = field(default_factory=dict)
 
 
@@ -76,6 +77,7 @@ class LotFacts:
     cycle: tuple[datetime, datetime] | None = None
     parent: str | None = None
     value: Value | None = None
+    paused_seconds: int = 0
 
     @property
     def end(self) -> datetime:
@@ -121,7 +123,7 @@ class Entry:
     appointment_type: str
     sequence: int
     source_id: str
-    kind: EntryKind
+    kind: EntryKind | Unknown
     amount: int
     balance_before: int
     balance_after: int
@@ -134,8 +136,12 @@ class Entry:
 
     @property
     def entry_id(self) -> str:
-        """Follows from the wallet and the sequence, so every reader of an entry names it alike."""
-        return derived_id("ent", self.practice_id, self.client_id, self.appointment_type, str(self.sequence))
+        """Follows from the wallet, the number and the source, so every reader of an entry names it alike.
+
+        A table that was restored numbers anew: another fact under the same number has another id.
+        """
+        place = (self.practice_id, self.client_id, self.appointment_type, str(self.sequence))
+        return derived_id("ent", *place, self.source_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,12 +193,13 @@ class Change:
         """The change with `wallet` as its new state, explained by one more entry.
 
         The postings must account for the whole difference: this is where a rule that loses or
-        invents credits is caught.
+        invents credits is caught. Within a wallet `recorded_at` never falls, whatever the clocks say.
         """
         amount = sum(posting.amount for posting in postings)
         postings = tuple(self._told(posting, wallet) for posting in postings)
         before = self.wallet.balance
         assert wallet.balance == before + amount, (kind, before, amount, wallet.balance)
+        recorded_at = max(act.now, self.wallet.last_at or act.now)
         entry = Entry(
             practice_id=wallet.practice_id,
             client_id=wallet.client_id,
@@ -207,10 +214,10 @@ class Change:
             cause=act.cause,
             actor=act.actor,
             occurred_at=min(occurred_at or act.occurred_at, act.now),
-            recorded_at=act.now,
+            recorded_at=recorded_at,
             reason=act.reason,
         )
-        numbered = replace(wallet, sequence=entry.sequence)
+        numbered = replace(wallet, sequence=entry.sequence, last_at=recorded_at)
         return replace(self, wallet=numbered, entries=(*self.entries, entry))
 
     def _told(self, posting: Posting, wallet: Wallet) -> Posting:

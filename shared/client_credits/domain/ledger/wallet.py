@@ -12,6 +12,7 @@ from enum import StrEnum
 from client_credits.domain.dates import FOREVER
 from client_credits.domain.practice.catalogue import Expiry
 from client_credits.domain.practice.settings import Settings
+from client_credits.domain.words import Unknown
 
 MAX_OPEN = 500  # lots, debts and holds together, that callers may bring; what undoes has as much room again
 EMPTIED_KEPT = 2  # emptied lots that stay in the wallet
@@ -73,7 +74,7 @@ class Lot:
     granted: int
     effective_at: datetime
     expires_at: datetime | None
-    source: LotSource
+    source: LotSource | Unknown
     remaining: int = 0
     priority: int = DEFAULT_PRIORITY
     package_id: str | None = None
@@ -107,7 +108,7 @@ class DebtCause(StrEnum):
 class Debt:
     """Credits owed. `ref` is the booking's, payment's or operation's id; a booking's debt has its start."""
 
-    cause: DebtCause
+    cause: DebtCause | Unknown
     ref: str
     amount: int
     since: datetime
@@ -172,6 +173,7 @@ class Coming:
 class Wallet:
     """The unit of consistency: every change raises `version`; `sequence` numbers its entries.
 
+    `last_at` is when the newest entry was recorded.
     The last `settlings` versions only settled: who saw the wallet before them has seen nothing that is out of date.
     """
 
@@ -181,6 +183,7 @@ class Wallet:
     version: int = 0
     sequence: int = 0
     granted_total: int = 0
+    last_at: datetime | None = None
     lots: tuple[Lot, ...] = ()
     debts: tuple[Debt, ...] = ()
     holds: tuple[Hold, ...] = ()

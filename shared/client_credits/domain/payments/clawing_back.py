@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
+from itertools import pairwise
 
 from client_credits.domain.ids import derived_id, payment_key
 from client_credits.domain.ledger.entries import Act, Change, Entry, EntryKind, LotFacts, Posting, lot_of
@@ -24,7 +25,9 @@ from client_credits.domain.ledger.tranches import (
     withhold,
 )
 from client_credits.domain.ledger.wallet import Debt, DebtCause, Freeze, Lot, Wallet
-from client_credits.domain.payments.payment_record import PaidGrant
+from client_credits.domain.payments.disputing import Wait, expired_too_soon, put_off
+from client_credits.domain.payments.payment_record import PaidGrant, Taken
+from client_credits.domain.payments.returning import Repaid, made_from, repayers, returns
 
 SPENDING = frozenset({EntryKind.SPENT, EntryKind.REPAID, EntryKind.RESTORED})
 Pair = tuple[str, str]  # client id, appointment type: a wallet
@@ -63,6 +66,7 @@ def family(payment_id: str, grant: PaidGrant, entries: Iterable[Entry], ends: It
     in_time = [entry for entry in own if entry not in too_late]
     withheld = sum(int(entry.cause.ids.get(WITHHELD, "0")) for entry in in_time)
     spending = [posting for entry in ledger if entry.kind in SPENDING for posting in entry.postings]
+    spending += [posting for entry in ledger for posting, _ in returns(entry)]
     spent, late_spent = (-sum(p.amount for p in spending if p.lot_id in group) for group in (lots, late))
     came: dict[str, datetime] = {}
     for posting, entry in made:
@@ -112,6 +116,7 @@ def claw(
         part = part_of_those_that_come(grant.plan, ends, part)
     grant = books.take(pairs, grant, None, of.late)
     target = int(of.granted * part)
+    grant = books.come_back(pairs, grant, of)
     short = max(0, of.spent - (of.granted - target))
     remaining = sum(lot.remaining for pair in pairs for lot in _lots_of(books.wallets[pair], of.lots))
     taken_back = _taken_back(grant, of)
@@ -130,7 +135,7 @@ def claw(
         grant = books.take(pairs, grant, -change, of.lots)
     elif change > 0:
         back = min(change, max(0, -more_taken))
-        grant = books.give_back(pairs[0], grant, of, from_taken=back, beyond=change - back)
+        grant = books.give_back(pairs[0], grant, of, key, from_taken=back, beyond=change - back)
     books.mark(pairs, key, short=_taken_back(grant, of) < target or of.late_spent > 0)
     books.bind_tranches(pairs, key, part, last if grant.plan else None)
     return grant
@@ -141,13 +146,34 @@ def _taken_back(grant: PaidGrant, of: Family) -> int:
     return sum(part.amount for part in grant.taken if part.lot_id not in of.late) + of.withheld - grant.let_go
 
 
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What a payment's wallets tell, per type: their entries, each as far as it was loaded. `waits` are the
+    times of its disputes that were won, `failed` its refunds that failed, and when."""
+
+    entries: Mapping[str, list[Entry]] = field(default_factory=dict)
+    waits: tuple[Wait, ...] = ()
+    failed: Mapping[str, datetime] = field(default_factory=dict)
+
+    def of(self, appointment_type: str) -> list[Entry]:
+        return self.entries.get(appointment_type, [])
+
+    def dated(self, act: Act, lot_ids: Iterable[str | None]) -> datetime:
+        """When what is done to these lots happened: not before they came, not later than now."""
+        moved = set(lot_ids)
+        every = (entry for entries in self.entries.values() for entry in entries)
+        made = [e.occurred_at for e in every for p in e.postings if p.lot_id in moved and p.facts and p.amount > 0]
+        return min(max([act.occurred_at, *made]), act.now)
+
+
 class Books:
     """The wallets of a payment while it is clawed back: what is done to each, recorded as one entry each."""
 
-    def __init__(self, before: Mapping[Pair, Change], act: Act) -> None:
+    def __init__(self, before: Mapping[Pair, Change], act: Act, ledger: Ledger | None = None) -> None:
         self.wallets = {pair: change.wallet for pair, change in before.items()}
         self._before = before
         self._act = act
+        self._ledger = ledger or Ledger()
         self._postings: dict[Pair, list[Posting]] = {}
         self._reported: dict[Pair, int] = {}
         self.came: dict[str, datetime] = {}  # when each lot came: nothing is taken from it earlier
@@ -190,21 +216,51 @@ class Books:
             after, parts = taken_from(wallet, most, self._act.now, own)
             amount = None if amount is None else amount - sum(part for _, part in parts)
             self._set(pair, after, *(Posting(-part, lot_id=lot.lot_id) for lot, part in parts))
+            by, at = self._act.cause.ids, self._ledger.dated(self._act, (lot.lot_id for lot, _ in parts))
+            about = by.get("refund") or by.get("dispute") or ""
             for lot, part in parts:
-                grant = grant.with_taken(pair[0], lot.lot_id, part)
+                grant = grant.with_taken(Taken(pair[0], lot.lot_id, part, about, at))
         return grant
 
-    def give_back(self, buyer: Pair, grant: PaidGrant, of: Family, from_taken: int, beyond: int) -> PaidGrant:
-        """`from_taken` to the lots that gave, the last first, or for what was withheld to a new one.
+    def come_back(self, pairs: list[Pair], grant: PaidGrant, of: Family) -> PaidGrant:
+        """What expired in disputes that were won returns to its lots, as far as it was not spent or taken back.
 
-        `beyond` is for what credits of others had repaid: a lot of the buyer's that is not the grant's.
+        It does not roll over again.
         """
-        for part in reversed([part for part in grant.taken if part.lot_id not in of.late]):
+        if not self._ledger.waits:
+            return grant
+        remaining = sum(lot.remaining for pair in pairs for lot in _lots_of(self.wallets[pair], of.lots))
+        left = of.granted - of.spent - remaining - _taken_back(grant, of)
+        known = {(t.client_id, t.lot_id): t.amount for t in grant.revived}
+        for pair in pairs:
+            entries = self._ledger.of(grant.appointment_type)
+            lost = expired_too_soon(self.wallets[pair], entries, of.lots, self._ledger.waits)
+            for lot_id, amount in sorted(lost.items()):
+                back = min(left, amount - known.get((pair[0], lot_id), 0))
+                if back > 0:
+                    left -= back
+                    self._return(pair, lot_id, back, rolls=False)
+                    grant = grant.with_revived(pair[0], lot_id, back)
+        return grant
+
+    def give_back(self, buyer: Pair, grant: PaidGrant, of: Family, key: str, from_taken: int, beyond: int) -> PaidGrant:
+        """`from_taken` for the lots that gave, first what a refund took that failed, then the last, or for
+        what was withheld to a new one.
+
+        `beyond` is for what credits of others had repaid: it returns to their lots.
+        """
+        failed = self._ledger.failed
+        for part in _order(tuple(part for part in grant.taken if part.lot_id not in of.late), failed):
             if back := min(part.amount, from_taken):
                 from_taken -= back
-                self._return((part.client_id, buyer[1]), part.lot_id, back)
-                grant = grant.with_taken(part.client_id, part.lot_id, -back)
+                until = failed.get(part.by) or failed.get(self._act.cause.ids.get("refund", ""))
+                self._return_from(part, buyer[1], back, until)
+                grant = grant.without_taken(part, back)
         self._return_anew(buyer, grant.lot_id, of.kind, from_taken)
+        for repaid in repayers(self._ledger.of(buyer[1]), buyer[0], key) if beyond else ():
+            if back := min(repaid.amount, beyond):
+                beyond -= back
+                self._return_repaid(buyer, repaid, key, back)
         self._return_anew(buyer, grant.lot_id, replace(of.kind, payment=None), beyond)
         return replace(grant, let_go=grant.let_go + from_taken)
 
@@ -227,40 +283,90 @@ class Books:
 
     def _recorded(self, pair: Pair) -> Change:
         change, wallet = self._before[pair], self.wallets[pair]
-        postings = self._postings.get(pair)
-        if postings is None:
+        postings, reported = _netted(self._postings.get(pair, [])), pair in self._reported
+        if not (postings or reported):
             return change if wallet is change.wallet else replace(change, wallet=wallet)
         act = self._act
-        if pair in self._reported:
+        if reported:
             told = act.cause.ids | {"shortfall": str(self._reported[pair])}
             act = replace(act, cause=replace(act.cause, ids=told))
-        returned = bool(postings) and all(posting.amount > 0 for posting in postings)
+        returned = bool(postings) and all(posting.amount >= 0 for posting in postings)
         kind = EntryKind.REINSTATED if returned else EntryKind.CLAWED_BACK
+        at = self._ledger.dated(act, (posting.lot_id for posting in postings))
         came = [self.came[p.lot_id] for p in postings if p.lot_id and p.lot_id in self.came]
-        return change.record(wallet, kind, act, tuple(postings), max([act.occurred_at, *came]))
+        return change.record(wallet, kind, act, tuple(postings), max([at, *came]))
 
-    def _return(self, pair: Pair, lot_id: str, amount: int) -> None:
+    def _return(self, pair: Pair, lot_id: str, amount: int, *, rolls: bool = True) -> None:
         """Credits come back to the lot that gave them."""
-        if amount:
-            wallet = self.wallets[pair]
-            lot = wallet.lot(lot_id)
-            assert lot is not None, lot_id
-            lot = replace(lot, remaining=lot.remaining + amount, frozen=wallet.frozen_by(lot))
-            self._set(pair, wallet.with_lot(lot), Posting(amount, lot_id=lot.lot_id))
+        wallet = self.wallets[pair]
+        lot = wallet.lot(lot_id)
+        assert lot is not None, lot_id
+        lot = replace(lot, remaining=lot.remaining + amount, frozen=wallet.frozen_by(lot))
+        lot = lot if rolls else replace(lot, rollover=None)
+        self._set(pair, wallet.with_lot(lot), Posting(amount, lot_id=lot.lot_id))
+
+    def _return_from(self, part: Taken, kind: str, amount: int, until: datetime | None) -> None:
+        """What a refund took that failed comes as a lot made from the one that gave, and ends later by as long.
+
+        What else was taken, or of a lot that never ends or is void, comes back to that lot.
+        """
+        pair = part.client_id, kind
+        lot = self.wallets[pair].lot(part.lot_id)
+        assert lot is not None, part
+        if until is None or part.at is None or until <= part.at or lot.expires_at is None or lot.voided:
+            return self._return(pair, part.lot_id, amount)
+        made = made_from(lot, amount, f"{self._act.source_id}/{part.by}", part.at, until)
+        return self._make(pair, made)
+
+    def _return_repaid(self, pair: Pair, repaid: Repaid, debt: str, amount: int) -> None:
+        """What a lot repaid comes back to it, or where it had ended by then as a lot made from it."""
+        lot = self.wallets[pair].lot(repaid.lot_id)
+        assert lot is not None, repaid
+        until = min(self._act.occurred_at, self._act.now)
+        if lot.voided or until < lot.end:
+            self._return(pair, repaid.lot_id, amount)
+        else:
+            self._make(pair, made_from(lot, amount, f"{self._act.source_id}/{debt}", repaid.at, until))
+        self._postings[pair].append(Posting(0, debt=debt))  # tells whose debt it had repaid
+
+    def _make(self, pair: Pair, lot: Lot) -> None:
+        wallet = self.wallets[pair]
+        made = replace(lot, frozen=wallet.frozen_by(lot))
+        self._set(pair, wallet.with_lot(made), Posting(made.remaining, lot_id=made.lot_id))
 
     def _return_anew(self, pair: Pair, parent: str, like: LotFacts, amount: int) -> None:
         """Credits that no lot of the grant gave come as a lot of their own, of its kind."""
         if amount:
-            wallet = self.wallets[pair]
             lot_id = derived_id("lot", self._act.source_id, pair[0], parent, like.payment or "")
-            lot = lot_of(replace(like, parent=parent), lot_id, amount)
-            lot = replace(lot, frozen=wallet.frozen_by(lot))
-            self._set(pair, wallet.with_lot(lot), Posting(amount, lot_id=lot_id))
+            self._make(pair, lot_of(replace(like, parent=parent), lot_id, amount))
 
     def _set(self, pair: Pair, wallet: Wallet, *postings: Posting) -> None:
         if postings:
             self.wallets[pair] = wallet
             self._postings.setdefault(pair, []).extend(postings)
+
+
+def _order(taken: tuple[Taken, ...], failed: Mapping[str, datetime]) -> list[Taken]:
+    """In which order what was taken returns."""
+    last_first = taken[::-1]
+    return [*(t for t in last_first if t.by in failed), *(t for t in last_first if t.by not in failed)]
+
+
+def _netted(postings: list[Posting]) -> list[Posting]:
+    """One posting a lot where credits come back to it and others of it are taken; what cancels out is left out."""
+    repaid = {lot.lot_id for lot, debt in pairwise(postings) if debt.debt and not debt.amount}
+    given = {p.lot_id for p in postings if p.lot_id and p.amount > 0} - repaid
+    both = {p.lot_id for p in postings if p.lot_id in given and p.amount < 0}
+    net = {lot_id: sum(p.amount for p in postings if p.lot_id == lot_id) for lot_id in both}
+    kept = [p for p in postings if p.lot_id not in both]
+    return [*kept, *(Posting(amount, lot_id=lot_id) for lot_id, amount in net.items() if amount)]
+
+
+def waited_for(change: Change, families: Iterable[Family], ledger: Ledger, act: Act) -> Change:
+    """A wallet whose lots of these families end later by what they waited in disputes that were won."""
+    own = {lot.lot_id for lot in change.wallet.lots}
+    lots = [lot_id for of in families for lot_id in of.lots & own]
+    return put_off(change, lots, ledger.waits, act, ledger.dated(act, lots)) if lots else change
 
 
 def _debt(wallet: Wallet, key: str) -> Debt | None:

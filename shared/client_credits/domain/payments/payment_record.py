@@ -41,11 +41,13 @@ _DISPUTE_RANK = {
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Credits clawed back from a client's lot, in all."""
+    """Credits clawed back from a client's lot: by which refund or dispute, and when."""
 
     client_id: str
     lot_id: str
     amount: int
+    by: str = ""
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ class PaidGrant:
 
     `amount` is the line's, in minor units. `owed` counts all debt ever made for it and not taken
     back since, repaid or not; `reported` is the shortfall that was only told. `let_go` is what was
-    given back of what had been withheld of later tranches.
+    given back of what had been withheld of later tranches, `revived` what came back to each lot, in
+    all, of what had expired in disputes that were won.
     """
 
     line_id: str
@@ -67,18 +70,29 @@ class PaidGrant:
     reported: int = 0
     let_go: int = 0
     plan: Plan | None = None  # where it brings monthly tranches
+    revived: tuple[Taken, ...] = ()
 
     @property
     def taken_back(self) -> int:
         return sum(part.amount for part in self.taken)
 
-    def with_taken(self, client_id: str, lot_id: str, amount: int) -> "PaidGrant":
-        """So much more (or, below 0, less) of a lot is taken: one number a lot, the newest touched last."""
-        known = {(t.client_id, t.lot_id): t.amount for t in self.taken}
-        more = known.pop((client_id, lot_id), 0) + amount
-        assert more >= 0, (lot_id, amount)
-        parts = tuple(Taken(*lot, n) for lot, n in known.items())
-        return replace(self, taken=(*parts, Taken(client_id, lot_id, more)) if more else parts)
+    def with_taken(self, part: Taken) -> "PaidGrant":
+        """So much more is taken: one number a lot, cause and instant, the newest touched last."""
+        before = next((t for t in self.taken if replace(t, amount=0) == replace(part, amount=0)), None)
+        more = replace(part, amount=part.amount + (before.amount if before else 0))
+        return replace(self, taken=(*(t for t in self.taken if t is not before), more))
+
+    def without_taken(self, part: Taken, amount: int) -> "PaidGrant":
+        """So much of a part is given back."""
+        assert 0 < amount <= part.amount, (part, amount)
+        left = (replace(part, amount=part.amount - amount),) if amount < part.amount else ()
+        return replace(self, taken=(*(t for t in self.taken if t is not part), *left))
+
+    def with_revived(self, client_id: str, lot_id: str, amount: int) -> "PaidGrant":
+        """So much more came back to a lot."""
+        known = {(t.client_id, t.lot_id): t.amount for t in self.revived}
+        known[client_id, lot_id] = known.get((client_id, lot_id), 0) + amount
+        return replace(self, revived=tuple(Taken(*lot, n) for lot, n in sorted(known.items())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +257,7 @@ def learned(record: PaymentRecord, news: MoneyBack) -> PaymentRecord:
     known = replace(
         record,
         refunds=_merged(record.refunds, news.refunds, _refund_key, _refund_order),
-        disputes=_merged(record.disputes, news.disputes, _dispute_key, _dispute_order),
+        disputes=_disputes_merged(record.disputes, news.disputes),
         notes=_merged(record.notes, news.notes, _note_key, _note_order),
         paid_by=paid_by,
     )
@@ -255,7 +269,7 @@ def waiting(money: Money, news: MoneyBack) -> Money:
     return replace(
         money,
         refunds=_merged(money.refunds, news.refunds, _refund_key, _refund_order),
-        disputes=_merged(money.disputes, news.disputes, _dispute_key, _dispute_order),
+        disputes=_disputes_merged(money.disputes, news.disputes),
         refunded_total=max(money.refunded_total, news.refunded_total or 0),
     )
 
@@ -265,7 +279,7 @@ def linked(record: PaymentRecord, money: Money) -> tuple[PaymentRecord, Money]:
     known = replace(
         record,
         refunds=_merged(record.refunds, money.refunds, _refund_key, _refund_order),
-        disputes=_merged(record.disputes, money.disputes, _dispute_key, _dispute_order),
+        disputes=_disputes_merged(record.disputes, money.disputes),
         paid_by=_with_total(record.paid_by, PaidBy(money.money, money.refunded_total)),
     )
     return _without_foreign(known), Money(money.money, record.payment_id, version=money.version)
@@ -310,6 +324,17 @@ def _merged(
         name = key(each)
         found[name] = max(found[name], each, key=order) if name in found else each
     return tuple(found[name] for name in sorted(found))
+
+
+def _disputes_merged(known: tuple[Dispute, ...], told: tuple[Dispute, ...]) -> tuple[Dispute, ...]:
+    """The last word of each, with the first instants at which it is known to have been opened, and won."""
+    found = []
+    for dispute in _merged(known, told, _dispute_key, _dispute_order):
+        own = [d for d in (*known, *told) if d.dispute_id == dispute.dispute_id]
+        opened = min((d.opened_at for d in own if d.opened_at), default=None)
+        won = min((d.closed for d in own if d.won_at or d.status is DisputeStatus.WON), default=None)
+        found.append(replace(dispute, opened_at=opened, won_at=won if won != dispute.at else None))
+    return tuple(found)
 
 
 def _refund_key(refund: Refund) -> str:

@@ -14,6 +14,7 @@ class Verdict(StrEnum):
     MISSING = "missing"  # the ledger knows nothing of it, or not all
     DIFFERENT = "different"  # the ledger knows it otherwise
     PARKED = "parked"  # known, and waiting for staff
+    SET_ASIDE = "set_aside"  # not to be compared, or brought in, for a reason that will not go away by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,11 @@ class Reconciliation:
     def left(self) -> int:
         """Objects that are missing or different, and were not repaired."""
         return self.counts.get(Verdict.MISSING, 0) + self.counts.get(Verdict.DIFFERENT, 0) - self.repaired
+
+    @property
+    def set_aside(self) -> int:
+        """Objects that could not be worked off."""
+        return self.counts.get(Verdict.SET_ASIDE, 0)
 
     def with_finding(self, found: Finding, place: Place) -> "Reconciliation":
         """One object further."""

@@ -128,7 +128,10 @@ def find(store: Store, practice_id: str, booking_id: str) -> Booking:
 
 def _load(store: Store, practice_id: str, booking_id: str, client_id: str | None, type_id: str) -> Loaded:
     types = (type_id,) if client_id and type_id else ()
-    return store.load(practice_id, Wanted(client_id=client_id, types=types, booking_id=booking_id))
+    loaded = store.load(practice_id, Wanted(client_id=client_id, types=types, booking_id=booking_id))
+    if loaded.booking and not isinstance(loaded.booking.state, BookingState):
+        raise ValueError(f"a booking whose state only a later release knows: {loaded.booking.state}")
+    return loaded
 
 
 def _type(booking: Booking, otherwise: str) -> str:

@@ -18,6 +18,7 @@ from client_credits.store import codec, keys
 from client_credits.store.records import Wanted
 from client_credits.store.store import Store, wallet_of
 from client_credits.store.table import Item
+from client_credits.store.writes import sortable
 
 # Laws of storage, beside those of the domain.
 READABLE = "readable"  # every record can be read
@@ -181,6 +182,8 @@ def _stored_numbers(wallet: Wallet, item: Item, where: str) -> Iterator[Breach]:
         stored, true = item.get(name), getattr(wallet, name)
         if stored != true:
             yield Breach(Law.CONSERVATION, where, f"the stored {name} is {stored}, the wallet's is {true}")
+    if item.get("last_at") != (sortable(wallet.last_at) if wallet.last_at else None):
+        yield Breach(Law.CHAIN, where, "the stored last_at is not the wallet's")
 
 
 def _stored_entry(practice_id: str, client_id: str, entry: Entry, item: Item, where: str) -> Iterator[Breach]:
