@@ -427,8 +427,8 @@ SEEDS = (
     Seed(
         "credits are taken before they came",
         "domain/payments/clawing_back.py",
-        "tuple(postings), max([act.occurred_at, *came]))",
-        "tuple(postings))",
+        "tuple(postings), max([at, *came]))",
+        "tuple(postings), act.occurred_at)",
         f"{UNIT}/test_ended_and_refunded.py",
         "before_they_came",
     ),
@@ -438,7 +438,7 @@ SEEDS = (
         "if within and not room.left(change, coming=kinds - 1):",
         "if False:",
         f"{UNIT}/test_wide_operations.py",
-        "refund_that_fails or forty_wallets",
+        "refund_that_fails or forty_wallets or twenty_five_types",
     ),
     Seed(
         "a worker that died leaves a subscription's credits frozen",
@@ -606,8 +606,8 @@ SEEDS = (
     Seed(
         "credits that returned to who repaid a debt count as spent",
         "domain/payments/clawing_back.py",
-        "    spent -= sum(posting.amount for entry in ledger",
-        "    spent -= sum(0 * posting.amount for entry in ledger",
+        "    spending += [posting for entry in ledger for posting, _ in returns(entry)]\n",
+        "",
         WON,
     ),
 )
