@@ -27,7 +27,7 @@ from client_credits.domain.payments.clawing_back import (
     waited_for,
 )
 from client_credits.domain.payments.disputing import lots_by_client, waits
-from client_credits.domain.payments.facts import MoneyBack, PaymentMade, RefundStatus
+from client_credits.domain.payments.facts import DisputeStatus, MoneyBack, PaymentMade, RefundStatus
 from client_credits.domain.payments.payment_record import (
     MAX_HOLDERS,
     Money,
@@ -49,6 +49,7 @@ from client_credits.store.store import Store
 from client_credits.store.table import Write
 
 STRIPE = Actor("system", "stripe")
+EXTEND = "extend"  # what only disputes that were won do
 ELSEWHERE = ""  # in place of a payment's id: it is another account's
 
 
@@ -335,7 +336,7 @@ def _claw(store: Store, view: _View) -> tuple[PaymentRecord, dict[Pair, Change],
 
 def _put_off(store: Store, view: _View) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
     """Lots end later by what they waited in disputes that were won."""
-    act, record = _named(view.record, "extend", view)
+    act, record = _named(view.record, EXTEND, view)
     known, families, ledger = _told(store, view)
     after = {pair: waited_for(change, families.values(), ledger, act) for pair, change in known.items()}
     made = {pair: change if change is not known[pair] else view.changes[pair] for pair, change in after.items()}
@@ -415,6 +416,8 @@ def _named(record: PaymentRecord, verb: str, view: _View) -> tuple[Act, PaymentR
     now = view.when.now
     paid_at = record.paid_at or now
     told = [(paid_at, f"{record.payment_id}/{standing}") for standing in record.standing] + record.news
+    if verb == EXTEND:
+        told = [(at, what) for at, what in told if what.endswith(f"/{DisputeStatus.WON}")]
     new = [(at, what) for at, what in told if f"{verb}/{what}" not in record.followed]
     at, what = (new or told or [(paid_at, record.payment_id)])[-1]
     source_id = f"{verb}/{what}"
