@@ -13,6 +13,7 @@ from datetime import datetime
 from fractions import Fraction
 from typing import TypeVar
 
+from client_credits.domain.ledger.tranches import Ended, Plan, last_of
 from client_credits.domain.ledger.wallet import Freeze
 from client_credits.domain.payments.facts import (
     OWN_ACCOUNT,
@@ -68,6 +69,7 @@ class PaidGrant:
     owed: int = 0
     reported: int = 0
     let_go: int = 0
+    plan: Plan | None = None  # where it brings monthly tranches
     revived: tuple[Taken, ...] = ()
 
     @property
@@ -117,6 +119,7 @@ class PaymentRecord:
     `paid` is in minor units. `revoked` says why it should not have granted at all; `upheld`, that
     staff decided that it counts all the same. `followed` names the news whose consequences for the
     credits are written; `foreign`, the refunds and disputes that were told of it and are another's.
+    `ends` are those of its subscription, as far as they were told.
     """
 
     payment_id: str
@@ -135,12 +138,13 @@ class PaymentRecord:
     upheld: bool = False
     followed: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
+    ends: tuple[Ended, ...] = ()
     version: int = 0
 
     @property
     def eventful(self) -> bool:
         """Whether any news of it might change its grants."""
-        told = self.refunds or self.disputes or self.revoked or self.upheld
+        told = self.refunds or self.disputes or self.revoked or self.upheld or self.cut_short
         return bool(told or any(each.refunded_total for each in self.paid_by))
 
     @property
@@ -154,6 +158,13 @@ class PaymentRecord:
     def standing(self) -> list[str]:
         """Whether it counts, where that was in question."""
         return ([self.revoked] if self.revoked else []) + (["upheld"] if self.upheld else [])
+
+    @property
+    def cut_short(self) -> list[tuple[datetime, str]]:
+        """The ends after which tranches of its grants no longer come, as (instant, `ended/<item or subscription>`)."""
+        plans = [grant.plan for grant in self.grants if grant.plan]
+        cutting = (ended for ended in self.ends if any(last_of(plan, [ended]) < plan.count for plan in plans))
+        return [(ended.at, f"ended/{ended.item or ended.subscription}") for ended in cutting]
 
     @property
     def open_disputes(self) -> tuple[Freeze, ...]:

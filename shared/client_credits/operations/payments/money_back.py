@@ -15,6 +15,7 @@ from client_credits.domain.ids import payment_key, payment_of
 from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Change, Entry
 from client_credits.domain.ledger.operation import EntryRef, Operation
 from client_credits.domain.ledger.settling import settle
+from client_credits.domain.ledger.tranches import Ended
 from client_credits.domain.ledger.wallet import Freeze
 from client_credits.domain.payments.clawing_back import (
     Books,
@@ -152,6 +153,18 @@ def uphold(store: Store, practice_id: str, payment_id: str, now: datetime) -> li
         return record.revoked is not None or record.upheld
 
     return follow(store, practice_id, payment_id, now) if once(attempt) else []
+
+
+def end(store: Store, practice_id: str, payment_id: str, ends: tuple[Ended, ...], now: datetime) -> None:
+    """A payment learns since when its plans bring no more tranches; what follows is written. Safe to repeat."""
+
+    def attempt() -> None:
+        record = store.load(practice_id, Wanted(payments=(payment_id,))).payments[payment_id]
+        if record.ends != ends:
+            store.commit([writes.payment(practice_id, replace(record, ends=ends))])
+
+    once(attempt)
+    follow(store, practice_id, payment_id, now)
 
 
 # The consequences
@@ -323,8 +336,9 @@ def _claw(store: Store, view: _View) -> tuple[PaymentRecord, dict[Pair, Change],
     for grant in record.grants:
         if grant in families:
             part = record.part_undone(grant.line_id, grant.amount)
-            owe = view.loaded.settings_of(grant.client_id).clawback_shortfall == "debt"
-            grants.append(claw(books, record.payment_id, grant, part, families[grant], owe=owe))
+            owe = view.loaded.dated_of(grant.client_id).at(act.occurred_at).clawback_shortfall == "debt"
+            known_family = families[grant]
+            grants.append(claw(books, record.payment_id, grant, part, known_family, owe=owe, ends=record.ends))
         else:
             grants.append(grant)
     after = books.changes()
@@ -352,7 +366,9 @@ def _told(store: Store, view: _View) -> tuple[dict[Pair, Change], dict[PaidGrant
         {r.refund_id: r.at for r in record.refunds if r.status is RefundStatus.FAILED},
     )
     grants = [grant for grant in record.grants if grant.appointment_type in types]
-    families = {grant: family(record.payment_id, grant, ledger.of(grant.appointment_type)) for grant in grants}
+    families = {
+        grant: family(record.payment_id, grant, ledger.of(grant.appointment_type), record.ends) for grant in grants
+    }
     lots = _concerned(record, families, ledger)
     known = {pair: knowing(store, change, lots.get(pair, ())) for pair, change in view.changes.items()}
     return known, families, ledger
@@ -415,7 +431,8 @@ def _named(record: PaymentRecord, verb: str, view: _View) -> tuple[Act, PaymentR
     """
     now = view.when.now
     paid_at = record.paid_at or now
-    told = [(paid_at, f"{record.payment_id}/{standing}") for standing in record.standing] + record.news
+    own = [(paid_at, standing) for standing in record.standing] + record.cut_short
+    told = sorted([(at, f"{record.payment_id}/{what}") for at, what in own] + record.news)
     if verb == EXTEND:
         told = [(at, what) for at, what in told if what.endswith(f"/{DisputeStatus.WON}")]
     new = [(at, what) for at, what in told if f"{verb}/{what}" not in record.followed]
