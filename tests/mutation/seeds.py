@@ -427,8 +427,8 @@ SEEDS = (
     Seed(
         "credits are taken before they came",
         "domain/payments/clawing_back.py",
-        "tuple(postings), max([act.occurred_at, *came]))",
-        "tuple(postings))",
+        "min(max([act.occurred_at, *made]), act.now)",
+        "min(act.occurred_at, act.now)",
         f"{UNIT}/test_ended_and_refunded.py",
         "before_they_came",
     ),
@@ -606,8 +606,8 @@ SEEDS = (
     Seed(
         "credits that returned to who repaid a debt count as spent",
         "domain/payments/clawing_back.py",
-        "    spent -= sum(posting.amount for entry in ledger",
-        "    spent -= sum(0 * posting.amount for entry in ledger",
+        "    spending += [posting for entry in ledger for posting, _ in returns(entry)]\n",
+        "",
         WON,
     ),
 )
