@@ -4,6 +4,8 @@
 """
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,3 +57,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return file if file in FILES_OF_ONE_WORKER else nodeid
 
     return Shared(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def rights_recorded() -> Iterator[None]:
+    """Where RIGHTS_LOG names a file, the rights that functions used in this process are added to it."""
+    log = os.environ.get("RIGHTS_LOG")
+    if not log:
+        yield
+        return
+    from tests.support import rights  # noqa: PLC0415
+
+    with rights.recording() as seen:
+        yield
+    rights.append(Path(log), seen)

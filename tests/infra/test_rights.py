@@ -1,8 +1,8 @@
 """What each role may do, against a table written by hand: a change here is a change of what a function can reach."""
 
 import ast
-from typing import Any
 
+from tests.infra.roles import allowed
 from tests.infra.transformed import ROOT, resources
 
 TABLE = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${TableName}"
@@ -78,35 +78,6 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
     "SweepTimerRole": {"SweepFunctionAliaslive": {"lambda:InvokeFunction"}},
     "ReconcileTimerRole": {"ReconcileFunctionAliaslive": {"lambda:InvokeFunction"}},
 }
-
-
-def as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def resource_name(value: Any) -> str:
-    """A statement's resource, as the tables above write it."""
-    match value:
-        case str():
-            return value
-        case {"Fn::GetAtt": [name, attribute]}:
-            return f"{name}.{attribute}"
-        case {"Fn::Sub": str() as text}:
-            return text
-        case {"Ref": name}:
-            return str(name)
-        case _:
-            raise AssertionError(value)
-
-
-def allowed(role: dict[str, Any]) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for policy in role["Policies"]:
-        for statement in policy["PolicyDocument"]["Statement"]:
-            assert statement["Effect"] == "Allow"
-            for resource in as_list(statement["Resource"]):
-                found.setdefault(resource_name(resource), set()).update(as_list(statement["Action"]))
-    return found
 
 
 def test_each_role_may_do_what_the_table_says_and_nothing_else() -> None:
