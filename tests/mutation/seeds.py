@@ -427,8 +427,8 @@ SEEDS = (
     Seed(
         "credits are taken before they came",
         "domain/payments/clawing_back.py",
-        "tuple(postings), max([at, *came]))",
-        "tuple(postings), act.occurred_at)",
+        "min(max([act.occurred_at, *made]), act.now)",
+        "min(act.occurred_at, act.now)",
         f"{UNIT}/test_ended_and_refunded.py",
         "before_they_came",
     ),

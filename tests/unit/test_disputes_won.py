@@ -265,6 +265,16 @@ def test_what_was_refunded_in_the_dispute_does_not_come_back_until_that_refund_f
     assert practice.balance() == 10
 
 
+def test_an_end_is_put_off_by_the_dispute_whatever_newer_is_known() -> None:
+    practice = Calendar()
+    practice.pay()
+    practice.on(45).tell(refund("re_1", PAID // 2, at=day(42)))
+    practice.dispute(10, "won", 40)
+    (extended,) = [e for e in practice.store.entries_after("p1", "c1", "follow-up", 0) if e.kind == "extended"]
+    assert (extended.source_id, extended.cause.ids["dispute"]) == ("extend/dp_1/won", "dp_1")
+    assert (extended.occurred_at, practice.balance()) == (day(40), 5)
+
+
 def test_a_dispute_that_is_won_and_then_lost_leaves_nothing() -> None:
     for order in permutations(("won", "lost")):
         practice = Calendar()

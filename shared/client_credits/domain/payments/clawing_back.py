@@ -39,7 +39,7 @@ class Family:
 
     `granted` counts what was withheld of tranches that came after a refund, which `withheld` is.
     `kind` is what the grant's own lot is. Lots of tranches that came though their subscription had ended
-    are `late` and count in nothing else, `late_spent` of them is spent. `came` says when each lot came.
+    are `late` and count in nothing else, `late_spent` of them is spent.
     """
 
     granted: int
@@ -49,7 +49,6 @@ class Family:
     withheld: int = 0
     late: frozenset[str] = frozenset()
     late_spent: int = 0
-    came: Mapping[str, datetime] = field(default_factory=dict)
 
 
 def family(payment_id: str, grant: PaidGrant, entries: Iterable[Entry], ends: Iterable[Ended] = ()) -> Family:
@@ -68,11 +67,8 @@ def family(payment_id: str, grant: PaidGrant, entries: Iterable[Entry], ends: It
     spending = [posting for entry in ledger if entry.kind in SPENDING for posting in entry.postings]
     spending += [posting for entry in ledger for posting, _ in returns(entry)]
     spent, late_spent = (-sum(p.amount for p in spending if p.lot_id in group) for group in (lots, late))
-    came: dict[str, datetime] = {}
-    for posting, entry in made:
-        came.setdefault(str(posting.lot_id), entry.occurred_at)
     granted = sum(entry.amount for entry in in_time) + withheld
-    return Family(granted, spent, frozenset(lots), told[grant.lot_id], withheld, frozenset(late), late_spent, came)
+    return Family(granted, spent, frozenset(lots), told[grant.lot_id], withheld, frozenset(late), late_spent)
 
 
 def _is_late(entry: Entry, grant: PaidGrant, ends: Iterable[Ended]) -> bool:
@@ -110,7 +106,6 @@ def claw(
     """
     key = payment_key(payment_id, grant.line_id)
     pairs = books.holding(grant)
-    books.came |= of.came
     last = last_of(grant.plan, ends) if grant.plan else 1
     if grant.plan:
         part = part_of_those_that_come(grant.plan, ends, part)
@@ -176,7 +171,6 @@ class Books:
         self._ledger = ledger or Ledger()
         self._postings: dict[Pair, list[Posting]] = {}
         self._reported: dict[Pair, int] = {}
-        self.came: dict[str, datetime] = {}  # when each lot came: nothing is taken from it earlier
 
     def holding(self, grant: PaidGrant) -> list[Pair]:
         """The wallets of the grant's type: the buyer's first, then the others' in the order of their ids."""
@@ -293,8 +287,7 @@ class Books:
         returned = bool(postings) and all(posting.amount >= 0 for posting in postings)
         kind = EntryKind.REINSTATED if returned else EntryKind.CLAWED_BACK
         at = self._ledger.dated(act, (posting.lot_id for posting in postings))
-        came = [self.came[p.lot_id] for p in postings if p.lot_id and p.lot_id in self.came]
-        return change.record(wallet, kind, act, tuple(postings), max([at, *came]))
+        return change.record(wallet, kind, act, tuple(postings), at)
 
     def _return(self, pair: Pair, lot_id: str, amount: int, *, rolls: bool = True) -> None:
         """Credits come back to the lot that gave them."""

@@ -28,7 +28,7 @@ from client_credits.domain.payments.clawing_back import (
     waited_for,
 )
 from client_credits.domain.payments.disputing import lots_by_client, waits
-from client_credits.domain.payments.facts import MoneyBack, PaymentMade, RefundStatus
+from client_credits.domain.payments.facts import DisputeStatus, MoneyBack, PaymentMade, RefundStatus
 from client_credits.domain.payments.payment_record import (
     MAX_HOLDERS,
     Money,
@@ -50,6 +50,7 @@ from client_credits.store.store import Store
 from client_credits.store.table import Write
 
 STRIPE = Actor("system", "stripe")
+EXTEND = "extend"  # what only disputes that were won do
 ELSEWHERE = ""  # in place of a payment's id: it is another account's
 
 
@@ -349,7 +350,7 @@ def _claw(store: Store, view: _View) -> tuple[PaymentRecord, dict[Pair, Change],
 
 def _put_off(store: Store, view: _View) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
     """Lots end later by what they waited in disputes that were won."""
-    act, record = _named(view.record, "extend", view)
+    act, record = _named(view.record, EXTEND, view)
     known, families, ledger = _told(store, view)
     after = {pair: waited_for(change, families.values(), ledger, act) for pair, change in known.items()}
     made = {pair: change if change is not known[pair] else view.changes[pair] for pair, change in after.items()}
@@ -432,6 +433,8 @@ def _named(record: PaymentRecord, verb: str, view: _View) -> tuple[Act, PaymentR
     paid_at = record.paid_at or now
     own = [(paid_at, standing) for standing in record.standing] + record.cut_short
     told = sorted([(at, f"{record.payment_id}/{what}") for at, what in own] + record.news)
+    if verb == EXTEND:
+        told = [(at, what) for at, what in told if what.endswith(f"/{DisputeStatus.WON}")]
     new = [(at, what) for at, what in told if f"{verb}/{what}" not in record.followed]
     at, what = (new or told or [(paid_at, record.payment_id)])[-1]
     source_id = f"{verb}/{what}"
