@@ -45,12 +45,12 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
 @pytest.fixture(scope="session", autouse=True)
 def rights_recorded() -> Iterator[None]:
     """Where RIGHTS_LOG names a file, the rights that functions used in this process are added to it."""
-    log = os.environ.get("RIGHTS_LOG")
-    if not log:
+    if not os.environ.get("RIGHTS_LOG"):
         yield
         return
+    log = Path(os.environ["RIGHTS_LOG"]).absolute()
     from tests.support import rights  # noqa: PLC0415
 
     with rights.recording() as seen:
         yield
-    rights.append(Path(log), seen)
+    rights.append(log, seen)
