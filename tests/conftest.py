@@ -6,6 +6,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -41,14 +42,31 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
 
+# Workers share the tests of a file, but for these: one run of all seeds, one stack for a story.
+FILES_OF_ONE_WORKER = frozenset({"tests/mutation/test_seeded_bugs.py", "tests/e2e/test_story.py"})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Under `--dist loadgroup`; xdist's own marker for groups has no effect with this pytest."""
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415
+
+    class Shared(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return file if file in FILES_OF_ONE_WORKER else nodeid
+
+    return Shared(config, log) if config.getvalue("dist") == "loadgroup" else None
+
 
 @pytest.fixture(scope="session", autouse=True)
 def rights_recorded() -> Iterator[None]:
     """Where RIGHTS_LOG names a file, the rights that functions used in this process are added to it."""
-    if not os.environ.get("RIGHTS_LOG"):
+    named = os.environ.pop("RIGHTS_LOG", None)  # what tests start, seeded bugs among it, adds nothing
+    if not named:
         yield
         return
-    log = Path(os.environ["RIGHTS_LOG"]).absolute()
+    log = Path(named).absolute()
     from tests.support import rights  # noqa: PLC0415
 
     with rights.recording() as seen:

@@ -13,8 +13,7 @@ from tests.infra.checkout import free_port
 
 SWEEP_WITHIN_SECONDS = 150  # the schedule fires every minute, and a minute may have just begun
 
-# One worker: both use the port and the state of one stack.
-pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("story")]
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(scope="module")

@@ -124,7 +124,7 @@ def test_clients_may_be_named_like_anything_of_ours(api: Api) -> None:
     paid(api, price="price_unknown")
     assert the_parked(api)["reason"] == "unknown_package"
     events = [event for item in images(api) for event in events_of(item, None)]
-    assert sorted({event["detail_type"] for event in events}) == ["credits.granted", "credits.payment_parked"]
+    assert sorted({event.detail_type for event in events}) == ["credits.granted", "credits.payment_parked"]
 
 
 def images(api: Api) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ PUBLISHING = "tests/integration/test_publish_entries.py"
 BOOKING_ORDER = "tests/integration/test_booking_order.py"
 LATENESS = "tests/integration/test_memory_table_lateness.py"
 MONEY_BACK, PLANS = f"{UNIT}/test_money_back.py", f"{UNIT}/test_plan_changes.py"
+WON = f"{UNIT}/test_disputes_won.py"
 
 
 @dataclass(frozen=True)
@@ -403,9 +404,49 @@ SEEDS = (
     Seed(
         "tranches go on after the end",
         "domain/ledger/tranches.py",
-        "if starts_of(coming, n) < ended.at), default=0)",
-        "if starts_of(coming, n)), default=0)",
+        "if starts_of(plan, n) < at), default=plan.first)",
+        "if starts_of(plan, n)), default=plan.first)",
         PLANS,
+    ),
+    Seed(
+        "an end and a refund each take their own",
+        "domain/ledger/tranches.py",
+        "return Fraction(max(0, int(every * part) - (every - come)), come)",
+        "return part",
+        f"{UNIT}/test_ended_and_refunded.py",
+        "taken_first or any_order",
+    ),
+    Seed(
+        "a tranche that came too late counts as granted",
+        "domain/payments/clawing_back.py",
+        'return int(entry.source_id.rsplit("/", 1)[1]) > last_of(grant.plan, ends)',
+        "return False",
+        f"{UNIT}/test_ended_and_refunded.py",
+        "any_order",
+    ),
+    Seed(
+        "credits are taken before they came",
+        "domain/payments/clawing_back.py",
+        "tuple(postings), max([act.occurred_at, *came]))",
+        "tuple(postings))",
+        f"{UNIT}/test_ended_and_refunded.py",
+        "before_they_came",
+    ),
+    Seed(
+        "what ends within an operation takes more room than there is",
+        "domain/ledger/settling.py",
+        "if within and not room.left(change, coming=kinds - 1):",
+        "if False:",
+        f"{UNIT}/test_wide_operations.py",
+        "refund_that_fails or forty_wallets",
+    ),
+    Seed(
+        "a worker that died leaves a subscription's credits frozen",
+        "operations/payments/subscriptions.py",
+        "    if frozen and not state.frozen:\n",
+        "    if False:\n",
+        f"{UNIT}/test_wide_operations.py",
+        "worker_died",
     ),
     Seed(
         "more rolls over than the cap",
@@ -533,5 +574,40 @@ SEEDS = (
         "if False:",
         MONEY_BACK,
         "told_of_two_payments",
+    ),
+    Seed(
+        "what expired in a dispute that was won stays gone",
+        "domain/payments/clawing_back.py",
+        "    grant = books.come_back(pairs, grant, of)\n",
+        "",
+        WON,
+    ),
+    Seed(
+        "times of disputes that overlap count twice",
+        "domain/payments/disputing.py",
+        "if found and wait.opened <= found[-1].closed:",
+        "if False:",
+        WON,
+    ),
+    Seed(
+        "the cycle's own end forgets what a dispute put off",
+        "domain/ledger/rolling.py",
+        "ends = cycle.ends + timedelta(seconds=lot.paused_seconds)",
+        "ends = cycle.ends",
+        WON,
+    ),
+    Seed(
+        "what a failed refund took ends as it would have",
+        "domain/payments/returning.py",
+        "expires_at=lot.end + lasted,",
+        "expires_at=lot.end,",
+        WON,
+    ),
+    Seed(
+        "credits that returned to who repaid a debt count as spent",
+        "domain/payments/clawing_back.py",
+        "    spent -= sum(posting.amount for entry in ledger",
+        "    spent -= sum(0 * posting.amount for entry in ledger",
+        WON,
     ),
 )

@@ -14,8 +14,8 @@ import pytest
 
 from tests.mutation.seeds import SEEDS, Seed
 
-# One group: all seeds are run together, by whichever worker comes first to one.
-pytestmark = [pytest.mark.prove, pytest.mark.xdist_group("seeded bugs"), pytest.mark.timeout(900)]
+# All seeds are run together, when the first of them is asked for.
+pytestmark = [pytest.mark.prove, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "shared" / "client_credits"

@@ -260,10 +260,14 @@ def _compared(operator: str, operands: list[dict[str, Any] | None]) -> bool:
         return operands[0] != operands[1]
     if None in operands:
         return False
-    types = {next(iter(operand)) for operand in operands if operand}
-    if len(types) > 1:
-        return False
-    values = [_ordered(operand) for operand in operands if operand]
+    given = [operand for operand in operands if operand]
+    if all("S" in operand for operand in given):  # by code points, which is the order of their bytes in UTF-8
+        return _holds(operator, [operand["S"] for operand in given])
+    types = {next(iter(operand)) for operand in given}
+    return len(types) == 1 and _holds(operator, [_ordered(operand) for operand in given])
+
+
+def _holds(operator: str, values: list[Any]) -> bool:
     match operator:
         case "=":
             return bool(values[0] == values[1])
@@ -288,8 +292,6 @@ def _ordered(value: dict[str, Any]) -> Any:
     """A value in a form that orders as DynamoDB orders it."""
     ((kind, written),) = value.items()
     match kind:
-        case "S":
-            return written.encode()
         case "N":
             return Decimal(written)
         case "BOOL" | "NULL":

@@ -32,6 +32,8 @@ def _value_size(value: dict[str, Any]) -> int:
     match kind:
         case "S":
             return len(written.encode())
+        case "B":
+            return len(written)
         case "N":  # two digits a byte, and one
             digits = written.lstrip("+-").replace(".", "").strip("0")
             return (len(digits) + 1) // 2 + 1 + written.startswith("-")

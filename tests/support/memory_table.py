@@ -116,10 +116,11 @@ class MemoryDynamoDB:
         """What the table, or one of its indexes, holds under a key condition."""
         if index.name:
             seen = _seen(self.items, self._undone) if self.stale_reads else self.items
-            complete = (item for item in seen.values() if all(name in item for name in index.key))
-            return [_projected(item, index) for item in complete if scope.holds(by, item)]
-        seen = self.items if self._fresh(asked) else _seen(self.items, self._replaced)
-        return [item for item in seen.values() if scope.holds(by, item)]
+        else:
+            seen = self.items if self._fresh(asked) else _seen(self.items, self._replaced)
+        hashed, of = index.key[0], _partition(scope, by, index)
+        own = [item for item in seen.values() if item.get(hashed) == of and all(name in item for name in index.key)]
+        return [_projected(item, index) for item in own if scope.holds(by, item)]
 
     def _in_order(self, found: list[Item], index: Index, asked: dict[str, Any]) -> list[Item]:
         """By range key, then by the table's own key, behind where the last page ended."""
@@ -228,8 +229,16 @@ def _paths(node: Any) -> list[Node]:
     return [] if node[0] == "value" else [path for part in node[1:] for path in _paths(part)]
 
 
+def _partition(scope: Scope, by: Node, index: Index) -> Item | None:
+    """The value of the hash key that a key condition asks for."""
+    terms = by[1:] if by[0] == "and" else (by,)
+    return next(scope.value(term[2], None) for term in terms if scope.name(term[1]) == index.key[0])
+
+
 def _projected(item: Item, index: Index) -> Item:
-    return {name: value for name, value in item.items() if index.holds is None or name in index.holds}
+    if index.holds is None:
+        return item
+    return {name: value for name, value in item.items() if name in index.holds}
 
 
 def _page(found: list[Item], limit: int | None) -> tuple[list[Item], bool]:

@@ -6,6 +6,7 @@ from string import ascii_letters, digits
 
 import pytest
 from tests.support.builders import DAY, NOW, a_debt, a_lot, a_wallet, an_act, freezes, told
+from tests.support.limits import size_of
 from tests.support.records import LOT
 
 from client_credits.domain.credits import MAX_CREDITS
@@ -83,7 +84,7 @@ def longest(chance: Random) -> Lot:
 
 def stored_bytes(wallet: Wallet) -> int:
     item = writes.wallet(wallet, NOW)["Put"]["Item"]
-    return sum(len(name) + len(next(iter(value.values())).encode()) for name, value in item.items())
+    return size_of(item)
 
 
 def test_twice_the_lots_that_callers_may_bring_fit_into_one_item_whatever_their_ids() -> None:

@@ -115,14 +115,16 @@ def test_a_refund_of_a_tenth_takes_a_tenth_of_all_tranches_whenever_it_is_told(t
     assert after_the_year(practice) == 24 - 2  # 2.4 of 24, rounded down
 
 
+@pytest.mark.parametrize(("amount", "left"), [(4_500, 6), (6_749, 6), (6_750, 6), (7_125, 5), (9_000, 0)])
 @pytest.mark.parametrize("told_at", [MARCH + HOUR, JULY])
-def test_a_refund_beside_an_end_takes_its_part_of_what_the_end_left(told_at: datetime) -> None:
+def test_a_refund_beside_an_end_first_takes_what_no_longer_comes(told_at: datetime, amount: int, left: int) -> None:
+    """Of 24 January's, February's and March's six come; the other 18 are three quarters of the 90.00."""
     practice = a_year_paid()
     practice.now = told_at
     sweeping.settle_one(practice.store, "p1", "c1", "follow-up", practice.now)
     practice.news("ended", MARCH, MARCH)
-    follow(practice, refund("re_1", 4_500, at=MARCH))
-    assert after_the_year(practice) == 3  # half of January's, February's and March's
+    follow(practice, refund("re_1", amount, at=MARCH))
+    assert after_the_year(practice) == left
 
 
 def test_a_refund_told_again_after_a_change_of_settings_changes_nothing() -> None:

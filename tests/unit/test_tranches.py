@@ -24,7 +24,7 @@ from client_credits.domain.errors import LimitReached
 from client_credits.domain.invariants import breaches
 from client_credits.domain.ledger.entries import Act, Cause, CauseKind, Change, EntryKind, Posting, untouched
 from client_credits.domain.ledger.settling import next_due, settle
-from client_credits.domain.ledger.tranches import Ended, months_in, starts_of, stop_tranches, without_tranches_from
+from client_credits.domain.ledger.tranches import Ended, Plan, last_of, months_in, only_until, starts_of, stop_tranches
 from client_credits.domain.ledger.wallet import Coming, Mark, Value, Wallet
 from client_credits.domain.payments.facts import PaymentKind
 from client_credits.domain.payments.granting import decide_line, grant
@@ -325,16 +325,24 @@ def test_new_lots_are_frozen_by_what_freezes_their_payment_or_subscription() -> 
     ],
 )
 def test_no_tranche_comes_at_or_after_the_subscriptions_end(ended: datetime, dates: list[datetime]) -> None:
-    wallet = without_tranches_from(paid().wallet, Ended("sub_1", ended))
+    plan = Plan(START, END, first=1, count=12, each=2, item="si_1")
+    wallet = only_until(paid().wallet, "in_1/il_1", last_of(plan, [Ended("sub_1", ended)]))
     after = settled(wallet, END + DAY).wallet
     assert [lot.effective_at for lot in after.open_lots] == dates
     assert after.coming == ()
 
 
-def test_the_end_of_another_subscription_changes_nothing() -> None:
+def test_an_end_cuts_no_plan_of_another_payment_nor_one_that_is_over() -> None:
     wallet = paid().wallet
-    assert without_tranches_from(wallet, Ended("sub_2", START)) is wallet
-    assert without_tranches_from(wallet, Ended("sub_1", END)) is wallet
+    assert only_until(wallet, "in_2/il_1", 1) is wallet
+    assert only_until(wallet, "in_1/il_1", 12) is wallet
+
+
+def test_of_several_ends_the_earliest_that_concerns_the_plan_counts() -> None:
+    plan = Plan(START, END, first=1, count=12, each=2, item="si_1")
+    ends = [Ended("sub_1", day(6, 1)), Ended("sub_1", day(3, 1), "si_2"), Ended("sub_1", START, "si_1")]
+    assert last_of(plan, ends) == 5  # another item's, and one from before the plan began, do not
+    assert last_of(plan, [*ends, Ended("sub_1", day(4, 1), "si_1")]) == 3
 
 
 # -- a change of plan ----------------------------------------------------------------------------

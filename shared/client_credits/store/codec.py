@@ -10,7 +10,6 @@ but costs every cold start more than all that is done here.
 
 import json
 import zlib
-from base64 import b64decode, b64encode
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import datetime
@@ -165,35 +164,37 @@ def _instant(stored: Any) -> datetime:
     return instant
 
 
-def packed(text: str) -> dict[str, str | int | None]:
-    """The attribute that holds a record's text: `body` or, from 64 KB on, `packed`, a third of it.
+def packed(text: str) -> dict[str, str | int | bytes | None]:
+    """The attribute that holds a record's text: `body` or, from 64 KB on, `packed`, a quarter of it.
 
     An item holds 400 KB; a wallet far beyond its bounds, as undoing may leave it, stays below that.
     """
     written = text.encode()
     if len(written) < PACKED_FROM_BYTES:
         return {"body": text}
-    return {"packed": b64encode(zlib.compress(written)).decode()}
+    return {"packed": zlib.compress(written)}
 
 
 def unpacked(item: Attributes) -> str:
     """The text that `packed` put into an item."""
     if "body" in item:
         return str(item["body"])
-    return zlib.decompress(b64decode(item["packed"])).decode()
+    return zlib.decompress(item["packed"]).decode()
 
 
-def to_attributes(values: Mapping[str, str | int | None]) -> Attributes:
-    """Text and whole numbers as DynamoDB writes them; None is left out."""
+def to_attributes(values: Mapping[str, str | int | bytes | None]) -> Attributes:
+    """Text, whole numbers and bytes as DynamoDB writes them; None is left out."""
     return {name: _attribute(value) for name, value in values.items() if value is not None}
 
 
-def _attribute(value: str | int) -> dict[str, str]:
+def _attribute(value: str | int | bytes) -> dict[str, str | bytes]:
+    if isinstance(value, bytes):
+        return {"B": value}
     return {"S": value} if isinstance(value, str) else {"N": str(value)}
 
 
 def from_attributes(item: Attributes) -> dict[str, Any]:
-    """The text and numbers of an item as Python's own; whole numbers are int."""
+    """The text, numbers and bytes of an item as Python's own; whole numbers are int."""
     return {name: _plain(attribute) for name, attribute in item.items()}
 
 

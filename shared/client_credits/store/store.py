@@ -360,4 +360,4 @@ def _record(kind: type[T], item: Item | None) -> T | None:
     """A versioned record; its version is the item's."""
     if item is None:
         return None
-    return replace(codec.from_json(kind, item["body"]), version=item["version"])  # type: ignore[type-var]
+    return replace(codec.from_json(kind, codec.unpacked(item)), version=item["version"])  # type: ignore[type-var]

@@ -4,6 +4,7 @@ A wallet is put under its version, an entry and an operation only where none is 
 one place that writes entries, and nothing rewrites them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 
@@ -59,13 +60,13 @@ def _body(record: Versioned) -> str:
     return codec.to_json(replace(record, version=0))
 
 
-def _put(key: Key, attributes: dict[str, str | int | None], condition: str = ABSENT) -> Write:
+def _put(key: Key, attributes: Mapping[str, str | int | bytes | None], condition: str = ABSENT) -> Write:
     assert "kind" in attributes, "readers go by an item's kind"
     item = codec.to_attributes({"pk": key[0], "sk": key[1], **attributes})
     return {"Put": {"Item": item, "ConditionExpression": condition}}
 
 
-def _put_version(key: Key, seen: int, attributes: dict[str, str | int | None]) -> Write:
+def _put_version(key: Key, seen: int, attributes: Mapping[str, str | int | bytes | None]) -> Write:
     """Puts a versioned record over the version that was seen; 0 means there was none."""
     write = _put(key, {"version": seen + 1, **attributes})
     if seen:
@@ -84,7 +85,7 @@ def _wallet_body(of: Wallet) -> WalletBody:
 def wallet(after: Wallet, due_at: datetime | None) -> Write:
     """`after.version` is the version that was loaded; it is stored raised by one."""
     key = keys.wallet(after.practice_id, after.client_id, after.appointment_type)
-    attributes: dict[str, str | int | None] = {
+    attributes: dict[str, str | int | bytes | None] = {
         "kind": ItemKind.WALLET,
         **codec.packed(codec.to_json(_wallet_body(after))),
         "balance": after.balance,
@@ -201,7 +202,7 @@ def catalogue(practice_id: str, changed: Catalogue) -> Write:
 
 def payment(practice_id: str, record: PaymentRecord) -> Write:
     key = keys.payment(practice_id, record.payment_id)
-    return _put_version(key, record.version, {"kind": ItemKind.PAYMENT, "body": _body(record)})
+    return _put_version(key, record.version, {"kind": ItemKind.PAYMENT, **codec.packed(_body(record))})
 
 
 def money(practice_id: str, known: Money) -> Write:

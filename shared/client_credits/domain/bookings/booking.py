@@ -336,6 +336,7 @@ def _returning_lot(
             source=LotSource.GRACE,
             parent=lot.lot_id,
             rollover=None,
+            paused_seconds=0,
         )
     remaining = lot.remaining + payer.kept
     assert remaining <= lot.granted, "a lot never holds more than it was granted"

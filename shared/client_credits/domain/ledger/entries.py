@@ -77,6 +77,7 @@ class LotFacts:
     cycle: tuple[datetime, datetime] | None = None
     parent: str | None = None
     value: Value | None = None
+    paused_seconds: int = 0
 
     @property
     def end(self) -> datetime:

@@ -88,27 +88,37 @@ def _may_stay(wallet: Wallet, lot: Lot) -> bool:
     """A cycle's own credits roll over once, rolled ones again while a paid cycle lasts until their end."""
     if lot.source is not LotSource.ROLLED_OVER:
         return True
-    return any(c.subscription == lot.subscription and c.starts < lot.end <= c.ends for c in wallet.cycles)
+    return any(c.subscription == lot.subscription and c.starts < unpaused_end(lot) <= c.ends for c in wallet.cycles)
 
 
 def _next_lot(wallet: Wallet, lot: Lot, amount: int, instant: datetime) -> Lot:
     rollover = lot.rollover
     assert rollover is not None
-    begun = [c for c in wallet.cycles if c.subscription == lot.subscription and c.starts == instant < c.ends]
+    cycle_end = min(unpaused_end(lot), instant)  # what was put off does not shift the cycles to come
+    begun = [
+        c for c in wallet.cycles if c.subscription == lot.subscription and c.starts == cycle_end and instant < c.ends
+    ]
     cycle = min(begun, key=lambda c: c.ends, default=None)
     if cycle:
         rollover = _as_long_as(cycle, rollover)
+    ends = cycle.ends if cycle else one_interval_after(cycle_end, rollover)
     return replace(
         lot,
         granted=amount,
         remaining=amount,
         effective_at=instant,
-        expires_at=cycle.ends if cycle else one_interval_after(instant, rollover),
+        expires_at=ends if instant < ends else one_interval_after(instant, rollover),
         source=LotSource.ROLLED_OVER,
         priority=PRIORITY[LotSource.ROLLED_OVER],
         parent=lot.lot_id,
         rollover=rollover,
+        paused_seconds=0,
     )
+
+
+def unpaused_end(lot: Lot) -> datetime:
+    """When a lot would end had no dispute put it off."""
+    return lot.end - timedelta(seconds=lot.paused_seconds)
 
 
 # -- the length of a cycle -----------------------------------------------------------------------
@@ -168,10 +178,11 @@ def ends_corrected(wallet: Wallet, cycle: Cycle) -> tuple[Wallet, tuple[str, ...
         if not (rollover and _kept_of(lot, cycle.subscription) and (lot.remaining or lot.end > cycle.starts)):
             continue
         other_length = rollover.months and told.months and rollover.months != told.months
-        if other_length or not (lot.effective_at < cycle.ends and cycle.starts < lot.end):
+        if other_length or not (lot.effective_at < cycle.ends and cycle.starts < unpaused_end(lot)):
             continue
-        wallet = wallet.with_lot(replace(lot, expires_at=cycle.ends, rollover=_as_long_as(cycle, rollover)))
-        if lot.end != cycle.ends:
+        ends = cycle.ends + timedelta(seconds=lot.paused_seconds)
+        wallet = wallet.with_lot(replace(lot, expires_at=ends, rollover=_as_long_as(cycle, rollover)))
+        if lot.end != ends:
             moved.append(lot.lot_id)
     return wallet, tuple(moved)
 

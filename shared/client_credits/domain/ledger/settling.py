@@ -48,7 +48,7 @@ def settle(
     What one subscription rolls over is never parted. Settling a settled wallet changes nothing.
     """
     room = _Room(change, limit)
-    change = _void_returned(change, now, act)
+    change = _void_returned(change, now, act, room)
     floor, older = change.wallet.settled_at, _older_lots(change, act)
     reached = min(act.occurred_at, now) if act else floor
     instants = _instants(change.wallet, now, settings, act)
@@ -173,10 +173,10 @@ def _may_repay(lot: Lot, debt: Debt, settings: Settings) -> bool:
     return settings.auto_repay and lasts
 
 
-def _void_returned(change: Change, now: datetime, act: Act | None) -> Change:
-    """What came back to lots that staff have voided is voided, too."""
+def _void_returned(change: Change, now: datetime, act: Act | None, room: _Room) -> Change:
+    """What came back to lots that staff have voided is voided, too; without room for it, by the next settling."""
     lots = [lot for lot in change.wallet.open_lots if lot.voided]
-    if not lots:
+    if not lots or not room.left(change):
         return change
     wallet = change.wallet
     for lot in lots:
@@ -199,6 +199,9 @@ def _expire(change: Change, instant: datetime, now: datetime, act: Act | None, r
     if act:
         within = [ending for ending in ends if _within(change, act, ending)]
         ends = [ending for ending in ends if ending not in within]
+        kinds = any(ending.kept for ending in within) + any(ending.lost for ending in within)
+        if within and not room.left(change, coming=kinds - 1):
+            return change, False
         change = _end(change, within, _during(act, instant), instant)
     for ending in ends:
         if not room.left(change, coming=ending.entries - 1):

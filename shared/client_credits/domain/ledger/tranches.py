@@ -4,7 +4,7 @@ Owns the credits to come (`Coming`), which hold all they need: no later edit of 
 them. Knows nothing of how they are written.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
@@ -26,7 +26,7 @@ def months_in(starts: datetime, ends: datetime) -> int:
     return 1 + sum(months_after(starts, n, day) < ends for n in range(1, MAX_MONTHS))
 
 
-def starts_of(coming: Coming, number: int) -> datetime:
+def starts_of(coming: "Coming | Plan", number: int) -> datetime:
     """When a tranche's month starts: on the day of the first, clipped to the month it falls in."""
     anchor_day = rollover_of(None, coming.starts, coming.starts, coming.cycle_end).anchor_day
     return months_after(coming.starts, number - 1, anchor_day or coming.starts.day)
@@ -90,45 +90,57 @@ def after_next(wallet: Wallet, coming: Coming) -> Wallet:
 
 
 @dataclass(frozen=True, slots=True)
+class Plan:
+    """The tranches that a paid line brings of one type, as its payment remembers them for good: `first` to `count`.
+
+    `each` is the credits of one. The rest is named as in `Coming`. The first comes with the payment.
+    """
+
+    starts: datetime
+    cycle_end: datetime
+    first: int
+    count: int
+    each: int
+    item: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
-    """From an instant on a subscription's plan brings no more tranches: all of its items', or one's that
+    """From an instant on a subscription's plans bring no more tranches: all of its items', or one's that
     was replaced, as far as it began before."""
 
     subscription: str
     at: datetime
     item: str | None = None
 
-    def concerns(self, coming: Coming) -> bool:
-        own = self.item is None or (coming.item == self.item and coming.starts < self.at)
-        return coming.lot.subscription == self.subscription and own
+    def concerns(self, plan: Plan) -> bool:
+        return self.item is None or (plan.item == self.item and plan.starts < self.at)
 
 
-def without_tranches_from(wallet: Wallet, ended: Ended) -> Wallet:
-    """The wallet without those tranches of an ended plan whose month starts at or after its end."""
+def last_of(plan: Plan, ends: Iterable[Ended]) -> int:
+    """The number of the last tranche that comes: one whose month starts at or after an end does not."""
+    at = min((ended.at for ended in ends if ended.concerns(plan)), default=None)
+    if at is None:
+        return plan.count
+    return max((n for n in range(plan.first, plan.count + 1) if starts_of(plan, n) < at), default=plan.first)
+
+
+def part_of_those_that_come(plan: Plan, ends: Iterable[Ended], part: Fraction) -> Fraction:
+    """Which part of the tranches that come makes `part` of all undone: those that no longer come are taken first."""
+    last = last_of(plan, ends)
+    if last == plan.count:
+        return part
+    every, come = ((n - plan.first + 1) * plan.each for n in (plan.count, last))
+    return Fraction(max(0, int(every * part) - (every - come)), come)
+
+
+def only_until(wallet: Wallet, payment: str, last: int) -> Wallet:
+    """The wallet whose tranches of a payment's line end with this number."""
 
     def cut(coming: Coming) -> Coming:
-        if not ended.concerns(coming):
-            return coming
-        numbers = range(coming.number, coming.count + 1)
-        last = max((n for n in numbers if starts_of(coming, n) < ended.at), default=0)
-        return coming if last == coming.count else replace(coming, count=last)
+        return replace(coming, count=last) if coming.lot.payment == payment and coming.count > last else coming
 
     return _each(wallet, cut)
-
-
-def come_since(wallet: Wallet, ended: Ended) -> list[Lot]:
-    """Open lots of tranches that have come though their month starts at or after the end, the earliest first.
-
-    Told from the plans as long as their cycle lasts.
-    """
-    names = [
-        derived_id("lot", source_id(replace(coming, number=n)), wallet.client_id, wallet.appointment_type)
-        for coming in wallet.coming
-        if ended.concerns(coming)
-        for n in range(2, coming.number)
-        if starts_of(coming, n) >= ended.at
-    ]
-    return [lot for name in names if (lot := wallet.lot(name)) and lot.remaining]
 
 
 def stop_tranches(wallet: Wallet, payment: str, cause: str, stopped: bool) -> Wallet:

@@ -7,15 +7,27 @@ any order, split in any way, and credits returning later, end in the same number
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from fractions import Fraction
+from itertools import pairwise
 
 from client_credits.domain.ids import derived_id, payment_key
-from client_credits.domain.ledger.entries import Act, CauseKind, Change, Entry, EntryKind, LotFacts, Posting, lot_of
+from client_credits.domain.ledger.entries import Act, Change, Entry, EntryKind, LotFacts, Posting, lot_of
 from client_credits.domain.ledger.taking import taken_from
-from client_credits.domain.ledger.tranches import WITHHELD, stop_tranches, withhold
+from client_credits.domain.ledger.tranches import (
+    WITHHELD,
+    Ended,
+    last_of,
+    only_until,
+    part_of_those_that_come,
+    stop_tranches,
+    withhold,
+)
 from client_credits.domain.ledger.wallet import Debt, DebtCause, Freeze, Lot, Wallet
-from client_credits.domain.payments.payment_record import PaidGrant
+from client_credits.domain.payments.disputing import Wait, expired_too_soon, put_off
+from client_credits.domain.payments.payment_record import PaidGrant, Taken
+from client_credits.domain.payments.returning import Repaid, made_from, repayers, returns
 
 SPENDING = frozenset({EntryKind.SPENT, EntryKind.REPAID, EntryKind.RESTORED})
 Pair = tuple[str, str]  # client id, appointment type: a wallet
@@ -26,7 +38,8 @@ class Family:
     """All lots that descend from one grant: what it granted, and what of that is spent and not returned.
 
     `granted` counts what was withheld of tranches that came after a refund, which `withheld` is.
-    `kind` is what the grant's own lot is.
+    `kind` is what the grant's own lot is. Lots of tranches that came though their subscription had ended
+    are `late` and count in nothing else, `late_spent` of them is spent. `came` says when each lot came.
     """
 
     granted: int
@@ -34,45 +47,79 @@ class Family:
     lots: frozenset[str]
     kind: LotFacts
     withheld: int = 0
+    late: frozenset[str] = frozenset()
+    late_spent: int = 0
+    came: Mapping[str, datetime] = field(default_factory=dict)
 
 
-def family(payment_id: str, grant: PaidGrant, entries: Iterable[Entry]) -> Family:
+def family(payment_id: str, grant: PaidGrant, entries: Iterable[Entry], ends: Iterable[Ended] = ()) -> Family:
     """Reads the family off the entries of all wallets, of the grant's type, that have had its credits."""
     ledger = list(entries)
     roots = {"payment": payment_id, "line": grant.line_id}
     own = [e for e in ledger if e.kind is EntryKind.GRANTED and roots.items() <= e.cause.ids.items()]
     key = payment_key(payment_id, grant.line_id)
-    told = {p.lot_id: p.facts for entry in ledger for p in entry.postings if p.lot_id and p.facts}
-    lots = {lot_id for lot_id, facts in told.items() if facts.payment == key}
-    granted = sum(entry.amount for entry in own)
-    by_end = [p for entry in ledger if _taken_by_the_end(entry) for p in entry.postings if p.lot_id in lots]
-    too_late = {posting.lot_id for posting in by_end}
-    in_time = [entry for entry in own if not too_late & {posting.lot_id for posting in entry.postings}]
+    made = [(p, entry) for entry in ledger for p in entry.postings if p.lot_id and p.facts]
+    told = {str(p.lot_id): p.facts for p, _ in made if p.facts}
+    too_late = [entry for entry in own if _is_late(entry, grant, ends)]
+    late = _descendants({str(p.lot_id) for entry in too_late for p in entry.postings}, told)
+    lots = {lot_id for lot_id, facts in told.items() if facts.payment == key} - late
+    in_time = [entry for entry in own if entry not in too_late]
     withheld = sum(int(entry.cause.ids.get(WITHHELD, "0")) for entry in in_time)
-    ended = sum(posting.amount for posting in by_end)
-    spending = (posting for entry in ledger if entry.kind in SPENDING for posting in entry.postings)
-    spent = -sum(posting.amount for posting in spending if posting.lot_id in lots)
-    return Family(granted + ended + withheld, spent, frozenset(lots), told[grant.lot_id], withheld)
+    spending = [posting for entry in ledger if entry.kind in SPENDING for posting in entry.postings]
+    spending += [posting for entry in ledger for posting, _ in returns(entry)]
+    spent, late_spent = (-sum(p.amount for p in spending if p.lot_id in group) for group in (lots, late))
+    came: dict[str, datetime] = {}
+    for posting, entry in made:
+        came.setdefault(str(posting.lot_id), entry.occurred_at)
+    granted = sum(entry.amount for entry in in_time) + withheld
+    return Family(granted, spent, frozenset(lots), told[grant.lot_id], withheld, frozenset(late), late_spent, came)
 
 
-def _taken_by_the_end(entry: Entry) -> bool:
-    """Tranches that came after their subscription's end are taken back as if they had never come."""
-    by_end = entry.cause.kind is CauseKind.SUBSCRIPTION and "payment" not in entry.cause.ids
-    return entry.kind is EntryKind.CLAWED_BACK and by_end
+def _is_late(entry: Entry, grant: PaidGrant, ends: Iterable[Ended]) -> bool:
+    """Whether a tranche came whose month starts at or after its subscription's end: as if it never had."""
+    if grant.plan is None or any(posting.lot_id == grant.lot_id for posting in entry.postings):
+        return False
+    return int(entry.source_id.rsplit("/", 1)[1]) > last_of(grant.plan, ends)
 
 
-def claw(books: "Books", payment_id: str, grant: PaidGrant, part: Fraction, of: Family, *, owe: bool) -> PaidGrant:
+def _descendants(lots: set[str], told: Mapping[str, LotFacts]) -> set[str]:
+    """The lots with all that were made from them."""
+    found: set[str] = set()
+    while lots:
+        found |= lots
+        lots = {lot_id for lot_id, facts in told.items() if facts.parent in found} - found
+    return found
+
+
+def claw(
+    books: "Books",
+    payment_id: str,
+    grant: PaidGrant,
+    part: Fraction,
+    of: Family,
+    *,
+    owe: bool,
+    ends: tuple[Ended, ...] = (),
+) -> PaidGrant:
     """What is undone of one grant becomes `part` (0 to 1) of it; returns the grant as it then stands.
 
     `books` hold the settled wallets of all who have had its credits, the buyer's included. With
-    `owe` the buyer owes what was spent of the undone part; without, it is only reported.
+    `owe` the buyer owes what was spent of the undone part; without, it is only reported. Tranches that no
+    longer come since `ends` are undone first; of those that came all the same all that is left is taken,
+    and what was spent of them is forgotten.
     """
     key = payment_key(payment_id, grant.line_id)
     pairs = books.holding(grant)
+    books.came |= of.came
+    last = last_of(grant.plan, ends) if grant.plan else 1
+    if grant.plan:
+        part = part_of_those_that_come(grant.plan, ends, part)
+    grant = books.take(pairs, grant, None, of.late)
     target = int(of.granted * part)
+    grant = books.come_back(pairs, grant, of)
     short = max(0, of.spent - (of.granted - target))
-    remaining = sum(lot.remaining for pair in pairs for lot in _family_lots(books.wallets[pair], of))
-    taken_back = grant.taken_back + of.withheld - grant.let_go
+    remaining = sum(lot.remaining for pair in pairs for lot in _lots_of(books.wallets[pair], of.lots))
+    taken_back = _taken_back(grant, of)
     taken = max(0, min(target - short, taken_back + remaining))
     more_taken, more_short = taken - taken_back, short - grant.owed - grant.reported
     refund = 0
@@ -85,24 +132,51 @@ def claw(books: "Books", payment_id: str, grant: PaidGrant, part: Fraction, of: 
     grant = replace(grant, owed=grant.owed + even)
     change = refund - more_taken
     if change < 0:
-        grant = books.take(pairs, grant, -change, of)
+        grant = books.take(pairs, grant, -change, of.lots)
     elif change > 0:
         back = min(change, max(0, -more_taken))
-        grant = books.give_back(pairs[0], grant, of.kind, from_taken=back, beyond=change - back)
-    books.mark(pairs, key, short=grant.taken_back + of.withheld - grant.let_go < target)
-    books.bind_tranches(pairs, key, part)
+        grant = books.give_back(pairs[0], grant, of, key, from_taken=back, beyond=change - back)
+    books.mark(pairs, key, short=_taken_back(grant, of) < target or of.late_spent > 0)
+    books.bind_tranches(pairs, key, part, last if grant.plan else None)
     return grant
+
+
+def _taken_back(grant: PaidGrant, of: Family) -> int:
+    """What is taken of the family's credits so far, those that came too late apart."""
+    return sum(part.amount for part in grant.taken if part.lot_id not in of.late) + of.withheld - grant.let_go
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What a payment's wallets tell, per type: their entries, each as far as it was loaded. `waits` are the
+    times of its disputes that were won, `failed` its refunds that failed, and when."""
+
+    entries: Mapping[str, list[Entry]] = field(default_factory=dict)
+    waits: tuple[Wait, ...] = ()
+    failed: Mapping[str, datetime] = field(default_factory=dict)
+
+    def of(self, appointment_type: str) -> list[Entry]:
+        return self.entries.get(appointment_type, [])
+
+    def dated(self, act: Act, lot_ids: Iterable[str | None]) -> datetime:
+        """When what is done to these lots happened: not before they came, not later than now."""
+        moved = set(lot_ids)
+        every = (entry for entries in self.entries.values() for entry in entries)
+        made = [e.occurred_at for e in every for p in e.postings if p.lot_id in moved and p.facts and p.amount > 0]
+        return min(max([act.occurred_at, *made]), act.now)
 
 
 class Books:
     """The wallets of a payment while it is clawed back: what is done to each, recorded as one entry each."""
 
-    def __init__(self, before: Mapping[Pair, Change], act: Act) -> None:
+    def __init__(self, before: Mapping[Pair, Change], act: Act, ledger: Ledger | None = None) -> None:
         self.wallets = {pair: change.wallet for pair, change in before.items()}
         self._before = before
         self._act = act
+        self._ledger = ledger or Ledger()
         self._postings: dict[Pair, list[Posting]] = {}
         self._reported: dict[Pair, int] = {}
+        self.came: dict[str, datetime] = {}  # when each lot came: nothing is taken from it earlier
 
     def holding(self, grant: PaidGrant) -> list[Pair]:
         """The wallets of the grant's type: the buyer's first, then the others' in the order of their ids."""
@@ -133,29 +207,61 @@ class Books:
         reported = grant.reported - (amount - less)
         return replace(grant, owed=grant.owed - less, reported=reported), less - paid
 
-    def take(self, pairs: list[Pair], grant: PaidGrant, amount: int, of: Family) -> PaidGrant:
-        """Takes from the wallets in the order given; the grant remembers which lots gave."""
+    def take(self, pairs: list[Pair], grant: PaidGrant, amount: int | None, lots: frozenset[str]) -> PaidGrant:
+        """Takes so much, or all, from these lots, in the order of the wallets; the grant remembers which gave."""
         for pair in pairs:
             wallet = self.wallets[pair]
-            after, parts = taken_from(wallet, amount, self._act.now, _family_lots(wallet, of))
-            amount -= sum(part for _, part in parts)
+            own = _lots_of(wallet, lots)
+            most = sum(lot.remaining for lot in own) if amount is None else amount
+            after, parts = taken_from(wallet, most, self._act.now, own)
+            amount = None if amount is None else amount - sum(part for _, part in parts)
             self._set(pair, after, *(Posting(-part, lot_id=lot.lot_id) for lot, part in parts))
+            by, at = self._act.cause.ids, self._ledger.dated(self._act, (lot.lot_id for lot, _ in parts))
+            about = by.get("refund") or by.get("dispute") or ""
             for lot, part in parts:
-                grant = grant.with_taken(pair[0], lot.lot_id, part)
+                grant = grant.with_taken(Taken(pair[0], lot.lot_id, part, about, at))
         return grant
 
-    def give_back(self, buyer: Pair, grant: PaidGrant, like: LotFacts, from_taken: int, beyond: int) -> PaidGrant:
-        """`from_taken` to the lots that gave, the last first, or for what was withheld to a new one.
+    def come_back(self, pairs: list[Pair], grant: PaidGrant, of: Family) -> PaidGrant:
+        """What expired in disputes that were won returns to its lots, as far as it was not spent or taken back.
 
-        `beyond` is for what credits of others had repaid: a lot of the buyer's that is not the grant's.
+        It does not roll over again.
         """
-        for part in reversed(grant.taken):
+        if not self._ledger.waits:
+            return grant
+        remaining = sum(lot.remaining for pair in pairs for lot in _lots_of(self.wallets[pair], of.lots))
+        left = of.granted - of.spent - remaining - _taken_back(grant, of)
+        known = {(t.client_id, t.lot_id): t.amount for t in grant.revived}
+        for pair in pairs:
+            entries = self._ledger.of(grant.appointment_type)
+            lost = expired_too_soon(self.wallets[pair], entries, of.lots, self._ledger.waits)
+            for lot_id, amount in sorted(lost.items()):
+                back = min(left, amount - known.get((pair[0], lot_id), 0))
+                if back > 0:
+                    left -= back
+                    self._return(pair, lot_id, back, rolls=False)
+                    grant = grant.with_revived(pair[0], lot_id, back)
+        return grant
+
+    def give_back(self, buyer: Pair, grant: PaidGrant, of: Family, key: str, from_taken: int, beyond: int) -> PaidGrant:
+        """`from_taken` for the lots that gave, first what a refund took that failed, then the last, or for
+        what was withheld to a new one.
+
+        `beyond` is for what credits of others had repaid: it returns to their lots.
+        """
+        failed = self._ledger.failed
+        for part in _order(tuple(part for part in grant.taken if part.lot_id not in of.late), failed):
             if back := min(part.amount, from_taken):
                 from_taken -= back
-                self._return((part.client_id, buyer[1]), part.lot_id, back)
-                grant = grant.with_taken(part.client_id, part.lot_id, -back)
-        self._return_anew(buyer, grant.lot_id, like, from_taken)
-        self._return_anew(buyer, grant.lot_id, replace(like, payment=None), beyond)
+                until = failed.get(part.by) or failed.get(self._act.cause.ids.get("refund", ""))
+                self._return_from(part, buyer[1], back, until)
+                grant = grant.without_taken(part, back)
+        self._return_anew(buyer, grant.lot_id, of.kind, from_taken)
+        for repaid in repayers(self._ledger.of(buyer[1]), buyer[0], key) if beyond else ():
+            if back := min(repaid.amount, beyond):
+                beyond -= back
+                self._return_repaid(buyer, repaid, key, back)
+        self._return_anew(buyer, grant.lot_id, replace(of.kind, payment=None), beyond)
         return replace(grant, let_go=grant.let_go + from_taken)
 
     def mark(self, pairs: list[Pair], key: str, *, short: bool) -> None:
@@ -163,45 +269,76 @@ class Books:
             wallet = self.wallets[pair]
             self.wallets[pair] = wallet.with_mark(replace(wallet.mark(key), short=short))
 
-    def bind_tranches(self, pairs: list[Pair], key: str, part: Fraction) -> None:
-        """Of the tranches to come the same part is withheld; fully refunded, none comes. Until a refund fails."""
+    def bind_tranches(self, pairs: list[Pair], key: str, part: Fraction, last: int | None) -> None:
+        """Of the tranches to come, up to `last`, the same part is withheld; fully refunded, none comes. Until a
+        refund fails."""
+        if last is None:
+            return
         for pair in pairs:
             wallet = stop_tranches(self.wallets[pair], key, "refund", part == 1)
-            self.wallets[pair] = withhold(wallet, key, part)
+            self.wallets[pair] = only_until(withhold(wallet, key, part), key, last)
 
     def changes(self) -> dict[Pair, Change]:
         return {pair: self._recorded(pair) for pair in self.wallets}
 
     def _recorded(self, pair: Pair) -> Change:
         change, wallet = self._before[pair], self.wallets[pair]
-        postings = self._postings.get(pair)
-        if postings is None:
+        postings, reported = _netted(self._postings.get(pair, [])), pair in self._reported
+        if not (postings or reported):
             return change if wallet is change.wallet else replace(change, wallet=wallet)
         act = self._act
-        if pair in self._reported:
+        if reported:
             told = act.cause.ids | {"shortfall": str(self._reported[pair])}
             act = replace(act, cause=replace(act.cause, ids=told))
-        returned = bool(postings) and all(posting.amount > 0 for posting in postings)
+        returned = bool(postings) and all(posting.amount >= 0 for posting in postings)
         kind = EntryKind.REINSTATED if returned else EntryKind.CLAWED_BACK
-        return change.record(wallet, kind, act, tuple(postings))
+        at = self._ledger.dated(act, (posting.lot_id for posting in postings))
+        came = [self.came[p.lot_id] for p in postings if p.lot_id and p.lot_id in self.came]
+        return change.record(wallet, kind, act, tuple(postings), max([at, *came]))
 
-    def _return(self, pair: Pair, lot_id: str, amount: int) -> None:
+    def _return(self, pair: Pair, lot_id: str, amount: int, *, rolls: bool = True) -> None:
         """Credits come back to the lot that gave them."""
-        if amount:
-            wallet = self.wallets[pair]
-            lot = wallet.lot(lot_id)
-            assert lot is not None, lot_id
-            lot = replace(lot, remaining=lot.remaining + amount, frozen=wallet.frozen_by(lot))
-            self._set(pair, wallet.with_lot(lot), Posting(amount, lot_id=lot.lot_id))
+        wallet = self.wallets[pair]
+        lot = wallet.lot(lot_id)
+        assert lot is not None, lot_id
+        lot = replace(lot, remaining=lot.remaining + amount, frozen=wallet.frozen_by(lot))
+        lot = lot if rolls else replace(lot, rollover=None)
+        self._set(pair, wallet.with_lot(lot), Posting(amount, lot_id=lot.lot_id))
+
+    def _return_from(self, part: Taken, kind: str, amount: int, until: datetime | None) -> None:
+        """What a refund took that failed comes as a lot made from the one that gave, and ends later by as long.
+
+        What else was taken, or of a lot that never ends or is void, comes back to that lot.
+        """
+        pair = part.client_id, kind
+        lot = self.wallets[pair].lot(part.lot_id)
+        assert lot is not None, part
+        if until is None or part.at is None or until <= part.at or lot.expires_at is None or lot.voided:
+            return self._return(pair, part.lot_id, amount)
+        made = made_from(lot, amount, f"{self._act.source_id}/{part.by}", part.at, until)
+        return self._make(pair, made)
+
+    def _return_repaid(self, pair: Pair, repaid: Repaid, debt: str, amount: int) -> None:
+        """What a lot repaid comes back to it, or where it had ended by then as a lot made from it."""
+        lot = self.wallets[pair].lot(repaid.lot_id)
+        assert lot is not None, repaid
+        until = min(self._act.occurred_at, self._act.now)
+        if lot.voided or until < lot.end:
+            self._return(pair, repaid.lot_id, amount)
+        else:
+            self._make(pair, made_from(lot, amount, f"{self._act.source_id}/{debt}", repaid.at, until))
+        self._postings[pair].append(Posting(0, debt=debt))  # tells whose debt it had repaid
+
+    def _make(self, pair: Pair, lot: Lot) -> None:
+        wallet = self.wallets[pair]
+        made = replace(lot, frozen=wallet.frozen_by(lot))
+        self._set(pair, wallet.with_lot(made), Posting(made.remaining, lot_id=made.lot_id))
 
     def _return_anew(self, pair: Pair, parent: str, like: LotFacts, amount: int) -> None:
         """Credits that no lot of the grant gave come as a lot of their own, of its kind."""
         if amount:
-            wallet = self.wallets[pair]
             lot_id = derived_id("lot", self._act.source_id, pair[0], parent, like.payment or "")
-            lot = lot_of(replace(like, parent=parent), lot_id, amount)
-            lot = replace(lot, frozen=wallet.frozen_by(lot))
-            self._set(pair, wallet.with_lot(lot), Posting(amount, lot_id=lot_id))
+            self._make(pair, lot_of(replace(like, parent=parent), lot_id, amount))
 
     def _set(self, pair: Pair, wallet: Wallet, *postings: Posting) -> None:
         if postings:
@@ -209,12 +346,35 @@ class Books:
             self._postings.setdefault(pair, []).extend(postings)
 
 
+def _order(taken: tuple[Taken, ...], failed: Mapping[str, datetime]) -> list[Taken]:
+    """In which order what was taken returns."""
+    last_first = taken[::-1]
+    return [*(t for t in last_first if t.by in failed), *(t for t in last_first if t.by not in failed)]
+
+
+def _netted(postings: list[Posting]) -> list[Posting]:
+    """One posting a lot where credits come back to it and others of it are taken; what cancels out is left out."""
+    repaid = {lot.lot_id for lot, debt in pairwise(postings) if debt.debt and not debt.amount}
+    given = {p.lot_id for p in postings if p.lot_id and p.amount > 0} - repaid
+    both = {p.lot_id for p in postings if p.lot_id in given and p.amount < 0}
+    net = {lot_id: sum(p.amount for p in postings if p.lot_id == lot_id) for lot_id in both}
+    kept = [p for p in postings if p.lot_id not in both]
+    return [*kept, *(Posting(amount, lot_id=lot_id) for lot_id, amount in net.items() if amount)]
+
+
+def waited_for(change: Change, families: Iterable[Family], ledger: Ledger, act: Act) -> Change:
+    """A wallet whose lots of these families end later by what they waited in disputes that were won."""
+    own = {lot.lot_id for lot in change.wallet.lots}
+    lots = [lot_id for of in families for lot_id in of.lots & own]
+    return put_off(change, lots, ledger.waits, act, ledger.dated(act, lots)) if lots else change
+
+
 def _debt(wallet: Wallet, key: str) -> Debt | None:
     return next((d for d in wallet.debts if d.cause is DebtCause.PAYMENT and d.ref == key), None)
 
 
-def _family_lots(wallet: Wallet, of: Family) -> list[Lot]:
-    return [lot for lot in wallet.open_lots if lot.lot_id in of.lots]
+def _lots_of(wallet: Wallet, lots: frozenset[str]) -> list[Lot]:
+    return [lot for lot in wallet.open_lots if lot.lot_id in lots]
 
 
 def refreeze(change: Change, causes: Mapping[str, tuple[Freeze, ...]], act: Act) -> Change:

@@ -94,17 +94,26 @@ class Refund:
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """Money a client's bank asks back, in minor units; `at` is when this status was told of."""
+    """Money a client's bank asks back, in minor units; `at` is when this status was told of.
+
+    `won_at` is when it was first told to be won, where that was before `at`.
+    """
 
     dispute_id: str
     amount: int
     status: DisputeStatus
     at: datetime
     opened_at: datetime | None = None  # when the bank asked, whatever the status is now
+    won_at: datetime | None = None
 
     @property
     def since(self) -> datetime:
         return min(self.opened_at or self.at, self.at)
+
+    @property
+    def closed(self) -> datetime:
+        """When it was won, if it was."""
+        return self.won_at or self.at
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from client_credits.domain.ledger.entries import Act, Change, EntryKind, Posting
 from client_credits.domain.ledger.expiry import expires_at
 from client_credits.domain.ledger.rolling import begins_with, ends_corrected, rollover_of, with_cycle
 from client_credits.domain.ledger.settling import settle
-from client_credits.domain.ledger.tranches import months_in, starts_of
+from client_credits.domain.ledger.tranches import Plan, months_in, starts_of
 from client_credits.domain.ledger.wallet import (
     DEFAULT_PRIORITY,
     PRIORITY,
@@ -265,22 +265,32 @@ def _coming_beside(wallet: Wallet, line: PaymentLine, cycle: Cycle) -> Coming | 
     return next(beside, None) if line.proration else None
 
 
+def plan_for(wallet: Wallet, lot: Lot, line: LineDecision) -> Plan | None:
+    """The tranches of which a line's lot is the first; None without any."""
+    numbers, cycle = _tranche_numbers(wallet, lot.subscription, line), _cycle(lot.subscription, line.line)
+    if cycle is None or len(numbers) < 2:
+        return None
+    known = _coming_beside(wallet, line.line, cycle)
+    starts = known.starts if known else cycle.starts
+    return Plan(starts, cycle.ends, numbers[0], numbers[-1], lot.granted, line.line.subscription_item)
+
+
 def _with_tranches(change: Change, lot: Lot, line: LineDecision, act: Act) -> Change:
     """The wallet expects the tranches after the first."""
-    numbers, cycle = _tranche_numbers(change.wallet, lot.subscription, line), _cycle(lot.subscription, line.line)
-    if cycle is None or line.package is None or len(numbers) < 2:
+    plan = plan_for(change.wallet, lot, line)
+    if plan is None:
         return change
-    known = _coming_beside(change.wallet, line.line, cycle)
+    assert line.package is not None
     coming = Coming(
         source_id=act.source_id,
         lot=lot,
-        starts=known.starts if known else cycle.starts,
-        number=numbers[1],
-        first=numbers[0],
-        item=line.line.subscription_item,
-        count=numbers[-1],
+        starts=plan.starts,
+        number=plan.first + 1,
+        first=plan.first,
+        item=plan.item,
+        count=plan.count,
         expiry=line.package.expiry,
-        cycle_end=cycle.ends,
+        cycle_end=plan.cycle_end,
         cause=act.cause.ids,
     )
     return replace(change, wallet=replace(change.wallet, coming=(*change.wallet.coming, coming)))

@@ -13,6 +13,7 @@ from datetime import datetime
 from fractions import Fraction
 from typing import TypeVar
 
+from client_credits.domain.ledger.tranches import Ended, Plan, last_of
 from client_credits.domain.ledger.wallet import Freeze
 from client_credits.domain.payments.facts import (
     OWN_ACCOUNT,
@@ -40,11 +41,13 @@ _DISPUTE_RANK = {
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Credits clawed back from a client's lot, in all."""
+    """Credits clawed back from a client's lot: by which refund or dispute, and when."""
 
     client_id: str
     lot_id: str
     amount: int
+    by: str = ""
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,8 @@ class PaidGrant:
 
     `amount` is the line's, in minor units. `owed` counts all debt ever made for it and not taken
     back since, repaid or not; `reported` is the shortfall that was only told. `let_go` is what was
-    given back of what had been withheld of later tranches.
+    given back of what had been withheld of later tranches, `revived` what came back to each lot, in
+    all, of what had expired in disputes that were won.
     """
 
     line_id: str
@@ -65,18 +69,30 @@ class PaidGrant:
     owed: int = 0
     reported: int = 0
     let_go: int = 0
+    plan: Plan | None = None  # where it brings monthly tranches
+    revived: tuple[Taken, ...] = ()
 
     @property
     def taken_back(self) -> int:
         return sum(part.amount for part in self.taken)
 
-    def with_taken(self, client_id: str, lot_id: str, amount: int) -> "PaidGrant":
-        """So much more (or, below 0, less) of a lot is taken: one number a lot, the newest touched last."""
-        known = {(t.client_id, t.lot_id): t.amount for t in self.taken}
-        more = known.pop((client_id, lot_id), 0) + amount
-        assert more >= 0, (lot_id, amount)
-        parts = tuple(Taken(*lot, n) for lot, n in known.items())
-        return replace(self, taken=(*parts, Taken(client_id, lot_id, more)) if more else parts)
+    def with_taken(self, part: Taken) -> "PaidGrant":
+        """So much more is taken: one number a lot, cause and instant, the newest touched last."""
+        before = next((t for t in self.taken if replace(t, amount=0) == replace(part, amount=0)), None)
+        more = replace(part, amount=part.amount + (before.amount if before else 0))
+        return replace(self, taken=(*(t for t in self.taken if t is not before), more))
+
+    def without_taken(self, part: Taken, amount: int) -> "PaidGrant":
+        """So much of a part is given back."""
+        assert 0 < amount <= part.amount, (part, amount)
+        left = (replace(part, amount=part.amount - amount),) if amount < part.amount else ()
+        return replace(self, taken=(*(t for t in self.taken if t is not part), *left))
+
+    def with_revived(self, client_id: str, lot_id: str, amount: int) -> "PaidGrant":
+        """So much more came back to a lot."""
+        known = {(t.client_id, t.lot_id): t.amount for t in self.revived}
+        known[client_id, lot_id] = known.get((client_id, lot_id), 0) + amount
+        return replace(self, revived=tuple(Taken(*lot, n) for lot, n in sorted(known.items())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +119,7 @@ class PaymentRecord:
     `paid` is in minor units. `revoked` says why it should not have granted at all; `upheld`, that
     staff decided that it counts all the same. `followed` names the news whose consequences for the
     credits are written; `foreign`, the refunds and disputes that were told of it and are another's.
+    `ends` are those of its subscription, as far as they were told.
     """
 
     payment_id: str
@@ -121,12 +138,13 @@ class PaymentRecord:
     upheld: bool = False
     followed: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
+    ends: tuple[Ended, ...] = ()
     version: int = 0
 
     @property
     def eventful(self) -> bool:
         """Whether any news of it might change its grants."""
-        told = self.refunds or self.disputes or self.revoked or self.upheld
+        told = self.refunds or self.disputes or self.revoked or self.upheld or self.cut_short
         return bool(told or any(each.refunded_total for each in self.paid_by))
 
     @property
@@ -140,6 +158,13 @@ class PaymentRecord:
     def standing(self) -> list[str]:
         """Whether it counts, where that was in question."""
         return ([self.revoked] if self.revoked else []) + (["upheld"] if self.upheld else [])
+
+    @property
+    def cut_short(self) -> list[tuple[datetime, str]]:
+        """The ends after which tranches of its grants no longer come, as (instant, `ended/<item or subscription>`)."""
+        plans = [grant.plan for grant in self.grants if grant.plan]
+        cutting = (ended for ended in self.ends if any(last_of(plan, [ended]) < plan.count for plan in plans))
+        return [(ended.at, f"ended/{ended.item or ended.subscription}") for ended in cutting]
 
     @property
     def open_disputes(self) -> tuple[Freeze, ...]:
@@ -232,7 +257,7 @@ def learned(record: PaymentRecord, news: MoneyBack) -> PaymentRecord:
     known = replace(
         record,
         refunds=_merged(record.refunds, news.refunds, _refund_key, _refund_order),
-        disputes=_merged(record.disputes, news.disputes, _dispute_key, _dispute_order),
+        disputes=_disputes_merged(record.disputes, news.disputes),
         notes=_merged(record.notes, news.notes, _note_key, _note_order),
         paid_by=paid_by,
     )
@@ -244,7 +269,7 @@ def waiting(money: Money, news: MoneyBack) -> Money:
     return replace(
         money,
         refunds=_merged(money.refunds, news.refunds, _refund_key, _refund_order),
-        disputes=_merged(money.disputes, news.disputes, _dispute_key, _dispute_order),
+        disputes=_disputes_merged(money.disputes, news.disputes),
         refunded_total=max(money.refunded_total, news.refunded_total or 0),
     )
 
@@ -254,7 +279,7 @@ def linked(record: PaymentRecord, money: Money) -> tuple[PaymentRecord, Money]:
     known = replace(
         record,
         refunds=_merged(record.refunds, money.refunds, _refund_key, _refund_order),
-        disputes=_merged(record.disputes, money.disputes, _dispute_key, _dispute_order),
+        disputes=_disputes_merged(record.disputes, money.disputes),
         paid_by=_with_total(record.paid_by, PaidBy(money.money, money.refunded_total)),
     )
     return _without_foreign(known), Money(money.money, record.payment_id, version=money.version)
@@ -299,6 +324,17 @@ def _merged(
         name = key(each)
         found[name] = max(found[name], each, key=order) if name in found else each
     return tuple(found[name] for name in sorted(found))
+
+
+def _disputes_merged(known: tuple[Dispute, ...], told: tuple[Dispute, ...]) -> tuple[Dispute, ...]:
+    """The last word of each, with the first instants at which it is known to have been opened, and won."""
+    found = []
+    for dispute in _merged(known, told, _dispute_key, _dispute_order):
+        own = [d for d in (*known, *told) if d.dispute_id == dispute.dispute_id]
+        opened = min((d.opened_at for d in own if d.opened_at), default=None)
+        won = min((d.closed for d in own if d.won_at or d.status is DisputeStatus.WON), default=None)
+        found.append(replace(dispute, opened_at=opened, won_at=won if won != dispute.at else None))
+    return tuple(found)
 
 
 def _refund_key(refund: Refund) -> str:

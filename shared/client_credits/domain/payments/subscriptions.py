@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
 
+from client_credits.domain.ledger.tranches import Ended
 from client_credits.domain.payments.facts import SubscriptionNews, SubscriptionStatus
 from client_credits.domain.practice.settings import Settings
 
 PERIODS_KEPT = 12
-PAYMENTS_KEPT = 24
+PAYMENTS_KEPT = 100  # beyond, an end or being past due is no longer told to the oldest
 _STATUS_RANK = {status: rank for rank, status in enumerate(SubscriptionStatus)}
 
 
@@ -43,7 +44,7 @@ class Period:
 @dataclass(frozen=True, slots=True)
 class SubscriptionState:
     """A subscription as far as it was told. `waiting` are parked changes of plan whose period is not paid yet;
-    `payments` are (payment id, paid at), the newest; `wallets` are (client, type) of those it has granted to."""
+    `payments` are (payment id, paid at), the newest: their records know the wallets that have its credits."""
 
     subscription: str
     account: str = ""
@@ -53,7 +54,6 @@ class SubscriptionState:
     status_at: datetime | None = None
     ended_at: datetime | None = None
     paid_at: datetime | None = None
-    wallets: tuple[tuple[str, str], ...] = ()
     periods: tuple[Period, ...] = ()
     payments: tuple[tuple[str, datetime], ...] = ()
     waiting: tuple[str, ...] = ()
@@ -63,6 +63,12 @@ class SubscriptionState:
 
     def ended_before(self, instant: datetime) -> bool:
         return self.ended_at is not None and self.ended_at < instant
+
+    @property
+    def ends(self) -> tuple[Ended, ...]:
+        """Since when its plans, or those of one item, bring no more tranches."""
+        whole = (Ended(self.subscription, self.ended_at),) if self.ended_at else ()
+        return (*whole, *(Ended(self.subscription, at, item) for item, at in self.replaced))
 
     def freezes(self, settings: Settings) -> bool:
         """Whether its lots are to be frozen: past due, not paid since, not ended."""
@@ -88,15 +94,12 @@ class SubscriptionState:
         newest = sorted([*others, period], key=lambda p: (p.starts, p.ends))[-PERIODS_KEPT:]
         return replace(self, periods=tuple(newest))
 
-    def with_payment(
-        self, payment_id: str, paid_at: datetime, wallets: Iterable[tuple[str, str]]
-    ) -> "SubscriptionState":
+    def with_payment(self, payment_id: str, paid_at: datetime) -> "SubscriptionState":
         paid = {**dict(self.payments), payment_id: paid_at}
         newest = sorted(paid.items(), key=lambda each: (each[1], each[0]))[-PAYMENTS_KEPT:]
         return replace(
             self,
             payments=tuple(newest),
-            wallets=tuple(sorted({*self.wallets, *wallets})),
             paid_at=max(paid_at, self.paid_at or paid_at),
         )
 

@@ -11,7 +11,7 @@ from hashlib import sha256
 from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Change, Entry
 from client_credits.domain.ledger.operation import EntryRef, Operation
 from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
-from client_credits.domain.payments.granting import RECURRING, LineDecision, LineFate, grant, levels, lot_for
+from client_credits.domain.payments.granting import RECURRING, LineDecision, LineFate, grant, levels, lot_for, plan_for
 from client_credits.domain.payments.parked import Parked
 from client_credits.domain.payments.payment_record import PaidGrant, PaymentRecord, linked, money_of
 from client_credits.domain.payments.subscriptions import Level, Period, SubscriptionState, upgrade, with_levels
@@ -131,9 +131,8 @@ class Granting:
             return state, credits
         if decision.fate is LineFate.UPGRADE:
             state, credits = self._upgraded(state)
-        wallets = [(self._client_id, appointment_type) for appointment_type in credits]
         state = replace(state, client_id=self._client_id)
-        return state.with_payment(payment.payment_id, payment.paid_at, wallets), credits
+        return state.with_payment(payment.payment_id, payment.paid_at), credits
 
     def _upgraded(self, state: SubscriptionState) -> tuple[SubscriptionState, dict[str, int]]:
         """What the change of plan brings above all that the period's plans came to, for the line's own types.
@@ -171,6 +170,7 @@ class Granting:
             paid_at=payment.paid_at,
             subscription=payment.subscription,
             upheld=before.upheld or self._insists,
+            ends=loaded.subscription.ends if payment.subscription else (),
             grants=(*before.grants, *map(self._paid_grant, changes)),
         )
         record = record.with_holders(
@@ -190,7 +190,8 @@ class Granting:
         wallet, line = change.before, self._decision.line
         amount = self._granting_entry(change).amount
         lot = lot_for(wallet, amount, self._decision, self._payment, self._act, self._loaded.dated)
-        return PaidGrant(line.line_id, wallet.client_id, wallet.appointment_type, line.amount, lot.lot_id)
+        plan = plan_for(wallet, lot, self._decision)
+        return PaidGrant(line.line_id, wallet.client_id, wallet.appointment_type, line.amount, lot.lot_id, plan=plan)
 
     def _record(self, outcome: str, own: list[Entry]) -> Operation:
         refs = tuple(EntryRef(e.appointment_type, e.sequence, e.amount) for e in own)

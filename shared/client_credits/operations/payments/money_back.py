@@ -11,16 +11,28 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from client_credits.domain.errors import Busy
-from client_credits.domain.ids import payment_key
+from client_credits.domain.ids import payment_key, payment_of
 from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Change, Entry
 from client_credits.domain.ledger.operation import EntryRef, Operation
 from client_credits.domain.ledger.settling import settle
+from client_credits.domain.ledger.tranches import Ended
 from client_credits.domain.ledger.wallet import Freeze
-from client_credits.domain.payments.clawing_back import Books, Pair, claw, family, refreeze
-from client_credits.domain.payments.facts import MoneyBack, PaymentMade
+from client_credits.domain.payments.clawing_back import (
+    Books,
+    Family,
+    Ledger,
+    Pair,
+    claw,
+    family,
+    refreeze,
+    waited_for,
+)
+from client_credits.domain.payments.disputing import lots_by_client, waits
+from client_credits.domain.payments.facts import MoneyBack, PaymentMade, RefundStatus
 from client_credits.domain.payments.payment_record import (
     MAX_HOLDERS,
     Money,
+    PaidGrant,
     PaymentRecord,
     disowned,
     is_of,
@@ -29,6 +41,7 @@ from client_credits.domain.payments.payment_record import (
     money_of,
     waiting,
 )
+from client_credits.domain.payments.returning import repayers, returns
 from client_credits.operations.committing import ATTEMPTS, knowing, once, room_for, settled_all, wallet_writes
 from client_credits.operations.payments import parking
 from client_credits.store import writes
@@ -141,6 +154,18 @@ def uphold(store: Store, practice_id: str, payment_id: str, now: datetime) -> li
     return follow(store, practice_id, payment_id, now) if once(attempt) else []
 
 
+def end(store: Store, practice_id: str, payment_id: str, ends: tuple[Ended, ...], now: datetime) -> None:
+    """A payment learns since when its plans bring no more tranches; what follows is written. Safe to repeat."""
+
+    def attempt() -> None:
+        record = store.load(practice_id, Wanted(payments=(payment_id,))).payments[payment_id]
+        if record.ends != ends:
+            store.commit([writes.payment(practice_id, replace(record, ends=ends))])
+
+    once(attempt)
+    follow(store, practice_id, payment_id, now)
+
+
 # The consequences
 
 
@@ -186,14 +211,27 @@ def _followed(
     record = store.load(practice_id, Wanted(payments=(payment_id,))).payments[payment_id]
     if not record.grants:
         return []
-    steps = (_freeze_more, _claw, _freeze_exactly) if record.disputes else (_claw,)
+    ending = (_put_off,) if waits(record.disputes) else ()
+    steps = (_freeze_more, *ending, _claw, _freeze_exactly) if record.disputes else (_claw,)
     when = _When(now, returned_at)
-    return [
+    entries = [
         entry
         for types in _together(record)
         for step in steps
         for entry in _carried_out(store, practice_id, record, types, when, step)
     ]
+    for also in _short_payments(store, practice_id, entries):
+        entries += follow(store, practice_id, also, now)
+    return entries
+
+
+def _short_payments(store: Store, practice_id: str, entries: list[Entry]) -> list[str]:
+    """Payments given back whose lots had repaid a debt and have the credits again: these belong to them first."""
+    returned = [(e.client_id, e.appointment_type, p.lot_id) for e in entries for p, _ in returns(e)]
+    wallets = store.load(practice_id, Wanted(also=tuple({pair[:2] for pair in returned}))).also if returned else {}
+    lots = [(wallets[pair[:2]], wallets[pair[:2]].lot(pair[2] or "")) for pair in returned]
+    short = {payment_of(lot.payment) for of, lot in lots if lot and lot.payment and of.mark(lot.payment).short}
+    return sorted(short)
 
 
 def _together(record: PaymentRecord) -> list[frozenset[str]]:
@@ -291,35 +329,64 @@ def _done(act: Act, own: list[Entry]) -> Operation:
 
 
 def _claw(store: Store, view: _View) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
-    record, loaded = view.record, view.loaded
-    act, record = _named(record, "clawback", view)
-    changes = {pair: knowing(store, change, _taken_lots(record, pair)) for pair, change in view.changes.items()}
-    books = Books(changes, act)
-    ledgers: dict[str, list[Entry]] = {}
-    grants = []
-    types = {appointment_type for _, appointment_type in view.changes}
+    act, record = _named(view.record, "clawback", view)
+    known, families, ledger = _told(store, view)
+    books, grants = Books(known, act, ledger), []
     for grant in record.grants:
-        kind = grant.appointment_type
-        if kind not in types:
+        if grant in families:
+            part = record.part_undone(grant.line_id, grant.amount)
+            owe = view.loaded.dated_of(grant.client_id).at(act.occurred_at).clawback_shortfall == "debt"
+            known_family = families[grant]
+            grants.append(claw(books, record.payment_id, grant, part, known_family, owe=owe, ends=record.ends))
+        else:
             grants.append(grant)
-            continue
-        if kind not in ledgers:
-            ledgers[kind] = _ledger(store, view, kind)
-        part = record.part_undone(grant.line_id, grant.amount)
-        owe = loaded.dated_of(grant.client_id).at(act.occurred_at).clawback_shortfall == "debt"
-        known = family(record.payment_id, grant, ledgers[kind])
-        grants.append(claw(books, record.payment_id, grant, part, known, owe=owe))
     after = books.changes()
-    made = {pair: change if change is not changes[pair] else view.changes[pair] for pair, change in after.items()}
+    made = {pair: change if change is not known[pair] else view.changes[pair] for pair, change in after.items()}
     if any(made[pair] is not view.changes[pair] for pair in made) or tuple(grants) != record.grants:
         return replace(record, grants=tuple(grants)), made, act
     return view.record, made, act
 
 
-def _taken_lots(record: PaymentRecord, pair: Pair) -> list[str]:
-    """The lots of a wallet that credits were taken from, which may return to them."""
-    own = [grant for grant in record.grants if grant.appointment_type == pair[1]]
-    return [taken.lot_id for grant in own for taken in grant.taken if taken.client_id == pair[0]]
+def _put_off(store: Store, view: _View) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
+    """Lots end later by what they waited in disputes that were won."""
+    act, record = _named(view.record, "extend", view)
+    known, families, ledger = _told(store, view)
+    after = {pair: waited_for(change, families.values(), ledger, act) for pair, change in known.items()}
+    made = {pair: change if change is not known[pair] else view.changes[pair] for pair, change in after.items()}
+    return (record if any(made[pair] is not view.changes[pair] for pair in made) else view.record), made, act
+
+
+def _told(store: Store, view: _View) -> tuple[dict[Pair, Change], dict[PaidGrant, Family], Ledger]:
+    """The wallets knowing every lot that credits may return to, and what their entries tell of each grant."""
+    record, types = view.record, {appointment_type for _, appointment_type in view.changes}
+    ledger = Ledger(
+        {kind: _ledger(store, view, kind) for kind in sorted(types)},
+        waits(record.disputes),
+        {r.refund_id: r.at for r in record.refunds if r.status is RefundStatus.FAILED},
+    )
+    grants = [grant for grant in record.grants if grant.appointment_type in types]
+    families = {
+        grant: family(record.payment_id, grant, ledger.of(grant.appointment_type), record.ends) for grant in grants
+    }
+    lots = _concerned(record, families, ledger)
+    known = {pair: knowing(store, change, lots.get(pair, ())) for pair, change in view.changes.items()}
+    return known, families, ledger
+
+
+def _concerned(record: PaymentRecord, families: dict[PaidGrant, Family], ledger: Ledger) -> dict[Pair, list[str]]:
+    """The lots of each wallet that credits may return to, or whose ends may move."""
+    found: dict[Pair, list[str]] = {}
+    for grant, of in families.items():
+        kind, entries = grant.appointment_type, ledger.of(grant.appointment_type)
+        for taken in grant.taken:
+            found.setdefault((taken.client_id, kind), []).append(taken.lot_id)
+        if grant.owed:
+            repaid = repayers(entries, grant.client_id, payment_key(record.payment_id, grant.line_id))
+            found.setdefault((grant.client_id, kind), []).extend(each.lot_id for each in repaid)
+        if ledger.waits:
+            for client_id, lots in lots_by_client(entries, of.lots).items():
+                found.setdefault((client_id, kind), []).extend(lots)
+    return found
 
 
 def _ledger(store: Store, view: _View, appointment_type: str) -> list[Entry]:
@@ -363,7 +430,8 @@ def _named(record: PaymentRecord, verb: str, view: _View) -> tuple[Act, PaymentR
     """
     now = view.when.now
     paid_at = record.paid_at or now
-    told = [(paid_at, f"{record.payment_id}/{standing}") for standing in record.standing] + record.news
+    own = [(paid_at, standing) for standing in record.standing] + record.cut_short
+    told = sorted([(at, f"{record.payment_id}/{what}") for at, what in own] + record.news)
     new = [(at, what) for at, what in told if f"{verb}/{what}" not in record.followed]
     at, what = (new or told or [(paid_at, record.payment_id)])[-1]
     source_id = f"{verb}/{what}"

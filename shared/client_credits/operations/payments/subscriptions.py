@@ -5,15 +5,15 @@ What was told is stored first, its consequences are written after; both may be r
 
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
-from client_credits.domain.ledger.entries import Act, Cause, CauseKind, Change, EntryKind, Posting
+from client_credits.domain.ledger.entries import Act, Cause, CauseKind, Change
 from client_credits.domain.ledger.settling import settle
-from client_credits.domain.ledger.taking import taken_from
-from client_credits.domain.ledger.tranches import Ended, come_since, without_tranches_from
 from client_credits.domain.ledger.wallet import Freeze
-from client_credits.domain.payments.clawing_back import refreeze
+from client_credits.domain.payments.clawing_back import Pair, refreeze
 from client_credits.domain.payments.facts import SubscriptionNews, SubscriptionStatus
 from client_credits.domain.payments.granting import LineFate
+from client_credits.domain.payments.payment_record import PaymentRecord
 from client_credits.domain.payments.subscriptions import SubscriptionState, told
 from client_credits.domain.practice.settings import Settings
 from client_credits.operations.committing import once, room_for, settled_all, wallet_writes
@@ -22,7 +22,9 @@ from client_credits.operations.payments import parking
 from client_credits.store import writes
 from client_credits.store.records import Wanted
 from client_credits.store.store import Store
-from client_credits.store.table import Write
+from client_credits.store.table import TRANSACTION, Write
+
+TOGETHER = 10  # wallets loaded and settled at once
 
 
 def apply_news(store: Store, practice_id: str, news: SubscriptionNews, now: datetime) -> str:
@@ -42,8 +44,13 @@ def apply_news(store: Store, practice_id: str, news: SubscriptionNews, now: date
 
 
 def enforce(store: Store, practice_id: str, subscription: str, now: datetime) -> None:
-    """Writes what a subscription's standing asks for and its wallets do not show yet."""
-    state = once(lambda: _enforce(store, practice_id, subscription, now))
+    """Writes what a subscription's standing asks for and its payments and wallets do not show yet.
+
+    In steps of one payment or a few wallets, each of which may be repeated.
+    """
+    state = store.load(practice_id, Wanted(subscription=subscription)).subscription
+    _end_payments(store, practice_id, state, now)
+    _freeze_or_free(store, practice_id, subscription, now)
     for payment_id, paid_at in state.payments:
         if state.ended_before(paid_at) and following.revoke(
             store, practice_id, payment_id, LineFate.SUBSCRIPTION_ENDED, now
@@ -51,54 +58,73 @@ def enforce(store: Store, practice_id: str, subscription: str, now: datetime) ->
             parking.park_revoked(store, practice_id, state, payment_id, LineFate.SUBSCRIPTION_ENDED, now)
 
 
-def _enforce(store: Store, practice_id: str, subscription: str, now: datetime) -> SubscriptionState:
+def _payments(store: Store, practice_id: str, state: SubscriptionState) -> list[PaymentRecord]:
+    named = tuple(payment_id for payment_id, _ in state.payments)
+    return list(store.load(practice_id, Wanted(payments=named)).payments.values()) if named else []
+
+
+def _end_payments(store: Store, practice_id: str, state: SubscriptionState, now: datetime) -> None:
+    """Every payment that brings tranches learns the ends, and what follows for its credits is written."""
+    if not state.ends:
+        return
+    for record in _payments(store, practice_id, state):
+        if any(grant.plan for grant in record.grants):
+            following.end(store, practice_id, record.payment_id, state.ends, now)
+
+
+def _freeze_or_free(store: Store, practice_id: str, subscription: str, now: datetime) -> None:
+    """Freezes or frees the subscription's lots. Its record says `frozen` before the first wallet is, and until
+    the last is not, so that whoever comes after a worker that died goes on."""
     state = store.load(practice_id, Wanted(subscription=subscription)).subscription
-    if not state.wallets:
-        return state
-    clients = tuple(dict.fromkeys(client_id for client_id, _ in state.wallets))
-    loaded = store.load(practice_id, Wanted(also=state.wallets, others=clients, subscription=subscription))
-    if loaded.subscription.wallets != state.wallets:
-        return _enforce(store, practice_id, subscription, now)
-    state, act, room = loaded.subscription, _act(loaded.subscription, now), room_for(len(state.wallets))
+    if state.status is not SubscriptionStatus.PAST_DUE and not state.frozen:
+        return
+    holders = {(h.client_id, h.appointment_type) for r in _payments(store, practice_id, state) for h in r.holders}
+    pairs = sorted(holders)
+    clients = tuple(sorted({client_id for client_id, _ in pairs}))
+    known = store.load(practice_id, Wanted(others=clients))
+    frozen = any(state.freezes(known.settings_of(client_id)) for client_id in clients)
+    if frozen and not state.frozen:
+        once(lambda: _say_frozen(store, practice_id, subscription, frozen=True))
+    if not frozen and not state.frozen:
+        return
+    for first in range(0, len(pairs), TOGETHER):
+        some = tuple(pairs[first : first + TOGETHER])
+        once(partial(_freeze_some, store, practice_id, subscription, some, now))
+    if not frozen:
+        once(lambda: _say_frozen(store, practice_id, subscription, frozen=False))
+
+
+def _say_frozen(store: Store, practice_id: str, subscription: str, *, frozen: bool) -> None:
+    state = store.load(practice_id, Wanted(subscription=subscription)).subscription
+    if state.frozen != frozen:
+        store.commit([writes.subscription(practice_id, replace(state, frozen=frozen))])
+
+
+def _freeze_some(store: Store, practice_id: str, subscription: str, pairs: tuple[Pair, ...], now: datetime) -> None:
+    """Some wallets as the subscription stands, in transactions of as many as fit."""
+    clients = tuple(dict.fromkeys(client_id for client_id, _ in pairs))
+    loaded = store.load(practice_id, Wanted(also=pairs, others=clients, subscription=subscription))
+    act, room = _act(loaded.subscription, now), room_for(len(pairs))
     items: list[Write] = []
-    for (client_id, _), change in settled_all(store, loaded, state.wallets, now, room).items():
+    for (client_id, _), change in settled_all(store, loaded, pairs, now, room).items():
         settings = loaded.dated_of(client_id)
-        after = _enforced(change, state, settings.now, act)
+        after = _frozen(change, loaded.subscription, settings.now, act)
         if after is not change:
             settled = settle(after, now, settings, act, limit=room)
-            items += wallet_writes(store, [settled], now, settings, wallets=len(state.wallets))
-    told_so = replace(state, frozen=any(state.freezes(loaded.settings_of(client_id)) for client_id in clients))
-    if told_so != state:
-        items.append(writes.subscription(practice_id, told_so))
+            own = wallet_writes(store, [settled], now, settings, wallets=len(pairs))
+            if len(items) + len(own) > TRANSACTION:
+                store.commit(items)
+                items = []
+            items += own
     if items:
         store.commit(items)
-    return told_so
 
 
-def _enforced(change: Change, state: SubscriptionState, settings: Settings, act: Act) -> Change:
-    ends = [Ended(state.subscription, at, item) for item, at in state.replaced]
-    if state.ended_at:
-        ends.append(Ended(state.subscription, state.ended_at))
-    if ends:
-        change = _without_tranches(change, ends, act)
+def _frozen(change: Change, state: SubscriptionState, settings: Settings, act: Act) -> Change:
     freezes = state.freezes(settings) and state.status_at
     past_due = f"{SubscriptionStatus.PAST_DUE}/{state.subscription}"
     causes = (Freeze(past_due, state.status_at),) if freezes and state.status_at else ()
     return refreeze(change, {state.subscription: causes}, act)
-
-
-def _without_tranches(change: Change, ends: list[Ended], act: Act) -> Change:
-    """No tranche comes from an end on; one that came before the end was known is taken back, if unspent."""
-    lots = {lot.lot_id: lot for ended in ends for lot in come_since(change.wallet, ended)}
-    if lots:
-        every = sum(lot.remaining for lot in lots.values())
-        wallet, parts = taken_from(change.wallet, every, act.now, lots.values())
-        postings = tuple(Posting(-part, lot_id=lot.lot_id) for lot, part in parts)
-        change = change.record(wallet, EntryKind.CLAWED_BACK, act, postings)
-    wallet = change.wallet
-    for ended in ends:
-        wallet = without_tranches_from(wallet, ended)
-    return change if wallet is change.wallet else replace(change, wallet=wallet)
 
 
 def _act(state: SubscriptionState, now: datetime) -> Act:
