@@ -35,13 +35,20 @@ run: $(STAMP)
 # streams. The files that wait longest come first, so that neither worker is left alone with one at the end.
 PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --durations 10
 
+# Both record the rights that functions use. The record of `make test` is kept for `make prove`, which ends by holding
+# the roles against what both used. A run of some TESTS alone leaves the records as they are.
+RIGHTS := .local/rights
+
 # Every behaviour once: at most 5 minutes on two cores.
 test: $(STAMP)
-	$(PYTEST) -m "not prove" $(TESTS)
+	$(if $(TESTS),,rm -f $(RIGHTS)/test.jsonl)
+	$(if $(TESTS),,RIGHTS_LOG=$(RIGHTS)/test.jsonl) $(PYTEST) -m "not prove" $(TESTS)
 
 # What is exhaustive, and the properties again with ten times as many examples: at most 30 minutes.
 prove: $(STAMP)
-	HYPOTHESIS_PROFILE=prove $(PYTEST) -m "prove or hypothesis" $(TESTS)
+	$(if $(TESTS),,rm -f $(RIGHTS)/prove.jsonl)
+	HYPOTHESIS_PROFILE=prove $(if $(TESTS),,RIGHTS_LOG=$(RIGHTS)/prove.jsonl) $(PYTEST) -m "prove or hypothesis" $(TESTS)
+	$(if $(TESTS),,$(BIN)/python -m tests.infra.rights_used)
 
 check: lint test
 

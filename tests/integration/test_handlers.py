@@ -44,6 +44,7 @@ from client_credits.aws import clients
 from client_credits.aws.config import ApiConfig, ConfigError
 from client_credits.aws.secrets import cursor_key_name
 from client_credits.domain.ledger.wallet import Wallet
+from client_credits.domain.payments.parked import Replay
 from client_credits.domain.practice.catalogue import AppointmentType, Catalogue, Expiry, ExpiryKind, Package
 from client_credits.domain.practice.records import Account, Client
 from client_credits.operations import sweeping
@@ -356,6 +357,16 @@ def test_booked_and_cancelled_in_any_order_costs_nothing(world: World, by: str) 
         assert booked(world) == Booked("cancelled", 3)
 
 
+def test_a_booking_called_off_after_its_payment_went_back_returns_nothing_to_the_client(world: World) -> None:
+    three_credits(world)
+    assert run("bookings", event("created")) == []
+    whole = sample("refund-full.json")
+    refund = whole["data"]["object"] | {"payment_intent": "pi_SampleCompleted"}
+    assert run("stripe_events", stripe_message(whole | {"data": whole["data"] | {"object": refund}})) == []
+    assert run("bookings", event("cancelled-by-practice", occurred_at="2026-11-22T11:00:00Z")) == []
+    assert balances(world.api, "c-17")["follow-up"] == 0
+
+
 def test_a_poison_event_goes_to_the_dead_letters_with_its_reason_and_the_rest_goes_on(world: World) -> None:
     three_credits(world)
     bad: dict[str, Event] = {
@@ -476,6 +487,31 @@ def test_a_message_that_names_no_shard_comes_back_alone(world: World) -> None:
     assert run("sweep", sqs_message("{", "no-json"), sqs_message({}, "no-shard"), good) == ["no-json", "no-shard"]
     assert balances(world.api, "c-17")["initial"] == 0
     assert "due_at" not in world.items()["p1#c-17", "wallet#initial"]
+
+
+def test_the_sweep_sets_aside_an_item_it_cannot_work_off_and_settles_the_rest(world: World) -> None:
+    offering(world)
+    put_due_wallet(world, "c-17")
+    shard = keys.due_shard(keys.wallet("p1", "c-17", "initial"))
+    due_at = writes.sortable(NOW - 2 * HOUR)
+    unknown = {"pk": "p1#later", "sk": "later", "kind": "later", "due_shard": shard, "due_at": due_at}
+    world.api.store.commit([{"Put": {"Item": {name: {"S": value} for name, value in unknown.items()}}}])
+    assert run("sweep", sqs_message({"shard": shard})) == []
+    assert balances(world.api, "c-17")["initial"] == 0
+    aside = world.items()["p1#later", "later"]
+    assert aside["due_at"]["S"] > writes.sortable(NOW)
+    assert aside["set_aside_times"] == {"N": "1"}
+
+
+def test_the_sweep_tries_again_what_was_left_to_it_and_is_done(world: World) -> None:
+    offering(world)
+    assert run("stripe_events", stripe_message(sample("invoice-paid-several-lines.json"))) == []
+    waits_for = ("price", "price_NobodyKnows")
+    key = keys.replay("p1", *waits_for)
+    world.api.store.commit([writes.replay("p1", Replay(waits_for, None), NOW - HOUR)])
+    assert run("sweep", sqs_message({"shard": keys.due_shard(key)})) == []
+    assert "due_at" not in world.items()[key]
+    assert [parked["reason"] for parked in listed(world.api, "/v1/parked")] == ["unknown_package"]
 
 
 # --- What is published

@@ -630,6 +630,18 @@ def test_every_practice_with_a_key_is_repaired_and_no_other(daily: World, server
 
 
 @pytest.mark.usefixtures("own_clients")
+def test_the_daily_run_finds_a_payment_and_its_refund(daily: World, server: StripeServer) -> None:
+    furnish(daily.api.store, "q1")
+    keyed(daily, "q1")
+    paid_by(server)
+    ran()
+    assert granted(daily, "q1") == 3
+    server.add(a_refund("re_1", ago(1)))
+    ran()
+    assert granted(daily, "q1") == 0
+
+
+@pytest.mark.usefixtures("own_clients")
 def test_more_practices_than_a_page_of_parameters_are_all_found(daily: World, server: StripeServer) -> None:
     practices = [f"p{n:02}" for n in range(23)]
     keyed(daily, *practices)
