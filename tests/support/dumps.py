@@ -48,7 +48,25 @@ def _parsed(item: dict[str, Any]) -> Record:
 
 def timeless(records: Iterable[Record]) -> list[Record]:
     """The records without the instants at which they were written, however often that was tried."""
-    return sorted(map(_timeless, records), key=lambda record: (record["pk"], record["sk"]))
+    apart = [each for record in records for each in _emptied_apart(record)]
+    once = {(record["pk"], record["sk"]): record for record in map(_timeless, apart)}
+    return [once[key] for key in sorted(once)]
+
+
+def _emptied_apart(record: Record) -> list[Record]:
+    """A wallet with each emptied lot as the record that it becomes. How many still stand in the wallet
+    depends on how many transactions it took, and nothing else does."""
+    if not record["sk"].startswith("wallet#") or "lots" not in record.get("body", {}):
+        return [record]
+    lots = record["body"]["lots"]
+    emptied = [
+        {name: value for name, value in lot.items() if name != "frozen"} for lot in lots if "remaining" not in lot
+    ]
+    place = f"lot#{record['sk'].partition('#')[2]}"
+    own = [{"pk": record["pk"], "sk": f"{place}#{lot['lot_id']}", "kind": "lot", "body": lot} for lot in emptied]
+    left = [lot for lot in lots if "remaining" in lot]
+    body = {name: value for name, value in record["body"].items() if name != "lots"} | ({"lots": left} if left else {})
+    return [record | {"body": body}, *own]
 
 
 def _timeless(record: Record) -> Record:
