@@ -67,15 +67,19 @@ def test_every_month_has_the_numbers_reckoned_by_hand(version: str) -> None:
     assert practice.numbers() == (14, 14, 0)
     practice.hear(practice.at(day(2025, 10, 20)).stripe.dispute(stripe.last("invoice")))
     assert practice.numbers() == (14, 4, 10)
-    # November: the newest 4 stay, frozen as they are; 10 come. Then the dispute is won.
+    # November: the newest 4 stay, frozen as they are; 10 come. Then the dispute is won: the 6 that ended on the
+    # 14th come back for the 36 days that it took, until 20 December, and the 4 end 11 days later, on the 25th.
     practice.hear(stripe.cycle(subscription))
     assert practice.numbers() == (14, 10, 4)
     practice.hear(practice.at(day(2025, 11, 25)).stripe.dispute_ends(stripe.last("dispute"), "won"))
-    assert practice.numbers() == (14, 14, 0)
-    # December: 4 of 14 stay, 10 come; two sessions.
+    assert practice.numbers() == (20, 20, 0)
+    # December: of November's 10 the newest 4 stay, 10 come, and the 6 and 4 still last. Then the 6 end, two
+    # sessions take rolled ones, and the last 2 of those that waited end on the 25th.
     practice.hear(stripe.cycle(subscription))
+    assert practice.numbers() == (24, 24, 0)
     practice.at(day(2025, 12, 20)).book(7, 8)
-    assert practice.numbers() == (12, 12, 0)
+    assert practice.numbers() == (16, 16, 0)
+    assert practice.at(day(2025, 12, 26)).numbers() == (14, 14, 0)
     # January and February: 4 stay, 10 come. Then the subscription is cancelled at once: nothing is taken back.
     for _ in range(2):
         practice.hear(stripe.cycle(subscription))

@@ -353,10 +353,10 @@ SEEDS = (
     ),
     Seed(
         "credits that return during a dispute may be spent",
-        "domain/bookings/booking.py",
-        "wallet = wallet.with_lot(replace(lot, frozen=wallet.frozen_by(lot)))",
-        "wallet = wallet.with_lot(replace(lot, frozen=()))",
-        MONEY_BACK,
+        "domain/ledger/freezing.py",
+        "frozen=frozen_by(wallet, lot, settings)",
+        "frozen=lot.frozen",
+        f"{UNIT}/test_settling.py",
     ),
     Seed(
         "news of money are lost while nobody knows their payment",
@@ -609,5 +609,20 @@ SEEDS = (
         "    spending += [posting for entry in ledger for posting, _ in returns(entry)]\n",
         "",
         WON,
+    ),
+    # -- past due
+    Seed(
+        "credits past due stay frozen whatever the practice sets",
+        "domain/ledger/freezing.py",
+        "if counts or not each.cause.startswith(PAST_DUE)",
+        "if counts or each.cause",
+        f"{UNIT}/test_past_due.py",
+    ),
+    Seed(
+        "credits given away know nothing of a subscription past due",
+        "domain/ledger/transferring.py",
+        "for about in (lot.payment, lot.subscription):",
+        "for about in (lot.payment,):",
+        f"{UNIT}/test_past_due.py",
     ),
 )

@@ -21,7 +21,7 @@ from tests.support.builders import (
 
 from client_credits.domain.ledger.entries import CauseKind, Change, EntryKind, Posting, untouched
 from client_credits.domain.ledger.settling import next_due, settle
-from client_credits.domain.ledger.wallet import DebtCause, Wallet
+from client_credits.domain.ledger.wallet import DebtCause, Mark, Wallet
 from client_credits.domain.practice.settings import Settings
 
 RULES = Settings()
@@ -70,6 +70,13 @@ def test_frozen_credits_expire_too() -> None:
     assert told(change) == [("expired", -2)]
     assert change.wallet.open_lots == ()
     assert not settled(change.wallet, NOW + DAY).made
+
+
+def test_credits_that_came_back_while_their_payment_is_in_dispute_are_frozen() -> None:
+    marks = (Mark("in_1/il_1", freezes("dispute/dp_1")),)
+    wallet = a_wallet(a_lot("1", 2, payment="in_1/il_1"), a_lot("2", 1), marks=marks)
+    frozen = {lot.lot_id: lot.frozen for lot in settled(wallet).wallet.open_lots}
+    assert frozen == {"1": freezes("dispute/dp_1"), "2": ()}
 
 
 def test_held_credits_end_with_their_lot() -> None:

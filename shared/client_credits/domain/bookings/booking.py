@@ -298,7 +298,7 @@ def restore(
     for number, payer in enumerate(booking.payers):
         if payer.kept:
             lot = _returning_lot(_lot(wallet, payer), payer, number, cancelled, act, then)
-            wallet = wallet.with_lot(replace(lot, frozen=wallet.frozen_by(lot)))
+            wallet = wallet.with_lot(lot)  # settling freezes it by whatever freezes its payment
             postings.append(Posting(payer.kept, lot_id=lot.lot_id))
     if not postings:
         return change, booking

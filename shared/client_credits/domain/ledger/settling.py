@@ -23,6 +23,7 @@ from client_credits.domain.ledger.entries import (
     Posting,
     Repayment,
 )
+from client_credits.domain.ledger.freezing import refrozen
 from client_credits.domain.ledger.rolling import Ending, endings
 from client_credits.domain.ledger.taking import without_excess_holds
 from client_credits.domain.ledger.wallet import Debt, DebtCause, Lot, Wallet, take
@@ -46,7 +47,16 @@ def settle(
     always does (`<paid line>/<number>`). `limit` bounds the records this adds (entries, and bookings
     repaid), because a transaction does: what is left stays due and the next settling goes on there.
     What one subscription rolls over is never parted. Settling a settled wallet changes nothing.
+    Lots end up frozen by what freezes them at `now`, by the settings that hold then.
     """
+    settled = _settled(change, now, settings, act, limit)
+    wallet = refrozen(settled.wallet, settings.at(now))
+    if wallet == change.wallet:
+        wallet = change.wallet
+    return settled if wallet is settled.wallet else replace(settled, wallet=wallet)
+
+
+def _settled(change: Change, now: datetime, settings: SettingsOverTime, act: Act | None, limit: int | None) -> Change:
     room = _Room(change, limit)
     change = _void_returned(change, now, act, room)
     floor, older = change.wallet.settled_at, _older_lots(change, act)
@@ -54,6 +64,7 @@ def settle(
     instants = _instants(change.wallet, now, settings, act)
     while instants:
         instant, known = instants.pop(0), len(change.entries)
+        change = _frozen_at(change, instant, settings)
         change, complete = _expire(change, instant, now, act, room)
         if complete and change.wallet.coming:
             change, complete = _bring_tranches(change, instant, now, settings, act, room)
@@ -67,6 +78,11 @@ def settle(
         if any(entry.kind in _BRING for entry in change.entries[known:]):
             instants = [t for t in _instants(change.wallet, now, settings, act) if t > instant]
     return _as_settled(_without_the_lapsed(change, now), reached)
+
+
+def _frozen_at(change: Change, instant: datetime, settings: SettingsOverTime) -> Change:
+    wallet = refrozen(change.wallet, settings.at(instant))
+    return change if wallet is change.wallet else replace(change, wallet=wallet)
 
 
 _BRING = (EntryKind.GRANTED, EntryKind.ROLLED_OVER)  # what makes lots that were not there before
@@ -155,7 +171,7 @@ def _repayable(wallet: Wallet, settings: SettingsOverTime) -> set[datetime]:
     if not wallet.debts or not wallet.open_lots:
         return set()
     since = min(debt.since for debt in wallet.debts)
-    changed = {t for t in settings.changed("auto_repay", "credit_must_cover") if t > since}
+    changed = {t for t in settings.changed("auto_repay", "credit_must_cover", "past_due") if t > since}
     begins = {
         begin
         for lot in wallet.open_lots

@@ -10,7 +10,7 @@ from client_credits.domain.errors import InsufficientCredits
 from client_credits.domain.ids import derived_id, payment_of
 from client_credits.domain.ledger.entries import Act, Change, EntryKind, Posting, check_bounds
 from client_credits.domain.ledger.settling import settle
-from client_credits.domain.ledger.wallet import Lot, Mark, Wallet, available, take
+from client_credits.domain.ledger.wallet import Lot, Wallet, available, take
 from client_credits.domain.practice.dated_settings import SettingsOverTime
 
 
@@ -45,7 +45,7 @@ def transfer(
             parent=lot.lot_id,
             rollover=None,
         )
-        more = more.with_lot(moved).with_mark(_mark_also(less, more, lot))
+        more = _marked_also(less, more.with_lot(moved), lot)
         given.append(Posting(-part, lot_id=lot.lot_id))
         taken.append(Posting(part, lot_id=moved.lot_id))
     giver = giver.record(less, EntryKind.TRANSFERRED_OUT, act, tuple(given))
@@ -55,10 +55,14 @@ def transfer(
     return giver, receiver
 
 
-def _mark_also(giver: Wallet, receiver: Wallet, lot: Lot) -> Mark:
-    """What binds credits that return to the lots of a payment holds for the receiver, too."""
-    mine, theirs = giver.mark(lot.payment), receiver.mark(lot.payment)
-    return replace(theirs, short=mine.short or theirs.short)
+def _marked_also(giver: Wallet, receiver: Wallet, lot: Lot) -> Wallet:
+    """What binds credits that return to the lots of a payment or subscription holds for the receiver, too."""
+    for about in (lot.payment, lot.subscription):
+        if about:
+            mine, theirs = giver.mark(about), receiver.mark(about)
+            causes = tuple(dict.fromkeys((*theirs.frozen, *mine.frozen)))
+            receiver = receiver.with_mark(replace(theirs, frozen=causes, short=mine.short or theirs.short))
+    return receiver
 
 
 def payments_moved(before: Change, giver: Change) -> list[str]:

@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from client_credits.domain.ids import derived_id, payment_key
 from client_credits.domain.ledger.entries import Act, Change, Entry, EntryKind, LotFacts, Posting, lot_of
+from client_credits.domain.ledger.freezing import frozen_by
 from client_credits.domain.ledger.taking import taken_from
 from client_credits.domain.ledger.tranches import (
     WITHHELD,
@@ -28,6 +29,7 @@ from client_credits.domain.ledger.wallet import Debt, DebtCause, Freeze, Lot, Wa
 from client_credits.domain.payments.disputing import Wait, expired_too_soon, put_off
 from client_credits.domain.payments.payment_record import PaidGrant, Taken
 from client_credits.domain.payments.returning import Repaid, made_from, repayers, returns
+from client_credits.domain.practice.settings import Settings
 
 SPENDING = frozenset({EntryKind.SPENT, EntryKind.REPAID, EntryKind.RESTORED})
 Pair = tuple[str, str]  # client id, appointment type: a wallet
@@ -370,8 +372,9 @@ def _lots_of(wallet: Wallet, lots: frozenset[str]) -> list[Lot]:
     return [lot for lot in wallet.open_lots if lot.lot_id in lots]
 
 
-def refreeze(change: Change, causes: Mapping[str, tuple[Freeze, ...]], act: Act) -> Change:
-    """The lots of each payment line or subscription named are frozen by exactly its causes, beside others'.
+def refreeze(change: Change, causes: Mapping[str, tuple[Freeze, ...]], act: Act, settings: Settings) -> Change:
+    """The lots of each payment line or subscription named are frozen by exactly its causes, beside others',
+    as far as the settings let them count.
 
     One `frozen` and one `unfrozen` entry of 0 at most, naming the lots whose usability changed. What
     returns to these lots later is frozen alike.
@@ -381,7 +384,7 @@ def refreeze(change: Change, causes: Mapping[str, tuple[Freeze, ...]], act: Act)
         wallet = wallet.with_mark(replace(wallet.mark(about), frozen=own))
     changed: dict[EntryKind, list[Posting]] = {EntryKind.FROZEN: [], EntryKind.UNFROZEN: []}
     for lot in wallet.lots:
-        frozen = wallet.frozen_by(lot)
+        frozen = frozen_by(wallet, lot, settings)
         if frozen == lot.frozen or not {lot.payment, lot.subscription} & set(causes):
             continue
         if bool(frozen) != bool(lot.frozen) and lot.remaining:

@@ -11,7 +11,6 @@ from fractions import Fraction
 
 from client_credits.domain.ledger.tranches import Ended
 from client_credits.domain.payments.facts import SubscriptionNews, SubscriptionStatus
-from client_credits.domain.practice.settings import Settings
 
 PERIODS_KEPT = 12
 PAYMENTS_KEPT = 100  # beyond, an end or being past due is no longer told to the oldest
@@ -58,7 +57,7 @@ class SubscriptionState:
     payments: tuple[tuple[str, datetime], ...] = ()
     waiting: tuple[str, ...] = ()
     replaced: tuple[tuple[str, datetime], ...] = ()  # (item, since when a new period of it runs in place of the old)
-    frozen: bool = False  # whether its lots were frozen for being past due
+    frozen: bool = False  # whether wallets were told that it is past due
     version: int = 0
 
     def ended_before(self, instant: datetime) -> bool:
@@ -70,9 +69,10 @@ class SubscriptionState:
         whole = (Ended(self.subscription, self.ended_at),) if self.ended_at else ()
         return (*whole, *(Ended(self.subscription, at, item) for item, at in self.replaced))
 
-    def freezes(self, settings: Settings) -> bool:
-        """Whether its lots are to be frozen: past due, not paid since, not ended."""
-        if settings.past_due != "freeze" or self.status is not SubscriptionStatus.PAST_DUE or self.ended_at:
+    @property
+    def is_past_due(self) -> bool:
+        """Past due, not paid since, not ended. Whether that freezes its lots is a setting."""
+        if self.status is not SubscriptionStatus.PAST_DUE or self.ended_at:
             return False
         assert self.status_at is not None
         return self.paid_at is None or self.paid_at < self.status_at

@@ -171,7 +171,7 @@ def _and_then(outcome: LineOutcome, payment: Payment, loaded: Loaded) -> LineOut
     return replace(
         outcome,
         follow=record.eventful and bool(record.grants),
-        enforce=state.freezes(loaded.settings) or state.frozen or bool(state.ended_at or state.replaced),
+        enforce=state.is_past_due or state.frozen or bool(state.ended_at or state.replaced),
         wakes=tuple(parked for parked in state.waiting if parked != own),
         parked=loaded.parked,
     )

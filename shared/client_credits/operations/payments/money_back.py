@@ -419,7 +419,8 @@ def _freeze(
     changes = dict(view.changes)
     for (client_id, kind), change in view.changes.items():
         keys = [payment_key(named.payment_id, g.line_id) for g in named.grants if g.appointment_type == kind]
-        changes[client_id, kind] = refreeze(change, {k: causes(change.wallet.mark(k).frozen) for k in keys}, act)
+        frozen = {k: causes(change.wallet.mark(k).frozen) for k in keys}
+        changes[client_id, kind] = refreeze(change, frozen, act, view.loaded.settings_of(client_id))
     made = any(changes[pair] is not view.changes[pair] for pair in changes)
     return (named if made else view.record), changes, act
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from functools import partial
 
 from client_credits.domain.ledger.entries import Act, Cause, CauseKind, Change
+from client_credits.domain.ledger.freezing import past_due
 from client_credits.domain.ledger.settling import settle
-from client_credits.domain.ledger.wallet import Freeze
 from client_credits.domain.payments.clawing_back import Pair, refreeze
 from client_credits.domain.payments.facts import SubscriptionNews, SubscriptionStatus
 from client_credits.domain.payments.granting import LineFate
@@ -73,16 +73,17 @@ def _end_payments(store: Store, practice_id: str, state: SubscriptionState, now:
 
 
 def _freeze_or_free(store: Store, practice_id: str, subscription: str, now: datetime) -> None:
-    """Freezes or frees the subscription's lots. Its record says `frozen` before the first wallet is, and until
-    the last is not, so that whoever comes after a worker that died goes on."""
+    """The wallets that have the subscription's lots learn that it is past due, or no more.
+
+    Its record says `frozen` before the first wallet is told, and until the last is told otherwise, so that
+    whoever comes after a worker that died goes on.
+    """
     state = store.load(practice_id, Wanted(subscription=subscription)).subscription
     if state.status is not SubscriptionStatus.PAST_DUE and not state.frozen:
         return
     holders = {(h.client_id, h.appointment_type) for r in _payments(store, practice_id, state) for h in r.holders}
     pairs = sorted(holders)
-    clients = tuple(sorted({client_id for client_id, _ in pairs}))
-    known = store.load(practice_id, Wanted(others=clients))
-    frozen = any(state.freezes(known.settings_of(client_id)) for client_id in clients)
+    frozen = state.is_past_due
     if frozen and not state.frozen:
         once(lambda: _say_frozen(store, practice_id, subscription, frozen=True))
     if not frozen and not state.frozen:
@@ -108,7 +109,7 @@ def _freeze_some(store: Store, practice_id: str, subscription: str, pairs: tuple
     items: list[Write] = []
     for (client_id, _), change in settled_all(store, loaded, pairs, now, room).items():
         settings = loaded.dated_of(client_id)
-        after = _frozen(change, loaded.subscription, settings.now, act)
+        after = _marked(change, loaded.subscription, settings.now, act)
         if after is not change:
             settled = settle(after, now, settings, act, limit=room)
             own = wallet_writes(store, [settled], now, settings, wallets=len(pairs))
@@ -120,11 +121,10 @@ def _freeze_some(store: Store, practice_id: str, subscription: str, pairs: tuple
         store.commit(items)
 
 
-def _frozen(change: Change, state: SubscriptionState, settings: Settings, act: Act) -> Change:
-    freezes = state.freezes(settings) and state.status_at
-    past_due = f"{SubscriptionStatus.PAST_DUE}/{state.subscription}"
-    causes = (Freeze(past_due, state.status_at),) if freezes and state.status_at else ()
-    return refreeze(change, {state.subscription: causes}, act)
+def _marked(change: Change, state: SubscriptionState, settings: Settings, act: Act) -> Change:
+    """The wallet knows whether the subscription is past due; whether that freezes is for the settings to say."""
+    causes = (past_due(state.subscription, state.status_at),) if state.is_past_due and state.status_at else ()
+    return refreeze(change, {state.subscription: causes}, act, settings)
 
 
 def _act(state: SubscriptionState, now: datetime) -> Act:

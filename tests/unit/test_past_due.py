@@ -1,0 +1,80 @@
+"""Past due freezes by the setting, at any moment, wherever the credits went."""
+
+from datetime import timedelta
+
+from tests.support.builders import HOUR
+from tests.unit.test_plan_changes import START, Practice, cycle
+
+from client_credits.domain.ledger.entries import Actor
+from client_credits.domain.payments.facts import PaymentKind
+from client_credits.domain.practice.records import Client
+from client_credits.operations.queries.credits import credits_of
+from client_credits.operations.staff import editing, practices
+from client_credits.operations.staff.idempotent import Keyed
+from client_credits.store import writes
+
+DAY = timedelta(days=1)
+STAFF = Actor("staff", "s-1")
+
+
+def numbers(practice: Practice, client_id: str = "c1") -> tuple[int, int]:
+    """What a client may spend, and what is frozen."""
+    credits = credits_of(practice.store, "p1", client_id, practice.now).credits
+    (line,) = [each for each in credits if each.appointment_type == "follow-up"]
+    return line.available, line.frozen
+
+
+def sets(practice: Practice, past_due: str) -> None:
+    practice.now += HOUR
+    practices.change_account_settings(practice.store, "p1", {"past_due": past_due}, STAFF, practice.now)
+
+
+def a_subscription(**settings: object) -> Practice:
+    practice = Practice(**settings)
+    practice.pay("in_1", PaymentKind.FIRST, START, cycle())
+    assert numbers(practice) == (4, 0)
+    return practice
+
+
+def test_credits_frozen_for_being_past_due_are_free_once_the_practice_keeps_them() -> None:
+    practice = a_subscription(past_due="freeze")
+    practice.news("past_due", START + DAY)
+    assert numbers(practice) == (0, 4)
+    sets(practice, "keep")
+    assert numbers(practice) == (4, 0)
+    sets(practice, "freeze")
+    assert numbers(practice) == (0, 4)
+
+
+def test_a_practice_that_begins_to_freeze_freezes_what_is_past_due_already() -> None:
+    practice = a_subscription()
+    practice.news("past_due", START + DAY)
+    assert numbers(practice) == (4, 0)
+    assert practice.kinds() == [("granted", 4)]
+    sets(practice, "freeze")
+    assert numbers(practice) == (0, 4)
+    practice.news("running", START + 2 * DAY)
+    assert numbers(practice) == (4, 0)
+
+
+def test_credits_given_away_freeze_by_the_setting_of_the_client_who_has_them() -> None:
+    practice = a_subscription()
+    for receiver in ("c2", "c3"):
+        practice.store.commit([writes.client("p1", Client(receiver, created_at=START))])
+        practices.change_client_settings(practice.store, "p1", receiver, {"past_due": "freeze"}, STAFF, practice.now)
+    editing.transfer(practice.store, "p1", "c1", "c2", "follow-up", 1, Keyed("k1", ""), STAFF, practice.now)
+    practice.news("past_due", START + DAY)
+    assert (numbers(practice), numbers(practice, "c2")) == ((3, 0), (0, 1))
+    editing.transfer(practice.store, "p1", "c1", "c3", "follow-up", 1, Keyed("k2", ""), STAFF, practice.now)
+    assert (numbers(practice), numbers(practice, "c3")) == ((2, 0), (0, 1))
+    practice.news("running", START + 2 * DAY)
+    assert (numbers(practice), numbers(practice, "c2"), numbers(practice, "c3")) == ((2, 0), (1, 0), (1, 0))
+
+
+def test_settling_a_wallet_that_is_past_due_and_settled_changes_nothing() -> None:
+    practice = a_subscription(past_due="freeze")
+    practice.news("past_due", START + DAY)
+    version = practice.wallet().version
+    numbers(practice)
+    practice.news("past_due", START + DAY)
+    assert practice.wallet().version == version
