@@ -296,23 +296,23 @@ SEEDS = (
     # -- money given back
     Seed(
         "a refund and a dispute of the same money take twice",
-        "domain/payments/payment_record.py",
-        "return min(self.paid, self._refunds + lost)",
-        "return self._refunds + lost",
+        "domain/payments/given_back.py",
+        "return min(Fraction(self.paid), self.general + sum(",
+        "return Fraction(self.general + sum(",
         f"{UNIT}/test_refunding.py",
     ),
     Seed(
         "a refund that failed still counts",
-        "domain/payments/payment_record.py",
-        "standing = sum(r.amount for r in self.refunds if r.status is not RefundStatus.FAILED)",
-        "standing = sum(r.amount for r in self.refunds)",
+        "domain/payments/given_back.py",
+        "return refund.status is not RefundStatus.FAILED",
+        "return True",
         MONEY_BACK,
     ),
     Seed(
         "a charge's total is added to the refunds it sums up",
-        "domain/payments/payment_record.py",
-        "return max(standing, sum(p.refunded_total for p in self.paid_by) - failed)",
-        "return standing + sum(p.refunded_total for p in self.paid_by) - failed",
+        "domain/payments/given_back.py",
+        "return max(0, of.refunded_total - failed - standing)",
+        "return max(0, of.refunded_total - failed)",
         MONEY_BACK,
     ),
     Seed(
@@ -360,9 +360,9 @@ SEEDS = (
     ),
     Seed(
         "news of money are lost while nobody knows their payment",
-        "domain/payments/payment_record.py",
-        "refunds=_merged(record.refunds, money.refunds, _refund_key, _refund_order),",
-        "refunds=record.refunds,",
+        "domain/payments/told.py",
+        "refunds = [*money.refunds, *(",
+        "refunds = [*(",
         MONEY_BACK,
     ),
     # -- subscriptions

@@ -13,6 +13,7 @@ from tests.unit.test_plan_changes import Practice as Subscribed
 
 from client_credits.domain.errors import LimitReached
 from client_credits.domain.payments.facts import CreditNote, MoneyBack, PaymentKind
+from client_credits.domain.payments.given_back import given_back
 from client_credits.domain.payments.payment_record import PaymentRecord
 from client_credits.domain.practice.catalogue import Catalogue, Expiry, ExpiryKind
 from client_credits.operations import sweeping
@@ -214,7 +215,7 @@ def test_a_custom_line_of_a_credit_note_is_given_back_of_every_line() -> None:
     told = translate(credit_note(named, custom), "test")
     assert isinstance(told, MoneyBack)
     practice.tell(told)
-    undone = [record(practice).part_undone(line, paid) for line, paid in (("il_1", 4_000), ("il_2", 6_000))]
+    undone = [given_back(record(practice)).part_of(line, paid) for line, paid in (("il_1", 4_000), ("il_2", 6_000))]
     assert undone == [Fraction(4, 5), Fraction(3, 10)]  # 20.00 + 12.00 of 40.00, and 18.00 of 60.00
     assert practice.numbers() == (20 - 8 - 3, 0)
 
@@ -232,6 +233,6 @@ def test_one_refund_on_two_credit_notes_leaves_a_later_general_one_its_part() ->
     practice.tell(refund("re_1", 5_000))
     assert practice.numbers() == (30 - 5 - 5, 0)
     practice.tell(refund("re_2", 4_000))  # a fifth of the 200.00 that were paid
-    undone = [record(practice).part_undone(line, amount) for line, amount in amounts.items()]
+    undone = [given_back(record(practice)).part_of(line, amount) for line, amount in amounts.items()]
     assert undone == [Fraction(7, 10), Fraction(7, 10), Fraction(1, 5)]
     assert practice.numbers() == (30 - 7 - 7 - 2, 0)

@@ -8,7 +8,10 @@ import pytest
 from tests.support.builders import HOUR, NOW
 
 from client_credits.domain.payments.facts import CreditNote, Dispute, DisputeStatus, MoneyBack, Refund, RefundStatus
-from client_credits.domain.payments.payment_record import Money, PaymentRecord, learned, linked, waiting
+from client_credits.domain.payments.given_back import given_back
+from client_credits.domain.payments.money import Money, Share
+from client_credits.domain.payments.payment_record import PaymentRecord
+from client_credits.domain.payments.told import learned, linked, waiting
 
 PENDING, SUCCEEDED, FAILED = RefundStatus.PENDING, RefundStatus.SUCCEEDED, RefundStatus.FAILED
 
@@ -58,7 +61,7 @@ def record(*told: MoneyBack, paid: int = 10_000) -> PaymentRecord:
 )
 def test_money_given_back_is_summed_once(told: list[MoneyBack], refunded: int) -> None:
     for order in permutations(told):
-        assert record(*order, *order).refunded == refunded
+        assert given_back(record(*order, *order)).refunded == refunded
 
 
 @pytest.mark.parametrize(
@@ -83,22 +86,25 @@ def test_money_given_back_is_summed_once(told: list[MoneyBack], refunded: int) -
 )
 def test_a_credit_note_assigns_its_refunds_to_its_lines(told: list[MoneyBack], first: str, second: str) -> None:
     for order in permutations(told):
-        known = record(*order)
-        parts = known.part_undone("il_1", 4_000), known.part_undone("il_2", 6_000)
+        back = given_back(record(*order))
+        parts = back.part_of("il_1", 4_000), back.part_of("il_2", 6_000)
         assert parts == (Fraction(first), Fraction(second))
 
 
 def test_nothing_is_undone_of_what_cost_nothing() -> None:
-    assert record(refund("re_1", 500), paid=0).part_undone("il_1", 0) == 0
+    assert given_back(record(refund("re_1", 500), paid=0)).part_of("il_1", 0) == 0
 
 
 def test_a_revoked_payment_is_undone_whatever_was_paid() -> None:
-    assert PaymentRecord("in_1", paid=0, revoked="subscription_ended").part_undone("il_1", 0) == 1
+    assert given_back(PaymentRecord("in_1", paid=0, revoked="subscription_ended")).part_of("il_1", 0) == 1
 
 
 def test_what_waited_with_the_money_moves_to_its_payment() -> None:
     money = waiting(Money("pi_1"), refund("re_1", 3_000))
     money = waiting(money, news(refunded_total=3_000))
-    known, money = linked(PaymentRecord("in_1", paid=10_000), money)
-    assert (known.refunded, money.payment_id, money.refunds, money.refunded_total) == (3_000, "in_1", (), 0)
-    assert linked(known, waiting(Money("pi_2"), refund("re_2", 1_000)))[0].refunded == 4_000
+    records, money = linked([PaymentRecord("in_1", paid=10_000)], money, Share("in_1"))
+    known = records["in_1"]
+    assert given_back(known).refunded == 3_000
+    assert (money.payment_ids, money.refunds, money.refunded_total) == (("in_1",), (), 0)
+    again, _ = linked([known], waiting(Money("pi_2"), refund("re_2", 1_000)), Share("in_1"))
+    assert given_back(again["in_1"]).refunded == 4_000

@@ -104,7 +104,7 @@ def back(**fields: Any) -> MoneyBack:
 
 
 def refunded(amount: int, status: RefundStatus) -> MoneyBack:
-    return back(refunds=(Refund("re_1", amount, status, SECOND),))
+    return back(refunds=(Refund("re_1", amount, status, SECOND, SECOND),))
 
 
 def disputed(status: DisputeStatus) -> MoneyBack:
@@ -113,7 +113,7 @@ def disputed(status: DisputeStatus) -> MoneyBack:
 
 def credited(voided: bool = False) -> MoneyBack:
     """The newer shapes; the older name the refund without its amount."""
-    note = CreditNote("cn_1", 18000, (("il_1_SeveralPlan", 18000),), ("re_1",), voided)
+    note = CreditNote("cn_1", 18000, (("il_1_SeveralPlan", 18000),), ("re_1",), voided, at=SECOND)
     announced = () if voided else (Refund("re_1", 18000, RefundStatus.PENDING, SECOND),)
     return back(payment_id="in_1", payment_intent=None, charge=None, refunds=announced, notes=(note,))
 
@@ -183,7 +183,7 @@ SAYS: dict[str, Facts] = {
         paid=10667,
     ),
     "invoice-payment-failed": Ignored("evt_1", "payment_failed"),
-    "invoice-payment-paid": PaymentMade("evt_1", "own", "test", "in_1", "pi_1"),
+    "invoice-payment-paid": PaymentMade("evt_1", "own", "test", "in_1", "pi_1", None, 18000, SECOND),
     "invoice-payment-succeeded": Ignored("evt_1", "twin_of_invoice_paid"),
     "invoice-uncollectible": Ignored("evt_1", "invoice_uncollectible"),
     "invoice-voided": Ignored("evt_1", "invoice_voided"),

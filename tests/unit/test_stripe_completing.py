@@ -24,7 +24,7 @@ from client_credits.domain.payments.facts import (
 )
 from client_credits.stripe.api.errors import StripeRefused
 from client_credits.stripe.api.queries import StripeApi, StripeKind
-from client_credits.stripe.completing import complete, event_of, payment_behind, whole
+from client_credits.stripe.completing import complete, event_of, payments_behind, whole
 from client_credits.stripe.events.translate import translate
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -58,9 +58,9 @@ class Stripe(StripeApi):
             raise StripeRefused(404)
         return shown(self.objects[object_id])
 
-    def invoice_paid_by(self, payment_intent: str) -> str | None:
+    def invoices_paid_by(self, payment_intent: str) -> list[tuple[str, int | None]]:
         self.asked.append(f"invoice paid by {payment_intent}")
-        return next((o["id"] for o in self._paid("invoice", payment_intent)), None)
+        return [(o["id"], o.get("_part")) for o in self._paid("invoice", payment_intent)]
 
     def session_paid_by(self, payment_intent: str) -> Object | None:
         self.asked.append(f"session paid by {payment_intent}")
@@ -307,11 +307,18 @@ SESSION = a_session("cs_1", T0, payment_intent="pi_3")
 )
 def test_the_payment_behind_money_is_found(facts: MoneyBack, payment_id: str, asked: list[str]) -> None:
     stripe = Stripe(IN_NEW, IN_OLD, SESSION)
-    made = payment_behind(stripe, facts)
-    assert made == PaymentMade("evt_1", "own", "test", payment_id, facts.payment_intent, facts.charge)
+    made = payments_behind(stripe, facts)
+    assert made == [PaymentMade("evt_1", "own", "test", payment_id, facts.payment_intent, facts.charge)]
     assert stripe.asked == asked
 
 
+def test_all_invoices_that_an_intent_paid_are_found_with_what_it_paid_of_each() -> None:
+    parts = {"in_1": 600, "in_2": 400}
+    invoices = [an_invoice(i, T0) | {"payment_intent": "pi_1", "_part": part} for i, part in parts.items()]
+    made = payments_behind(Stripe(*invoices), back(payment_intent="pi_1"))
+    assert {each.payment_id: each.amount for each in made} == parts
+
+
 def test_money_that_paid_neither_invoice_nor_session_is_nobody_s() -> None:
-    assert payment_behind(Stripe(), back(payment_intent="pi_1", charge="ch_1")) is None
-    assert payment_behind(Stripe(), back()) is None
+    assert payments_behind(Stripe(), back(payment_intent="pi_1", charge="ch_1")) == []
+    assert payments_behind(Stripe(), back()) == []

@@ -15,6 +15,7 @@ from client_credits.domain.payments.facts import (
     CustomerLink,
     Facts,
     Ignored,
+    PaidWith,
     Payment,
     PaymentKind,
     PaymentLine,
@@ -422,31 +423,64 @@ def test_an_invoice_of_prorations_alone_changes_nothing(shape: str, reason: str)
 
 @shape_by_shape
 @pytest.mark.parametrize(
-    ("over", "amount"),
+    ("over", "means"),
     [
-        ({"amount_paid": 18000, "total": 18000}, 18000),
-        ({"amount_paid": 13000, "total": 18000, "starting_balance": -5000}, 13000),  # the rest from the balance
-        ({"amount_paid": 20000, "total": 18000, "amount_overpaid": 2000}, 20000),
-        ({"amount_paid": 0, "total": 18000, "starting_balance": -18000}, 0),
-        ({"amount_paid": None, "total": 16500}, 16500),
-        ({"amount_paid": None, "total": -500}, 0),
-        ({"amount_paid": None, "total": None}, 0),
+        ({"amount_paid": 18000, "total": 18000}, {"paid": 18000}),
+        ({"amount_paid": 13000, "total": 18000, "starting_balance": -5000}, {"paid": 18000, "by_balance": 5000}),
+        (
+            {"amount_paid": 13000, "total": 18000, "starting_balance": -5000, "ending_balance": 0},
+            {"paid": 18000, "by_balance": 5000},
+        ),
+        (  # more credit than it took
+            {"amount_paid": 0, "total": 18000, "starting_balance": -20000, "ending_balance": -2000},
+            {"paid": 18000, "by_balance": 18000},
+        ),
+        ({"amount_paid": 0, "total": 18000, "starting_balance": -20000}, {"paid": 18000, "by_balance": 18000}),
+        (  # the customer owed 1000 from before
+            {"amount_paid": 19000, "total": 18000, "starting_balance": 1000, "ending_balance": 0},
+            {"paid": 18000, "overpaid": 1000},
+        ),
+        (  # too little to charge: owed from now on
+            {"amount_paid": 0, "total": 30, "starting_balance": 0, "ending_balance": 30},
+            {"paid": 30, "by_balance": 30},
+        ),
+        ({"amount_paid": 20000, "total": 18000, "amount_overpaid": 2000}, {"paid": 18000, "overpaid": 2000}),
+        ({"amount_paid": 18000, "total": 18000, "amount_overpaid": 2000}, {"paid": 18000, "overpaid": 2000}),
+        (
+            {"amount_paid": 12000, "total": 18000, "pre_payment_credit_notes_amount": 6000},
+            {"paid": 12000, "credited_before": 6000},
+        ),
+        (
+            {"amount_paid": 18000, "total": 18000, "post_payment_credit_notes_amount": 6000},
+            {"paid": 18000, "credited_after": 6000},
+        ),
+        ({"amount_paid": 0, "total": 18000, "paid_out_of_band": True}, {"paid": 18000}),
+        ({"amount_paid": None, "total": 16500}, {"paid": 16500}),
+        ({"amount_paid": None, "total": -500}, {"paid": 0}),
+        ({"amount_paid": None, "total": None}, {"paid": 0}),
     ],
 )
-def test_a_refund_is_measured_by_what_was_paid(shape: str, over: Json, amount: int) -> None:
-    assert paid(shape, "subscription_cycle", **over) == expected(shape, PaymentKind.CYCLE, paid=amount)
+def test_what_paid_an_invoice_is_money_and_balance_and_nothing_else(shape: str, over: Json, means: Json) -> None:
+    assert paid(shape, "subscription_cycle", **over) == expected(shape, PaymentKind.CYCLE, **means)
 
 
 @shape_by_shape
 def test_expanded_payments_tell_what_paid(shape: str) -> None:
     payments = [
         {"status": "open", "payment": {"type": "payment_intent", "payment_intent": "pi_7"}},
-        {"status": "paid", "payment": {"type": "payment_record", "payment_record": "pr_1"}},
+        {"status": "paid", "payment": {"type": "payment_record", "payment_record": "pr_1"}, "amount_paid": 500},
         {"status": "paid", "payment": {"type": "charge", "charge": "ch_8"}},
-        {"status": "paid", "payment": {"type": "payment_intent", "payment_intent": "pi_8"}},
+        {
+            "status": "paid",
+            "payment": {"type": "payment_intent", "payment_intent": {"id": "pi_8", "latest_charge": "ch_9"}},
+            "amount_paid": 700,
+        },
     ]
     facts = paid(shape, "subscription_cycle", payments={"object": "list", "data": payments, "has_more": False})
-    assert facts == expected(shape, PaymentKind.CYCLE, payment_intent="pi_8", charge="ch_8")
+    moneys = (PaidWith(None, "pr_1", 500), PaidWith(None, "ch_8", None), PaidWith("pi_8", "ch_9", 700))
+    told = expected(shape, PaymentKind.CYCLE, payment_intent="pi_8", charge="ch_8", paid_with=moneys)
+    assert facts == told
+    assert told.moneys == moneys
 
 
 @pytest.mark.parametrize("shape", OLD_SHAPES)
@@ -555,7 +589,8 @@ def test_a_price_or_a_subscription_may_be_expanded() -> None:
         ]
     }
     facts = translate(event("invoice.paid", endive), "test")
-    assert facts == expected("2026-10-28.endive", PaymentKind.CYCLE, payment_intent="pi_1")
+    one = (PaidWith("pi_1", None, None),)
+    assert facts == expected("2026-10-28.endive", PaymentKind.CYCLE, payment_intent="pi_1", paid_with=one)
 
 
 @shape_by_shape
@@ -898,7 +933,8 @@ def test_an_event_made_of_a_retrieved_invoice_says_what_its_own_event_says(shape
         "created": CREATED,
         "data": {"object": retrieved},
     }
-    told = expected(shape, PaymentKind.CYCLE, event_id="reconcile-in_1", payment_intent="pi_1")
+    listed = () if shape in OLD_SHAPES else (PaidWith("pi_1"),)
+    told = expected(shape, PaymentKind.CYCLE, event_id="reconcile-in_1", payment_intent="pi_1", paid_with=listed)
     assert translate(made, "test") == told
 
 

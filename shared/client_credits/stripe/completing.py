@@ -75,17 +75,21 @@ def event_of(type_: str, about: Answer, api: StripeApi, event_id: str, created: 
     return event if api.account == OWN_ACCOUNT else {**event, "account": api.account}
 
 
-def payment_behind(api: StripeApi, facts: MoneyBack) -> PaymentMade | None:
-    """The invoice or checkout session that the money was paid for; None where there is neither.
+def payments_behind(api: StripeApi, facts: MoneyBack) -> list[PaymentMade]:
+    """The invoices or the checkout session that the money was paid for; none where there is neither.
 
     By the payment intent among the payments of invoices, by the older shape of the charge, by the
     payment intent among checkout sessions.
     """
     intent, charge = facts.payment_intent, facts.charge
-    found = facts.payment_id or (api.invoice_paid_by(intent) if intent else None)
-    found = found or (api.invoice_of_charge(charge) if charge else None)
-    found = found or (_paid_in_session(api, intent) if intent else None)
-    return PaymentMade(facts.event_id, facts.account, facts.mode, found, intent, charge) if found else None
+    about = (facts.event_id, facts.account, facts.mode)
+    if facts.payment_id:
+        return [PaymentMade(*about, facts.payment_id, intent, charge)]
+    paid = api.invoices_paid_by(intent) if intent else []
+    if paid:
+        return [PaymentMade(*about, invoice, intent, charge, amount) for invoice, amount in paid]
+    found = (api.invoice_of_charge(charge) if charge else None) or (_paid_in_session(api, intent) if intent else None)
+    return [PaymentMade(*about, found, intent, charge)] if found else []
 
 
 def _paid_in_session(api: StripeApi, payment_intent: str) -> str | None:

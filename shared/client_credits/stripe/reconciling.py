@@ -16,8 +16,8 @@ from datetime import datetime, timedelta
 from client_credits.domain.errors import Busy, NotFound
 from client_credits.domain.payments.facts import CustomerLink, Facts, MoneyBack, Payment, Unsupported
 from client_credits.domain.payments.granting import LineFate, decide_line
+from client_credits.domain.payments.money import money_of
 from client_credits.domain.payments.parked import Parked, ParkedState
-from client_credits.domain.payments.payment_record import money_of
 from client_credits.domain.payments.reconciliation import Finding, Place, Reconciliation, Verdict
 from client_credits.operations.payments import parking
 from client_credits.store import writes
@@ -26,7 +26,7 @@ from client_credits.store.store import Store
 from client_credits.store.table import Conflicted, is_unavailable
 from client_credits.stripe.api.errors import StripeRefused, StripeUnavailable
 from client_credits.stripe.api.queries import NOT_FOUND, Answer, StripeApi, StripeKind
-from client_credits.stripe.completing import event_of, payment_behind, whole
+from client_credits.stripe.completing import event_of, payments_behind, whole
 from client_credits.stripe.events.frame import Mode
 from client_credits.stripe.events.translate import translate
 
@@ -298,7 +298,7 @@ class _Run:
         money_id = money_of(told)
         loaded = self._known(told.payment_id, money_id)
         money = loaded.money.get(money_id or "")
-        payment_id = told.payment_id or (money.payment_id if money else None)
+        payment_id = told.payment_id or next(iter(money.payment_ids if money else ()), None)
         if payment_id and payment_id != told.payment_id:
             loaded = self._known(payment_id, money_id)
         places = (loaded.payments[payment_id] if payment_id else None, money)
@@ -322,10 +322,10 @@ class _Run:
 
     def _waiting(self, told: MoneyBack) -> _Judged:
         """News of money wait for their payment; they must not where Stripe can tell which it is and it is known."""
-        behind = payment_behind(self.api, told)
-        if behind is None or not self._known(behind.payment_id, None).payments[behind.payment_id].version:
-            return _FINE
-        return _Judged(Verdict.DIFFERENT, f"waits for {behind.payment_id}")
+        for behind in payments_behind(self.api, told):
+            if self._known(behind.payment_id, None).payments[behind.payment_id].version:
+                return _Judged(Verdict.DIFFERENT, f"waits for {behind.payment_id}")
+        return _FINE
 
 
 def _as_parked(parked: Parked) -> _Judged:

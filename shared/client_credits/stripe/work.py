@@ -35,7 +35,7 @@ from client_credits.operations.payments import subscriptions as subscribing
 from client_credits.store.store import Store
 from client_credits.stripe.api.errors import StripeRefused
 from client_credits.stripe.api.queries import StripeApi, StripeKind
-from client_credits.stripe.completing import event_of, payment_behind, whole
+from client_credits.stripe.completing import event_of, payments_behind, whole
 from client_credits.stripe.events import values
 from client_credits.stripe.events.frame import Mode
 from client_credits.stripe.events.translate import translate
@@ -188,17 +188,16 @@ class _Work:
             return replace(facts, reason=_reason(refused)) if isinstance(facts, Unsupported) else facts
 
     def _found(self, owner: str, facts: MoneyBack, raw: str) -> tuple[Facts, str]:
-        """Asks which payment the money was paid for; until that is known, the news wait with the money."""
+        """Asks which payments the money was paid for; until that is known, the news wait with the money."""
         api = self.api()
         try:
-            made = payment_behind(api, facts) if api else None
+            paid = payments_behind(api, facts) if api else []
         except StripeRefused as refused:
             parked = Unsupported(facts.event_id, _reason(refused), account=self.account)
             return parked, apply(self.store, owner, parked, raw, self.now)
-        if made is None:
-            return facts, "waiting"
-        apply(self.store, owner, made, raw, self.now)
-        return facts, "followed"
+        for made in paid:
+            apply(self.store, owner, made, raw, self.now)
+        return facts, "followed" if paid else "waiting"
 
 
 def _kept(store: Store, practice_id: str, parked: Parked, mode: Mode) -> tuple[Event, Facts, str] | None:

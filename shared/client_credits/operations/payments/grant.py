@@ -13,8 +13,9 @@ from client_credits.domain.ledger.operation import EntryRef, Operation
 from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
 from client_credits.domain.payments.granting import RECURRING, LineDecision, LineFate, grant, levels, lot_for, plan_for
 from client_credits.domain.payments.parked import Parked
-from client_credits.domain.payments.payment_record import PaidGrant, PaymentRecord, linked, money_of
+from client_credits.domain.payments.payment_record import PaidGrant, PaymentRecord
 from client_credits.domain.payments.subscriptions import Level, Period, SubscriptionState, upgrade, with_levels
+from client_credits.domain.payments.told import linked_alone
 from client_credits.domain.practice.catalogue import Catalogue
 from client_credits.domain.practice.records import Client
 from client_credits.operations.committing import room_for, settled, wallet_writes
@@ -29,9 +30,9 @@ from client_credits.store.table import Write
 class LineOutcome:
     """What became of one line. `operation` is the first outcome's record, also for a repeat.
 
-    The rest is what remains to be done beside the line: to follow money given back, to freeze or
-    unfreeze a subscription, to try parked changes of plan again. `parked` is the payment's
-    parked record as the line left it.
+    The rest is what remains to be done beside the line: to link what else paid the payment, to follow
+    money given back, to freeze or unfreeze a subscription, to try parked changes of plan again. `parked`
+    is the payment's parked record as the line left it.
     """
 
     line_id: str
@@ -39,6 +40,7 @@ class LineOutcome:
     operation: Operation | None = None
     repeated: bool = False
     entries: tuple[Entry, ...] = ()  # written by this call; a repeat's are found by its record
+    unlinked: bool = False
     follow: bool = False
     enforce: bool = False
     wakes: tuple[str, ...] = ()
@@ -167,6 +169,10 @@ class Granting:
             account=payment.account,
             mode=payment.mode,
             paid=max(before.paid, payment.paid),
+            by_balance=max(before.by_balance, payment.by_balance),
+            overpaid=max(before.overpaid, payment.overpaid),
+            credited_before=max(before.credited_before, payment.credited_before),
+            credited_after=max(before.credited_after, payment.credited_after),
             paid_at=payment.paid_at,
             subscription=payment.subscription,
             upheld=before.upheld or self._insists,
@@ -176,11 +182,8 @@ class Granting:
         record = record.with_holders(
             (e.client_id, e.appointment_type, e.sequence - 1) for e in map(self._granting_entry, changes)
         )
-        items: list[Write] = []
-        money = loaded.money.get(money_of(payment) or "")
-        if money and money.payment_id is None:
-            record, money = linked(record, money)
-            items.append(writes.money(self._practice_id, money))
+        record, moneys = linked_alone(record, payment, loaded.money)
+        items = [writes.money(self._practice_id, money) for money in moneys]
         return record, [*items, writes.payment(self._practice_id, record)]
 
     def _granting_entry(self, change: Change) -> Entry:

@@ -14,9 +14,11 @@ from client_credits.domain.errors import LimitReached
 from client_credits.domain.ledger.entries import Actor
 from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
 from client_credits.domain.payments.granting import PARKED, LineDecision, LineFate, decide_line
+from client_credits.domain.payments.money import names_in
 from client_credits.domain.payments.parked import ParkedState
-from client_credits.domain.payments.payment_record import PaymentRecord, is_of, money_of
+from client_credits.domain.payments.payment_record import PaymentRecord, is_of
 from client_credits.domain.payments.subscriptions import SubscriptionState
+from client_credits.domain.payments.told import unlinked
 from client_credits.operations.committing import once
 from client_credits.operations.payments import money_back as following
 from client_credits.operations.payments import parking
@@ -41,6 +43,8 @@ def apply_lines(
         outcomes.append(_apply_line(store, practice_id, payment, line, client_id, answer, actor, settled, now))
     if answer.insists and any(outcome.repeated for outcome in outcomes):
         following.uphold(store, practice_id, payment.payment_id, now)
+    if any(outcome.unlinked for outcome in outcomes):
+        following.link_paid(store, practice_id, payment, now)
     if any(outcome.follow for outcome in outcomes):
         following.follow(store, practice_id, payment.payment_id, now)
     if payment.subscription and any(outcome.enforce for outcome in outcomes):
@@ -106,13 +110,12 @@ def _apply_line(
 
 
 def _wanted(payment: Payment, guess: LineDecision, client_id: str | None) -> Wanted:
-    money = money_of(payment)
     return Wanted(
         client_id=client_id,
         types=tuple(guess.package.credits) if guess.package and client_id else (),
         source_ids=tuple(s for s in (guess.source_id, guess.first_id) if s),
         payments=(payment.payment_id,),
-        money=(money,) if money else (),
+        money=tuple(name for told in payment.moneys for name in names_in(told, payment.account)),
         subscription=payment.subscription,
         parked_id=parking.id_of(payment),
     )
@@ -170,6 +173,7 @@ def _and_then(outcome: LineOutcome, payment: Payment, loaded: Loaded) -> LineOut
     own = parking.id_of(payment)
     return replace(
         outcome,
+        unlinked=bool(record.grants) and bool(unlinked(record, payment)),
         follow=record.eventful and bool(record.grants),
         enforce=state.is_past_due or state.frozen or bool(state.ended_at or state.replaced),
         wakes=tuple(parked for parked in state.waiting if parked != own),

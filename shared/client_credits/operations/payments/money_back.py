@@ -28,30 +28,22 @@ from client_credits.domain.payments.clawing_back import (
     waited_for,
 )
 from client_credits.domain.payments.disputing import lots_by_client, waits
-from client_credits.domain.payments.facts import DisputeStatus, MoneyBack, PaymentMade, RefundStatus
-from client_credits.domain.payments.payment_record import (
-    MAX_HOLDERS,
-    Money,
-    PaidGrant,
-    PaymentRecord,
-    disowned,
-    is_of,
-    learned,
-    linked,
-    money_of,
-    waiting,
-)
+from client_credits.domain.payments.facts import DisputeStatus, MoneyBack, Payment, PaymentMade, RefundStatus
+from client_credits.domain.payments.given_back import given_back
+from client_credits.domain.payments.money import money_of
+from client_credits.domain.payments.news import CREDITED, news_of
+from client_credits.domain.payments.payment_record import MAX_HOLDERS, PaidGrant, PaymentRecord
 from client_credits.domain.payments.returning import repayers, returns
+from client_credits.domain.payments.told import disowned
 from client_credits.operations.committing import ATTEMPTS, knowing, once, room_for, settled_all, wallet_writes
 from client_credits.operations.payments import parking
+from client_credits.operations.payments.money_told import learn, link
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
 from client_credits.store.store import Store
-from client_credits.store.table import Write
 
 STRIPE = Actor("system", "stripe")
 EXTEND = "extend"  # what only disputes that were won do
-ELSEWHERE = ""  # in place of a payment's id: it is another account's
 
 
 def apply_money_back(store: Store, practice_id: str, news: MoneyBack, now: datetime) -> str:
@@ -60,69 +52,29 @@ def apply_money_back(store: Store, practice_id: str, news: MoneyBack, now: datet
     While nobody knows which payment it is about, the news wait with the money: `waiting`. Else
     `followed`. Raises Busy under contention. Safe to repeat.
     """
-    payment_id = once(lambda: _learn(store, practice_id, news))
-    if payment_id is None:
+    payment_ids = once(lambda: learn(store, practice_id, news))
+    if payment_ids is None:
         return "waiting"
-    if payment_id == ELSEWHERE:
-        return "of_another_account"
-    follow(store, practice_id, payment_id, now)
-    return "followed"
+    for payment_id in payment_ids:
+        follow(store, practice_id, payment_id, now)
+    return "followed" if payment_ids else "of_another_account"
 
 
 def apply_payment_made(store: Store, practice_id: str, made: PaymentMade, now: datetime) -> str:
-    """Learns which money paid a payment; what had waited for it takes effect. Safe to repeat."""
-    money_id = money_of(made)
-    if money_id is None:
+    """Learns which money paid a payment, or pays it no more; what had waited for it takes effect. Safe to repeat."""
+    if money_of(made) is None:
         return "nothing_named"
-
-    def attempt() -> bool:
-        loaded = store.load(practice_id, Wanted(payments=(made.payment_id,), money=(money_id,)))
-        record, money = loaded.payments[made.payment_id], loaded.money[money_id]
-        if not is_of(record, made.account):
-            return False
-        if money.payment_id is None:
-            record = replace(record, account=made.account, mode=made.mode)
-            record, money = linked(record, money)
-            store.commit([writes.payment(practice_id, record), writes.money(practice_id, money)])
-        return bool(record.eventful and record.grants)
-
-    if once(attempt):
-        follow(store, practice_id, made.payment_id, now)
+    for payment_id in once(lambda: link(store, practice_id, made)):
+        follow(store, practice_id, payment_id, now)
     return "linked"
 
 
-def _learn(store: Store, practice_id: str, news: MoneyBack) -> str | None:
-    """Adds the news to the payment's record, or to the money's while its payment is not known (None).
-
-    ELSEWHERE when the payment is another account's.
-    """
-    money_id = money_of(news)
-    named = (news.payment_id,) if news.payment_id else ()
-    loaded = store.load(practice_id, Wanted(payments=named, money=(money_id,) if money_id else ()))
-    money = loaded.money.get(money_id or "")
-    payment_id = news.payment_id or (money.payment_id if money else None)
-    if payment_id is None:
-        assert money is not None, "news name a payment or money"
-        _commit_changed(store, money, waiting(money, news), lambda told: writes.money(practice_id, told))
-        return None
-    if payment_id not in loaded.payments:
-        loaded = store.load(practice_id, Wanted(payments=(payment_id,)))
-    if not is_of(loaded.payments[payment_id], news.account):
-        return ELSEWHERE
-    record = replace(loaded.payments[payment_id], account=news.account, mode=news.mode)
-    items = []
-    if money and money.payment_id is None:
-        record, money = linked(record, money)
-        items.append(writes.money(practice_id, money))
-    record = learned(record, news)
-    if record != loaded.payments[payment_id]:
-        store.commit([*items, writes.payment(practice_id, record)])
-    return payment_id
-
-
-def _commit_changed(store: Store, before: Money, after: Money, write: Callable[[Money], Write]) -> None:
-    if after != before:
-        store.commit([write(after)])
+def link_paid(store: Store, practice_id: str, payment: Payment, now: datetime) -> None:
+    """Links a payment to everything that it says paid it. Safe to repeat."""
+    for told in payment.moneys:
+        about = (payment.event_id, payment.account, payment.mode, payment.payment_id)
+        made = PaymentMade(*about, told.payment_intent, told.charge, told.amount, payment.paid_at)
+        apply_payment_made(store, practice_id, made, now)
 
 
 def revoke(store: Store, practice_id: str, payment_id: str, reason: str, now: datetime) -> bool:
@@ -315,7 +267,7 @@ def _step(store: Store, practice_id: str, view: _View, step: Step) -> list[Entry
 def _check_own(store: Store, practice_id: str, record: PaymentRecord, act: Act) -> None:
     """Raises _ToldOfAnother where this act is on record and the payment, unchanged, knows nothing of it."""
     about = act.source_id.split("/")[1]
-    if about not in {what.split("/")[0] for _, what in record.news}:
+    if about not in {what.split("/")[0] for _, what in news_of(record)}:
         return
     if act.source_id not in store.load(practice_id, Wanted(source_ids=(act.source_id,))).operations:
         return
@@ -333,9 +285,10 @@ def _claw(store: Store, view: _View) -> tuple[PaymentRecord, dict[Pair, Change],
     act, record = _named(view.record, "clawback", view)
     known, families, ledger = _told(store, view)
     books, grants = Books(known, act, ledger), []
+    back = given_back(record)
     for grant in record.grants:
         if grant in families:
-            part = record.part_undone(grant.line_id, grant.amount)
+            part = back.part_of(grant.line_id, grant.amount)
             owe = view.loaded.dated_of(grant.client_id).at(act.occurred_at).clawback_shortfall == "debt"
             known_family = families[grant]
             grants.append(claw(books, record.payment_id, grant, part, known_family, owe=owe, ends=record.ends))
@@ -433,7 +386,7 @@ def _named(record: PaymentRecord, verb: str, view: _View) -> tuple[Act, PaymentR
     now = view.when.now
     paid_at = record.paid_at or now
     own = [(paid_at, standing) for standing in record.standing] + record.cut_short
-    told = sorted([(at, f"{record.payment_id}/{what}") for at, what in own] + record.news)
+    told = sorted([(at, f"{record.payment_id}/{what}") for at, what in own] + news_of(record))
     if verb == EXTEND:
         told = [(at, what) for at, what in told if what.endswith(f"/{DisputeStatus.WON}")]
     new = [(at, what) for at, what in told if f"{verb}/{what}" not in record.followed]
@@ -443,13 +396,25 @@ def _named(record: PaymentRecord, verb: str, view: _View) -> tuple[Act, PaymentR
         record = replace(record, followed=(*record.followed, source_id))
     else:
         source_id, at = f"{source_id}/{record.version}", view.when.returned_at or now
-    return Act(source_id, _cause(record, what.split("/")[0]), STRIPE, min(max(at, paid_at), now), now), record
+    return Act(source_id, _cause(record, what), STRIPE, min(max(at, paid_at), now), now), record
 
 
-def _cause(record: PaymentRecord, about: str) -> Cause:
+def _cause(record: PaymentRecord, what: str) -> Cause:
+    """The refund, dispute, credit note or charge that was told, or the payment's subscription."""
     ids = {"payment": record.payment_id}
-    if about == record.payment_id:
+    about, status = f"{what}/".split("/")[:2]
+    if about == record.payment_id and status not in ("", CREDITED):
         return Cause(CauseKind.SUBSCRIPTION, ids | {"subscription": record.subscription or ""})
     if about in {dispute.dispute_id for dispute in record.disputes}:
         return Cause(CauseKind.DISPUTE, ids | {"dispute": about})
-    return Cause(CauseKind.REFUND, ids | {"refund": about})
+    kind = next((kind for kind, known in _named_by(record).items() if about in known), None)
+    return Cause(CauseKind.REFUND, ids | ({kind: about} if kind else {}))
+
+
+def _named_by(record: PaymentRecord) -> dict[str, set[str]]:
+    return {
+        "refund": {refund.refund_id for refund in record.refunds},
+        "credit_note": {note.note_id for note in record.notes},
+        "charge": {paid_by.charge for paid_by in record.paid_by if paid_by.charge},
+        "payment_intent": {paid_by.name for paid_by in record.paid_by},
+    }

@@ -15,13 +15,14 @@ from client_credits.domain.payments.facts import (
     PaymentLine,
     PaymentMade,
 )
-from client_credits.stripe.events import shapes, values
+from client_credits.stripe.events import invoice_money, shapes, values
 from client_credits.stripe.events.frame import Event, customer_of
 from client_credits.stripe.events.shapes import QuantityNotWhole
 from client_credits.stripe.events.values import Fields, Unreadable
 
 NO_CURRENCY = "xxx"  # ISO 4217's code for "no currency"
 
+DETACHED = "invoice_payment.detached"
 THRESHOLD = "subscription_threshold"  # an invoice within a cycle, because enough was used
 INVOICE_KINDS = {
     "subscription_create": PaymentKind.FIRST,
@@ -214,6 +215,7 @@ def _paid_invoice(
     sources = list(_invoice_metadata(about, lines))
     named, package_id = _line_of_package(lines), _first_named("package_id", sources)
     paid_at = values.instant(values.child(about, "status_transitions"), "paid_at")
+    amounts = invoice_money.amounts(about)
     return Payment(
         payment_id=values.required(values.reference(about, "id")),
         kind=kind,
@@ -227,8 +229,13 @@ def _paid_invoice(
         payment_intent=shapes.paid_by(about, "payment_intent"),
         lines=_distinct(shapes.invoice_line(line, about, kind, package_id if line is named else None) for line in kept),
         lines_missing=lines_missing,
-        paid=shapes.paid_amount(about),
+        paid=amounts.paid,
         charge=shapes.paid_by(about, "charge"),
+        by_balance=amounts.by_balance,
+        overpaid=amounts.overpaid,
+        credited_before=amounts.credited_before,
+        credited_after=amounts.credited_after,
+        paid_with=invoice_money.paid_with(about),
     )
 
 
@@ -242,15 +249,22 @@ def _invoice_metadata(invoice: Fields, lines: list[Fields]) -> Iterator[Fields]:
 
 
 def invoice_payment(event: Event) -> Facts:
-    """What paid an invoice. An invoice may have several payments, and each has its event."""
+    """What paid an invoice, or was detached from it. An invoice may have several payments, and each has its event."""
     about = event.about
-    invoice_id = values.required(values.reference(about, "invoice"))
-    payment = values.child(about, "payment")
-    payment_intent, charge = values.reference(payment, "payment_intent"), values.reference(payment, "charge")
-    if payment_intent or charge:
-        return PaymentMade(event.event_id, event.account, event.mode, invoice_id, payment_intent, charge)
-    out_of_band = values.text(payment, "type") == "payment_record"
-    return Ignored(event.event_id, "paid_out_of_band" if out_of_band else "payment_not_named")
+    told = invoice_money.money(about)
+    if not (told.payment_intent or told.charge):
+        return Ignored(event.event_id, "payment_not_named")
+    return PaymentMade(
+        event_id=event.event_id,
+        account=event.account,
+        mode=event.mode,
+        payment_id=values.required(values.reference(about, "invoice")),
+        payment_intent=told.payment_intent,
+        charge=told.charge,
+        amount=told.amount,
+        at=event.created or values.instant(about, "created"),
+        detached=event.kind == DETACHED,
+    )
 
 
 # Both

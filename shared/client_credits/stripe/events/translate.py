@@ -31,6 +31,7 @@ HANDLED: dict[str, tuple[str, Callable[[Event], Facts]]] = {
     CHECKOUT_PAID_LATER: ("checkout.session", money_in.session),
     INVOICE_PAID: ("invoice", money_in.invoice),
     "invoice_payment.paid": ("invoice_payment", money_in.invoice_payment),
+    money_in.DETACHED: ("invoice_payment", money_in.invoice_payment),
     "charge.refunded": ("charge", money_back.charge),
     "refund.created": ("refund", money_back.refund),
     "refund.updated": ("refund", money_back.refund),
