@@ -49,11 +49,12 @@ def _of_notes(record: PaymentRecord) -> Iterator[tuple[datetime, str]]:
 
 
 def _of_money(record: PaymentRecord) -> Iterator[tuple[datetime, str]]:
-    detached = [name.split("/")[1] for name in record.followed if "/detached/" in name]
+    """What was detached from the payment and, once that was followed, what has paid it since."""
+    detached = [int(name.rpartition("/")[2]) for name in record.followed if "/detached/" in name]
     for each, share in own_shares(record.paid_by, record.payment_id):
-        if share.at and (share.detached or each.name in detached):
-            status = "detached" if share.detached else "attached"
-            yield share.at, f"{each.name}/{status}/{int(share.at.timestamp())}"
+        at = int(share.at.timestamp()) if share.at else 0
+        if share.at and (share.detached or (detached and at >= min(detached))):
+            yield share.at, f"{each.name}/{'detached' if share.detached else 'attached'}/{at}"
 
 
 def _of_invoice(record: PaymentRecord) -> Iterator[tuple[datetime, str]]:

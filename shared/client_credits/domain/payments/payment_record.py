@@ -122,7 +122,7 @@ class PaymentRecord:
         told = self.refunds or self.disputes or self.notes or self.revoked or self.upheld or self.cut_short
         detached = any(share.detached for _, share in own_shares(self.paid_by, self.payment_id))
         summed = any(each.refunded_total for each in self.paid_by) or self.credited_before or self.credited_after
-        return bool(told or detached or summed)
+        return bool(told or detached or summed or self.followed)
 
     @property
     def own_notes(self) -> tuple[CreditNote, ...]:

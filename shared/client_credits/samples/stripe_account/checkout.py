@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from client_credits.samples.stripe_account.account import Event, Events
-from client_credits.samples.stripe_account.billing import Billing, Bought
+from client_credits.samples.stripe_account.billing import Bought
 from client_credits.samples.stripe_account.books import Charge, CreditNote, Dispute, Invoice, Refund, Session
+from client_credits.samples.stripe_account.paying import Paying
 
 __all__ = ["VERSIONS", "Event", "Events", "Sandbox"]
 
@@ -24,7 +25,7 @@ ALL_REFUNDS_TELL = "2024-10-28"  # from here on refunds of charges have events o
 CHECKOUT = "checkout.session"
 
 
-class Sandbox(Billing):
+class Sandbox(Paying):
     """A Stripe account. Payments are named by their invoice, their session or their charge."""
 
     # -- Checkout ------------------------------------------------------------------------------
@@ -160,15 +161,38 @@ class Sandbox(Billing):
 
     # -- credit notes --------------------------------------------------------------------------
 
-    def credit_note(self, invoice_id: str, credited: Mapping[str, int], refunds: bool = True) -> Events:
-        """Lines of a paid invoice are credited, by their ids, and the money goes back with a refund."""
+    def credit_note(
+        self,
+        invoice_id: str,
+        credited: Mapping[str, int],
+        refunds: bool = True,
+        to_balance: int = 0,
+        outside: int = 0,
+    ) -> Events:
+        """Lines of a paid invoice are credited, by their ids, and the money goes back with a refund, but for what
+        goes to the customer's balance or outside of Stripe. Without a refund all of it goes to the balance."""
+        total = sum(credited.values())
+        if not refunds:
+            to_balance = total - outside
+        told = self.refund(invoice_id, total - to_balance - outside) if refunds else []
+        refund = self.last("refund") if refunds else None
+        note = replace(self._note(invoice_id, credited), refund=refund, to_balance=to_balance, outside=outside)
+        self._put(note)
+        return [*told, self._tell("credit_note.created", note.note_id)]
+
+    def credit_before(self, invoice_id: str, credited: Mapping[str, int]) -> Events:
+        """Lines of an open invoice are credited: so much less is to be paid."""
+        note = self._note(invoice_id, credited)
+        self._put(replace(note, before=note.total))
+        held = self._get(invoice_id, Invoice)
+        self._put(replace(held, credited_before=held.credited_before + note.total))
+        return [self._tell("credit_note.created", note.note_id)]
+
+    def _note(self, invoice_id: str, credited: Mapping[str, int]) -> CreditNote:
         invoice = self._get(invoice_id, Invoice)
         lines = {line.line_id: line for line in invoice.lines}
         parts = tuple((self._new_id("cnli"), lines[line], amount) for line, amount in credited.items())
-        told = self.refund(invoice_id, sum(credited.values())) if refunds else []
-        refund = self.last("refund") if refunds else None
-        note = self._put(CreditNote(self._new_id("cn"), invoice, parts, self.now, refund))
-        return [*told, self._tell("credit_note.created", note.note_id)]
+        return CreditNote(self._new_id("cn"), invoice, parts, self.now)
 
     def void_credit_note(self, note_id: str) -> Events:
         self._put(replace(self._get(note_id, CreditNote), voided_at=self.now))

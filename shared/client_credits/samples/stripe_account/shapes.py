@@ -231,7 +231,7 @@ def credit_note(of: CreditNote, shape: Shape) -> Fields:
         "created": seconds(of.created),
         "currency": CURRENCY,
         "customer": of.invoice.customer,
-        "customer_balance_transaction": None,
+        "customer_balance_transaction": f"cbtxn_{of.note_id}" if of.to_balance else None,
         "discount_amount": 0,
         "effective_at": seconds(of.created),
         "invoice": of.invoice.invoice_id,
@@ -240,19 +240,19 @@ def credit_note(of: CreditNote, shape: Shape) -> Fields:
         "memo": None,
         "metadata": {},
         "number": f"{of.note_id.removeprefix('cn_')}-01",
-        "out_of_band_amount": None,
+        "out_of_band_amount": of.outside or None,
         "reason": None,
         "status": "void" if of.voided_at else "issued",
         "subtotal": of.total,
         "total": of.total,
-        "type": "post_payment",
+        "type": of.type,
         "voided_at": seconds(of.voided_at),
     }
     if not shape.since(BASIL):
         return told | {"refund": of.refund}
-    given: Fields = {"amount_refunded": of.total, "refund": of.refund}
+    given: Fields = {"amount_refunded": of.after - of.to_balance - of.outside, "refund": of.refund}
     if shape.since(CLOVER):
-        told |= {"customer_account": None, "post_payment_amount": of.total, "pre_payment_amount": 0}
+        told |= {"customer_account": None, "post_payment_amount": of.after, "pre_payment_amount": of.before}
         given |= {"payment_record_refund": None, "type": "refund"}
     return told | {"refunds": [given] if of.refund else [], "total_taxes": []}
 
