@@ -14,7 +14,7 @@ from client_credits.store.table import Item
 from tests.support.stored_again import stored_again
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/records.md"
-WIDTH = 109  # closing brackets come on top
+WIDTH = 106  # closing brackets come on top
 PLANNED = "planned "
 _FENCED = re.compile(r"```json (?P<name>[^\n]+)\n(?P<text>.*?)```", re.DOTALL)
 
