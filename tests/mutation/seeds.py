@@ -10,6 +10,7 @@ UNIT, HISTORIES = "tests/unit", "tests/property/test_store_histories.py"
 PUBLISHING = "tests/integration/test_publish_entries.py"
 BOOKING_ORDER = "tests/integration/test_booking_order.py"
 LATENESS = "tests/integration/test_memory_table_lateness.py"
+MONEY_ORDER = "tests/integration/test_money_any_order.py"
 MONEY_BACK, PLANS = f"{UNIT}/test_money_back.py", f"{UNIT}/test_plan_changes.py"
 WON = f"{UNIT}/test_disputes_won.py"
 
@@ -364,6 +365,58 @@ SEEDS = (
         "refunds = [*money.refunds, *(",
         "refunds = [*(",
         MONEY_BACK,
+    ),
+    Seed(
+        "a money of two payments is refunded in full to each",
+        "domain/payments/given_back.py",
+        "back *= paid_by.part_of(record.payment_id)",
+        "pass",
+        f"{UNIT}/test_refunding.py",
+    ),
+    Seed(
+        "what one money gave back may pass what it paid",
+        "domain/payments/given_back.py",
+        "back = min(back, Fraction(max(0, most)))",
+        "pass",
+        f"{UNIT}/test_refunding.py",
+    ),
+    Seed(
+        "a refund takes what was overpaid last",
+        "domain/payments/given_back.py",
+        "sum(_shared(record, assigned), Fraction(0)) - record.overpaid",
+        "sum(_shared(record, assigned), Fraction(0))",
+        f"{UNIT}/test_refunding.py",
+    ),
+    Seed(
+        "a detached payment still pays its invoice",
+        "domain/payments/given_back.py",
+        "general=money + _detached(record) + untold_before,",
+        "general=money + untold_before,",
+        "tests/property/test_money_back_laws.py",
+        "share",
+    ),
+    Seed(
+        "a note of another payment claims no refund",
+        "domain/payments/told.py",
+        "notes = [note for record in known.values() for note in record.notes if note.refunds]",
+        "notes: list[CreditNote] = []",
+        MONEY_ORDER,
+        "every_order",
+    ),
+    Seed(
+        "a charge's sum holds refunds made after it",
+        "domain/payments/given_back.py",
+        "return refund.made_at is None or at is None or refund.made_at <= at",
+        "return True",
+        f"{UNIT}/test_refunding.py",
+    ),
+    Seed(
+        "the second name of a money leads nowhere",
+        "domain/payments/told.py",
+        "joint = replace(\n        money,\n        refunds=_refunds_merged(money.refunds, moved),",
+        "joint = replace(\n        money,\n        refunds=money.refunds,",
+        MONEY_ORDER,
+        "every_order",
     ),
     # -- subscriptions
     Seed(

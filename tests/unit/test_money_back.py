@@ -17,6 +17,7 @@ from client_credits.domain.payments.facts import (
     Dispute,
     DisputeStatus,
     MoneyBack,
+    Payment,
     PaymentMade,
     Refund,
     RefundStatus,
@@ -55,6 +56,17 @@ class Practice:
     def tell(self, news: MoneyBack) -> str:
         self._tick()
         return following.apply_money_back(self.store, "p1", news, self.now)
+
+    def hear(self, facts: Payment | PaymentMade | MoneyBack) -> None:
+        """Whatever is told of a payment or its money."""
+        self._tick()
+        match facts:
+            case Payment():
+                paying.pay(self.store, "p1", facts, self.now)
+            case PaymentMade():
+                following.apply_payment_made(self.store, "p1", facts, self.now)
+            case MoneyBack():
+                following.apply_money_back(self.store, "p1", facts, self.now)
 
     def book(self, number: int, client: str = "c1") -> None:
         self._tick()
