@@ -32,7 +32,7 @@ from client_credits.domain.ledger.wallet import (
     Value,
     Wallet,
 )
-from client_credits.domain.payments.facts import Payment, PaymentLine, Trial
+from client_credits.domain.payments.facts import PaidWith, Payment, PaymentLine, Trial
 from client_credits.domain.payments.parked import Parked, ParkedState, Replay
 from client_credits.domain.practice.catalogue import AppointmentType, Catalogue, Expiry, ExpiryKind, Package
 from client_credits.domain.practice.dated_settings import Earlier
@@ -140,6 +140,11 @@ PAYMENT = Payment(
     lines_missing=True,
     paid=9000,
     charge="ch_1",
+    by_balance=1000,
+    overpaid=500,
+    credited_before=200,
+    credited_after=300,
+    paid_with=(PaidWith("pi_1", "ch_1", 8000),),
 )
 FULL: list[Any] = [
     Wallet(

@@ -91,6 +91,12 @@ def test_a_credit_note_assigns_its_refunds_to_its_lines(told: list[MoneyBack], f
         assert parts == (Fraction(first), Fraction(second))
 
 
+def test_a_note_for_any_of_the_lines_granted_together_is_for_their_grant() -> None:
+    """Two tiers of one item: 4,000 and 6,000, of which the note credits half of the second."""
+    back = given_back(record(note(3_000, ("il_2", 3_000)), refund("re_1", 3_000)))
+    assert back.part_of("il_1", 10_000, also=("il_2",)) == Fraction(3, 10)
+
+
 def test_nothing_is_undone_of_what_cost_nothing() -> None:
     assert given_back(record(refund("re_1", 500), paid=0)).part_of("il_1", 0) == 0
 

@@ -298,6 +298,9 @@ class _Run:
         money_id = money_of(told)
         loaded = self._known(told.payment_id, money_id)
         money = loaded.money.get(money_id or "")
+        if money and money.same_as:
+            money_id, loaded = money.same_as, self._known(told.payment_id, money.same_as)
+            money = loaded.money[money.same_as]
         payment_id = told.payment_id or next(iter(money.payment_ids if money else ()), None)
         if payment_id and payment_id != told.payment_id:
             loaded = self._known(payment_id, money_id)

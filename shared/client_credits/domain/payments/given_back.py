@@ -39,8 +39,9 @@ class GivenBack:
         """Whether all of it was given back, or it should not have counted at all."""
         return self.revoked or (self.paid > 0 and self.refunded >= self.paid)
 
-    def part_of(self, line_id: str, amount: int) -> Fraction:
-        """Which part (0 to 1) of a line's grants is undone; `amount` is the line's, in minor units."""
+    def part_of(self, line_id: str, amount: int, also: tuple[str, ...] = ()) -> Fraction:
+        """Which part (0 to 1) of a line's grants is undone; `amount` is the line's, in minor units, with that of
+        the lines granted `also` with it."""
         if self.undone:
             return Fraction(1)
         if not self.paid:
@@ -53,7 +54,7 @@ class GivenBack:
                 general += money
                 continue
             general += Fraction(money * (in_all - named), in_all)
-            credited = sum(credited for line, credited in note.lines if line == line_id)
+            credited = sum(credited for line, credited in note.lines if line in (line_id, *also))
             if amount > 0:
                 own += Fraction(credited, amount) * min(Fraction(1), Fraction(money, note.total))
         return min(Fraction(1), general / self.paid + own)

@@ -288,7 +288,7 @@ def _claw(store: Store, view: _View) -> tuple[PaymentRecord, dict[Pair, Change],
     back = given_back(record)
     for grant in record.grants:
         if grant in families:
-            part = back.part_of(grant.line_id, grant.amount)
+            part = back.part_of(grant.line_id, grant.amount, grant.also)
             owe = view.loaded.dated_of(grant.client_id).at(act.occurred_at).clawback_shortfall == "debt"
             known_family = families[grant]
             grants.append(claw(books, record.payment_id, grant, part, known_family, owe=owe, ends=record.ends))
