@@ -127,6 +127,16 @@ def what_was_left_after_a_credit_note_before_payment_is_refunded(practice: Strip
     practice.hear(practice.stripe.refund(invoice))
 
 
+@situation(("granted", 10), ("granted", 8), ("clawed_back", -3), ("clawed_back", -1))
+def which_line_a_refund_is_for_is_told_late(practice: StripePractice) -> None:
+    """400.00 of 1,700.00: two of ten and one of eight. Of the eight for 800.00 that the note names, it is four."""
+    practice.hear(practice.stripe.invoice("cus_1", "price_ten", "price_eight", metadata=ME))
+    invoice = _next_day(practice)
+    *refund, note = practice.stripe.credit_note(invoice, {practice.stripe.lines_of(invoice)[1]: 40_000})
+    practice.hear(refund)
+    practice.hear([note])
+
+
 # -- the sum of a charge ---------------------------------------------------------------------------
 
 
@@ -196,6 +206,14 @@ def one_payment_of_two_invoices_is_disputed_and_lost(practice: StripePractice) -
     assert practice.numbers() == (20, 0, 20)
     _next_day(practice)
     practice.hear(practice.stripe.dispute_ends(practice.stripe.last("dispute"), "lost"))
+
+
+@situation(("granted", 10), ("granted", 10), ("frozen", 0), ("frozen", 0), *(("unfrozen", 0),) * 2, since=BASIL)
+def one_payment_of_two_invoices_is_disputed_and_won(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.pay_together(_billed(practice), _billed(practice)))
+    practice.hear(practice.stripe.dispute(practice.stripe.last("charge")))
+    _next_day(practice)
+    practice.hear(practice.stripe.dispute_ends(practice.stripe.last("dispute"), "won"))
 
 
 @situation(("granted", 10), ("clawed_back", -4), ("clawed_back", -6), ("reinstated", 6), since=BASIL)

@@ -11,7 +11,7 @@ from tests.support.builders import DAY, NOW, a_line, a_package
 from tests.unit.test_money_back import PAID, STAFF, Practice, news, refund
 
 from client_credits.domain.ledger.wallet import Lot, Wallet
-from client_credits.domain.payments.facts import Dispute, DisputeStatus, MoneyBack
+from client_credits.domain.payments.facts import Dispute, DisputeStatus, MoneyBack, PaymentMade
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
 from client_credits.operations.committing import settle_wallet
 from client_credits.operations.staff import editing
@@ -98,6 +98,18 @@ def test_what_expired_in_a_dispute_comes_back_when_it_is_won_and_ends_later(swep
     assert {extended.occurred_at, reinstated.occurred_at} == {day(40)}
     assert extended.postings[0].facts and extended.postings[0].facts.end == day(60)
     assert not only_lot(practice.wallet()).frozen
+
+
+def test_a_dispute_won_of_a_money_that_paid_two_invoices_gives_both_their_time_back() -> None:
+    practice = Calendar()
+    practice.pay()
+    practice.pay("in_2", payment_intent=None)
+    practice.hear(PaymentMade("evt", "own", "test", "in_2", "pi_1", amount=PAID, at=NOW))
+    practice.on(10).dispute(10, "open", 10)
+    practice.on(40).dispute(10, "won", 40)
+    assert (practice.balance(), practice.ends()) == (20, [END + 30] * 2)
+    named = [e.source_id for e in practice.store.entries_after("p1", "c1", "follow-up", 0) if e.kind == "extended"]
+    assert named == ["extend/dp_1/won/in_1", "extend/dp_1/won/in_2"]
 
 
 @pytest.mark.parametrize(("told_on", "left"), [(41, 10), (59, 10), (60, 0), (90, 0)])

@@ -41,10 +41,12 @@ def _of_refunds(record: PaymentRecord) -> Iterator[tuple[datetime, str]]:
 
 
 def _of_notes(record: PaymentRecord) -> Iterator[tuple[datetime, str]]:
-    """Those that gave back more than their refunds tell."""
+    """Those that gave back more than their refunds tell, or say which lines refunds are for that were followed."""
+    about = {name.split("/")[1] for name in record.followed}
     for note in record.notes:
         own = note.payment in ("", record.payment_id)
-        if own and note.at and (note.before_payment or note.beside_refunds or note.rest_beside):
+        tells = note.before_payment or note.beside_refunds or note.rest_beside or about & set(note.refunds)
+        if own and note.at and tells:
             yield note.at, f"{note.note_id}/{'void' if note.voided else 'issued'}"
 
 

@@ -388,12 +388,13 @@ def _named(record: PaymentRecord, verb: str, view: _View) -> tuple[Act, PaymentR
     own = [(paid_at, standing) for standing in record.standing] + record.cut_short
     told = sorted([(at, f"{record.payment_id}/{what}") for at, what in own] + news_of(record))
     if verb == EXTEND:
-        told = [(at, what) for at, what in told if what.endswith(f"/{DisputeStatus.WON}")]
+        told = [(at, what) for at, what in told if what.split("/")[1] == DisputeStatus.WON]
     new = [(at, what) for at, what in told if f"{verb}/{what}" not in record.followed]
     at, what = (new or told or [(paid_at, record.payment_id)])[-1]
     source_id = f"{verb}/{what}"
     if new:
         record = replace(record, followed=(*record.followed, source_id))
+        at = max(at, view.when.returned_at or at)  # what returned was not there when the news came
     else:
         source_id, at = f"{source_id}/{record.version}", view.when.returned_at or now
     return Act(source_id, _cause(record, what), STRIPE, min(max(at, paid_at), now), now), record
