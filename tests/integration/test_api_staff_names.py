@@ -13,6 +13,7 @@ from tests.support.stock import contents, counted, furnished, nothing_written, r
 
 from client_credits.aws.secrets import CursorKeys
 from client_credits.domain.ids import is_id
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.staff.directory import NAMES_SECONDS, StaffDirectory, forget_staff
 from client_credits.store import keys
 
@@ -132,8 +133,8 @@ def test_a_write_stands_when_the_directory_cannot_be_written(api: Api, capfd: An
 def test_a_forgotten_member_is_an_id_in_histories_and_nothing_else_is_kept(api: Api) -> None:
     furnished(api)
     adjusts(api, **NAMED)
-    assert forget_staff(api.store, "p1", "u-17", api.now[0])
-    assert not forget_staff(api.store, "p1", "u-17", api.now[0]), "there is nothing left to forget"
+    assert forget_staff(Context(api.store, "p1", STRIPE, api.now[0]), "u-17")
+    assert not forget_staff(Context(api.store, "p1", STRIPE, api.now[0]), "u-17"), "there is nothing left to forget"
     assert "Anna" not in str(contents(api)) and EMAIL not in str(contents(api))
     assert [r["ttl"] for r in directory(api)] == [int(api.now[0].timestamp())]
     assert actors(api_beside(api), role="staff") == [{"kind": "staff", "id": "u-17"}]

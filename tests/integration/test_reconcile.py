@@ -36,6 +36,7 @@ from client_credits.aws import clients, secrets
 from client_credits.domain.errors import Busy
 from client_credits.domain.payments.reconciliation import Reconciliation, Verdict
 from client_credits.domain.practice.records import Account
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments import linking
 from client_credits.store import writes
 from client_credits.store.records import Wanted
@@ -78,7 +79,9 @@ def asking(server: StripeServer, account: str | None = None, key: str = TEST_KEY
 
 def worker(store: Store, stripe: StripeApi, mode: Any = "test", practice_id: str = "p1") -> Callable[[Object], str]:
     """The way that every event takes."""
-    return lambda event: stripe_work.handle(store, stripe, practice_id, mode, event, json.dumps(event), NOW)
+    return lambda event: stripe_work.handle(
+        Context(store, practice_id, STRIPE, NOW), stripe, mode, event, json.dumps(event)
+    )
 
 
 def compared(
@@ -97,8 +100,8 @@ def compared(
 ) -> Reconciliation:
     stripe = asking(server, account, key)
     by = apply or worker(ours.store, stripe, mode)
-    args = (stripe.account, mode, since, until, NOW, repair, by, progress)
-    return reconcile(ours.store, stripe, "p1", *args, **more)
+    args = (stripe.account, mode, since, until, repair, by, progress)
+    return reconcile(Context(ours.store, "p1", STRIPE, NOW), stripe, *args, **more)
 
 
 def delivered(ours: Api, server: StripeServer, kind: StripeKind, about: str, type_: str) -> None:

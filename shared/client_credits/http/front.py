@@ -117,7 +117,7 @@ class Front:
             return
         try:
             member = StaffMember(ask.actor.actor_id, caller.name, caller.email)
-            self.directory.note(self.store, ask.practice_id, member, ask.now)
+            self.directory.note(ask.context, member)
         except (Conflicted, ClientError, BotoCoreError, SecretsUnavailable):
             log.warning("the directory of staff was not written")
 

@@ -19,6 +19,7 @@ from client_credits.domain.payments.granting import LineFate, decide_line
 from client_credits.domain.payments.parked import Parked, ParkedState
 from client_credits.domain.payments.payment_record import money_of
 from client_credits.domain.payments.reconciliation import Finding, Place, Reconciliation, Verdict
+from client_credits.operations.context import Context
 from client_credits.operations.payments import parking
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
@@ -102,14 +103,12 @@ def last_run(store: Store, practice_id: str, account: str, mode: str, name: str)
 
 
 def reconcile(
-    store: Store,
+    context: Context,
     api: StripeApi,
-    practice_id: str,
     account: str,
     mode: Mode,
     since: datetime,
     until: datetime,
-    now: datetime,
     repair: bool,
     apply: Apply,
     progress: Progress = lambda run: None,
@@ -130,21 +129,19 @@ def reconcile(
         raise StripeRefused(401, "other_account" if account != api.account else "other_mode")
     since, until = since.replace(microsecond=0), until.replace(microsecond=0)
     name = name or f"{'repair' if repair else 'report'}:{since.isoformat()}..{until.isoformat()}"
-    run = last_run(store, practice_id, account, mode, name)
+    run = last_run(context.store, context.practice_id, account, mode, name)
     if run is None or run.finished:
         run = Reconciliation(name, account, mode, since, until)
-    return _Run(store, api, practice_id, mode, now, repair, apply, progress, may_go_on).through(run)
+    return _Run(context, api, mode, repair, apply, progress, may_go_on).through(run)
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
     """One run and all that it works with."""
 
-    store: Store
+    context: Context
     api: StripeApi
-    practice_id: str
     mode: Mode
-    now: datetime
     repair: bool
     apply: Apply
     progress: Progress
@@ -244,10 +241,10 @@ class _Run:
             charge = paid.get("latest_charge")
             made = charge.get("created", made) if isinstance(charge, dict) else made
         changed = kind in (StripeKind.REFUND, StripeKind.DISPUTE) and about.get("status") not in _NEW
-        return int(self.now.timestamp()) if changed or not isinstance(made, int) else made
+        return int(self.context.now.timestamp()) if changed or not isinstance(made, int) else made
 
     def _saved(self, run: Reconciliation) -> Reconciliation:
-        self.store.commit([writes.reconciliation(self.practice_id, run, self.now + KEPT)])
+        self.context.commit([writes.reconciliation(self.context.practice_id, run, self.context.now + KEPT)])
         return run
 
     # -- comparing -----------------------------------------------------------------------------
@@ -267,13 +264,13 @@ class _Run:
 
     def _parked_event(self, name: str) -> Parked | None:
         """The event parked under the payment, or event, of this id."""
-        return self.store.load(self.practice_id, Wanted(parked_id=parking.id_of_event(name))).parked
+        return self.context.load(Wanted(parked_id=parking.id_of_event(name))).parked
 
     def _payment(self, payment: Payment) -> _Judged:
         """Each line has left its record, or nothing to leave; else the payment is, or was, among the parked."""
-        catalogue = self.store.catalogue(self.practice_id)
+        catalogue = self.context.store.catalogue(self.context.practice_id)
         sources = tuple(decide_line(payment, line, catalogue).source_id for line in payment.lines)
-        loaded = self.store.load(self.practice_id, Wanted(source_ids=sources, parked_id=parking.id_of(payment)))
+        loaded = self.context.load(Wanted(source_ids=sources, parked_id=parking.id_of(payment)))
         lines = [decide_line(payment, line, loaded.catalogue) for line in payment.lines]
         absent = [d for d in lines if d.source_id not in loaded.operations and d.fate not in _NOTHING_TO_GRANT]
         if not absent:
@@ -289,7 +286,7 @@ class _Run:
     def _link(self, link: CustomerLink) -> _Judged:
         pairs = (("customer", link.customer), ("subscription", link.subscription))
         wanted = tuple((kind, external) for kind, external in pairs if external)
-        known = self.store.load(self.practice_id, Wanted(links=wanted)).links
+        known = self.context.load(Wanted(links=wanted)).links
         unknown = [f"{kind} {external}" for kind, external in wanted if (kind, external) not in known]
         return _Judged(Verdict.MISSING, ", ".join(unknown)) if unknown else _FINE
 
@@ -318,7 +315,7 @@ class _Run:
 
     def _known(self, payment_id: str | None, money_id: str | None) -> Loaded:
         payments, money = ((payment_id,) if payment_id else ()), ((money_id,) if money_id else ())
-        return self.store.load(self.practice_id, Wanted(payments=payments, money=money))
+        return self.context.load(Wanted(payments=payments, money=money))
 
     def _waiting(self, told: MoneyBack) -> _Judged:
         """News of money wait for their payment; they must not where Stripe can tell which it is and it is known."""

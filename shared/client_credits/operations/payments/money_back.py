@@ -12,7 +12,7 @@ from datetime import datetime
 
 from client_credits.domain.errors import Busy
 from client_credits.domain.ids import payment_key, payment_of
-from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Change, Entry
+from client_credits.domain.ledger.entries import Act, Cause, CauseKind, Change, Entry
 from client_credits.domain.ledger.operation import EntryRef, Operation
 from client_credits.domain.ledger.settling import settle
 from client_credits.domain.ledger.tranches import Ended
@@ -43,136 +43,134 @@ from client_credits.domain.payments.payment_record import (
 )
 from client_credits.domain.payments.returning import repayers, returns
 from client_credits.operations.committing import ATTEMPTS, knowing, once, room_for, settled_all, wallet_writes
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments import parking
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
 from client_credits.store.store import Store
-from client_credits.store.table import Write
 
-STRIPE = Actor("system", "stripe")
 EXTEND = "extend"  # what only disputes that were won do
 ELSEWHERE = ""  # in place of a payment's id: it is another account's
 
 
-def apply_money_back(store: Store, practice_id: str, news: MoneyBack, now: datetime) -> str:
+def apply_money_back(context: Context, news: MoneyBack) -> str:
     """Stores what the news tell, then claws back, reinstates, freezes or unfreezes as it all stands.
 
     While nobody knows which payment it is about, the news wait with the money: `waiting`. Else
     `followed`. Raises Busy under contention. Safe to repeat.
     """
-    payment_id = once(lambda: _learn(store, practice_id, news))
+    payment_id = once(lambda: _learn(context, news))
     if payment_id is None:
         return "waiting"
     if payment_id == ELSEWHERE:
         return "of_another_account"
-    follow(store, practice_id, payment_id, now)
+    follow(context, payment_id)
     return "followed"
 
 
-def apply_payment_made(store: Store, practice_id: str, made: PaymentMade, now: datetime) -> str:
+def apply_payment_made(context: Context, made: PaymentMade) -> str:
     """Learns which money paid a payment; what had waited for it takes effect. Safe to repeat."""
     money_id = money_of(made)
     if money_id is None:
         return "nothing_named"
 
     def attempt() -> bool:
-        loaded = store.load(practice_id, Wanted(payments=(made.payment_id,), money=(money_id,)))
+        loaded = context.load(Wanted(payments=(made.payment_id,), money=(money_id,)))
         record, money = loaded.payments[made.payment_id], loaded.money[money_id]
         if not is_of(record, made.account):
             return False
         if money.payment_id is None:
             record = replace(record, account=made.account, mode=made.mode)
             record, money = linked(record, money)
-            store.commit([writes.payment(practice_id, record), writes.money(practice_id, money)])
+            context.commit([writes.payment(context.practice_id, record), writes.money(context.practice_id, money)])
         return bool(record.eventful and record.grants)
 
     if once(attempt):
-        follow(store, practice_id, made.payment_id, now)
+        follow(context, made.payment_id)
     return "linked"
 
 
-def _learn(store: Store, practice_id: str, news: MoneyBack) -> str | None:
+def _learn(context: Context, news: MoneyBack) -> str | None:
     """Adds the news to the payment's record, or to the money's while its payment is not known (None).
 
     ELSEWHERE when the payment is another account's.
     """
     money_id = money_of(news)
     named = (news.payment_id,) if news.payment_id else ()
-    loaded = store.load(practice_id, Wanted(payments=named, money=(money_id,) if money_id else ()))
+    loaded = context.load(Wanted(payments=named, money=(money_id,) if money_id else ()))
     money = loaded.money.get(money_id or "")
     payment_id = news.payment_id or (money.payment_id if money else None)
     if payment_id is None:
         assert money is not None, "news name a payment or money"
-        _commit_changed(store, money, waiting(money, news), lambda told: writes.money(practice_id, told))
+        _note_waiting(context, money, news)
         return None
     if payment_id not in loaded.payments:
-        loaded = store.load(practice_id, Wanted(payments=(payment_id,)))
+        loaded = context.load(Wanted(payments=(payment_id,)))
     if not is_of(loaded.payments[payment_id], news.account):
         return ELSEWHERE
     record = replace(loaded.payments[payment_id], account=news.account, mode=news.mode)
     items = []
     if money and money.payment_id is None:
         record, money = linked(record, money)
-        items.append(writes.money(practice_id, money))
+        items.append(writes.money(context.practice_id, money))
     record = learned(record, news)
     if record != loaded.payments[payment_id]:
-        store.commit([*items, writes.payment(practice_id, record)])
+        context.commit([*items, writes.payment(context.practice_id, record)])
     return payment_id
 
 
-def _commit_changed(store: Store, before: Money, after: Money, write: Callable[[Money], Write]) -> None:
-    if after != before:
-        store.commit([write(after)])
+def _note_waiting(context: Context, money: Money, news: MoneyBack) -> None:
+    noted = waiting(money, news)
+    if noted != money:
+        context.commit([writes.money(context.practice_id, noted)])
 
 
-def revoke(store: Store, practice_id: str, payment_id: str, reason: str, now: datetime) -> bool:
+def revoke(context: Context, payment_id: str, reason: str) -> bool:
     """Takes back all that a payment granted which should not have counted, unless staff upheld it.
 
     Says whether it is revoked now. Safe to repeat.
     """
 
     def attempt() -> bool:
-        record = store.load(practice_id, Wanted(payments=(payment_id,))).payments[payment_id]
+        record = context.load(Wanted(payments=(payment_id,))).payments[payment_id]
         if not record.upheld and record.revoked is None:
-            store.commit([writes.payment(practice_id, replace(record, revoked=reason))])
+            context.commit([writes.payment(context.practice_id, replace(record, revoked=reason))])
         return not record.upheld
 
     revoked = once(attempt)
     if revoked:
-        follow(store, practice_id, payment_id, now)
+        follow(context, payment_id)
     return revoked
 
 
-def uphold(store: Store, practice_id: str, payment_id: str, now: datetime) -> list[Entry]:
+def uphold(context: Context, payment_id: str) -> list[Entry]:
     """A payment counts after all: what revoking it took is reinstated. Returns the entries; safe to repeat."""
 
     def attempt() -> bool:
-        record = store.load(practice_id, Wanted(payments=(payment_id,))).payments[payment_id]
+        record = context.load(Wanted(payments=(payment_id,))).payments[payment_id]
         if record.revoked is not None:
-            store.commit([writes.payment(practice_id, replace(record, revoked=None, upheld=True))])
+            context.commit([writes.payment(context.practice_id, replace(record, revoked=None, upheld=True))])
         return record.revoked is not None or record.upheld
 
-    return follow(store, practice_id, payment_id, now) if once(attempt) else []
+    return follow(context, payment_id) if once(attempt) else []
 
 
-def end(store: Store, practice_id: str, payment_id: str, ends: tuple[Ended, ...], now: datetime) -> None:
+def end(context: Context, payment_id: str, ends: tuple[Ended, ...]) -> None:
     """A payment learns since when its plans bring no more tranches; what follows is written. Safe to repeat."""
 
     def attempt() -> None:
-        record = store.load(practice_id, Wanted(payments=(payment_id,))).payments[payment_id]
+        record = context.load(Wanted(payments=(payment_id,))).payments[payment_id]
         if record.ends != ends:
-            store.commit([writes.payment(practice_id, replace(record, ends=ends))])
+            context.commit([writes.payment(context.practice_id, replace(record, ends=ends))])
 
     once(attempt)
-    follow(store, practice_id, payment_id, now)
+    follow(context, payment_id)
 
 
 # The consequences
 
 
-def follow(
-    store: Store, practice_id: str, payment_id: str, now: datetime, returned_at: datetime | None = None
-) -> list[Entry]:
+def follow(context: Context, payment_id: str, returned_at: datetime | None = None) -> list[Entry]:
     """Writes what a payment's record asks for and the wallets do not show yet; returns the entries.
 
     `returned_at` is when credits came back, where that is what it follows from, not news. Freezes first
@@ -182,9 +180,9 @@ def follow(
     """
     for _ in range(ATTEMPTS):
         try:
-            return _followed(store, practice_id, payment_id, now, returned_at)
+            return _followed(context, payment_id, returned_at)
         except _ToldOfAnother as news:  # each at most once: the record refuses them from here on
-            _disown(store, practice_id, payment_id, news.about, now)
+            _disown(context, payment_id, news.about)
     raise Busy("This payment was told of too much that is another's. Send the same request again.")
 
 
@@ -196,40 +194,38 @@ class _ToldOfAnother(Exception):
         self.about = about
 
 
-def _disown(store: Store, practice_id: str, payment_id: str, about: str, now: datetime) -> None:
-    parking.park_news(store, practice_id, payment_id, about, now)
+def _disown(context: Context, payment_id: str, about: str) -> None:
+    parking.park_news(context, payment_id, about)
 
     def attempt() -> None:
-        record = store.load(practice_id, Wanted(payments=(payment_id,))).payments[payment_id]
-        store.commit([writes.payment(practice_id, disowned(record, about))])
+        record = context.load(Wanted(payments=(payment_id,))).payments[payment_id]
+        context.commit([writes.payment(context.practice_id, disowned(record, about))])
 
     once(attempt)
 
 
-def _followed(
-    store: Store, practice_id: str, payment_id: str, now: datetime, returned_at: datetime | None
-) -> list[Entry]:
-    record = store.load(practice_id, Wanted(payments=(payment_id,))).payments[payment_id]
+def _followed(context: Context, payment_id: str, returned_at: datetime | None) -> list[Entry]:
+    record = context.load(Wanted(payments=(payment_id,))).payments[payment_id]
     if not record.grants:
         return []
     ending = (_put_off,) if waits(record.disputes) else ()
     steps = (_freeze_more, *ending, _claw, _freeze_exactly) if record.disputes else (_claw,)
-    when = _When(now, returned_at)
+    when = _When(context.now, returned_at)
     entries = [
         entry
         for types in _together(record)
         for step in steps
-        for entry in _carried_out(store, practice_id, record, types, when, step)
+        for entry in _carried_out(context, record, types, when, step)
     ]
-    for also in _short_payments(store, practice_id, entries):
-        entries += follow(store, practice_id, also, now)
+    for also in _short_payments(context, entries):
+        entries += follow(context, also)
     return entries
 
 
-def _short_payments(store: Store, practice_id: str, entries: list[Entry]) -> list[str]:
+def _short_payments(context: Context, entries: list[Entry]) -> list[str]:
     """Payments given back whose lots had repaid a debt and have the credits again: these belong to them first."""
     returned = [(e.client_id, e.appointment_type, p.lot_id) for e in entries for p, _ in returns(e)]
-    wallets = store.load(practice_id, Wanted(also=tuple({pair[:2] for pair in returned}))).also if returned else {}
+    wallets = context.load(Wanted(also=tuple({pair[:2] for pair in returned}))).also if returned else {}
     lots = [(wallets[pair[:2]], wallets[pair[:2]].lot(pair[2] or "")) for pair in returned]
     short = {payment_of(lot.payment) for of, lot in lots if lot and lot.payment and of.mark(lot.payment).short}
     return sorted(short)
@@ -250,7 +246,7 @@ def _together(record: PaymentRecord) -> list[frozenset[str]]:
 
 
 def _carried_out(
-    store: Store, practice_id: str, known: PaymentRecord, types: frozenset[str], when: "_When", step: "Step"
+    context: Context, known: PaymentRecord, types: frozenset[str], when: "_When", step: "Step"
 ) -> list[Entry]:
     """One step for some types, decided anew on conflict, and when somebody was given some of the credits meanwhile."""
     holders, tried = known.holders, 0
@@ -260,13 +256,13 @@ def _carried_out(
         tried += 1
         pairs = tuple((h.client_id, h.appointment_type) for h in holders if h.appointment_type in types)
         clients = tuple(dict.fromkeys(client_id for client_id, _ in pairs))
-        loaded = store.load(practice_id, Wanted(payments=(known.payment_id,), also=pairs, others=clients))
+        loaded = context.load(Wanted(payments=(known.payment_id,), also=pairs, others=clients))
         record = loaded.payments[known.payment_id]
         if record.holders != holders:
             holders = record.holders
             return attempt()
-        before = settled_all(store, loaded, pairs, when.now, room_for(len(pairs)))
-        return _step(store, practice_id, _View(record, loaded, before, when, is_repeated=tried > 1), step)
+        before = settled_all(context.store, loaded, pairs, when.now, room_for(len(pairs)))
+        return _step(context, _View(record, loaded, before, when, is_repeated=tried > 1), step)
 
     return once(attempt)
 
@@ -293,33 +289,33 @@ class _View:
 Step = Callable[[Store, _View], tuple[PaymentRecord, dict[Pair, Change], Act]]
 
 
-def _step(store: Store, practice_id: str, view: _View, step: Step) -> list[Entry]:
-    record, changes, act = step(store, view)
+def _step(context: Context, view: _View, step: Step) -> list[Entry]:
+    record, changes, act = step(context.store, view)
     own = [e for change in changes.values() for e in change.entries if e.source_id == act.source_id]
     touched = [pair for pair in changes if changes[pair] is not view.changes[pair]]
     if not touched and record == view.record:
         return []
     if own and view.is_repeated:  # something was in the way: only mere contention may be tried again
-        _check_own(store, practice_id, view.record, act)
-    items = [writes.payment(practice_id, record)]
+        _check_own(context, view.record, act)
+    items = [writes.payment(context.practice_id, record)]
     if own:
-        items.append(writes.operation(practice_id, _done(act, own)))
+        items.append(writes.operation(context.practice_id, _done(act, own)))
     for pair in touched:
         settings = view.loaded.dated_of(pair[0])
         change = settle(changes[pair], act.now, settings, act, limit=room_for(len(changes)))
-        items += wallet_writes(store, [change], act.now, settings, wallets=len(changes))
-    store.commit(items)
+        items += wallet_writes(context.store, [change], act.now, settings, wallets=len(changes))
+    context.commit(items)
     return own
 
 
-def _check_own(store: Store, practice_id: str, record: PaymentRecord, act: Act) -> None:
+def _check_own(context: Context, record: PaymentRecord, act: Act) -> None:
     """Raises _ToldOfAnother where this act is on record and the payment, unchanged, knows nothing of it."""
     about = act.source_id.split("/")[1]
     if about not in {what.split("/")[0] for _, what in record.news}:
         return
-    if act.source_id not in store.load(practice_id, Wanted(source_ids=(act.source_id,))).operations:
+    if act.source_id not in context.load(Wanted(source_ids=(act.source_id,))).operations:
         return
-    now = store.load(practice_id, Wanted(payments=(record.payment_id,))).payments[record.payment_id]
+    now = context.load(Wanted(payments=(record.payment_id,))).payments[record.payment_id]
     if now.version == record.version:
         raise _ToldOfAnother(about)
 
