@@ -24,8 +24,7 @@ from client_credits.domain.payments.facts import (
 from client_credits.domain.practice.records import Account, Client
 from client_credits.operations.bookings import spending as bookings
 from client_credits.operations.context import BOOKINGS, STRIPE, Context
-from client_credits.operations.payments import money_back as following
-from client_credits.operations.payments import parking, paying
+from client_credits.operations.payments import money_back, parking, paying
 from client_credits.operations.staff import editing
 from client_credits.operations.staff.idempotent import Keyed
 from client_credits.store import writes
@@ -55,7 +54,7 @@ class Practice:
 
     def tell(self, news: MoneyBack) -> str:
         self._tick()
-        return following.apply_money_back(Context(self.store, "p1", STRIPE, self.now), news)
+        return money_back.apply_money_back(Context(self.store, "p1", STRIPE, self.now), news)
 
     def book(self, number: int, client: str = "c1") -> None:
         self._tick()
@@ -177,7 +176,7 @@ def test_the_index_of_a_newer_invoice_finds_the_grant() -> None:
     made = PaymentMade("evt", "own", "test", "in_1", payment_intent="pi_1")
     steps = {
         "pay": lambda p: p.pay(payment_intent=None),
-        "made": lambda p: following.apply_payment_made(Context(p.store, "p1", STRIPE, p.now), made),
+        "made": lambda p: money_back.apply_payment_made(Context(p.store, "p1", STRIPE, p.now), made),
         "refund": lambda p: p.tell(refund("re_1", 5_000)),
     }
     for order in permutations(steps):
@@ -314,7 +313,7 @@ def test_news_of_another_account_touch_nothing_whenever_they_come() -> None:
             else:
                 for attack in attacks:
                     practice.tell(attack)
-                following.apply_payment_made(Context(practice.store, "p1", STRIPE, practice.now), made)
+                money_back.apply_payment_made(Context(practice.store, "p1", STRIPE, practice.now), made)
         assert practice.numbers() == (10, 0), before
         practice.tell(refund("re_1", 5_000))
         assert practice.numbers() == (5, 0), before

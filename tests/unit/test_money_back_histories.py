@@ -17,7 +17,7 @@ from client_credits.domain.payments.payment_record import PaymentRecord
 from client_credits.domain.practice.catalogue import Catalogue, Expiry, ExpiryKind
 from client_credits.operations import sweeping
 from client_credits.operations.context import STRIPE, Context
-from client_credits.operations.payments import money_back as following
+from client_credits.operations.payments import money_back
 from client_credits.store import writes
 from client_credits.store.records import Wanted
 from client_credits.store.store import Store
@@ -98,7 +98,7 @@ def a_year_paid() -> Subscribed:
 
 
 def follow(practice: Subscribed, told: MoneyBack) -> None:
-    following.apply_money_back(Context(practice.store, "p1", STRIPE, practice.now), told)
+    money_back.apply_money_back(Context(practice.store, "p1", STRIPE, practice.now), told)
 
 
 def after_the_year(practice: Subscribed) -> int:

@@ -30,8 +30,7 @@ from client_credits.domain.payments.facts import (
 from client_credits.domain.payments.granting import LineFate
 from client_credits.domain.payments.parked import Parked, ParkedState
 from client_credits.operations.context import Context
-from client_credits.operations.payments import linking, parking, paying
-from client_credits.operations.payments import money_back as following
+from client_credits.operations.payments import linking, money_back, parking, paying
 from client_credits.stripe.api.errors import StripeRefused
 from client_credits.stripe.api.queries import StripeApi, StripeKind
 from client_credits.stripe.completing import event_of, payment_behind, whole
@@ -62,9 +61,9 @@ def apply(context: Context, facts: Facts, raw: str) -> str:
             lines = paying.pay(context, facts)
             return ",".join(sorted({line.fate for line in lines})) or "no_lines"
         case MoneyBack():
-            return following.apply_money_back(context, facts)
+            return money_back.apply_money_back(context, facts)
         case PaymentMade():
-            return following.apply_payment_made(context, facts)
+            return money_back.apply_payment_made(context, facts)
         case SubscriptionNews():
             return f"subscription_{paying.subscription_told(context, facts)}"
         case CustomerLink():

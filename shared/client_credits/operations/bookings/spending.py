@@ -110,7 +110,7 @@ def cancel(context: Context, event: Cancelled) -> BookingOutcome:
     cancellation = outcome.booking.cancellation
     if cancellation and outcome.booking.follow:  # by a repeat, too: the first may have died in between
         # Few cancellations touch a refunded payment; every cold start would pay for what they need.
-        from client_credits.operations.payments.money_back import follow  # noqa: PLC0415
+        from client_credits.operations.payments.following import follow  # noqa: PLC0415
 
         for key in outcome.booking.follow:
             follow(context, payment_of(key), returned_at=cancellation.occurred_at)

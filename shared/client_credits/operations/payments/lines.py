@@ -18,8 +18,7 @@ from client_credits.domain.payments.payment_record import PaymentRecord, is_of, 
 from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.operations.committing import once
 from client_credits.operations.context import Context
-from client_credits.operations.payments import money_back as following
-from client_credits.operations.payments import parking
+from client_credits.operations.payments import following, money_back, parking
 from client_credits.operations.payments import subscriptions as subscribing
 from client_credits.operations.payments.grant import Answer, Granting, LineOutcome, changed_at, content, levelled
 from client_credits.store import writes
@@ -35,7 +34,7 @@ def apply_lines(context: Context, payment: Payment, answer: Answer) -> list[Line
         settled = frozenset(outcome.line_id for outcome in outcomes if outcome.fate not in PARKED_FATES)
         outcomes.append(_apply_line(context, payment, line, client_id, answer, settled))
     if answer.insists and any(outcome.repeated for outcome in outcomes):
-        following.uphold(context, payment.payment_id)
+        money_back.uphold(context, payment.payment_id)
     if any(outcome.follow for outcome in outcomes):
         following.follow(context, payment.payment_id)
     if payment.subscription and any(outcome.enforce for outcome in outcomes):

@@ -6,8 +6,7 @@ from client_credits.domain.payments.granting import LineFate
 from client_credits.domain.payments.parked import Parked, ParkedState
 from client_credits.operations.committing import entries_of
 from client_credits.operations.context import Context
-from client_credits.operations.payments import money_back as following
-from client_credits.operations.payments import parking
+from client_credits.operations.payments import money_back, parking
 from client_credits.operations.payments.grant import LineOutcome
 from client_credits.operations.payments.lines import PARKED_FATES
 from client_credits.operations.payments.paying import pay, try_again
@@ -55,7 +54,7 @@ def _upheld(context: Context, parked: Parked) -> list[LineOutcome]:
             "This event holds no payment that could be granted. Settle it by hand, then dismiss it.",
             Problem("", parked.reason, f"event {parked.event_id} cannot be granted"),
         )
-    entries = following.uphold(context, parked.payment_id)
+    entries = money_back.uphold(context, parked.payment_id)
     parking.close(context, parked.parked_id, ParkedState.RESOLVED)
     return [LineOutcome(parked.payment_id, "upheld", entries=tuple(entries))]
 

@@ -18,8 +18,7 @@ from client_credits.domain.payments.subscriptions import SubscriptionState, told
 from client_credits.domain.practice.settings import Settings
 from client_credits.operations.committing import once, room_for, settled_all, wallet_writes
 from client_credits.operations.context import STRIPE, Context
-from client_credits.operations.payments import money_back as following
-from client_credits.operations.payments import parking
+from client_credits.operations.payments import money_back, parking
 from client_credits.store import writes
 from client_credits.store.records import Wanted
 from client_credits.store.table import TRANSACTION, Write
@@ -52,7 +51,7 @@ def enforce(context: Context, subscription: str) -> None:
     _end_payments(context, state)
     _freeze_or_free(context, subscription)
     for payment_id, paid_at in state.payments:
-        if state.ended_before(paid_at) and following.revoke(context, payment_id, LineFate.SUBSCRIPTION_ENDED):
+        if state.ended_before(paid_at) and money_back.revoke(context, payment_id, LineFate.SUBSCRIPTION_ENDED):
             parking.park_revoked(context, state, payment_id, LineFate.SUBSCRIPTION_ENDED)
 
 
@@ -67,7 +66,7 @@ def _end_payments(context: Context, state: SubscriptionState) -> None:
         return
     for record in _payments(context, state):
         if any(grant.plan for grant in record.grants):
-            following.end(context, record.payment_id, state.ends)
+            money_back.end(context, record.payment_id, state.ends)
 
 
 def _freeze_or_free(context: Context, subscription: str) -> None:
