@@ -148,7 +148,7 @@ def test_names_are_read_in_one_batch_and_remembered_for_a_while(api: Api) -> Non
     ids = [f"u-{number}" for number in range(5)] + ["u-unknown"]
     for after, requests in ((0, 1), (NAMES_SECONDS - 1, 0), (NAMES_SECONDS, 1)):
         with counted(api) as calls:
-            named = other.names(api.store, "p1", ids, api.now[0] + after * DAY / 86_400)
+            named = other.names(Context(api.store, "p1", STRIPE, api.now[0] + after * DAY / 86_400), ids)
         assert named == {f"u-{number}": f"Name {number}" for number in range(5)}
         assert sum(calls.values()) == requests, after
 
@@ -156,7 +156,7 @@ def test_names_are_read_in_one_batch_and_remembered_for_a_while(api: Api) -> Non
 def test_another_practices_staff_have_no_name_here(api: Api) -> None:
     furnished(api)
     adjusts(api, **NAMED)
-    assert StaffDirectory().names(api.store, "p2", ["u-17"], api.now[0]) == {}
+    assert StaffDirectory().names(Context(api.store, "p2", STRIPE, api.now[0]), ["u-17"]) == {}
 
 
 # --- The caller itself

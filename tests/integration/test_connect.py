@@ -481,11 +481,12 @@ with mock_aws():
     from tests.support.functions import CONTEXT, load, sqs_event, stripe_message
     from tests.support.table import create_table
     from client_credits.aws import clients
+    from client_credits.operations.context import STRIPE, Context
     from client_credits.operations.staff import practices
     from client_credits.aws.worker import store_on, utc_now
     os.environ |= {{"TABLE_NAME": "credits", "STRIPE_MODE": "test", "SECRETS_PREFIX": "/x"}}
     create_table(clients.client("dynamodb"), "credits")
-    practices.create_practice(store_on("credits"), "p1", utc_now())
+    practices.create_practice(Context(store_on("credits"), "p1", STRIPE, utc_now()))
     calls = []
     clients.client("dynamodb").meta.events.register("before-call", lambda model, **_: calls.append(model.name))
     message = stripe_message(json.loads({json.dumps(event)!r}))

@@ -44,7 +44,7 @@ from client_credits.store.store import Store
 from client_credits.stripe import work as stripe_work
 from client_credits.stripe.api.errors import StripeRefused, StripeUnavailable
 from client_credits.stripe.api.queries import StripeApi, StripeKind
-from client_credits.stripe.completing import event_of, whole
+from client_credits.stripe.completing import completed_event, event_of
 from client_credits.stripe.reconciling import SAVED_EVERY, reconcile, slices, steps, steps_done, window
 
 __all__ = ["own_clients", "world"]
@@ -108,7 +108,7 @@ def delivered(ours: Api, server: StripeServer, kind: StripeKind, about: str, typ
     """The webhook's event of an object arrives and is worked off."""
     stripe = asking(server)
     event = event_of(type_, stripe.retrieve(kind, about), stripe, f"evt_{about}", ago(0.5), False)
-    event, _ = whole(event, "test", stripe)
+    event, _ = completed_event(event, "test", stripe)
     worker(ours.store, stripe)(event)
 
 

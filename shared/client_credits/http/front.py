@@ -30,7 +30,8 @@ from client_credits.domain.errors import (
 from client_credits.domain.practice.staff import StaffMember
 from client_credits.http import strict_json
 from client_credits.http.access import QUESTIONS, Verdict, look_up
-from client_credits.http.identity import Authenticator, Caller, IdentityUnavailable, KeySetNotDue, Role, Unauthenticated
+from client_credits.http.authentication import IdentityUnavailable, KeySetNotDue, Unauthenticated
+from client_credits.http.identity import Authenticator, Caller, Role
 from client_credits.http.problems import Refused, problem
 from client_credits.http.request import Ask
 from client_credits.http.routes import bookings, catalogue, clients, credits, edits, eligibility, me, parked, settings

@@ -33,7 +33,7 @@ from client_credits.operations.context import Context
 from client_credits.operations.payments import linking, money_back, parking, paying
 from client_credits.stripe.api.errors import StripeRefused
 from client_credits.stripe.api.queries import StripeApi, StripeKind
-from client_credits.stripe.completing import event_of, payment_behind, whole
+from client_credits.stripe.completing import completed_event, event_of, payment_behind
 from client_credits.stripe.events import values
 from client_credits.stripe.events.frame import Mode
 from client_credits.stripe.events.translate import translate
@@ -107,10 +107,10 @@ def retry(context: Context, api: Api, mode: Mode, account: str | None = None) ->
         found = parking.every_open(context.store, context.practice_id)
     else:
         found = parking.open_for(context.store, context.practice_id, ("account", account))
-    return sum(_again(context, api, mode, parked) for parked in found)
+    return sum(_tried(context, api, mode, parked) for parked in found)
 
 
-def _again(context: Context, api: Api, mode: Mode, parked: Parked) -> bool:
+def _tried(context: Context, api: Api, mode: Mode, parked: Parked) -> bool:
     """Whether a parked event is understood now, and so was closed."""
     kept = _kept(context, parked, mode)
     account = _account(*kept[:2]) if kept else parked.payment.account if parked.payment else OWN_ACCOUNT
@@ -199,7 +199,7 @@ class _Work:
     def _completed(self, event: Event, facts: Facts) -> Facts:
         api = self.api()
         try:
-            return whole(dict(event), self.mode, api)[1] if api else facts
+            return completed_event(dict(event), self.mode, api)[1] if api else facts
         except StripeRefused as refused:
             # A payment grants the lines it has and waits for the others; all else waits as a whole.
             return replace(facts, reason=_reason(refused)) if isinstance(facts, Unsupported) else facts

@@ -47,7 +47,7 @@ class LineOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class StaffDecision:
     """What staff add to a payment that no rule explained. With `insists` it counts after its subscription's end."""
 
     client_id: str | None = None
@@ -65,7 +65,7 @@ class Granting:
         decision: LineDecision,
         loaded: Loaded,
         client_id: str,
-        answer: Answer,
+        by_staff: StaffDecision,
         settled: frozenset[str],
     ) -> None:
         self._context = context
@@ -73,8 +73,8 @@ class Granting:
         self._decision = decision
         self._loaded = loaded
         self._client_id = client_id
-        self._insists = answer.insists
-        self._package_id = answer.package_id
+        self._insists = by_staff.insists
+        self._package_id = by_staff.package_id
         self._settled = settled  # the payment's lines that need nothing more
         self._act = Act(
             source_id=self._grant_id,

@@ -20,20 +20,20 @@ from client_credits.operations.committing import once
 from client_credits.operations.context import Context
 from client_credits.operations.payments import following, money_back, parking
 from client_credits.operations.payments import subscriptions as subscribing
-from client_credits.operations.payments.grant import Answer, Granting, LineOutcome, changed_at, content, levelled
+from client_credits.operations.payments.grant import Granting, LineOutcome, StaffDecision, changed_at, content, levelled
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
 
 
-def apply_lines(context: Context, payment: Payment, answer: Answer) -> list[LineOutcome]:
+def apply_lines(context: Context, payment: Payment, by_staff: StaffDecision) -> list[LineOutcome]:
     """Grants every line that a known package explains, and what follows from that. Safe to repeat: a line
     already granted answers with its first outcome. Raises Busy under contention."""
-    client_id = payment.client_id or answer.client_id or _linked_client(context, payment)
+    client_id = payment.client_id or by_staff.client_id or _linked_client(context, payment)
     outcomes: list[LineOutcome] = []
     for line in payment.lines:
         settled = frozenset(outcome.line_id for outcome in outcomes if outcome.fate not in PARKED_FATES)
-        outcomes.append(_apply_line(context, payment, line, client_id, answer, settled))
-    if answer.insists and any(outcome.repeated for outcome in outcomes):
+        outcomes.append(_apply_line(context, payment, line, client_id, by_staff, settled))
+    if by_staff.insists and any(outcome.repeated for outcome in outcomes):
         money_back.uphold(context, payment.payment_id)
     if any(outcome.follow for outcome in outcomes):
         following.follow(context, payment.payment_id)
@@ -69,29 +69,29 @@ def _apply_line(
     payment: Payment,
     line: PaymentLine,
     client_id: str | None,
-    answer: Answer,
+    by_staff: StaffDecision,
     settled: frozenset[str],
 ) -> LineOutcome:
     payment = replace(payment, subscription=line.subscription or payment.subscription)
 
     def attempt() -> LineOutcome:
-        guess = decide_line(payment, line, context.store.catalogue(context.practice_id), answer.package_id)
+        guess = decide_line(payment, line, context.store.catalogue(context.practice_id), by_staff.package_id)
         loaded = _of_account(context.load(_wanted(payment, guess, client_id)), payment)
         paid = replace(payment, lines=tuple(judged(each, loaded.subscription) for each in payment.lines))
         told = judged(line, loaded.subscription)
-        decision = decide_line(paid, told, loaded.catalogue, answer.package_id)
+        decision = decide_line(paid, told, loaded.catalogue, by_staff.package_id)
         if set(decision.credits) - set(loaded.wallets) and client_id:
             return attempt()  # the catalogue changed: this worker's copy is fresh now
         done = loaded.operations.get(decision.source_id)
         if done:
             return _and_then(LineOutcome(line.line_id, done.outcome, done, True), payment, loaded)
-        fate = _fate(paid, decision, loaded, answer)
+        fate = _fate(paid, decision, loaded, by_staff)
         if fate not in (LineFate.GRANT, LineFate.UPGRADE):
-            after = _learned(context, paid, decision, fate, loaded, answer, client_id)
+            after = _learned(context, paid, decision, fate, loaded, by_staff, client_id)
             return _and_then(LineOutcome(line.line_id, fate), payment, after)
         if client_id is None or (loaded.client is None and loaded.settings.unknown_clients == "park"):
             return LineOutcome(line.line_id, "unknown_client", client_id=client_id)
-        granting = Granting(context, paid, decision, loaded, client_id, answer, settled)
+        granting = Granting(context, paid, decision, loaded, client_id, by_staff, settled)
         outcome, after = granting.commit()
         return _and_then(outcome, payment, after)
 
@@ -131,7 +131,7 @@ def _of_account(loaded: Loaded, payment: Payment) -> Loaded:
     return replace(loaded, payments={record.payment_id: record}, subscription=state)
 
 
-def _fate(payment: Payment, decision: LineDecision, loaded: Loaded, answer: Answer) -> LineFate:
+def _fate(payment: Payment, decision: LineDecision, loaded: Loaded, by_staff: StaffDecision) -> LineFate:
     """The line's fate, given how its subscription stands."""
     line, state = decision.line, loaded.subscription
     if not is_of(loaded.payments[payment.payment_id], payment.account):
@@ -144,7 +144,7 @@ def _fate(payment: Payment, decision: LineDecision, loaded: Loaded, answer: Answ
     if line.subscription_item is None:  # a proration says less than its subscription's events do
         bought = line.proration and line.amount > 0 and loaded.catalogue.package_for_price(line.price or "")
         return LineFate.WAITS_FOR_CYCLE if bought else decision.fate
-    if grants and not answer.insists and state.ended_before(payment.paid_at):
+    if grants and not by_staff.insists and state.ended_before(payment.paid_at):
         return LineFate.SUBSCRIPTION_ENDED
     waits = line.proration and decision.fate is not LineFate.TRIAL
     if waits and state.period_of(changed_at(payment, line), line.period_end) is None:
@@ -158,7 +158,7 @@ def _learned(
     decision: LineDecision,
     fate: LineFate,
     loaded: Loaded,
-    answer: Answer,
+    by_staff: StaffDecision,
     client_id: str | None,
 ) -> Loaded:
     """What a line that grants nothing tells of its subscription all the same: its period, the plan's level.
@@ -169,7 +169,7 @@ def _learned(
         return loaded
     items, state = [], loaded.subscription
     if fate is not LineFate.WITHIN_CYCLE:
-        state = levelled(state, payment, decision, {}, loaded.catalogue, answer.package_id)
+        state = levelled(state, payment, decision, {}, loaded.catalogue, by_staff.package_id)
     if state != loaded.subscription:
         items.append(writes.subscription(context.practice_id, state))
     if decision.line.amount > 0 and decision.credits:

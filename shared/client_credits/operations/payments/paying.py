@@ -18,7 +18,7 @@ from client_credits.operations.committing import once
 from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments import parking
 from client_credits.operations.payments import subscriptions as subscribing
-from client_credits.operations.payments.grant import Answer, LineOutcome
+from client_credits.operations.payments.grant import LineOutcome, StaffDecision
 from client_credits.operations.payments.lines import PARKED_FATES, apply_lines
 from client_credits.store import writes
 from client_credits.store.records import Wanted
@@ -45,7 +45,7 @@ def pay(
     though it was paid after its subscription's end. Safe to repeat: a line already granted answers with
     its first outcome. Raises Busy under contention.
     """
-    outcomes = _applied(context, payment, Answer(client_id, package_id, insists))
+    outcomes = _applied(context, payment, StaffDecision(client_id, package_id, insists))
     _wake(context, _woken(outcomes))
     _close(context, payment, outcomes)
     return outcomes
@@ -74,10 +74,10 @@ def is_settled(payment: Payment, outcomes: Iterable[LineOutcome]) -> bool:
     return not payment.lines_missing and all(outcome.fate not in PARKED_FATES for outcome in outcomes)
 
 
-def _applied(context: Context, payment: Payment, answer: Answer) -> list[LineOutcome]:
+def _applied(context: Context, payment: Payment, by_staff: StaffDecision) -> list[LineOutcome]:
     """Applies a payment; once more when it was parked, since what explains it may have come in between."""
     for _ in range(ROUNDS):
-        outcomes = apply_lines(context, payment, answer)
+        outcomes = apply_lines(context, payment, by_staff)
         if is_settled(payment, outcomes) or not _park(context, payment, outcomes):
             break
     return outcomes
@@ -118,7 +118,7 @@ def _wake(context: Context, parked_ids: list[str]) -> None:
         if parked is None:
             continue
         if parked.payment is not None and (parked.is_payable or parked.unfinished):
-            outcomes = _applied(context.by(STRIPE), parked.payment, Answer())
+            outcomes = _applied(context.by(STRIPE), parked.payment, StaffDecision())
             new = [parked_id for parked_id in _woken(outcomes) if parked_id not in seen]
             queue.extend(new)
             seen.update(new)

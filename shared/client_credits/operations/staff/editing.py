@@ -28,8 +28,8 @@ from client_credits.operations.staff.idempotent import (
     Edited,
     Keyed,
     act_of,
-    again,
     check_known,
+    first_answer,
     known_client,
     once_per_key,
     own_entries,
@@ -238,7 +238,7 @@ def transfer(
             raise NotFound("There is no such client to receive them.")
         done = loaded.operations.get(keyed.source_id)
         if done:
-            return again(context, done, keyed)
+            return first_answer(context, done, keyed)
         act = act_of(keyed.source_id, CauseKind.TRANSFER, cause, context.actor, context.now, reason)
         settings, theirs, room = loaded.dated, loaded.dated_of(receiver_id), room_for(2)
         giver = settled(context.store, loaded.wallets.values(), context.now, settings, room)[appointment_type]

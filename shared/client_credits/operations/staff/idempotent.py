@@ -51,7 +51,7 @@ def once_per_key(
         loaded = known_client(context, client_id, types, (keyed.source_id,))
         done = loaded.operations.get(keyed.source_id)
         if done:
-            return again(context, done, keyed)
+            return first_answer(context, done, keyed)
         changes = decide(loaded)
         entries = own_entries(changes, keyed.source_id)
         items = [writes.operation(context.practice_id, record_of(keyed, client_id, "edited", entries, context.now))]
@@ -77,7 +77,7 @@ def check_known(loaded: Loaded, *types: str) -> None:
         raise NotFound(f"There is no appointment type {unknown[0]}.")
 
 
-def again(context: Context, done: Operation, keyed: Keyed) -> Edited:
+def first_answer(context: Context, done: Operation, keyed: Keyed) -> Edited:
     """The first answer, read back by the operation's record. Raises KeyReused for another request."""
     if done.content != keyed.digest:
         raise KeyReused("This Idempotency-Key stands for another request. Use a new one.")
