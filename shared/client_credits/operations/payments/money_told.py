@@ -11,9 +11,9 @@ from client_credits.domain.payments.facts import MoneyBack, PaymentMade
 from client_credits.domain.payments.money import MAX_SHARES, Money, Share, names_of
 from client_credits.domain.payments.payment_record import PaymentRecord, is_of
 from client_credits.domain.payments.told import joined, learned, linked, waiting
+from client_credits.operations.context import Context
 from client_credits.store import writes
 from client_credits.store.records import Wanted
-from client_credits.store.store import Store
 
 Records = Mapping[str, PaymentRecord]
 
@@ -33,53 +33,53 @@ class _Known:
         return money, [other] if other != self.other else []
 
 
-def learn(store: Store, practice_id: str, news: MoneyBack) -> tuple[str, ...] | None:
+def learn(context: Context, news: MoneyBack) -> tuple[str, ...] | None:
     """Adds the news to the payments they are about, or to their money while nothing that it paid is known (None).
 
     Returns the payments' ids: none where they are another account's.
     """
     names, named = names_of(news), (news.payment_id,) if news.payment_id else ()
-    loaded = store.load(practice_id, Wanted(payments=named, money=names[:1]))
-    known = _known(store, practice_id, names, loaded.money) if names else None
+    loaded = context.load(Wanted(payments=named, money=names[:1]))
+    known = _known(context, names, loaded.money) if names else None
     of = dict.fromkeys((*named, *(known.money.payment_ids if known else ())))
     if not of:
         assert known is not None, "news name a payment or money"
         money, moneys = known.joined()
-        _commit(store, practice_id, {}, {}, [known.money], [*moneys, waiting(money, news)])
+        _commit(context, {}, {}, [known.money], [*moneys, waiting(money, news)])
         return None
-    before = _records(store, practice_id, of, loaded.payments)
+    before = _records(context, of, loaded.payments)
     records = {i: replace(r, account=news.account, mode=news.mode) for i, r in before.items() if is_of(r, news.account)}
     moneys = []
     if known and news.payment_id in records and _may_link(known.money, news.payment_id):
         records, moneys = _linked(known, records, Share(news.payment_id))
     if any(note.refunds for note in news.notes):
         sharing = [share.payment_id for r in records.values() for by in r.paid_by for share in by.shares]
-        before = _records(store, practice_id, sharing, before)
+        before = _records(context, sharing, before)
         records = before | records
     money_id = known.money.money if known else None
     after = {i: learned(record, news, money_id) for i, record in records.items()}
-    _commit(store, practice_id, before, after, [known.money] if known else [], moneys)
+    _commit(context, before, after, [known.money] if known else [], moneys)
     return tuple(after)
 
 
-def link(store: Store, practice_id: str, made: PaymentMade) -> tuple[str, ...]:
+def link(context: Context, made: PaymentMade) -> tuple[str, ...]:
     """Learns that a money paid a payment, or pays it no more. Returns the payments that its news may change.
 
     None where the payment is another account's. Links beyond MAX_SHARES of one money are not made.
     """
     names = names_of(made)
-    loaded = store.load(practice_id, Wanted(payments=(made.payment_id,), money=names))
+    loaded = context.load(Wanted(payments=(made.payment_id,), money=names))
     if not is_of(loaded.payments[made.payment_id], made.account):
         return ()
-    known = _known(store, practice_id, names, loaded.money)
+    known = _known(context, names, loaded.money)
     if len(known.money.shares) >= MAX_SHARES and made.payment_id not in known.money.payment_ids:
         return ()
-    before = _records(store, practice_id, known.money.payment_ids, loaded.payments)
+    before = _records(context, known.money.payment_ids, loaded.payments)
     share = Share(made.payment_id, made.amount, made.at, made.detached)
     own = replace(before[made.payment_id], account=made.account, mode=made.mode)
     records, moneys = _linked(known, {**before, own.payment_id: own}, share)
     if [money for money in moneys if money != known.money]:
-        _commit(store, practice_id, before, records, [known.money], moneys)
+        _commit(context, before, records, [known.money], moneys)
     return tuple(i for i, record in records.items() if record.eventful and record.grants)
 
 
@@ -95,11 +95,11 @@ def _linked(known: _Known, records: Records, share: Share) -> tuple[dict[str, Pa
     return {**records, **after}, [*moneys, money]
 
 
-def _known(store: Store, practice_id: str, names: tuple[str, ...], loaded: Mapping[str, Money]) -> _Known:
+def _known(context: Context, names: tuple[str, ...], loaded: Mapping[str, Money]) -> _Known:
     """The money that goes by these names. The second is looked up only where the first leads to no payment."""
 
     def found(name: str) -> Money:
-        return loaded.get(name) or store.load(practice_id, Wanted(money=(name,))).money[name]
+        return loaded.get(name) or context.load(Wanted(money=(name,))).money[name]
 
     first = found(names[0])
     if first.same_as:
@@ -112,17 +112,15 @@ def _known(store: Store, practice_id: str, names: tuple[str, ...], loaded: Mappi
     return _Known(other, first) if other.shares and not first.shares else _Known(first, other)
 
 
-def _records(store: Store, practice_id: str, wanted: Iterable[str], known: Records) -> dict[str, PaymentRecord]:
+def _records(context: Context, wanted: Iterable[str], known: Records) -> dict[str, PaymentRecord]:
     """These payments' records beside those already known."""
     missing = tuple(dict.fromkeys(i for i in wanted if i not in known))
-    return {**known, **(store.load(practice_id, Wanted(payments=missing)).payments if missing else {})}
+    return {**known, **(context.load(Wanted(payments=missing)).payments if missing else {})}
 
 
-def _commit(
-    store: Store, practice_id: str, before: Records, after: Records, known: Iterable[Money], moneys: Iterable[Money]
-) -> None:
+def _commit(context: Context, before: Records, after: Records, known: Iterable[Money], moneys: Iterable[Money]) -> None:
     """Stores what changed, in one transaction."""
-    items = [writes.payment(practice_id, record) for i, record in after.items() if record != before.get(i)]
-    items += [writes.money(practice_id, money) for money in moneys if money not in known]
+    items = [writes.payment(context.practice_id, record) for i, record in after.items() if record != before.get(i)]
+    items += [writes.money(context.practice_id, money) for money in moneys if money not in known]
     if items:
-        store.commit(items)
+        context.commit(items)
