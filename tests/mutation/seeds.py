@@ -163,8 +163,8 @@ SEEDS = (
     Seed(
         "a large wallet is stored as it is",
         "store/codec.py",
-        "if len(written) < PACKED_FROM_BYTES:",
-        "if True:",
+        "if size <= ONE_UNIT_BYTES or",
+        "if True or",
         f"{UNIT}/test_bounds.py",
     ),
     Seed(
@@ -177,10 +177,52 @@ SEEDS = (
     ),
     # -- grants, settings, ends
     Seed(
+        "the tiers of one item are paid for apart",
+        "stripe/events/counting.py",
+        "groups.setdefault(_together(each), []).append(each)",
+        "groups.setdefault((each.line.line_id,), []).append(each)",
+        f"{UNIT}/test_stripe_events.py",
+    ),
+    Seed(
+        "units that are given back stay",
+        "stripe/events/counting.py",
+        "lines = _without(lines, each)",
+        "lines = list(lines)",
+        f"{UNIT}/test_stripe_events.py",
+    ),
+    Seed(
+        "a trial that only its subscription tells of is a free cycle",
+        "domain/payments/granting.py",
+        "line.period_start and state.in_trial(line.period_start)",
+        "False",
+        f"{UNIT}/test_lines.py",
+    ),
+    Seed(
+        "what is heard of a subscription wakes nothing",
+        "operations/payments/paying.py",
+        "_wake(context, list(waiting))",
+        "pass",
+        f"{UNIT}/test_lines.py",
+    ),
+    Seed(
+        "a package without credits uses up the first payment",
+        "operations/payments/grant.py",
+        "if decision.once_id and credits and",
+        "if decision.once_id and",
+        f"{UNIT}/test_lines.py",
+    ),
+    Seed(
+        "what is paid late ends with its period",
+        "domain/payments/granting.py",
+        "return payment.paid_at + (line.period_end - line.period_start)",
+        "return line.period_end",
+        f"{UNIT}/test_lines.py",
+    ),
+    Seed(
         "a package that does not renew grants every cycle",
         "domain/payments/granting.py",
-        "once = self.package is not None and not self.package.renews_each_cycle",
-        "once = False",
+        "return self.once_id is not None and (not renews or self.line.trial is Trial.YES)",
+        "return False",
         f"{UNIT}/test_granting.py",
     ),
     Seed(
