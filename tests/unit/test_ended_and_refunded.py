@@ -71,6 +71,7 @@ CASES: dict[str, tuple[list[Step], int]] = {
     "failed": ([paid, PENDING, ended, FAILED], 6),
     "dispute lost": ([paid, told(dispute("open", 7_875, at=MARCH + HOUR)), ended, LOST], 3),
     "upgrade refunded": ([paid, upgraded, ended, back(9_000, money="pi_2")], 6),
+    "a third of the upgrade back": ([paid, upgraded, ended, back(3_000, money="pi_2")], 10),  # 7 of the 18 of its 22
     "year refunded, not its upgrade": ([paid, upgraded, ended, back(9_000)], 4),
 }
 
