@@ -376,25 +376,27 @@ def refreeze(change: Change, causes: Mapping[str, tuple[Freeze, ...]], act: Act,
     """The lots of each payment line or subscription named are frozen by exactly its causes, beside others',
     as far as the settings let them count.
 
-    One `frozen` and one `unfrozen` entry of 0 at most, naming the lots whose usability changed. What
-    returns to these lots later is frozen alike.
+    One `frozen` and one `unfrozen` entry of 0 at most, naming the lots whose usability changed, dated no
+    earlier than these began. What returns to these lots later is frozen alike.
     """
     wallet = change.wallet
     for about, own in causes.items():
         wallet = wallet.with_mark(replace(wallet.mark(about), frozen=own))
-    changed: dict[EntryKind, list[Posting]] = {EntryKind.FROZEN: [], EntryKind.UNFROZEN: []}
+    changed: dict[EntryKind, list[Lot]] = {EntryKind.FROZEN: [], EntryKind.UNFROZEN: []}
     for lot in wallet.lots:
         frozen = frozen_by(wallet, lot, settings)
         if frozen == lot.frozen or not {lot.payment, lot.subscription} & set(causes):
             continue
         if bool(frozen) != bool(lot.frozen) and lot.remaining:
             kind = EntryKind.FROZEN if frozen else EntryKind.UNFROZEN
-            changed[kind].append(Posting(0, lot_id=lot.lot_id))
+            changed[kind].append(lot)
         wallet = wallet.with_lot(replace(lot, frozen=frozen))
     if wallet is change.wallet:
         return change
     change = replace(change, wallet=wallet)
-    for kind, postings in changed.items():
-        if postings:
-            change = change.record(change.wallet, kind, act, tuple(postings))
+    for kind, lots in changed.items():
+        if lots:
+            begun = [lot.effective_at for lot in lots if lot.effective_at <= act.now]
+            postings = tuple(Posting(0, lot_id=lot.lot_id) for lot in lots)
+            change = change.record(change.wallet, kind, act, postings, max([min(act.occurred_at, act.now), *begun]))
     return change
