@@ -41,7 +41,7 @@ class Family:
 
     `granted` counts what was withheld of tranches that came after a refund, which `withheld` is.
     `kind` is what the grant's own lot is. Lots of tranches that came though their subscription had ended
-    are `late` and count in nothing else, `late_spent` of them is spent.
+    are `late` and count in nothing else; `late_spent` of them is spent.
     """
 
     granted: int
@@ -104,7 +104,7 @@ def claw(
     `books` hold the settled wallets of all who have had its credits, the buyer's included. With
     `owe` the buyer owes what was spent of the undone part; without, it is only reported. Tranches that no
     longer come since `ends` are undone first; of those that came all the same all that is left is taken,
-    and what was spent of them is forgotten.
+    and what was spent of them counts as spent of those that came in time.
     """
     key = payment_key(payment_id, grant.line_id)
     pairs = books.holding(grant)
@@ -114,10 +114,10 @@ def claw(
     grant = books.take(pairs, grant, None, of.late)
     target = int(of.granted * part)
     grant = books.come_back(pairs, grant, of)
-    short = max(0, of.spent - (of.granted - target))
+    short = max(0, of.spent + of.late_spent - (of.granted - target))
     remaining = sum(lot.remaining for pair in pairs for lot in _lots_of(books.wallets[pair], of.lots))
     taken_back = _taken_back(grant, of)
-    taken = max(0, min(target - short, taken_back + remaining))
+    taken = max(0, min(target + of.late_spent - short, taken_back + remaining))
     more_taken, more_short = taken - taken_back, short - grant.owed - grant.reported
     refund = 0
     if more_short > 0:  # the setting of today decides about what is new, not about what was told before
