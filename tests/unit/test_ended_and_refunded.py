@@ -71,6 +71,7 @@ CASES: dict[str, tuple[list[Step], int]] = {
     "all back": ([paid, back(9_000), ended], 0),
     "failed": ([paid, PENDING, ended, FAILED], 6),
     "dispute lost": ([paid, told(dispute("open", 7_875, at=MARCH + HOUR)), ended, LOST], 3),
+    "dispute won": ([paid, told(dispute("open", at=MARCH - DAY)), ended, told(dispute("won", at=MARCH + DAY))], 6),
     "upgrade refunded": ([paid, upgraded, ended, back(9_000, money="pi_2")], 6),
     "a third of the upgrade back": ([paid, upgraded, ended, back(3_000, money="pi_2")], 10),  # 7 of the 18 of its 22
     "year refunded, not its upgrade": ([paid, upgraded, ended, back(9_000)], 4),
