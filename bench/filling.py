@@ -5,6 +5,7 @@ that ends some day, so that the index of what is due is not empty.
 """
 
 import json
+from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -90,7 +91,8 @@ class _Connections:
         self._own = local()
 
     def put(self, items: list[Any]) -> None:
-        body = json.dumps({"RequestItems": {self._table: [{"PutRequest": {"Item": item}} for item in items]}})
+        asked = {"RequestItems": {self._table: [{"PutRequest": {"Item": item}} for item in items]}}
+        body = json.dumps(asked, default=lambda packed: b64encode(packed).decode())
         headers = {
             "Content-Type": "application/x-amz-json-1.0",
             "X-Amz-Target": "DynamoDB_20120810.BatchWriteItem",

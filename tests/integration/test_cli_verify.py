@@ -83,6 +83,16 @@ def test_people_see_the_counts_and_that_all_is_well(stack: Stack) -> None:
     assert "Every law holds." in ran.out
 
 
+def test_payments_that_grant_nothing_yet_are_listed_by_name(stack: Stack) -> None:
+    unknown = a_payment("in_9", a_line(price="price_9"), client_id="c1", customer=None, subscription=None)
+    pay(stack.store, "p1", unknown, NOW)
+    listed = stack("verify", "--json").json["parked"]
+    assert [(each["payment"], each["reason"]) for each in listed] == [("in_9", "unknown_package")]
+    ran = stack("verify")
+    assert ran.code == 0
+    assert "in_9" in ran.out
+
+
 def test_one_client_is_checked_alone(stack: Stack) -> None:
     (lost,) = (i for i in items(stack, "wallet#initial") if i["pk"]["S"] == "p1#c3")
     lose(stack, lost)
@@ -91,7 +101,21 @@ def test_one_client_is_checked_alone(stack: Stack) -> None:
     assert stack("verify", "--client", "c3").code == 1
 
 
-@pytest.mark.parametrize("words", [("--client", "c9"), ("--practice", "p9")])
+def test_a_restored_table_is_checked_in_place_of_the_stacks_own_and_not_written(stack: Stack) -> None:
+    """The restore cut through the last transactions; the stack's own table is well."""
+    client = stack.client("dynamodb")
+    stack.add_table("restored")
+    for item in items(stack):
+        if item["sk"]["S"] != "entry#initial#000000000001" or owner(item) != "p1/c3":
+            client.put_item(TableName="restored", Item=item)
+    before = client.scan(TableName="restored")["Items"]
+    breaches = found(stack, "--table", "restored")
+    assert {breach["where"].split()[0] for breach in breaches} == {"p1/c3/initial"}
+    assert client.scan(TableName="restored")["Items"] == before
+    assert stack("verify").code == 0
+
+
+@pytest.mark.parametrize("words", [("--client", "c9"), ("--practice", "p9"), ("--table", "elsewhere")])
 def test_what_is_not_there_is_one_sentence(stack: Stack, words: tuple[str, ...]) -> None:
     ran = stack("verify", *words)
     assert (ran.code, ran.out) == (1, "")

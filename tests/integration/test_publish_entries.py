@@ -1,6 +1,7 @@
 """The publisher: each change on the stream becomes its events on the bus, at least once; no record stops another."""
 
 import json
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -290,6 +291,24 @@ def test_a_record_that_could_not_be_set_aside_is_tried_again_and_never_lost() ->
     outcome = publish([record(1), record(2, body={"S": "?"}), record(3)], bus)
     assert (stopped_at(outcome), outcome.set_aside) == ("000002", ())
     assert receiver.taken == named(1)
+
+
+def test_an_entry_that_is_stored_packed_is_published_as_any_other() -> None:
+    item = entry_item(1, size=1_000)
+    (packed,) = item.pop("packed").values()
+    receiver = Receiver()
+    assert receiver.published(change(1, item | {"packed": {"B": b64encode(packed).decode()}})) == Outcome(1, (), None)
+    detail = json.loads(receiver.calls[0][0]["Detail"])
+    assert detail["entry_id"] == an_entry(1).entry_id
+    assert detail["cause"] == {"kind": "package", "package_id": "x" * 1_000}
+
+
+def test_an_entry_that_cannot_be_unpacked_is_set_aside_and_the_rest_goes_on() -> None:
+    item = entry_item(1) | {"packed": {"B": "AAAA"}}
+    del item["body"]
+    receiver = Receiver()
+    outcome = receiver.published(change(1, item), record(2))
+    assert (outcome.published, [kept.reason.split(":")[0] for kept in outcome.set_aside]) == (1, ["ValueError"])
 
 
 # -- records of the next release ---------------------------------------------------------------

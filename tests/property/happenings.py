@@ -12,7 +12,6 @@ from client_credits.domain.payments.facts import (
     DisputeStatus,
     MoneyBack,
     Payment,
-    PaymentKind,
     PaymentLine,
     Refund,
     RefundStatus,
@@ -61,7 +60,6 @@ PACKAGES = [
 FIRST = a_payment(
     "in_first",
     a_line(price="price_first"),
-    kind=PaymentKind.CHECKOUT,
     customer=None,
     subscription=None,
     paid_at=BEGINS - DAY,
@@ -81,13 +79,13 @@ class Names:
 
 def purchase(number: int, client: str, price: str, at: datetime, quantity: int = 1) -> Payment:
     line = a_line(f"il_{number}", price=price, quantity=quantity, amount=PAID)
-    return _payment(number, client, PaymentKind.CHECKOUT, at, line)
+    return _payment(number, client, at, line)
 
 
 def cycle(number: int, client: str, price: str, sub: str, period: tuple[datetime, datetime]) -> Payment:
     where: dict[str, Any] = {"period_start": period[0], "period_end": period[1], "subscription_item": f"si_{sub}"}
     line = a_line(f"il_{number}", price=price, amount=PAID, **where)
-    return _payment(number, client, PaymentKind.CYCLE, period[0] + HOUR, line, subscription=sub)
+    return _payment(number, client, period[0] + HOUR, line, subscription=sub)
 
 
 def upgrade(number: int, client: str, old: str, new: str, sub: str, at: datetime, ends: datetime, n: int) -> Payment:
@@ -95,16 +93,12 @@ def upgrade(number: int, client: str, old: str, new: str, sub: str, at: datetime
     rest: dict[str, Any] = {"period_start": at, "period_end": ends, "subscription_item": f"si_{sub}", "proration": True}
     less = a_line(f"il_{number}_old", price=old, amount=-PAID // 2, **rest)
     more = a_line(f"il_{number}_new", price=new, amount=PAID + PAID // 2, quantity=n, **rest)
-    return _payment(number, client, PaymentKind.UPDATE, at, less, more, subscription=sub)
+    return _payment(number, client, at, less, more, subscription=sub)
 
 
-def _payment(
-    number: int, client: str, kind: PaymentKind, at: datetime, *lines: PaymentLine, subscription: str | None = None
-) -> Payment:
+def _payment(number: int, client: str, at: datetime, *lines: PaymentLine, subscription: str | None = None) -> Payment:
     ids = {"event_id": f"evt_{number}", "payment_intent": f"pi_{number}", "customer": None}
-    return a_payment(
-        f"in_{number}", *lines, kind=kind, client_id=client, subscription=subscription, paid_at=at, paid=PAID, **ids
-    )
+    return a_payment(f"in_{number}", *lines, client_id=client, subscription=subscription, paid_at=at, paid=PAID, **ids)
 
 
 def refunded(number: int, refund: int, amount: int, status: str, at: datetime) -> MoneyBack:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from client_credits.store.codec import from_attributes
+from client_credits.store.codec import from_attributes, unpacked
 from client_credits.store.table import Table
 
 Record = dict[str, Any]
@@ -41,8 +41,9 @@ def dump(table: Table, client: Any) -> list[Record]:
 
 def _parsed(item: dict[str, Any]) -> Record:
     plain = from_attributes(item)
-    if "body" in plain:
-        plain["body"] = json.loads(plain["body"])
+    if "body" in plain or "packed" in plain:
+        body = json.loads(unpacked(plain))
+        plain = {name: value for name, value in plain.items() if name != "packed"} | {"body": body}
     return plain
 
 

@@ -43,17 +43,17 @@ def _events(new: dict[str, Any], old: dict[str, Any] | None) -> Iterator[Publish
     practice_id = keys.practice_of(new)
     match keys.kind_of(new):
         case ItemKind.ENTRY if old is None:
-            entry = codec.from_json(Entry, new["body"])
+            entry = codec.from_item(Entry, new)
             yield _of(f"credits.{entry.kind}", practice_id, entry.entry_id, _without_notes(telling.entry(entry)))
         case ItemKind.SETTINGS_CHANGE if old is None:
-            change = codec.from_json(SettingsChange, new["body"])
+            change = codec.from_item(SettingsChange, new)
             event_id = derived_id("evt", practice_id, change.change_id)
             told = _without_notes(telling.settings_change(change))
             yield _of("credits.settings_changed", practice_id, event_id, told)
         case ItemKind.BOOKING:
             yield from _refusals(practice_id, new, old)
         case ItemKind.PARKED if old is None:
-            parked = codec.from_json(Parked, new["body"])
+            parked = codec.from_item(Parked, new)
             event_id = derived_id("evt", practice_id, parked.parked_id)
             yield _of("credits.payment_parked", practice_id, event_id, _parked(parked))
         case _:
@@ -61,7 +61,7 @@ def _events(new: dict[str, Any], old: dict[str, Any] | None) -> Iterator[Publish
 
 
 def _refusals(practice_id: str, new: dict[str, Any], old: dict[str, Any] | None) -> Iterator[Published]:
-    booking = codec.from_json(Booking, new["body"])
+    booking = codec.from_item(Booking, new)
     refusal = booking.refusal
     if refusal is None or refusal == _refusal_before(old) or booking.session is None:
         return
@@ -83,7 +83,7 @@ def _refusals(practice_id: str, new: dict[str, Any], old: dict[str, Any] | None)
 def _refusal_before(old: dict[str, Any] | None) -> Refusal | None:
     """What was published already. An old image that cannot be read counts as none: a repeat has the same id."""
     try:
-        return codec.from_json(Booking, old["body"]).refusal if old else None
+        return codec.from_item(Booking, old).refusal if old else None
     except (ValueError, LookupError):
         return None
 

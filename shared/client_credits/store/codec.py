@@ -8,6 +8,7 @@ A record's type is taken apart once, when one is first met. A validation library
 but costs every cold start more than all that is done here.
 """
 
+import base64
 import json
 import zlib
 from collections.abc import Callable, Hashable, Mapping
@@ -23,7 +24,7 @@ from client_credits.domain.words import Unknown
 
 T = TypeVar("T")
 Attributes = dict[str, Any]
-PACKED_FROM_BYTES = 65_536
+ONE_UNIT_BYTES = 1_024  # of an item, for which a write costs one unit
 
 
 class _Form(NamedTuple):
@@ -164,22 +165,32 @@ def _instant(stored: Any) -> datetime:
     return instant
 
 
-def packed(text: str) -> dict[str, str | int | bytes | None]:
-    """The attribute that holds a record's text: `body` or, from 64 KB on, `packed`, a quarter of it.
+def packed(values: Mapping[str, str | int | bytes | None]) -> dict[str, str | int | bytes | None]:
+    """An item's values, with `body` packed as `packed` where the item would take more than one write unit.
 
-    An item holds 400 KB; a wallet far beyond its bounds, as undoing may leave it, stays below that.
+    Packing halves a long body or better. So a wallet of a few lots stays within its unit, and one far beyond
+    its bounds, as undoing may leave it, stays below the 400 KB that an item holds.
     """
-    written = text.encode()
-    if len(written) < PACKED_FROM_BYTES:
-        return {"body": text}
-    return {"packed": zlib.compress(written)}
+    size = sum(len(name) + len(str(value).encode()) for name, value in values.items() if value is not None)
+    if size <= ONE_UNIT_BYTES or not isinstance(body := values.get("body"), str):
+        return dict(values)
+    return {**values, "body": None, "packed": zlib.compress(body.encode())}
 
 
-def unpacked(item: Attributes) -> str:
-    """The text that `packed` put into an item."""
+def unpacked(item: Mapping[str, Any]) -> str:
+    """The text of a record's item. Raises ValueError where what was packed cannot be read."""
     if "body" in item:
-        return str(item["body"])
-    return zlib.decompress(item["packed"]).decode()
+        text: str = item["body"]
+        return text
+    try:
+        return zlib.decompress(item["packed"]).decode()
+    except zlib.error as error:
+        raise ValueError("a packed record that cannot be unpacked") from error
+
+
+def from_item(kind: type[T], item: Mapping[str, Any]) -> T:
+    """The record of that type in an item, as `from_attributes` gives it. Raises ValueError where it is none."""
+    return from_json(kind, unpacked(item))
 
 
 def to_attributes(values: Mapping[str, str | int | bytes | None]) -> Attributes:
@@ -200,4 +211,6 @@ def from_attributes(item: Attributes) -> dict[str, Any]:
 
 def _plain(attribute: dict[str, Any]) -> Any:
     ((kind, value),) = attribute.items()
+    if kind == "B" and isinstance(value, str):  # as a stream's record has it
+        return base64.b64decode(value)
     return int(value) if kind == "N" else value

@@ -73,7 +73,7 @@ class Store:
         """Entries by their numbers, in order."""
         wanted = [keys.entry(practice_id, client_id, appointment_type, n) for n in sequences]
         found = self.table.get(wanted)
-        return [codec.from_json(Entry, found[key]["body"]) for key in wanted if key in found]
+        return [codec.from_item(Entry, found[key]) for key in wanted if key in found]
 
     def _keys(self, practice_id: str, wanted: Wanted, catalogue: Catalogue | None) -> list[Key]:
         found = [keys.account(practice_id)]
@@ -135,7 +135,7 @@ class Store:
             client=_record(Client, items.get(keys.client(practice_id, client_id))),
             wallets={t: wallet_of(practice_id, client_id, t, items) for t in types if client_id},
             operations={
-                source_id: codec.from_json(Operation, item["body"])
+                source_id: codec.from_item(Operation, item)
                 for source_id in wanted.source_ids
                 if (item := items.get(keys.operation(practice_id, source_id)))
             },
@@ -158,7 +158,7 @@ class Store:
         """Those of these lots that were stored apart from the wallet. Read after it, so never older than it."""
         place = wallet.practice_id, wallet.client_id, wallet.appointment_type
         wanted = [keys.closed_lot(*place, lot_id) for lot_id in dict.fromkeys(lot_ids)]
-        return [codec.from_json(Lot, item["body"]) for item in self.table.get(wanted).values()] if wanted else []
+        return [codec.from_item(Lot, item) for item in self.table.get(wanted).values()] if wanted else []
 
     def entries_after(self, practice_id: str, client_id: str, appointment_type: str, sequence: int) -> list[Entry]:
         """All entries of a wallet behind a sequence number, the oldest first."""
@@ -167,7 +167,7 @@ class Store:
         found: list[Entry] = []
         while after:
             page = self.table.query(pk, begins=begins, after=after, limit=1000)
-            found += [codec.from_json(Entry, item["body"]) for item in page.items]
+            found += [codec.from_item(Entry, item) for item in page.items]
             after = page.after
         return found
 
@@ -175,13 +175,13 @@ class Store:
         """The last run of this name, finished or not."""
         key = keys.reconciliation(practice_id, account, mode, name)
         item = self.table.get([key]).get(key)
-        return codec.from_json(Reconciliation, item["body"]) if item else None
+        return codec.from_item(Reconciliation, item) if item else None
 
     def staff(self, practice_id: str, actor_ids: Iterable[str]) -> dict[str, StaffMember]:
         """The members of staff that the directory knows, by actor id; one batch read."""
         wanted = {actor_id: keys.staff(practice_id, actor_id) for actor_id in actor_ids}
         found = self.table.get(wanted.values())
-        return {each: codec.from_json(StaffMember, found[key]["body"]) for each, key in wanted.items() if key in found}
+        return {each: codec.from_item(StaffMember, found[key]) for each, key in wanted.items() if key in found}
 
     # -- lists ---------------------------------------------------------------------------------
 
@@ -196,7 +196,7 @@ class Store:
     ) -> list[Entry]:
         """Entries of one type, newest first, older than the sort key `before`."""
         pk, begins = keys.client(practice_id, client_id)[0], keys.entries_of(appointment_type)
-        return [codec.from_json(Entry, i["body"]) for i in self._newest(pk, begins, before, limit, only)]
+        return [codec.from_item(Entry, i) for i in self._newest(pk, begins, before, limit, only)]
 
     def settings_changes(
         self,
@@ -209,7 +209,7 @@ class Store:
         """Changes of the account's settings, or of one client's, newest first."""
         pk = keys.client(practice_id, client_id)[0] if client_id else practice_id
         found = self._newest(pk, "changed#", before, limit, only)
-        return [codec.from_json(SettingsChange, item["body"]) for item in found]
+        return [codec.from_item(SettingsChange, item) for item in found]
 
     def _newest(self, pk: str, begins: str, before: str | None, limit: int, only: Period) -> list[Item]:
         """The newest `limit` items that `only` lets through; as many requests as that takes."""
@@ -351,7 +351,7 @@ def wallet_of(practice_id: str, client_id: str, appointment_type: str, items: di
     item = items.get(keys.wallet(practice_id, client_id, appointment_type))
     if item is None:
         return Wallet(practice_id, client_id, appointment_type)
-    body = codec.from_json(writes.WalletBody, codec.unpacked(item))
+    body = codec.from_item(writes.WalletBody, item)
     held = {name: getattr(body, name) for name in writes.WALLET_BODY}
     return Wallet(practice_id, client_id, appointment_type, version=item["version"], **held)
 
@@ -360,4 +360,4 @@ def _record(kind: type[T], item: Item | None) -> T | None:
     """A versioned record; its version is the item's."""
     if item is None:
         return None
-    return replace(codec.from_json(kind, codec.unpacked(item)), version=item["version"])  # type: ignore[type-var]
+    return replace(codec.from_item(kind, item), version=item["version"])  # type: ignore[type-var]

@@ -61,9 +61,12 @@ def _body(record: Versioned) -> str:
 
 
 def _put(key: Key, attributes: Mapping[str, str | int | bytes | None], condition: str = ABSENT) -> Write:
-    assert "kind" in attributes, "readers go by an item's kind"
-    item = codec.to_attributes({"pk": key[0], "sk": key[1], **attributes})
-    return {"Put": {"Item": item, "ConditionExpression": condition}}
+    return {"Put": {"Item": _item({"pk": key[0], "sk": key[1], **attributes}), "ConditionExpression": condition}}
+
+
+def _item(values: Mapping[str, str | int | bytes | None]) -> codec.Attributes:
+    assert "kind" in values, "readers go by an item's kind"
+    return codec.to_attributes(codec.packed(values))
 
 
 def _put_version(key: Key, seen: int, attributes: Mapping[str, str | int | bytes | None]) -> Write:
@@ -87,7 +90,7 @@ def wallet(after: Wallet, due_at: datetime | None) -> Write:
     key = keys.wallet(after.practice_id, after.client_id, after.appointment_type)
     attributes: dict[str, str | int | bytes | None] = {
         "kind": ItemKind.WALLET,
-        **codec.packed(codec.to_json(_wallet_body(after))),
+        "body": codec.to_json(_wallet_body(after)),
         "balance": after.balance,
         "debt": after.debt,
         "granted_total": after.granted_total,
@@ -110,7 +113,7 @@ def closed_lot(of: Wallet, lot: Lot) -> Write:
     """An emptied lot leaves the wallet for an item of its own. The wallet, written with it, guards it."""
     pk, sk = keys.closed_lot(of.practice_id, of.client_id, of.appointment_type, lot.lot_id)
     item = {"pk": pk, "sk": sk, "kind": ItemKind.LOT, "body": codec.to_json(lot)}
-    return {"Put": {"Item": codec.to_attributes(item)}}
+    return {"Put": {"Item": _item(item)}}
 
 
 def _next_expiry(of: Wallet) -> int | None:
@@ -183,7 +186,7 @@ def email(practice_id: str, hashed: str, client_id: str, ttl: int | None = None)
     """Leads from an e-mail's keyed hash to a client; with `ttl` the table drops it. Readers ask the profile."""
     key = keys.email(practice_id, hashed, client_id)
     item = {"pk": key[0], "sk": key[1], "kind": ItemKind.EMAIL, "ttl": ttl}
-    return {"Put": {"Item": codec.to_attributes(item)}}
+    return {"Put": {"Item": _item(item)}}
 
 
 def account(changed: Account) -> Write:
@@ -202,7 +205,7 @@ def catalogue(practice_id: str, changed: Catalogue) -> Write:
 
 def payment(practice_id: str, record: PaymentRecord) -> Write:
     key = keys.payment(practice_id, record.payment_id)
-    return _put_version(key, record.version, {"kind": ItemKind.PAYMENT, **codec.packed(_body(record))})
+    return _put_version(key, record.version, {"kind": ItemKind.PAYMENT, "body": _body(record)})
 
 
 def money(practice_id: str, known: Money) -> Write:
@@ -260,7 +263,7 @@ def waiting(practice_id: str, waits_for: tuple[str, str], record: Parked, now: d
         "state": "open" if is_open else "closed",
         "ttl": None if is_open else int((now + NOT_WAITING_KEPT).timestamp()),
     }
-    return {"Put": {"Item": codec.to_attributes(attributes)}}
+    return {"Put": {"Item": _item(attributes)}}
 
 
 def replay(practice_id: str, left: Replay, due_at: datetime) -> Write:
@@ -284,14 +287,14 @@ def reconciliation(practice_id: str, run: Reconciliation, until: datetime) -> Wr
         "body": codec.to_json(run),
         "ttl": int(until.timestamp()),
     }
-    return {"Put": {"Item": codec.to_attributes(attributes)}}
+    return {"Put": {"Item": _item(attributes)}}
 
 
 def staff(practice_id: str, member: StaffMember, ttl: int | None = None) -> Write:
     """Over whatever is there: the newest name is the right one. With `ttl` the table drops it."""
     key = keys.staff(practice_id, member.actor_id)
     item = {"pk": key[0], "sk": key[1], "kind": ItemKind.STAFF, "body": codec.to_json(member), "ttl": ttl}
-    return {"Put": {"Item": codec.to_attributes(item)}}
+    return {"Put": {"Item": _item(item)}}
 
 
 def raw_event(practice_id: str, parked_id: str, raw: str, until: datetime) -> Write:

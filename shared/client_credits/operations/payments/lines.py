@@ -12,8 +12,9 @@ from datetime import datetime
 
 from client_credits.domain.errors import LimitReached
 from client_credits.domain.ledger.entries import Actor
-from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
-from client_credits.domain.payments.granting import PARKED, LineDecision, LineFate, decide_line
+from client_credits.domain.ledger.operation import Operation
+from client_credits.domain.payments.facts import Payment, PaymentLine, Trial
+from client_credits.domain.payments.granting import PARKED, LineDecision, LineFate, decide_line, judged, once_id_of
 from client_credits.domain.payments.parked import ParkedState
 from client_credits.domain.payments.payment_record import PaymentRecord, is_of, money_of
 from client_credits.domain.payments.subscriptions import SubscriptionState
@@ -21,7 +22,7 @@ from client_credits.operations.committing import once
 from client_credits.operations.payments import money_back as following
 from client_credits.operations.payments import parking
 from client_credits.operations.payments import subscriptions as subscribing
-from client_credits.operations.payments.grant import Answer, Granting, LineOutcome, changed_at, levelled
+from client_credits.operations.payments.grant import Answer, Granting, LineOutcome, changed_at, content, levelled
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
 from client_credits.store.store import Store
@@ -48,6 +49,7 @@ def apply_lines(
     return outcomes
 
 
+_GRANTING_NOTHING = (LineFate.PRORATION, LineFate.TRIAL, LineFate.NO_QUANTITY, LineFate.WITHIN_CYCLE)
 PARKED_FATES = {*map(str, PARKED), "unknown_client", "limit_reached"}
 
 
@@ -80,22 +82,26 @@ def _apply_line(
     settled: frozenset[str],
     now: datetime,
 ) -> LineOutcome:
+    payment = replace(payment, subscription=line.subscription or payment.subscription)
+
     def attempt() -> LineOutcome:
         guess = decide_line(payment, line, store.catalogue(practice_id), answer.package_id)
         loaded = _of_account(store.load(practice_id, _wanted(payment, guess, client_id)), payment)
-        decision = decide_line(payment, line, loaded.catalogue, answer.package_id)
+        paid = replace(payment, lines=tuple(judged(each, loaded.subscription) for each in payment.lines))
+        told = judged(line, loaded.subscription)
+        decision = decide_line(paid, told, loaded.catalogue, answer.package_id)
         if set(decision.credits) - set(loaded.wallets) and client_id:
             return attempt()  # the catalogue changed: this worker's copy is fresh now
         done = loaded.operations.get(decision.source_id)
         if done:
             return _and_then(LineOutcome(line.line_id, done.outcome, done, True), payment, loaded)
-        fate = _fate(payment, decision, loaded, answer)
+        fate = _fate(paid, decision, loaded, answer)
         if fate not in (LineFate.GRANT, LineFate.UPGRADE):
-            after = _learned(store, practice_id, payment, decision, fate, loaded, answer)
+            after = _learned(store, practice_id, paid, decision, fate, loaded, answer, client_id, now)
             return _and_then(LineOutcome(line.line_id, fate), payment, after)
         if client_id is None or (loaded.client is None and loaded.settings.unknown_clients == "park"):
             return LineOutcome(line.line_id, "unknown_client", client_id=client_id)
-        granting = Granting(store, practice_id, payment, decision, loaded, client_id, actor, now, answer, settled)
+        granting = Granting(store, practice_id, paid, decision, loaded, client_id, actor, now, answer, settled)
         outcome, after = granting.commit()
         return _and_then(outcome, payment, after)
 
@@ -110,12 +116,19 @@ def _wanted(payment: Payment, guess: LineDecision, client_id: str | None) -> Wan
     return Wanted(
         client_id=client_id,
         types=tuple(guess.package.credits) if guess.package and client_id else (),
-        source_ids=tuple(s for s in (guess.source_id, guess.first_id) if s),
+        source_ids=(guess.source_id, *_once_ids(payment, guess.line)),
         payments=(payment.payment_id,),
         money=(money,) if money else (),
         subscription=payment.subscription,
         parked_id=parking.id_of(payment),
     )
+
+
+def _once_ids(payment: Payment, line: PaymentLine) -> list[str]:
+    """The names under which its subscription item may have had its first grant, or its trial's."""
+    may_be = (Trial.NO,) if line.trial is Trial.NO else (Trial.NO, Trial.YES)
+    named = (once_id_of(payment, replace(line, trial=each)) for each in may_be)
+    return [name for name in named if name]
 
 
 def _of_account(loaded: Loaded, payment: Payment) -> Loaded:
@@ -136,12 +149,15 @@ def _fate(payment: Payment, decision: LineDecision, loaded: Loaded, answer: Answ
     if loaded.parked and loaded.parked.state is ParkedState.DISMISSED:
         return LineFate.DISMISSED
     grants = decision.fate in (LineFate.GRANT, LineFate.UPGRADE)
-    if not (payment.subscription and line.subscription_item):
+    if not payment.subscription:
         return decision.fate
+    if line.subscription_item is None:  # a proration says less than its subscription's events do
+        bought = line.proration and line.amount > 0 and loaded.catalogue.package_for_price(line.price or "")
+        return LineFate.WAITS_FOR_CYCLE if bought else decision.fate
     if grants and not answer.insists and state.ended_before(payment.paid_at):
         return LineFate.SUBSCRIPTION_ENDED
-    changes = decision.fate is LineFate.UPGRADE or (line.proration and payment.kind is PaymentKind.UPDATE)
-    if changes and state.period_of(changed_at(payment, line), line.period_end) is None:
+    waits = line.proration and decision.fate is not LineFate.TRIAL
+    if waits and state.period_of(changed_at(payment, line), line.period_end) is None:
         return LineFate.WAITS_FOR_CYCLE
     return decision.fate
 
@@ -154,13 +170,25 @@ def _learned(
     fate: LineFate,
     loaded: Loaded,
     answer: Answer,
+    client_id: str | None,
+    now: datetime,
 ) -> Loaded:
-    """What a line that grants nothing tells of its subscription all the same: its period, the plan's level."""
-    if fate not in (LineFate.PRORATION, LineFate.TRIAL, LineFate.NO_QUANTITY):
+    """What a line that grants nothing tells of its subscription all the same: its period, the plan's level.
+
+    Money paid for credits leaves a record that says why it grants none.
+    """
+    if fate not in _GRANTING_NOTHING:
         return loaded
-    state = levelled(loaded.subscription, payment, decision, {}, loaded.catalogue, answer.package_id)
+    items, state = [], loaded.subscription
+    if fate is not LineFate.WITHIN_CYCLE:
+        state = levelled(state, payment, decision, {}, loaded.catalogue, answer.package_id)
     if state != loaded.subscription:
-        store.commit([writes.subscription(practice_id, state)])
+        items.append(writes.subscription(practice_id, state))
+    if decision.line.amount > 0 and decision.credits:
+        done = Operation(decision.source_id, content(payment, decision.line), fate, client_id or "", (), now)
+        items.append(writes.operation(practice_id, done))
+    if items:
+        store.commit(items)
     return replace(loaded, subscription=state)
 
 

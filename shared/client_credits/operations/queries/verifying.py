@@ -111,7 +111,7 @@ def _read(store: Store, practice_id: str, client_id: str, wallets: list[Item]) -
         kind = keys.wallet_place(item).appointment_type
         where = f"{place}/{kind} #{keys.sequence_of(item)}"
         try:
-            entry = codec.from_json(Entry, item["body"])
+            entry = codec.from_item(Entry, item)
         except (ValueError, LookupError):
             read.breaches.append(Breach(READABLE, where, "the entry cannot be read"))
             continue
