@@ -326,7 +326,7 @@ SEEDS = (
     Seed(
         "what was spent of a refunded payment is forgotten",
         "domain/payments/clawing_back.py",
-        "short = max(0, of.spent - (of.granted - target))",
+        "short = max(0, of.spent + of.late_spent - (of.granted - target))",
         "short = 0",
         MONEY_BACK,
     ),
