@@ -12,6 +12,7 @@ BOOKING_ORDER = "tests/integration/test_booking_order.py"
 LATENESS = "tests/integration/test_memory_table_lateness.py"
 MONEY_BACK, PLANS = f"{UNIT}/test_money_back.py", f"{UNIT}/test_plan_changes.py"
 WON = f"{UNIT}/test_disputes_won.py"
+ORDERS, SAME_LOTS = "tests/property/test_order_of_everything.py", "come_to_the_same_lots"
 
 
 @dataclass(frozen=True)
@@ -368,7 +369,7 @@ SEEDS = (
     Seed(
         "what was spent of a refunded payment is forgotten",
         "domain/payments/clawing_back.py",
-        "short = max(0, of.spent - (of.granted - target))",
+        "short = max(0, of.spent + of.late_spent - (of.granted - target))",
         "short = 0",
         MONEY_BACK,
     ),
@@ -667,5 +668,46 @@ SEEDS = (
         "for about in (lot.payment, lot.subscription):",
         "for about in (lot.payment,):",
         f"{UNIT}/test_past_due.py",
+    ),
+    # -- any order comes to the same
+    Seed(
+        "what a refund took is dated by when it was heard",
+        "domain/payments/clawing_back.py",
+        "by, at = self._act.cause.ids, self._ledger.dated(self._act, (lot.lot_id for lot, _ in parts))",
+        "by, at = self._act.cause.ids, self._act.now",
+        ORDERS,
+        SAME_LOTS,
+    ),
+    Seed(
+        "credits end by the time zone of the day their payment is heard on",
+        "domain/payments/granting.py",
+        "settings.at(act.occurred_at).timezone",
+        "settings.at(act.now).timezone",
+        ORDERS,
+        SAME_LOTS,
+    ),
+    Seed(
+        "clawing back and ending later are dated by arrival",
+        "domain/payments/clawing_back.py",
+        "return min(max([act.occurred_at, *made]), act.now)",
+        "return act.now",
+        ORDERS,
+        SAME_LOTS,
+    ),
+    Seed(
+        "an upgrade heard after its subscription's end knows only the tranches left",
+        "domain/payments/granting.py",
+        "count = months_in(known.starts, known.cycle_end)",
+        "count = known.count",
+        f"{UNIT}/test_ended_and_refunded.py",
+        "in_any_order and upgrade",
+    ),
+    Seed(
+        "what was spent of a tranche that came too late is forgotten",
+        "domain/payments/clawing_back.py",
+        "short = max(0, of.spent + of.late_spent - (of.granted - target))",
+        "short = max(0, of.spent - (of.granted - target))",
+        f"{UNIT}/test_ended_and_refunded.py",
+        "too_late",
     ),
 )
