@@ -13,6 +13,7 @@ LATENESS = "tests/integration/test_memory_table_lateness.py"
 MONEY_ORDER = "tests/integration/test_money_any_order.py"
 MONEY_BACK, PLANS = f"{UNIT}/test_money_back.py", f"{UNIT}/test_plan_changes.py"
 WON = f"{UNIT}/test_disputes_won.py"
+ORDERS, SAME_LOTS = "tests/property/test_order_of_everything.py", "come_to_the_same_lots"
 
 
 @dataclass(frozen=True)
@@ -164,8 +165,8 @@ SEEDS = (
     Seed(
         "a large wallet is stored as it is",
         "store/codec.py",
-        "if len(written) < PACKED_FROM_BYTES:",
-        "if True:",
+        "if size <= ONE_UNIT_BYTES or",
+        "if True or",
         f"{UNIT}/test_bounds.py",
     ),
     Seed(
@@ -178,10 +179,52 @@ SEEDS = (
     ),
     # -- grants, settings, ends
     Seed(
+        "the tiers of one item are paid for apart",
+        "stripe/events/counting.py",
+        "groups.setdefault(_together(each), []).append(each)",
+        "groups.setdefault((each.line.line_id,), []).append(each)",
+        f"{UNIT}/test_stripe_events.py",
+    ),
+    Seed(
+        "units that are given back stay",
+        "stripe/events/counting.py",
+        "lines = _without(lines, each)",
+        "lines = list(lines)",
+        f"{UNIT}/test_stripe_events.py",
+    ),
+    Seed(
+        "a trial that only its subscription tells of is a free cycle",
+        "domain/payments/granting.py",
+        "line.period_start and state.in_trial(line.period_start)",
+        "False",
+        f"{UNIT}/test_lines.py",
+    ),
+    Seed(
+        "what is heard of a subscription wakes nothing",
+        "operations/payments/paying.py",
+        "_wake(context, list(waiting))",
+        "pass",
+        f"{UNIT}/test_lines.py",
+    ),
+    Seed(
+        "a package without credits uses up the first payment",
+        "operations/payments/grant.py",
+        "if decision.once_id and credits and",
+        "if decision.once_id and",
+        f"{UNIT}/test_lines.py",
+    ),
+    Seed(
+        "what is paid late ends with its period",
+        "domain/payments/granting.py",
+        "return payment.paid_at + (line.period_end - line.period_start)",
+        "return line.period_end",
+        f"{UNIT}/test_lines.py",
+    ),
+    Seed(
         "a package that does not renew grants every cycle",
         "domain/payments/granting.py",
-        "once = self.package is not None and not self.package.renews_each_cycle",
-        "once = False",
+        "return self.once_id is not None and (not renews or self.line.trial is Trial.YES)",
+        "return False",
         f"{UNIT}/test_granting.py",
     ),
     Seed(
@@ -327,7 +370,7 @@ SEEDS = (
     Seed(
         "what was spent of a refunded payment is forgotten",
         "domain/payments/clawing_back.py",
-        "short = max(0, of.spent - (of.granted - target))",
+        "short = max(0, of.spent + of.late_spent - (of.granted - target))",
         "short = 0",
         MONEY_BACK,
     ),
@@ -678,5 +721,46 @@ SEEDS = (
         "for about in (lot.payment, lot.subscription):",
         "for about in (lot.payment,):",
         f"{UNIT}/test_past_due.py",
+    ),
+    # -- any order comes to the same
+    Seed(
+        "what a refund took is dated by when it was heard",
+        "domain/payments/clawing_back.py",
+        "by, at = self._act.cause.ids, self._ledger.dated(self._act, (lot.lot_id for lot, _ in parts))",
+        "by, at = self._act.cause.ids, self._act.now",
+        ORDERS,
+        SAME_LOTS,
+    ),
+    Seed(
+        "credits end by the time zone of the day their payment is heard on",
+        "domain/payments/granting.py",
+        "settings.at(act.occurred_at).timezone",
+        "settings.at(act.now).timezone",
+        ORDERS,
+        SAME_LOTS,
+    ),
+    Seed(
+        "clawing back and ending later are dated by arrival",
+        "domain/payments/clawing_back.py",
+        "return min(max([act.occurred_at, *made]), act.now)",
+        "return act.now",
+        ORDERS,
+        SAME_LOTS,
+    ),
+    Seed(
+        "an upgrade heard after its subscription's end knows only the tranches left",
+        "domain/payments/granting.py",
+        "count = months_in(known.starts, known.cycle_end)",
+        "count = known.count",
+        f"{UNIT}/test_ended_and_refunded.py",
+        "in_any_order and upgrade",
+    ),
+    Seed(
+        "what was spent of a tranche that came too late is forgotten",
+        "domain/payments/clawing_back.py",
+        "short = max(0, of.spent + of.late_spent - (of.granted - target))",
+        "short = max(0, of.spent - (of.granted - target))",
+        f"{UNIT}/test_ended_and_refunded.py",
+        "too_late",
     ),
 )
