@@ -128,7 +128,7 @@ def a_payment_stands_for_what_was_not_given_back(payment: PaymentRecord, books: 
     assert taken <= brought, f"more is taken back of {payment.payment_id} than it granted"
     stands, late = _stands_for(payment, granted)
     assert brought - taken >= stands, (payment.payment_id, brought, taken, stands)
-    if not late and not _gone_otherwise(payment, entries):
+    if not _gone_otherwise(payment, entries, _LOST | _USED if late else _LOST):
         assert brought - taken == stands, (payment.payment_id, brought, taken, stands)
 
 
@@ -149,8 +149,11 @@ def _stands_for(payment: PaymentRecord, granted: list[Entry]) -> tuple[int, int]
     return plan.each * in_time - int(plan.each * in_time * taken), len(granted) - in_time
 
 
-def _gone_otherwise(payment: PaymentRecord, entries: list[Entry]) -> bool:
+_LOST, _USED = frozenset({"expired", "voided", "adjusted"}), frozenset({"spent", "repaid"})
+
+
+def _gone_otherwise(payment: PaymentRecord, entries: list[Entry], kinds: frozenset[str]) -> bool:
     key = payment_key(payment.payment_id, LINE)
     lots = {p.lot_id for entry in entries for p in entry.postings if p.facts and p.facts.payment == key}
-    lost = (entry for entry in entries if entry.kind in {"expired", "voided", "adjusted"})
+    lost = (entry for entry in entries if entry.kind in kinds)
     return any(p.lot_id in lots and p.amount < 0 for entry in lost for p in entry.postings)
