@@ -14,6 +14,7 @@ MONEY_ORDER = "tests/integration/test_money_any_order.py"
 MONEY_BACK, PLANS = f"{UNIT}/test_money_back.py", f"{UNIT}/test_plan_changes.py"
 WON = f"{UNIT}/test_disputes_won.py"
 ORDERS, SAME_LOTS = "tests/property/test_order_of_everything.py", "come_to_the_same_lots"
+LIFE = "tests/property/test_wallet_life_machine.py"
 
 
 @dataclass(frozen=True)
@@ -399,7 +400,7 @@ SEEDS = (
     Seed(
         "credits that return during a dispute may be spent",
         "domain/ledger/freezing.py",
-        "frozen=frozen_by(wallet, lot, settings)",
+        "frozen=freezes(wallet, lot, settings)",
         "frozen=lot.frozen",
         f"{UNIT}/test_settling.py",
     ),
@@ -762,5 +763,60 @@ SEEDS = (
         "short = max(0, of.spent - (of.granted - target))",
         f"{UNIT}/test_ended_and_refunded.py",
         "too_late",
+    # -- whole lives of wallets
+    Seed(
+        "the new end of an emptied lot is lost",
+        "domain/ledger/adjusting.py",
+        "with_lot(replace(lot, expires_at=expires_at))",
+        "with_lot(replace(lot, expires_at=expires_at if lot.remaining else lot.expires_at))",
+        LIFE,
+        "no_law_is_broken",
+    ),
+    Seed(
+        "a lot that was stored apart comes back with another end",
+        "domain/ledger/wallet.py",
+        "more = tuple(lot for lot in closed if lot.lot_id not in known)",
+        "more = tuple(replace(lot, expires_at=lot.effective_at) for lot in closed if lot.lot_id not in known)",
+        LIFE,
+        "no_law_is_broken",
+    ),
+    Seed(
+        "an end and a refund are two reckonings",
+        "domain/payments/clawing_back.py",
+        "        part = part_of_those_that_come(grant.plan, ends, part)",
+        "        pass",
+        LIFE,
+        "no_law_is_broken",
+    ),
+    Seed(
+        "tranches that came after the end are kept",
+        "domain/payments/clawing_back.py",
+        "> last_of(grant.plan, ends)",
+        "> grant.plan.count",
+        LIFE,
+        "no_law_is_broken",
+    ),
+    Seed(
+        "a late sweep judges by the settings of today",
+        "domain/practice/dated_settings.py",
+        "return self.now if passed == len(self._until) else self._held[passed]",
+        "return self.now",
+        LIFE,
+        "no_law_is_broken",
+    ),
+    Seed(
+        "a tranche comes frozen though the practice keeps it",
+        "domain/ledger/settling.py",
+        "lot = replace(lot, frozen=frozen_by(change.wallet, lot, settings.at(instant)))",
+        "lot = replace(lot, frozen=change.wallet.frozen_by(lot))",
+        LIFE,
+        "no_law_is_broken",
+    ),
+    Seed(
+        "what a wallet last called frozen repays nothing",
+        "domain/ledger/settling.py",
+        "and not freezes(wallet, lot, settings.at(begin))",
+        "and not lot.frozen",
+        f"{UNIT}/test_past_due.py",
     ),
 )
