@@ -53,7 +53,7 @@ def back(event_id: str, seconds: int, **told: Any) -> MoneyBack:
 
 
 def news(event_id: str, seconds: int, *told: Any) -> SubscriptionNews:
-    """`told`: subscription, status, when it ended, customer."""
+    """`told`: subscription, status, when it ended, customer, when its trial starts and ends."""
     return SubscriptionNews(event_id, "own", "test", at(seconds), *told)
 
 
@@ -115,7 +115,7 @@ EVENTS: dict[str, Facts] = {
     "recorded-2022-11-15/customer.created": ignored("evt_1MhUT6E0b6fckueSqWR0Bec4"),
     "recorded-2022-11-15/customer.subscription.created": news(
         *("evt_1MhUZtE0b6fckueSDaOf1oJ8", 1677834420, "sub_1MhUZrE0b6fckueSZfQ2Ytz6"),
-        *(SubscriptionStatus.RUNNING, None, "cus_NSPOMxl5eL01qM"),
+        *(SubscriptionStatus.RUNNING, None, "cus_NSPOMxl5eL01qM", at(1677834419), at(1680426419)),
     ),
     "recorded-2022-11-15/invoice.paid": A_TRIAL_OF_ELEVEN_SEATS,
     "recorded-2022-11-15/invoice.payment_succeeded": ignored("evt_1MhUT7E0b6fckueSTtEJC9R4", "twin_of_invoice_paid"),
@@ -273,6 +273,7 @@ NOTED = back(
         ),
     ),
 )
+TRIAL = (at(1234567890), at(1234567890))
 NO_REFUND = Ignored("evt_1", "no_refund_named")
 A_REFUND = (Refund("re_1Pgc72B7WZ01zgkWqPvrRrPE", 100, RefundStatus.SUCCEEDED, at(CREATED)),)
 A_FAILED_REFUND = (Refund("re_1Pgc72B7WZ01zgkWqPvrRrPE", 100, RefundStatus.FAILED, at(CREATED)),)
@@ -291,11 +292,11 @@ WRAPPED: dict[str, tuple[str, list[Facts]]] = {
     "invoice_payment.paid": ("invoice_payment", [Ignored("evt_1", "payment_not_named")] * 3),
     "customer.subscription.updated": (
         "subscription",
-        [news("evt_1", CREATED, SUBSCRIPTION, SubscriptionStatus.RUNNING, None, CUSTOMER)] * 3,
+        [news("evt_1", CREATED, SUBSCRIPTION, SubscriptionStatus.RUNNING, None, CUSTOMER, *TRIAL)] * 3,
     ),
     "customer.subscription.deleted": (
         "subscription",
-        [news("evt_1", CREATED, SUBSCRIPTION, SubscriptionStatus.ENDED, at(1234567890), CUSTOMER)] * 3,
+        [news("evt_1", CREATED, SUBSCRIPTION, SubscriptionStatus.ENDED, at(1234567890), CUSTOMER, *TRIAL)] * 3,
     ),
     "subscription_item.updated": ("subscription_item", [Ignored("evt_1", "type_not_handled")] * 3),
 }

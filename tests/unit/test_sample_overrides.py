@@ -9,6 +9,7 @@ from client_credits.domain.payments.facts import (
     MoneyBack,
     Payment,
     PaymentLine,
+    QuantityFrom,
     Refund,
 )
 from client_credits.samples.events import (
@@ -148,7 +149,7 @@ def test_a_session_takes_its_overrides() -> None:
     told = translate(stripe_event("checkout-completed", given, now=NOW), "test")
     assert isinstance(told, Payment)
     assert (told.payment_id, told.client_id, told.paid_at) == ("cs_9", "c-9", SECOND)
-    assert told.lines == (PaymentLine("p9", None, 1, 5, "usd", package_id="p9"),)
+    assert told.lines == (PaymentLine("p9", None, 1, 5, "usd", package_id="p9", quantity_from=QuantityFrom.ASSUMED),)
 
 
 def test_a_dotted_path_reaches_everything() -> None:

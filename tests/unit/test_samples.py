@@ -21,6 +21,7 @@ from client_credits.domain.payments.facts import (
     PaymentKind,
     PaymentLine,
     PaymentMade,
+    QuantityFrom,
     Refund,
     RefundStatus,
     SubscriptionNews,
@@ -89,7 +90,9 @@ HALF_A_MONTH = {
     "proration": True,
     "quantity": 0,
 }
-PACK = PaymentLine("follow-up-3", None, 1, 18000, "usd", package_id="follow-up-3")
+PACK = PaymentLine(
+    *("follow-up-3", None, 1, 18000, "usd"), package_id="follow-up-3", quantity_from=QuantityFrom.ASSUMED
+)
 IN_SESSION = {"payment_id": "cs_test_1", "subscription": None}
 BY_HAND: dict[str, Any] = {"subscription": None}
 

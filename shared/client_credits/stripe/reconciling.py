@@ -19,6 +19,7 @@ from client_credits.domain.payments.granting import LineFate, decide_line
 from client_credits.domain.payments.parked import Parked, ParkedState
 from client_credits.domain.payments.payment_record import money_of
 from client_credits.domain.payments.reconciliation import Finding, Place, Reconciliation, Verdict
+from client_credits.domain.payments.selling import with_items_sold
 from client_credits.operations.payments import parking
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
@@ -272,6 +273,7 @@ class _Run:
     def _payment(self, payment: Payment) -> _Judged:
         """Each line has left its record, or nothing to leave; else the payment is, or was, among the parked."""
         catalogue = self.store.catalogue(self.practice_id)
+        payment = with_items_sold(payment, catalogue)
         sources = tuple(decide_line(payment, line, catalogue).source_id for line in payment.lines)
         loaded = self.store.load(self.practice_id, Wanted(source_ids=sources, parked_id=parking.id_of(payment)))
         lines = [decide_line(payment, line, loaded.catalogue) for line in payment.lines]
@@ -298,7 +300,8 @@ class _Run:
         money_id = money_of(told)
         loaded = self._known(told.payment_id, money_id)
         money = loaded.money.get(money_id or "")
-        payment_id = told.payment_id or (money.payment_id if money else None)
+        home = loaded.payments[told.payment_id].within if told.payment_id else None
+        payment_id = home or told.payment_id or (money.payment_id if money else None)
         if payment_id and payment_id != told.payment_id:
             loaded = self._known(payment_id, money_id)
         places = (loaded.payments[payment_id] if payment_id else None, money)

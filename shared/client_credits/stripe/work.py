@@ -23,19 +23,20 @@ from client_credits.domain.payments.facts import (
     Ignored,
     MoneyBack,
     Payment,
+    PaymentKind,
     PaymentMade,
     SubscriptionNews,
     Unsupported,
     not_ahead,
 )
 from client_credits.domain.payments.parked import Parked, ParkedState
-from client_credits.operations.payments import linking, parking, paying
+from client_credits.operations.payments import intents, linking, parking, paying
 from client_credits.operations.payments import money_back as following
 from client_credits.operations.payments import subscriptions as subscribing
 from client_credits.store.store import Store
 from client_credits.stripe.api.errors import StripeRefused
 from client_credits.stripe.api.queries import StripeApi, StripeKind
-from client_credits.stripe.completing import event_of, payment_behind, whole
+from client_credits.stripe.completing import event_of, lacks_items, payment_behind, whole
 from client_credits.stripe.events import values
 from client_credits.stripe.events.frame import Mode
 from client_credits.stripe.events.translate import translate
@@ -63,7 +64,7 @@ def apply(store: Store, practice_id: str, facts: Facts, raw: str, now: datetime)
         case MoneyBack():
             return following.apply_money_back(store, practice_id, facts, now)
         case PaymentMade():
-            return following.apply_payment_made(store, practice_id, facts, now)
+            return intents.apply_payment_made(store, practice_id, facts, now)
         case SubscriptionNews():
             return f"subscription_{subscribing.apply_news(store, practice_id, facts, now)}"
         case CustomerLink():
@@ -159,7 +160,8 @@ class _Work:
     def through(self, owner: str, event: Event, facts: Facts, raw: str) -> tuple[Facts, str]:
         """Completes the facts, applies them, and finds the payment where money came back for an unknown one."""
         lines_missing = isinstance(facts, Payment) and facts.lines_missing
-        if lines_missing or (isinstance(facts, Unsupported) and facts.reason in INCOMPLETE):
+        incomplete = isinstance(facts, Unsupported) and facts.reason in INCOMPLETE
+        if lines_missing or incomplete or lacks_items(facts):
             facts = self._completed(event, facts)
         outcome = apply(self.store, owner, facts, raw, self.now)
         if isinstance(facts, MoneyBack) and outcome == "waiting":
@@ -167,16 +169,19 @@ class _Work:
         return facts, outcome
 
     def payment_anew(self, parked: Parked) -> tuple[Event, Facts, str] | None:
-        """The event of a parked payment that has lines missing, as Stripe has the invoice now."""
+        """The event of a parked payment that has lines missing, as Stripe has its invoice or session now."""
         if parked.payment is None or not parked.payment.lines_missing or (api := self.api()) is None:
             return None
         paid = parked.payment
+        kind, told_by = StripeKind.INVOICE, "invoice.paid"
+        if paid.kind is PaymentKind.CHECKOUT:
+            kind, told_by = StripeKind.SESSION, "checkout.session.completed"
         try:
-            about = api.retrieve(StripeKind.INVOICE, paid.payment_id)
+            about = api.retrieve(kind, paid.payment_id)
         except StripeRefused:
             return None
         seconds = int(paid.paid_at.timestamp())
-        event = event_of("invoice.paid", about, api, paid.event_id, seconds, paid.mode == "live")
+        event = event_of(told_by, about, api, paid.event_id, seconds, paid.mode == "live")
         return event, translate(event, self.mode), json.dumps(event)
 
     def _completed(self, event: Event, facts: Facts) -> Facts:

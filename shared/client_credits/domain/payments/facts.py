@@ -18,6 +18,16 @@ class PaymentKind(StrEnum):
     CYCLE = "cycle"  # a later billing cycle of a subscription
     MANUAL = "manual"  # an invoice made by hand
     UPDATE = "update"  # a change of plan or quantity within a subscription's cycle
+    INTENT = "intent"  # a payment intent of the practice's own: a terminal, a custom checkout
+
+
+class QuantityFrom(StrEnum):
+    """What says how often a payment bought the package that it names."""
+
+    METADATA = "metadata"
+    ITEMS = "items"  # those of the checkout session, as Stripe was asked for them
+    PRICE = "price"  # what was charged, by the package's price
+    ASSUMED = "assumed"  # nothing does: once
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,7 @@ class PaymentLine:
     period_end: datetime | None = None
     proration: bool = False
     trial: bool = False  # a subscription's zero line for its trial: not a first payment
+    quantity_from: QuantityFrom | None = None  # of the package that the payment itself names
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,7 @@ class Payment:
     lines_missing: bool = False  # the payment has more lines than the event carried
     paid: int = 0  # minor units, of all lines with tax and after discounts: what a refund is measured by
     charge: str | None = None
+    items: tuple[PaymentLine, ...] = ()  # of a session whose first line is the package it names: see `selling`
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +192,8 @@ class SubscriptionNews:
     status: SubscriptionStatus
     ended_at: datetime | None = None
     customer: str | None = None
+    trial_start: datetime | None = None
+    trial_end: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

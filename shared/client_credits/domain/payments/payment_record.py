@@ -8,7 +8,7 @@ note that names lines assigns its refunds to them; everything else counts agains
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
 from typing import TypeVar
@@ -119,7 +119,8 @@ class PaymentRecord:
     `paid` is in minor units. `revoked` says why it should not have granted at all; `upheld`, that
     staff decided that it counts all the same. `followed` names the news whose consequences for the
     credits are written; `foreign`, the refunds and disputes that were told of it and are another's.
-    `ends` are those of its subscription, as far as they were told.
+    `ends` are those of its subscription, as far as they were told. `within` is the payment of the same
+    money whose record holds this one's grants; `sold` and `sold_by_intent` count the packages, see `one_money`.
     """
 
     payment_id: str
@@ -139,6 +140,9 @@ class PaymentRecord:
     followed: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
     ends: tuple[Ended, ...] = ()
+    within: str | None = None
+    sold: dict[str, int] = field(default_factory=dict)
+    sold_by_intent: dict[str, int] = field(default_factory=dict)
     version: int = 0
 
     @property
@@ -247,6 +251,10 @@ class Money:
     refunded_total: int = 0
     version: int = 0
 
+    def paying(self, payment_id: str) -> "Money":
+        """The money once another payment holds what it paid."""
+        return replace(self, payment_id=payment_id)
+
 
 def learned(record: PaymentRecord, news: MoneyBack) -> PaymentRecord:
     """The record with what the news tell. Any order, any repetition: the same record."""
@@ -283,6 +291,23 @@ def linked(record: PaymentRecord, money: Money) -> tuple[PaymentRecord, Money]:
         paid_by=_with_total(record.paid_by, PaidBy(money.money, money.refunded_total)),
     )
     return _without_foreign(known), Money(money.money, record.payment_id, version=money.version)
+
+
+def all_heard(record: PaymentRecord, other: PaymentRecord) -> PaymentRecord:
+    """The record with all that was heard of another one of the same money, and what was done about it there."""
+    paid_by = record.paid_by
+    for each in other.paid_by:
+        paid_by = _with_total(paid_by, each)
+    known = replace(
+        record,
+        refunds=_merged(record.refunds, other.refunds, _refund_key, _refund_order),
+        disputes=_disputes_merged(record.disputes, other.disputes),
+        notes=_merged(record.notes, other.notes, _note_key, _note_order),
+        paid_by=paid_by,
+        followed=tuple(dict.fromkeys((*record.followed, *other.followed))),
+        foreign=tuple(sorted({*record.foreign, *other.foreign})),
+    )
+    return _without_foreign(known)
 
 
 def disowned(record: PaymentRecord, about: str) -> PaymentRecord:

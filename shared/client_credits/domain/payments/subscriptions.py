@@ -57,6 +57,7 @@ class SubscriptionState:
     payments: tuple[tuple[str, datetime], ...] = ()
     waiting: tuple[str, ...] = ()
     replaced: tuple[tuple[str, datetime], ...] = ()  # (item, since when a new period of it runs in place of the old)
+    trials: tuple[tuple[datetime, datetime], ...] = ()  # the spans of trial told so far, `starts <= t < ends`
     frozen: bool = False  # whether wallets were told that it is past due
     version: int = 0
 
@@ -89,6 +90,12 @@ class SubscriptionState:
         """An item's plan gave way to a full period of another, before its own was over."""
         return replace(self, replaced=tuple(sorted({*self.replaced, (item, at)})[-PERIODS_KEPT:]))
 
+    def with_trial(self, starts: datetime, ends: datetime) -> "SubscriptionState":
+        """A trial was told, or that one lasts longer: of one start the latest end counts. The newest are kept."""
+        known = dict(self.trials)
+        known[starts] = max(ends, known.get(starts, ends))
+        return replace(self, trials=tuple(sorted(known.items())[-PERIODS_KEPT:]))
+
     def with_period(self, period: Period) -> "SubscriptionState":
         others = [p for p in self.periods if (p.starts, p.ends) != (period.starts, period.ends)]
         newest = sorted([*others, period], key=lambda p: (p.starts, p.ends))[-PERIODS_KEPT:]
@@ -108,6 +115,8 @@ def told(state: SubscriptionState, news: SubscriptionNews) -> SubscriptionState:
     """The state with what the news say. Ended is for good; the rest is as told last."""
     ends = [instant for instant in (state.ended_at, news.ended_at) if instant]
     state = replace(state, ended_at=min(ends, default=None), account=news.account, mode=news.mode)
+    if news.trial_start and news.trial_end and news.trial_start < news.trial_end:
+        state = state.with_trial(news.trial_start, news.trial_end)
     known = (state.status_at, _STATUS_RANK[state.status]) if state.status_at else None
     if known is None or (news.occurred_at, _STATUS_RANK[news.status]) > known:
         state = replace(state, status=news.status, status_at=news.occurred_at)

@@ -12,7 +12,9 @@ from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, C
 from client_credits.domain.ledger.operation import EntryRef, Operation
 from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
 from client_credits.domain.payments.granting import RECURRING, LineDecision, LineFate, grant, levels, lot_for, plan_for
-from client_credits.domain.payments.parked import Parked
+from client_credits.domain.payments.limits import with_bought
+from client_credits.domain.payments.one_money import joined, with_sold
+from client_credits.domain.payments.parked import Parked, ParkedState
 from client_credits.domain.payments.payment_record import PaidGrant, PaymentRecord, linked, money_of
 from client_credits.domain.payments.subscriptions import Level, Period, SubscriptionState, upgrade, with_levels
 from client_credits.domain.practice.catalogue import Catalogue
@@ -23,6 +25,8 @@ from client_credits.store import writes
 from client_credits.store.records import Loaded
 from client_credits.store.store import Store
 from client_credits.store.table import Write
+
+COVERED = "covered"  # all of it was granted by another payment of the same money
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ class LineOutcome:
     wakes: tuple[str, ...] = ()
     parked: Parked | None = None
     client_id: str | None = None  # whose it is, where that client does not exist yet
+    home: str = ""  # the payment whose record holds what the line grants
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +75,17 @@ class Granting:
         now: datetime,
         answer: Answer,
         settled: frozenset[str],
+        own: PaymentRecord | None = None,
     ) -> None:
+        """`own` is the payment's record where another one's, that `loaded` has in its place, holds the grants."""
         self._store = store
         self._practice_id = practice_id
+        self._told = payment  # as it was heard; what is granted is booked at the home
+        self._line_id = decision.line.line_id
+        self._own = own
+        self._home = loaded.payments[payment.payment_id]
+        self._units: int | None = None  # how many were lacked, where that was counted
+        payment, decision = _at_home(payment, decision, self._home)
         self._payment = payment
         self._decision = decision
         self._loaded = loaded
@@ -94,9 +107,11 @@ class Granting:
         decision, loaded = self._decision, self._loaded
         state, credits = self._subscription()
         not_renewing = decision.fate is LineFate.GRANT and loaded.operations.get(decision.grant_id) is not None
+        credits = self._lacked(credits)
         changes = self._granted(credits)
         own = [e for change in changes for e in change.entries if e.source_id == self._act.source_id]
-        done = self._record(_outcome(decision, credits, not_renewing=not_renewing), own)
+        outcome = COVERED if self._units == 0 else _outcome(decision, credits, not_renewing=not_renewing)
+        done = self._record(outcome, own)
         items = [writes.operation(self._practice_id, done)]
         if decision.first_id and decision.first_id not in loaded.operations:
             items.append(writes.operation(self._practice_id, replace(done, source_id=decision.first_id)))
@@ -105,20 +120,50 @@ class Granting:
         if state != loaded.subscription:
             items.append(writes.subscription(self._practice_id, state))
         items += wallet_writes(self._store, changes, self._now, loaded.dated, wallets=len(changes))
-        if loaded.client is None:
-            items.append(writes.client(self._practice_id, Client(self._client_id, created_at=self._now)))
+        if client := self._client(credits):
+            items.append(writes.client(self._practice_id, client))
         if parked := self._parked():
             items.append(writes.parked(self._practice_id, parked, self._now))
         self._store.commit(items)
-        after = replace(loaded, payments={record.payment_id: record}, subscription=state, parked=parked)
-        return LineOutcome(decision.line.line_id, done.outcome, done, entries=tuple(own)), after
+        after = replace(loaded, payments={self._told.payment_id: record}, subscription=state, parked=parked)
+        return LineOutcome(self._line_id, done.outcome, done, entries=tuple(own)), after
+
+    def _lacked(self, credits: dict[str, int]) -> dict[str, int]:
+        """What of these credits no other payment of the same money granted; how often the package was lacked is noted.
+
+        The other one was charged for all of it: what comes beside it has no value of its own.
+        """
+        line, package, payment = self._decision.line, self._decision.package, self._payment
+        if not credits or package is None or self._decision.fate is not LineFate.GRANT:
+            return credits
+        by_intent = payment.kind is PaymentKind.INTENT
+        self._home, units = with_sold(
+            self._loaded.payments[self._told.payment_id], package.package_id, line.quantity, by_intent=by_intent
+        )
+        self._units = units
+        if units == line.quantity:
+            return credits
+        self._decision = replace(self._decision, line=replace(line, quantity=max(1, units), amount=0))
+        return {t: n // line.quantity * units for t, n in credits.items()} if units else {}
+
+    def _client(self, credits: dict[str, int]) -> Client | None:
+        """The client's profile where it is new, or counts what was bought."""
+        known = self._loaded.client or Client(self._client_id, created_at=self._now)
+        package, line = self._decision.package, self._decision.line
+        assert package is not None
+        if credits and package.limit_per_client is not None and self._decision.fate is LineFate.GRANT:
+            known = with_bought(known, package.package_id, self._payment, line, self._loaded.payments.values())
+        return known if known != self._loaded.client else None
 
     def _parked(self) -> Parked | None:
         """The parked payment as it is with this line granted; None where it is not open."""
         record = self._loaded.parked
         if record is None or not record.is_payable:
             return None
-        return parking.without_line(record, self._payment, self._decision.line.line_id, self._settled, self._act.actor)
+        left = parking.without_line(record, self._told, self._line_id, self._settled, self._act.actor)
+        if self._units == 0 and left.state is not ParkedState.OPEN:
+            return replace(left, closed_reason=f"{COVERED} {self._payment.payment_id}")
+        return left
 
     def _subscription(self) -> tuple[SubscriptionState, dict[str, int]]:
         """The subscription with what this line tells of it, and the credits the line grants."""
@@ -159,16 +204,21 @@ class Granting:
     def _payment_record(self, changes: list[Change]) -> tuple[PaymentRecord, list[Write]]:
         """The payment with what this line granted, and the link from the money that paid it."""
         payment, loaded = self._payment, self._loaded
-        before = loaded.payments[payment.payment_id]
-        if not changes:
+        before = self._home
+        if not changes and self._units is None:
             return before, []
+        own = self._own
+        items: list[Write] = []
+        if own and own.within is None:
+            before, own = joined(before, own)
+            items.append(writes.payment(self._practice_id, own))
         record = replace(
             before,
             account=payment.account,
             mode=payment.mode,
             paid=max(before.paid, payment.paid),
-            paid_at=payment.paid_at,
-            subscription=payment.subscription,
+            paid_at=before.paid_at if own and before.paid_at else payment.paid_at,
+            subscription=payment.subscription or before.subscription,
             upheld=before.upheld or self._insists,
             ends=loaded.subscription.ends if payment.subscription else (),
             grants=(*before.grants, *map(self._paid_grant, changes)),
@@ -176,7 +226,6 @@ class Granting:
         record = record.with_holders(
             (e.client_id, e.appointment_type, e.sequence - 1) for e in map(self._granting_entry, changes)
         )
-        items: list[Write] = []
         money = loaded.money.get(money_of(payment) or "")
         if money and money.payment_id is None:
             record, money = linked(record, money)
@@ -196,7 +245,16 @@ class Granting:
     def _record(self, outcome: str, own: list[Entry]) -> Operation:
         refs = tuple(EntryRef(e.appointment_type, e.sequence, e.amount) for e in own)
         content = _content(self._payment, self._decision.line)
-        return Operation(self._decision.source_id, content, outcome, self._client_id, refs, self._now)
+        granted_by = self._payment.payment_id if outcome == COVERED else None
+        return Operation(self._decision.source_id, content, outcome, self._client_id, refs, self._now, granted_by)
+
+
+def _at_home(payment: Payment, decision: LineDecision, home: PaymentRecord) -> tuple[Payment, LineDecision]:
+    """The line as it is booked: in the record of the first payment of its money it has a name of its own."""
+    if home.payment_id == payment.payment_id:
+        return payment, decision
+    line = replace(decision.line, line_id=f"{payment.payment_id}:{decision.line.line_id}")
+    return replace(payment, payment_id=home.payment_id), replace(decision, line=line)
 
 
 def _outcome(decision: LineDecision, credits: dict[str, int], *, not_renewing: bool) -> str:
@@ -216,6 +274,7 @@ def _cause_ids(payment: Payment, decision: LineDecision) -> dict[str, str]:
         "event_id": payment.event_id,
         "subscription": payment.subscription,
         "customer": payment.customer,
+        "quantity_from": decision.line.quantity_from,
     }
     return {name: value for name, value in ids.items() if value}
 

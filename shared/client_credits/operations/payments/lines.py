@@ -14,8 +14,11 @@ from client_credits.domain.errors import LimitReached
 from client_credits.domain.ledger.entries import Actor
 from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
 from client_credits.domain.payments.granting import PARKED, LineDecision, LineFate, decide_line
+from client_credits.domain.payments.limits import is_over_limit, payments_of
+from client_credits.domain.payments.one_money import home_of, with_sold
 from client_credits.domain.payments.parked import ParkedState
 from client_credits.domain.payments.payment_record import PaymentRecord, is_of, money_of
+from client_credits.domain.payments.selling import by_price
 from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.operations.committing import once
 from client_credits.operations.payments import money_back as following
@@ -41,8 +44,8 @@ def apply_lines(
         outcomes.append(_apply_line(store, practice_id, payment, line, client_id, answer, actor, settled, now))
     if answer.insists and any(outcome.repeated for outcome in outcomes):
         following.uphold(store, practice_id, payment.payment_id, now)
-    if any(outcome.follow for outcome in outcomes):
-        following.follow(store, practice_id, payment.payment_id, now)
+    for home in sorted({outcome.home for outcome in outcomes if outcome.follow}):
+        following.follow(store, practice_id, home, now)
     if payment.subscription and any(outcome.enforce for outcome in outcomes):
         subscribing.enforce(store, practice_id, payment.subscription, now)
     return outcomes
@@ -81,9 +84,12 @@ def _apply_line(
     now: datetime,
 ) -> LineOutcome:
     def attempt() -> LineOutcome:
-        guess = decide_line(payment, line, store.catalogue(practice_id), answer.package_id)
-        loaded = _of_account(store.load(practice_id, _wanted(payment, guess, client_id)), payment)
-        decision = decide_line(payment, line, loaded.catalogue, answer.package_id)
+        catalogue = store.catalogue(practice_id)
+        guess = decide_line(payment, by_price(payment, line, catalogue), catalogue, answer.package_id)
+        wanted = _wanted(payment, guess, client_id)
+        loaded, own = _at_home(store, practice_id, store.load(practice_id, wanted), wanted, payment)
+        loaded = _of_account(loaded, payment)
+        decision = decide_line(payment, by_price(payment, line, loaded.catalogue), loaded.catalogue, answer.package_id)
         if set(decision.credits) - set(loaded.wallets) and client_id:
             return attempt()  # the catalogue changed: this worker's copy is fresh now
         done = loaded.operations.get(decision.source_id)
@@ -95,7 +101,11 @@ def _apply_line(
             return _and_then(LineOutcome(line.line_id, fate), payment, after)
         if client_id is None or (loaded.client is None and loaded.settings.unknown_clients == "park"):
             return LineOutcome(line.line_id, "unknown_client", client_id=client_id)
-        granting = Granting(store, practice_id, payment, decision, loaded, client_id, actor, now, answer, settled)
+        loaded = _with_bought(store, practice_id, loaded, payment, decision)
+        decided = answer.insists or (own is not None and own.within)  # by staff, or with the sale it belongs to
+        if not decided and _is_over_limit(decision, loaded, payment):
+            return LineOutcome(line.line_id, LineFate.OVER_LIMIT)
+        granting = Granting(store, practice_id, payment, decision, loaded, client_id, actor, now, answer, settled, own)
         outcome, after = granting.commit()
         return _and_then(outcome, payment, after)
 
@@ -118,6 +128,44 @@ def _wanted(payment: Payment, guess: LineDecision, client_id: str | None) -> Wan
     )
 
 
+def _at_home(
+    store: Store, practice_id: str, loaded: Loaded, wanted: Wanted, payment: Payment
+) -> tuple[Loaded, PaymentRecord | None]:
+    """The records with the one that holds the grants in place of the payment's own, which is told beside them.
+
+    None where that is its own, as but for the second payment of one money it is.
+    """
+    own = loaded.payments[payment.payment_id]
+    home = home_of(payment, own, loaded.money.get(money_of(payment) or ""))
+    if home == payment.payment_id:
+        return loaded, None
+    found = store.load(practice_id, replace(wanted, payments=(payment.payment_id, home)))
+    return replace(found, payments={payment.payment_id: found.payments[home]}), found.payments[payment.payment_id]
+
+
+def _with_bought(store: Store, practice_id: str, loaded: Loaded, payment: Payment, decision: LineDecision) -> Loaded:
+    """The records with those of the payments that count against the package's limit."""
+    package = decision.package
+    if package is None or package.limit_per_client is None:
+        return loaded
+    named = set(payments_of(loaded.client, package.package_id)) - {r.payment_id for r in loaded.payments.values()}
+    if not named:
+        return loaded
+    found = store.load(practice_id, Wanted(payments=tuple(sorted(named)))).payments
+    return replace(loaded, payments={**found, **loaded.payments})
+
+
+def _is_over_limit(decision: LineDecision, loaded: Loaded, payment: Payment) -> bool:
+    """Whether what the line would grant, beyond what was granted by the same money, passes the package's limit."""
+    package, line, home = decision.package, decision.line, loaded.payments[payment.payment_id]
+    if package is None or decision.fate is not LineFate.GRANT or not decision.credits:
+        return False
+    by_intent = payment.kind is PaymentKind.INTENT
+    _, lacked = with_sold(home, package.package_id, line.quantity, by_intent=by_intent)
+    line = replace(line, quantity=lacked)
+    return bool(lacked) and is_over_limit(package, loaded.client, payment, line, loaded.payments.values())
+
+
 def _of_account(loaded: Loaded, payment: Payment) -> Loaded:
     """The records as they concern the payment's own account: what another one's events told is as if unknown."""
     record, state = loaded.payments[payment.payment_id], loaded.subscription
@@ -125,7 +173,7 @@ def _of_account(loaded: Loaded, payment: Payment) -> Loaded:
         record = PaymentRecord(record.payment_id, version=record.version)
     if state.account not in ("", payment.account):
         state = SubscriptionState(state.subscription, waiting=state.waiting, version=state.version)
-    return replace(loaded, payments={record.payment_id: record}, subscription=state)
+    return replace(loaded, payments={payment.payment_id: record}, subscription=state)
 
 
 def _fate(payment: Payment, decision: LineDecision, loaded: Loaded, answer: Answer) -> LineFate:
@@ -170,6 +218,7 @@ def _and_then(outcome: LineOutcome, payment: Payment, loaded: Loaded) -> LineOut
     own = parking.id_of(payment)
     return replace(
         outcome,
+        home=record.payment_id,
         follow=record.eventful and bool(record.grants),
         enforce=state.is_past_due or state.frozen or bool(state.ended_at or state.replaced),
         wakes=tuple(parked for parked in state.waiting if parked != own),

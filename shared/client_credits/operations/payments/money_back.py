@@ -29,6 +29,7 @@ from client_credits.domain.payments.clawing_back import (
 )
 from client_credits.domain.payments.disputing import lots_by_client, waits
 from client_credits.domain.payments.facts import DisputeStatus, MoneyBack, PaymentMade, RefundStatus
+from client_credits.domain.payments.one_money import without_lines
 from client_credits.domain.payments.payment_record import (
     MAX_HOLDERS,
     Money,
@@ -105,6 +106,8 @@ def _learn(store: Store, practice_id: str, news: MoneyBack) -> str | None:
         assert money is not None, "news name a payment or money"
         _commit_changed(store, money, waiting(money, news), lambda told: writes.money(practice_id, told))
         return None
+    if payment_id in loaded.payments and (home := loaded.payments[payment_id].within):
+        payment_id, news = home, without_lines(news)
     if payment_id not in loaded.payments:
         loaded = store.load(practice_id, Wanted(payments=(payment_id,)))
     if not is_of(loaded.payments[payment_id], news.account):
@@ -448,6 +451,8 @@ def _named(record: PaymentRecord, verb: str, view: _View) -> tuple[Act, PaymentR
 
 def _cause(record: PaymentRecord, about: str) -> Cause:
     ids = {"payment": record.payment_id}
+    if about == record.payment_id and record.within:
+        return Cause(CauseKind.PACKAGE, ids | {"granted_by": record.within})
     if about == record.payment_id:
         return Cause(CauseKind.SUBSCRIPTION, ids | {"subscription": record.subscription or ""})
     if about in {dispute.dispute_id for dispute in record.disputes}:

@@ -16,6 +16,7 @@ from client_credits.domain.ledger.entries import Actor
 from client_credits.domain.payments.facts import Payment
 from client_credits.domain.payments.granting import LineFate
 from client_credits.domain.payments.parked import Parked, ParkedState
+from client_credits.domain.payments.selling import with_items_sold
 from client_credits.operations.committing import once
 from client_credits.operations.payments import parking
 from client_credits.operations.payments.grant import Answer, LineOutcome
@@ -48,6 +49,8 @@ def pay(
     though it was paid after its subscription's end. Safe to repeat: a line already granted answers with
     its first outcome. Raises Busy under contention.
     """
+    if payment.items:
+        payment = with_items_sold(payment, store.load(practice_id, Wanted()).catalogue)
     outcomes = _applied(store, practice_id, payment, now, Answer(client_id, package_id, insists), actor)
     _wake(store, practice_id, _woken(outcomes), now)
     _close(store, practice_id, payment, outcomes, actor, now)

@@ -32,7 +32,7 @@ def resolve(
     parked = _open(store, practice_id, parked_id, now)
     if parked.payment is None:
         return _upheld(store, practice_id, parked, now, actor)
-    insists = parked.reason == LineFate.SUBSCRIPTION_ENDED
+    insists = parked.reason in (LineFate.SUBSCRIPTION_ENDED, LineFate.OVER_LIMIT)
     answers = {"client_id": client_id, "package_id": package_id}
     outcomes = pay(store, practice_id, parked.payment, now, **answers, actor=actor, insists=insists)
     missing = [outcome for outcome in outcomes if outcome.fate in PARKED_FATES]
@@ -91,5 +91,6 @@ _ADVICE = {
     "no_cycle_to_end_with": "the package expires with a billing cycle and this payment has none",
     "limit_reached": "the client's wallet is full",
     "subscription_ended": "it was paid after its subscription had ended: resolving it grants all the same",
+    "over_limit": "the client bought this package as often as one client may: resolving it grants all the same",
     "waits_for_cycle": "the payment of the period it changes is not known yet; it is tried again when that comes",
 }

@@ -38,6 +38,8 @@ def subscription(event: Event) -> SubscriptionNews:
         status=status,
         ended_at=_ended_at(event) if status is SubscriptionStatus.ENDED else None,
         customer=customer_of(about),
+        trial_start=values.instant(about, "trial_start"),
+        trial_end=values.instant(about, "trial_end"),
     )
 
 
