@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from client_credits.domain.bookings.booking import Cancelled, CancelledBy, Created
 from client_credits.domain.bookings.deciding import Session
-from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
+from client_credits.domain.payments.facts import Payment, PaymentLine
 from client_credits.domain.practice.catalogue import AppointmentType, Catalogue, Expiry, ExpiryKind, Package
 from client_credits.domain.practice.records import Account, Client
 from client_credits.store import writes
@@ -61,7 +61,6 @@ def payment(client_id: str, count: int = 1, kind: str = "lasting", subscription:
     )
     return Payment(
         payment_id=f"in_{name}",
-        kind=PaymentKind.CYCLE,
         account="own",
         mode="live",
         event_id=f"evt_{name}",

@@ -304,13 +304,13 @@ def test_an_account_connected_just_before_its_event_is_parked_loses_nothing(thre
 
 def test_a_parked_event_of_another_practice_that_its_owner_cannot_explain_waits_with_the_owner(three: World) -> None:
     event = paid(account=ACCOUNT)
-    event["data"]["object"]["billing_reason"] = "upcoming"
+    event["data"]["object"]["status"] = "open"
     assert run(event) == 0
     connect(three)
     assert retry(three) == 1
-    assert (parked(three), parked(three, "p2")) == ([], ["billing_reason_not_handled"])
+    assert (parked(three), parked(three, "p2")) == ([], ["not_paid"])
     assert retry(three, "p2") == 0
-    assert parked(three, "p2") == ["billing_reason_not_handled"]
+    assert parked(three, "p2") == ["not_paid"]
 
 
 # --- What an event lacks

@@ -225,11 +225,11 @@ def test_a_live_stack_grants_for_live_payments(world: World, monkeypatch: pytest
 def test_an_event_not_understood_is_parked_whole_for_thirty_days(world: World) -> None:
     offering(world)
     event = sample("invoice-paid-cycle.json")
-    event["data"]["object"]["billing_reason"] = "upcoming"
+    event["data"]["object"]["status"] = "open"
     text = json.dumps(event)
     for _ in range(2):
         assert run("stripe_events", stripe_message(text)) == []
-    assert bought(world) == Bought(parked=("billing_reason_not_handled",))
+    assert bought(world) == Bought(parked=("not_paid",))
     (raw,) = [item for (pk, _), item in world.items().items() if "#raw#" in pk]
     assert raw["raw"]["S"] == text
     assert int(raw["ttl"]["N"]) == int((NOW + 30 * DAY).timestamp())

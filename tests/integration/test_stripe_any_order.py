@@ -23,7 +23,6 @@ from client_credits.domain.payments.facts import (
     Facts,
     MoneyBack,
     Payment,
-    PaymentKind,
     PaymentLine,
     PaymentMade,
     Refund,
@@ -59,7 +58,7 @@ def line(
 
 
 def invoice(payment_id: str, *lines: PaymentLine, paid_at: Any = START, **fields: Any) -> Payment:
-    told = {"kind": PaymentKind.CYCLE, "paid": sum(each.amount for each in lines), "payment_intent": None}
+    told = {"paid": sum(each.amount for each in lines), "payment_intent": None}
     return a_payment(payment_id, *lines, paid_at=paid_at, event_id=f"evt_{payment_id}", **(told | fields))
 
 
@@ -80,13 +79,12 @@ def standing(status: str, at: Any, ended_at: Any = None) -> SubscriptionNews:
     return SubscriptionNews("evt_sub", "own", "test", at, "sub_1", SubscriptionStatus(status), ended_at)
 
 
-FIRST = invoice("in_1", line(), kind=PaymentKind.FIRST)
+FIRST = invoice("in_1", line())
 MADE = PaymentMade("evt_made", "own", "test", "in_1", payment_intent="pi_1")
 UPDATE = invoice(
     "in_2",
     line("price_4", START + DAY, line_id="il_old", amount=-9_000, proration=True),
     line("price_8", START + DAY, line_id="il_new", amount=18_000, proration=True),
-    kind=PaymentKind.UPDATE,
     paid_at=START + DAY,
 )
 AGAIN = replace(UPDATE, payment_id="in_3", paid_at=START + 2 * DAY)

@@ -10,32 +10,32 @@ import pytest
 from tests.integration.test_stripe_any_order import START, Story, World, back, dispute, invoice, refund, with_a_death
 from tests.support.builders import a_line, a_payment
 
-from client_credits.domain.payments.facts import Facts, Payment, PaymentKind, PaymentMade, QuantityFrom
+from client_credits.domain.payments.facts import Facts, Payment, PaymentMade, QuantityFrom
 from client_credits.store.records import Wanted
 
 MADE = PaymentMade("evt_made", "own", "test", "in_1", payment_intent="pi_1")
 
 
-def sold(kind: PaymentKind, payment_id: str, quantity: int = 1, **fields: Any) -> Payment:
+def sold(payment_id: str, quantity: int = 1, **fields: Any) -> Payment:
     """A payment that names package four, of four follow-ups."""
     line = a_line(
         "four", price=None, package_id="four", quantity=quantity, amount=10_000, quantity_from=QuantityFrom.METADATA
     )
-    told = {"kind": kind, "subscription": None, "customer": None, "payment_intent": "pi_1", "paid": 10_000}
+    told = {"subscription": None, "customer": None, "payment_intent": "pi_1", "paid": 10_000}
     return a_payment(payment_id, line, paid_at=START, event_id=f"evt_{payment_id}", **(told | fields))
 
 
 def intent(quantity: int = 1, **fields: Any) -> Payment:
-    return sold(PaymentKind.INTENT, "pi_1", quantity, **fields)
+    return sold("pi_1", quantity, **fields)
 
 
 def session(quantity: int = 1, **fields: Any) -> Payment:
-    return sold(PaymentKind.CHECKOUT, "cs_1", quantity, **fields)
+    return sold("cs_1", quantity, **fields)
 
 
 def by_invoice(quantity: int = 1, *beside: Any, **fields: Any) -> Payment:
     """An invoice made by hand, as newer versions tell of it: without its intent."""
-    told = {"kind": PaymentKind.MANUAL, "subscription": None, "paid": 10_000}
+    told = {"subscription": None, "paid": 10_000}
     return invoice(
         "in_1", a_line("il_1", price="price_4", quantity=quantity, amount=10_000), *beside, **(told | fields)
     )

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client_credits.domain.bookings.booking import Cancelled, CancelledBy, Created
-from client_credits.domain.payments.facts import Payment, PaymentKind
+from client_credits.domain.payments.facts import Payment
 from client_credits.operations.bookings import spending as bookings
 from client_credits.operations.payments import paying as payments
 from client_credits.store.store import Store
@@ -33,7 +33,6 @@ def _payment(number: int, client: str, price: str, quantity: int, cycle: int | N
     return a_payment(
         f"in_{number}",
         line,
-        kind=PaymentKind.CYCLE if cycle else PaymentKind.CHECKOUT,
         client_id=client,
         customer=None,
         subscription=f"sub_{client}" if cycle else None,

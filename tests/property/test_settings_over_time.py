@@ -17,7 +17,6 @@ from client_credits.domain.bookings.booking import CancelledBy
 from client_credits.domain.invariants import breaches
 from client_credits.domain.ledger.entries import Actor
 from client_credits.domain.ledger.settling import next_due
-from client_credits.domain.payments.facts import PaymentKind
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
 from client_credits.domain.practice.records import Account, Client
 from client_credits.operations import sweeping
@@ -104,9 +103,7 @@ class Practice:
         client = writes.client("p1", Client("c1", created_at=NOW))
         self.store.commit([writes.account(account), writes.catalogue("p1", catalogue), client])
         self.booked: list[str] = []
-        payment = a_payment(
-            "in_0", a_line(price="price_forever", quantity=30), kind=PaymentKind.CHECKOUT, client_id="c2"
-        )
+        payment = a_payment("in_0", a_line(price="price_forever", quantity=30), client_id="c2")
         paying.pay(self.store, "p1", payment, NOW)
 
     def live(self, history: list[Step]) -> None:
@@ -135,10 +132,9 @@ class Practice:
         if price == "price_year":
             ends = paid_at.replace(year=paid_at.year + 1)
             period = {"subscription_item": "si_1", "period_start": paid_at, "period_end": ends}
-        kind = PaymentKind.CYCLE if period else PaymentKind.CHECKOUT
         subscription = f"sub_{self.number}" if period else None
         line = a_line(f"il_{self.number}", price=price, **period)
-        payment = a_payment(f"in_{self.number}", line, kind=kind, paid_at=paid_at, subscription=subscription)
+        payment = a_payment(f"in_{self.number}", line, paid_at=paid_at, subscription=subscription)
         paying.pay(self.store, "p1", payment, self.now)
 
     def book(self, ahead: int, seats: int, hours_ago: int) -> None:

@@ -10,7 +10,7 @@ from client_credits.domain.bookings.booking import Booking, BookingState, Cancel
 from client_credits.domain.bookings.deciding import Reason
 from client_credits.domain.ledger.entries import Actor
 from client_credits.domain.ledger.wallet import Debt, Lot, Wallet
-from client_credits.domain.payments.facts import Payment, PaymentKind
+from client_credits.domain.payments.facts import Payment
 from client_credits.domain.practice.catalogue import AppointmentType
 from client_credits.domain.practice.records import Client
 from client_credits.operations.bookings import spending as bookings
@@ -56,8 +56,7 @@ def paid(number: int = 1, price: str = "price_three", **fields: Any) -> Payment:
     item = fields.pop("item", None)
     if item:
         line = replace(line, subscription_item=item, period_start=NOW, period_end=NOW + 30 * DAY)
-    kind = PaymentKind.CYCLE if item else PaymentKind.CHECKOUT
-    return a_payment(f"in_{number}", line, kind=kind, **({"customer": None} | fields))
+    return a_payment(f"in_{number}", line, **({"customer": None} | fields))
 
 
 def pay(store: Store, payment: Payment, now: Any = NOW) -> payments.LineOutcome:

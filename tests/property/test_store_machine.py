@@ -19,7 +19,7 @@ from client_credits.domain.bookings.booking import Cancelled, CancelledBy, Creat
 from client_credits.domain.ledger.entries import untouched
 from client_credits.domain.ledger.operation import Operation
 from client_credits.domain.ledger.settling import settle
-from client_credits.domain.payments.facts import Payment, PaymentKind
+from client_credits.domain.payments.facts import Payment
 from client_credits.domain.practice.settings import effective
 from client_credits.operations.bookings import spending as bookings
 from client_credits.operations.payments import paying as payments
@@ -157,7 +157,6 @@ class PracticeMachine(RuleBasedStateMachine):
         payment = a_payment(
             f"in_{self.number}",
             *lines,
-            kind=PaymentKind.CYCLE if cycle else PaymentKind.CHECKOUT,
             client_id=client,
             customer=None,
             subscription=f"sub_{cycle}_of_{client}" if cycle else None,  # or it would say who the client is

@@ -8,7 +8,7 @@ from client_credits.domain.bookings.booking import Booking, BookingState, Cancel
 from client_credits.domain.bookings.deciding import Session
 from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Change, Posting
 from client_credits.domain.ledger.wallet import Debt, DebtCause, Freeze, Hold, Lot, LotSource, Wallet
-from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
+from client_credits.domain.payments.facts import Payment, PaymentLine
 from client_credits.domain.practice.catalogue import AppointmentType, Catalogue, Expiry, Package
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -68,7 +68,6 @@ def a_line(line_id: str = "il_1", **fields: object) -> PaymentLine:
 
 def a_payment(payment_id: str = "in_1", *lines: PaymentLine, **fields: object) -> Payment:
     values: dict[str, object] = {
-        "kind": PaymentKind.CYCLE,
         "account": "own",
         "mode": "test",
         "event_id": "evt_1",

@@ -15,7 +15,6 @@ from client_credits.domain.payments.facts import (
     Dispute,
     DisputeStatus,
     MoneyBack,
-    PaymentKind,
     PaymentMade,
     Refund,
     RefundStatus,
@@ -147,7 +146,6 @@ PAYMENTS = [
             a_payment(
                 "in_1",
                 a_line(price="price_s", subscription_item="si_1", period_start=NOW, period_end=NOW + DAY),
-                kind=PaymentKind.FIRST,
             )
         ),
     ),
@@ -377,7 +375,6 @@ UPGRADE = a_payment(
     "in_2",
     a_line("il_old", amount=-4_000, proration=True, **YEAR),
     a_line("il_new", price="price_2", quantity=2, amount=8_000, proration=True, **YEAR),
-    kind=PaymentKind.UPDATE,
 )
 
 

@@ -32,7 +32,7 @@ from client_credits.domain.ledger.wallet import (
     Value,
     Wallet,
 )
-from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine, QuantityFrom
+from client_credits.domain.payments.facts import Payment, PaymentLine, QuantityFrom, Trial
 from client_credits.domain.payments.parked import Parked, ParkedState, Replay
 from client_credits.domain.practice.catalogue import (
     AppointmentType,
@@ -135,10 +135,14 @@ COMING = Coming(
 SESSION = Session("follow-up", NOW + DAY, 2)
 CANCELLED = Cancelled("b1", "c1", NOW.replace(microsecond=123456), CancelledBy.PRACTICE, "follow-up")
 LINE = PaymentLine(
-    *("il_1", "price_1", 2, 9000, "eur", "p", "si_1", NOW, NOW + DAY, True, True), quantity_from=QuantityFrom.ITEMS
+    *("il_1", "price_1", 2, 9000, "eur", "p", "si_1", NOW, NOW + DAY, True, Trial.YES),
+    subscription="sub_2",
+    also=("il_3",),
+    charged=8000,
+    quantity_from=QuantityFrom.ITEMS,
 )
 PAYMENT = Payment(
-    *("in_1", PaymentKind.CYCLE, "own", "test", "evt_1", NOW, "cus_1", "c1", "sub_1", "pi_1"),
+    *("in_1", "own", "test", "evt_1", NOW, "cus_1", "c1", "sub_1", "pi_1"),
     lines=(LINE, PaymentLine("il_2", None, 1, 0, "usd")),
     lines_missing=True,
     paid=9000,

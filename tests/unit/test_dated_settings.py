@@ -29,7 +29,7 @@ from client_credits.domain.ledger.entries import Actor, Change, untouched
 from client_credits.domain.ledger.settling import next_due, settle
 from client_credits.domain.ledger.transferring import transfer as move
 from client_credits.domain.ledger.wallet import Wallet
-from client_credits.domain.payments.facts import CustomerLink, PaymentKind
+from client_credits.domain.payments.facts import CustomerLink
 from client_credits.domain.payments.granting import add_lot
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
 from client_credits.domain.practice.dated_settings import MAX_CHANGES, DatedSettings, Earlier, remembered
@@ -252,7 +252,7 @@ class Practice:
             practices.change_account_settings(self.store, "p1", values, STAFF, now)
 
     def pay(self, number: int = 1, now: datetime = NOW, **fields: Any) -> list[str]:
-        kind = {"kind": PaymentKind.CHECKOUT, "subscription": None, "customer": None, "paid_at": now} | fields
+        kind = {"subscription": None, "customer": None, "paid_at": now} | fields
         payment = a_payment(f"in_{number}", a_line(f"il_{number}"), **kind)
         return [str(outcome.fate) for outcome in paying.pay(self.store, "p1", payment, now)]
 

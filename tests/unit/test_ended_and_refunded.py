@@ -18,7 +18,7 @@ from tests.unit.test_plan_changes import Practice, cycle
 
 from client_credits.domain.ledger.entries import EntryKind
 from client_credits.domain.ledger.tranches import Ended, Plan, last_of, part_of_those_that_come
-from client_credits.domain.payments.facts import MoneyBack, PaymentKind
+from client_credits.domain.payments.facts import MoneyBack
 from client_credits.operations.bookings import spending
 from client_credits.store.records import Wanted
 
@@ -27,7 +27,7 @@ Step = Callable[[Practice], None]
 
 
 def paid(practice: Practice) -> None:
-    practice.pay("in_1", PaymentKind.FIRST, BEGINS, cycle("price_year", BEGINS, ENDS), payment_intent="pi_1")
+    practice.pay("in_1", BEGINS, cycle("price_year", BEGINS, ENDS), payment_intent="pi_1")
 
 
 def upgraded(practice: Practice) -> None:
@@ -35,7 +35,7 @@ def upgraded(practice: Practice) -> None:
         proration("il_old", "price_year", -4_500, FEBRUARY, ENDS),
         proration("il_new", "price_year", 9_000, FEBRUARY, ENDS, quantity=2),
     )
-    practice.pay("in_2", PaymentKind.UPDATE, FEBRUARY, *change, payment_intent="pi_2")
+    practice.pay("in_2", FEBRUARY, *change, payment_intent="pi_2")
 
 
 def ended(practice: Practice) -> None:
@@ -45,7 +45,7 @@ def ended(practice: Practice) -> None:
 def replaced(practice: Practice) -> None:
     """From the same instant on a full period of another price runs in place of the year."""
     line = cycle("price_0", MARCH, MARCH + 30 * DAY, line_id="il_month")
-    practice.pay("in_3", PaymentKind.UPDATE, MARCH, line, payment_intent="pi_3")
+    practice.pay("in_3", MARCH, line, payment_intent="pi_3")
 
 
 def told(what: MoneyBack) -> Step:

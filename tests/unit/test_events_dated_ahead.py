@@ -13,7 +13,6 @@ from client_credits.domain.payments.facts import (
     Facts,
     MoneyBack,
     Payment,
-    PaymentKind,
     Refund,
     RefundStatus,
     SubscriptionNews,
@@ -57,7 +56,7 @@ class Practice:
 
 def bought(paid_at: datetime = NOW) -> Payment:
     line = a_line(amount=PAID)
-    return a_payment("in_1", line, kind=PaymentKind.CHECKOUT, paid=PAID, paid_at=paid_at, subscription=None)
+    return a_payment("in_1", line, paid=PAID, paid_at=paid_at, subscription=None)
 
 
 def refunded(status: RefundStatus, at: datetime) -> MoneyBack:

@@ -19,13 +19,13 @@ from client_credits.domain.payments.facts import (
     Ignored,
     MoneyBack,
     Payment,
-    PaymentKind,
     PaymentLine,
     PaymentMade,
     Refund,
     RefundStatus,
     SubscriptionNews,
     SubscriptionStatus,
+    Trial,
     Unsupported,
 )
 from client_credits.stripe.events.translate import translate
@@ -52,9 +52,9 @@ def back(event_id: str, seconds: int, **told: Any) -> MoneyBack:
     return MoneyBack(event_id, "own", "test", at(seconds), **told)
 
 
-def news(event_id: str, seconds: int, *told: Any) -> SubscriptionNews:
-    """`told`: subscription, status, when it ended, customer, when its trial starts and ends."""
-    return SubscriptionNews(event_id, "own", "test", at(seconds), *told)
+def news(event_id: str, seconds: int, *told: Any, **more: Any) -> SubscriptionNews:
+    """`told`: subscription, status, when it ended, customer; `more`: its trial and prices."""
+    return SubscriptionNews(event_id, "own", "test", at(seconds), *told, **more)
 
 
 def ignored(event_id: str, reason: str = "type_not_handled") -> Ignored:
@@ -66,7 +66,6 @@ def ignored(event_id: str, reason: str = "type_not_handled") -> Ignored:
 
 A_TRIAL_OF_ELEVEN_SEATS = Payment(
     payment_id="in_1MhUT5E0b6fckueSfPlY05Fw",
-    kind=PaymentKind.FIRST,
     account="own",
     mode="test",
     event_id="evt_1MhUT7E0b6fckueShdwYrsWN",
@@ -85,7 +84,7 @@ A_TRIAL_OF_ELEVEN_SEATS = Payment(
             subscription_item="si_NSPHIHu3GFH1sj",
             period_start=datetime(2023, 3, 3, 8, 59, 59, tzinfo=UTC),
             period_end=datetime(2023, 4, 2, 8, 59, 59, tzinfo=UTC),
-            trial=True,
+            trial=Trial.YES,
         ),
     ),
 )
@@ -115,7 +114,9 @@ EVENTS: dict[str, Facts] = {
     "recorded-2022-11-15/customer.created": ignored("evt_1MhUT6E0b6fckueSqWR0Bec4"),
     "recorded-2022-11-15/customer.subscription.created": news(
         *("evt_1MhUZtE0b6fckueSDaOf1oJ8", 1677834420, "sub_1MhUZrE0b6fckueSZfQ2Ytz6"),
-        *(SubscriptionStatus.RUNNING, None, "cus_NSPOMxl5eL01qM", at(1677834419), at(1680426419)),
+        *(SubscriptionStatus.RUNNING, None, "cus_NSPOMxl5eL01qM"),
+        trial=(at(1677834419), at(1680426419)),
+        prices=(("si_NSPOg1R6mHTgyg", "price_1M3wjkE0b6fckueSKPgfRMSG"),),
     ),
     "recorded-2022-11-15/invoice.paid": A_TRIAL_OF_ELEVEN_SEATS,
     "recorded-2022-11-15/invoice.payment_succeeded": ignored("evt_1MhUT7E0b6fckueSTtEJC9R4", "twin_of_invoice_paid"),
@@ -129,10 +130,12 @@ EVENTS: dict[str, Facts] = {
     "recorded-2026-06-24.dahlia/customer.subscription.deleted": news(
         *("evt_1Tsk6h2fVmBzG7emqrOvINIF", 1783950075, "sub_1Tsk6c2fVmBzG7emSj6bpdd7"),
         *(SubscriptionStatus.ENDED, at(1783950075), "cus_UsV69VpWwIJqjF"),
+        prices=(("si_UsV6Hf3DSXDeP5", "price_1Tsk6c2fVmBzG7emVNx3lXhv"),),
     ),
     "recorded-2026-06-24.dahlia/customer.subscription.updated": news(
         *("evt_1Tsk6Y2fVmBzG7em73eHobf3", 1783950065, "sub_1Tsk6U2fVmBzG7em2SW1Pnox"),
         *(SubscriptionStatus.RUNNING, None, "cus_UsV6bblNTiPV0B"),
+        prices=(("si_UsV6FV9BtJA7xC", "price_1Tsk6S2fVmBzG7em44DW3Qvr"),),
     ),
     "recorded-2026-06-24.dahlia/payment_intent.succeeded": ignored(
         "evt_3Tsk6D2fVmBzG7em12aUmBez", "its_invoice_or_session_grants"
@@ -151,6 +154,7 @@ EVENTS: dict[str, Facts] = {
     "test-2020-03-02/subscription_deleted": news(
         *("evt_1J02QdJDPojXS6LNnOJB09Xb", 1623149102, "sub_JdIzvfy6o5GZRd"),
         *(SubscriptionStatus.ENDED, at(1623149102), "cus_IhGfebO16cMIGN"),
+        prices=(("si_JdIzi4Tn5jV9PD", "price_1IDQm5JDPojXS6LNM31hxKzp"),),
     ),
 }
 
@@ -171,26 +175,25 @@ CUSTOMER = "cus_QXg1o8vcGmoR32"
 PRICE = "price_1PgafmB7WZ01zgkW02Hf9z6c"
 
 
-def handmade(line_id: str, price: str | None) -> Payment:
-    """The vendor's example of a handmade invoice, paid; its one line has an empty period."""
+def handmade(line_id: str, price: str | None, subscription: str | None = None) -> Payment:
+    """The vendor's example of an invoice, paid; its one line has an empty period, and in a subscription is a
+    proration of no price."""
     return Payment(
         payment_id=INVOICE,
-        kind=PaymentKind.MANUAL,
         account="own",
         mode="test",
         event_id="evt_1",
         paid_at=datetime.fromtimestamp(CREATED, UTC),
         customer=CUSTOMER,
         client_id=None,
-        subscription=None,
+        subscription=subscription,
         payment_intent=None,
-        lines=(PaymentLine(line_id, price, quantity=1, amount=1000, currency="usd"),),
+        lines=(PaymentLine(line_id, price, 1, 1000, "usd", proration=subscription is not None),),
     )
 
 
 LINE = "il_1Pgc6sB7WZ01zgkWFnxLrLCq"
 BARE_LINE = "il_tmp_1Pgc6sB7WZ01zgkWrG16hkdl"
-PRORATIONS = Ignored("evt_1", "prorations_only")
 NO_ITEMS = Unsupported(
     *("evt_1", "line_items_not_in_event", SESSION),
     related=SESSION,
@@ -214,8 +217,8 @@ OBJECTS: dict[str, tuple[Facts, Facts, Facts, Facts]] = {
     ),
     "2026-06-24.dahlia": (
         Unsupported("evt_1", "not_paid", INVOICE, CUSTOMER),
-        PRORATIONS,
-        PRORATIONS,
+        handmade(LINE, None, "subscription"),
+        handmade(BARE_LINE, None, "subscription"),
         Ignored("evt_1", "its_invoice_grants"),
     ),
 }
@@ -259,6 +262,7 @@ def test_an_example_object_in_a_paid_event_says(version: str) -> None:
 
 CHARGE = "ch_1PgafuB7WZ01zgkWXYmPNZs8"
 SUBSCRIPTION = "sub_1Pgc6rB7WZ01zgkWNy0Cn5nw"
+PRICES = (("si_QXhVnC2h0Jczwc", "price_1PgafmB7WZ01zgkW6dKueIc5"),)
 NOTED = back(
     "evt_1",
     CREATED,
@@ -273,7 +277,6 @@ NOTED = back(
         ),
     ),
 )
-TRIAL = (at(1234567890), at(1234567890))
 NO_REFUND = Ignored("evt_1", "no_refund_named")
 A_REFUND = (Refund("re_1Pgc72B7WZ01zgkWqPvrRrPE", 100, RefundStatus.SUCCEEDED, at(CREATED)),)
 A_FAILED_REFUND = (Refund("re_1Pgc72B7WZ01zgkWqPvrRrPE", 100, RefundStatus.FAILED, at(CREATED)),)
@@ -292,11 +295,11 @@ WRAPPED: dict[str, tuple[str, list[Facts]]] = {
     "invoice_payment.paid": ("invoice_payment", [Ignored("evt_1", "payment_not_named")] * 3),
     "customer.subscription.updated": (
         "subscription",
-        [news("evt_1", CREATED, SUBSCRIPTION, SubscriptionStatus.RUNNING, None, CUSTOMER, *TRIAL)] * 3,
+        [news("evt_1", CREATED, SUBSCRIPTION, SubscriptionStatus.RUNNING, None, CUSTOMER, prices=PRICES)] * 3,
     ),
     "customer.subscription.deleted": (
         "subscription",
-        [news("evt_1", CREATED, SUBSCRIPTION, SubscriptionStatus.ENDED, at(1234567890), CUSTOMER, *TRIAL)] * 3,
+        [news("evt_1", CREATED, SUBSCRIPTION, SubscriptionStatus.ENDED, at(1234567890), CUSTOMER, prices=PRICES)] * 3,
     ),
     "subscription_item.updated": ("subscription_item", [Ignored("evt_1", "type_not_handled")] * 3),
 }

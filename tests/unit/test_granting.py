@@ -25,7 +25,7 @@ from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.errors import LimitReached
 from client_credits.domain.ledger.entries import Change, Posting, untouched
 from client_credits.domain.ledger.wallet import MAX_OPEN, LotSource, Value, Wallet
-from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
+from client_credits.domain.payments.facts import Payment, PaymentLine, Trial
 from client_credits.domain.payments.granting import LineDecision, LineFate, decide_line, grant, starts_at
 from client_credits.domain.practice.catalogue import Catalogue, Expiry, ExpiryKind, Package
 from client_credits.domain.practice.settings import Settings
@@ -92,8 +92,9 @@ def test_what_staff_name_does_not_overrule_a_price_on_sale() -> None:
 
 
 def test_proration_lines_grant_nothing_by_themselves() -> None:
-    assert decided(a_cycle_line(proration=True)).fate is LineFate.PRORATION
+    assert decided(a_cycle_line(proration=True, amount=-1)).fate is LineFate.PRORATION
     assert decided(a_line(price="price_other", proration=True)).fate is LineFate.PRORATION
+    assert decided(a_cycle_line(proration=True)).fate is LineFate.UPGRADE
 
 
 def test_a_line_of_quantity_zero_grants_nothing() -> None:
@@ -101,7 +102,7 @@ def test_a_line_of_quantity_zero_grants_nothing() -> None:
 
 
 def test_a_trials_zero_line_grants_only_where_the_package_says_so() -> None:
-    line = a_cycle_line(trial=True, amount=0)
+    line = a_cycle_line(trial=Trial.YES, amount=0)
     assert decided(line, a_package(trial_grants=False)).fate is LineFate.TRIAL
     assert decided(line, a_package(trial_grants=True)).fate is LineFate.GRANT
 
@@ -131,7 +132,7 @@ def test_a_package_that_ends_with_its_cycle_needs_a_cycle() -> None:
     assert decided(a_line(), package).fate is LineFate.NO_CYCLE
     assert decided(a_cycle_line(period_end=None), package).fate is LineFate.NO_CYCLE
     no_item = a_cycle_line(subscription_item=None)
-    assert decided(no_item, package, kind=PaymentKind.CHECKOUT).fate is LineFate.NO_CYCLE
+    assert decided(no_item, package).fate is LineFate.NO_CYCLE
 
 
 # -- once per subscription, or every cycle -----------------------------------------------------
@@ -156,7 +157,7 @@ def test_whether_a_package_renews_never_changes_the_name_of_the_line_itself() ->
 
 
 def test_a_package_that_does_not_renew_has_one_name_for_all_cycles_of_an_item() -> None:
-    payments = [a_payment("in_1", kind=PaymentKind.FIRST), a_payment("in_2"), a_payment("in_3")]
+    payments = [a_payment("in_1"), a_payment("in_2"), a_payment("in_3")]
     names = {named(False, payment, a_cycle_line(f"il_{n}")) for n, payment in enumerate(payments)}
     assert names == {"stripe/own/test/sub_1/first/si_1"}
 
@@ -169,13 +170,12 @@ def test_each_item_and_each_subscription_has_its_own_first_payment() -> None:
 
 
 def test_a_trial_is_not_the_first_payment() -> None:
-    trial = a_cycle_line("il_0", trial=True, amount=0)
-    assert named(False, a_payment("in_0", kind=PaymentKind.FIRST), trial) == "stripe/own/test/in_0/il_0"
+    trial = a_cycle_line("il_0", trial=Trial.YES, amount=0)
+    assert named(False, a_payment("in_0"), trial) == "stripe/own/test/sub_1/trial/si_1"
 
 
-@pytest.mark.parametrize("kind", [PaymentKind.CHECKOUT, PaymentKind.MANUAL])
-def test_a_one_off_purchase_always_grants(kind: PaymentKind) -> None:
-    names = {named(False, a_payment(p, kind=kind), a_line("li")) for p in ("cs_1", "cs_2")}
+def test_a_one_off_purchase_always_grants() -> None:
+    names = {named(False, a_payment(p), a_line("li")) for p in ("cs_1", "cs_2")}
     assert names == {"stripe/own/test/cs_1/li", "stripe/own/test/cs_2/li"}
 
 
@@ -205,7 +205,7 @@ def test_a_grant_makes_one_lot_that_says_where_it_came_from() -> None:
 
 
 def test_a_one_off_purchase_belongs_to_no_subscription() -> None:
-    (lot,) = granted(kind=PaymentKind.CHECKOUT, subscription=None).wallet.open_lots
+    (lot,) = granted(subscription=None).wallet.open_lots
     assert (lot.source, lot.subscription) == (LotSource.PURCHASE, None)
 
 
@@ -295,12 +295,13 @@ def test_a_payment_told_after_its_credits_ended_grants_repays_and_expires() -> N
     assert ([d.ref for d in change.wallet.debts], change.wallet.balance) == (["b2"], -1)
 
 
-def test_a_cycle_paid_after_its_own_end_grants_and_expires_at_the_payment() -> None:
+def test_a_cycle_paid_after_its_own_end_lasts_as_long_from_the_payment() -> None:
     package = a_package(expiry=Expiry(ExpiryKind.CYCLE_END))
     line = a_cycle_line(period_start=NOW - 40 * DAY, period_end=NOW - 10 * DAY)
     change = granted(line=line, package=package, paid_at=NOW - DAY)
-    assert told(change) == [("granted", 3), ("expired", -3)]
-    assert [e.occurred_at for e in change.entries] == [NOW - DAY, NOW - DAY]
+    assert told(change) == [("granted", 3)]
+    (lot,) = change.wallet.open_lots
+    assert (lot.effective_at, lot.expires_at, lot.rollover) == (NOW - DAY, NOW + 29 * DAY, None)
 
 
 def test_credits_of_the_future_repay_nothing_yet() -> None:

@@ -12,7 +12,7 @@ from tests.unit.test_money_back import PAID, Practice, news, refund
 from tests.unit.test_plan_changes import Practice as Subscribed
 
 from client_credits.domain.errors import LimitReached
-from client_credits.domain.payments.facts import CreditNote, MoneyBack, PaymentKind
+from client_credits.domain.payments.facts import CreditNote, MoneyBack
 from client_credits.domain.payments.payment_record import PaymentRecord
 from client_credits.domain.practice.catalogue import Catalogue, Expiry, ExpiryKind
 from client_credits.operations import sweeping
@@ -92,7 +92,7 @@ def a_year_paid() -> Subscribed:
     """Two credits a month for a year, for 90.00."""
     practice = Subscribed(now=BEGINS + HOUR)
     line = a_line(price="price_year", period_start=BEGINS, period_end=ENDS, subscription_item="si_1")
-    practice.pay("in_1", PaymentKind.FIRST, BEGINS, line, payment_intent="pi_1")
+    practice.pay("in_1", BEGINS, line, payment_intent="pi_1")
     return practice
 
 
@@ -208,7 +208,7 @@ def credit_note(*lines: Mapping[str, object]) -> dict[str, object]:
 
 def test_a_custom_line_of_a_credit_note_is_given_back_of_every_line() -> None:
     practice = Practice()
-    practice.pay("in_1", a_line("il_1", amount=4_000), a_line("il_2", amount=6_000), kind=PaymentKind.MANUAL)
+    practice.pay("in_1", a_line("il_1", amount=4_000), a_line("il_2", amount=6_000))
     named = {"id": "cnli_1", "type": "invoice_line_item", "invoice_line_item": "il_1", "amount": 2_000}
     custom = {"id": "cnli_2", "type": "custom_line_item", "invoice_line_item": None, "amount": 3_000}
     told = translate(credit_note(named, custom), "test")
@@ -223,7 +223,7 @@ def test_one_refund_on_two_credit_notes_leaves_a_later_general_one_its_part() ->
     practice = Practice()
     amounts = {"il_1": 4_000, "il_2": 6_000, "il_3": 10_000}
     lines = [a_line(line, amount=amount) for line, amount in amounts.items()]
-    practice.pay("in_1", *lines, paid=20_000, kind=PaymentKind.MANUAL)
+    practice.pay("in_1", *lines, paid=20_000)
     notes = (
         CreditNote("cn_1", 2_000, (("il_1", 2_000),), ("re_1",)),
         CreditNote("cn_2", 3_000, (("il_2", 3_000),), ("re_1",)),

@@ -10,7 +10,7 @@ from tests.support.memory_table import memory_store
 
 from client_credits.domain.errors import AlreadyResolved
 from client_credits.domain.ledger.entries import Actor
-from client_credits.domain.payments.facts import CustomerLink, MoneyBack, Payment, PaymentKind, Refund, RefundStatus
+from client_credits.domain.payments.facts import CustomerLink, MoneyBack, Payment, Refund, RefundStatus, Trial
 from client_credits.domain.payments.parked import Parked, ParkedState
 from client_credits.domain.practice.catalogue import Package
 from client_credits.domain.practice.records import Account, Client
@@ -66,7 +66,7 @@ class Practice:
 
 def bought(payment_id: str = "in_1", *lines: Any, **fields: Any) -> Payment:
     """A one-off purchase for whom nobody knows, unless told."""
-    values = {"kind": PaymentKind.CHECKOUT, "client_id": None, "subscription": None} | fields
+    values = {"client_id": None, "subscription": None} | fields
     return a_payment(payment_id, *lines, **values)
 
 
@@ -116,7 +116,7 @@ def test_a_payment_of_several_lines_closes_with_the_last_that_was_missing() -> N
 
 
 def test_a_line_that_turns_out_to_grant_nothing_closes_the_payment_too() -> None:
-    practice, payment = Practice(), bought("in_1", a_line("il_1", price="price_x", trial=True), client_id="c1")
+    practice, payment = Practice(), bought("in_1", a_line("il_1", price="price_x", trial=Trial.YES), client_id="c1")
     practice.pay(payment)
     assert [parked.reason for parked in practice.open()] == ["unknown_package"]
     practices.put_package(practice.store, "p1", a_package("pack-x", stripe_prices=("price_x",)), False, NOW)
@@ -180,7 +180,7 @@ def test_a_plan_change_told_by_another_account_than_the_subscriptions_is_parked(
     period = {"subscription_item": "si_1", "period_start": NOW, "period_end": NOW + 30 * DAY}
     practice.pay(a_payment("in_1", a_line(**period)))
     rest = period | {"period_start": NOW + 10 * DAY, "proration": True}
-    theirs = a_payment("in_2", a_line(**rest), kind=PaymentKind.UPDATE, account="acct_A", paid_at=NOW + 10 * DAY)
+    theirs = a_payment("in_2", a_line(**rest), account="acct_A", paid_at=NOW + 10 * DAY)
     assert practice.pay(theirs) == ["waits_for_cycle"]
     assert [parked.reason for parked in practice.open()] == ["waits_for_cycle"]
     practice.pay(a_payment("in_3", a_line(**period)))

@@ -6,7 +6,6 @@ from tests.support.builders import HOUR
 from tests.unit.test_plan_changes import START, Practice, cycle
 
 from client_credits.domain.ledger.entries import Actor
-from client_credits.domain.payments.facts import PaymentKind
 from client_credits.domain.practice.records import Client
 from client_credits.operations.queries.credits import credits_of
 from client_credits.operations.staff import editing, practices
@@ -31,7 +30,7 @@ def sets(practice: Practice, past_due: str) -> None:
 
 def a_subscription(**settings: object) -> Practice:
     practice = Practice(**settings)
-    practice.pay("in_1", PaymentKind.FIRST, START, cycle())
+    practice.pay("in_1", START, cycle())
     assert numbers(practice) == (4, 0)
     return practice
 

@@ -11,15 +11,13 @@ from tests.unit.test_money_back_histories import BEGINS, ENDS, JULY, MARCH, sell
 from tests.unit.test_plan_changes import END, PLANS, STAFF, START, Practice, cycle, upgraded
 
 from client_credits.domain.errors import Invalid
-from client_credits.domain.payments.facts import PaymentKind, PaymentLine
+from client_credits.domain.payments.facts import PaymentLine
 from client_credits.domain.practice.catalogue import Catalogue
 from client_credits.domain.practice.records import Client
 from client_credits.operations import sweeping
 from client_credits.operations.payments import parking, replaying, resolving
 from client_credits.store import writes
 from client_credits.store.records import Wanted
-
-CYCLE, FIRST, UPDATE = PaymentKind.CYCLE, PaymentKind.FIRST, PaymentKind.UPDATE
 
 
 def proration(
@@ -53,13 +51,13 @@ def balance(practice: Practice, client: str = "c1") -> int:
 @pytest.mark.parametrize("told_at", [MARCH + HOUR, JULY])
 def test_an_upgrade_of_a_plan_by_the_month_grants_from_its_own_month_whenever_it_is_told(told_at: datetime) -> None:
     practice = Practice(now=BEGINS + HOUR)
-    practice.pay("in_1", FIRST, BEGINS, cycle("price_year", BEGINS, ENDS))
+    practice.pay("in_1", BEGINS, cycle("price_year", BEGINS, ENDS))
     practice.now = told_at
     change = (
         proration("il_old", "price_year", -7_000, MARCH, ENDS),
         proration("il_new", "price_year", 14_000, MARCH, ENDS, quantity=2),
     )
-    practice.pay("in_2", UPDATE, MARCH, *change)
+    practice.pay("in_2", MARCH, *change)
     practice.now = ENDS + DAY
     assert balance(practice) == 12 * 2 + 10 * 2  # two more from March's tranche on
 
@@ -75,21 +73,21 @@ def test_an_upgrade_of_a_yearly_item_counts_from_its_own_level_after_a_monthly_i
     practice.now = END + 2 * DAY
     year = START + 365 * DAY
     monthly = replace(cycle("price_m"), line_id="il_m", subscription_item="si_m")
-    practice.pay("in_1", FIRST, START, monthly, cycle("price_12", START, year))
-    practice.pay("in_2", CYCLE, END, replace(monthly, period_start=END, period_end=END + 30 * DAY))
+    practice.pay("in_1", START, monthly, cycle("price_12", START, year))
+    practice.pay("in_2", END, replace(monthly, period_start=END, period_end=END + 30 * DAY))
     assert balance(practice) == 4 + 12 + 4
     change = (
         proration("il_old", "price_12", -7_000, END + DAY, year),
         proration("il_new", "price_24", 14_000, END + DAY, year),
     )
-    practice.pay("in_3", UPDATE, END + DAY, *change)
+    practice.pay("in_3", END + DAY, *change)
     assert balance(practice) == 20 + 12
 
 
 def test_a_payment_granted_after_it_was_parked_is_asked_about_again_once_its_end_is_heard() -> None:
     practice = Practice(now=END + 5 * DAY)
     ended = START + 20 * DAY
-    assert practice.pay("in_2", CYCLE, END, cycle("price_new", END, END + 30 * DAY)) == {"unknown_package"}
+    assert practice.pay("in_2", END, cycle("price_new", END, END + 30 * DAY)) == {"unknown_package"}
     sell(practice.store, also_sold_as("four", "price_new"))
     replaying.replay(practice.store, "p1", [("price", "price_new")], practice.now)
     assert (balance(practice), practice.parked()) == (4, [])
@@ -101,7 +99,7 @@ def test_a_payment_granted_after_it_was_parked_is_asked_about_again_once_its_end
 
 def test_a_change_of_two_periods_waits_until_both_are_known() -> None:
     practice = Practice(now=END + 10 * DAY)
-    practice.pay("in_1", FIRST, START, cycle())
+    practice.pay("in_1", START, cycle())
     next_end = END + 30 * DAY
     change = (
         proration("il_1", "price_4", -100, END - DAY),
@@ -109,9 +107,9 @@ def test_a_change_of_two_periods_waits_until_both_are_known() -> None:
         proration("il_3", "price_4", -3_000, END + DAY, next_end),
         proration("il_4", "price_8", 6_000, END + DAY, next_end),
     )
-    practice.pay("in_3", UPDATE, END + DAY, *change)
+    practice.pay("in_3", END + DAY, *change)
     assert (balance(practice), practice.parked()) == (4, ["waits_for_cycle"])
-    practice.pay("in_2", CYCLE, END, cycle(starts=END, ends=next_end))
+    practice.pay("in_2", END, cycle(starts=END, ends=next_end))
     assert (balance(practice), practice.parked()) == (4 + 4 + 4, [])
 
 
@@ -122,8 +120,8 @@ def test_an_upgrade_beside_a_line_nobody_knows_is_granted_whichever_invoice_come
         proration("il_new", "price_8", 6_000, START + DAY),
     )
     steps = {
-        "first": lambda p: p.pay("in_1", FIRST, START, cycle()),
-        "up": lambda p: p.pay("in_2", UPDATE, START + DAY, *change),
+        "first": lambda p: p.pay("in_1", START, cycle()),
+        "up": lambda p: p.pay("in_2", START + DAY, *change),
     }
     for order in permutations(steps):
         practice = Practice()
@@ -137,18 +135,18 @@ def test_an_upgrade_beside_a_line_nobody_knows_is_granted_whichever_invoice_come
 def test_an_upgrade_to_a_price_mapped_before_its_cycle_was_heard_is_granted(cycle_first: bool) -> None:
     practice = Practice()
     if cycle_first:
-        practice.pay("in_1", FIRST, START, cycle())
+        practice.pay("in_1", START, cycle())
     upgraded(practice, "in_2", "price_4", "price_new", START + DAY)
     sell(practice.store, also_sold_as("eight", "price_new"))
     replaying.replay(practice.store, "p1", [("price", "price_new")], practice.now)
     if not cycle_first:
-        practice.pay("in_1", FIRST, START, cycle())
+        practice.pay("in_1", START, cycle())
     assert (practice.wallet().balance, practice.wallet("initial").balance, practice.parked()) == (8, 1, [])
 
 
 def test_past_due_freezes_a_type_that_an_upgrade_brings_in_any_order() -> None:
     steps = {
-        "first": lambda p: p.pay("in_1", FIRST, START, cycle()),
+        "first": lambda p: p.pay("in_1", START, cycle()),
         "up": lambda p: upgraded(p, "in_2", "price_4", "price_8", START + DAY),
         "due": lambda p: p.news("past_due", START + 2 * DAY),
     }
@@ -165,8 +163,8 @@ def test_an_end_stops_the_tranches_of_every_client_of_the_subscription() -> None
     month_three = datetime(2026, 3, 20, tzinfo=UTC)
     other = replace(cycle("price_year", BEGINS + DAY, ENDS), line_id="il_2", subscription_item="si_2")
     steps = {
-        "c1": lambda p: p.pay("in_1", FIRST, BEGINS, cycle("price_year", BEGINS, ENDS)),
-        "c2": lambda p: p.pay("in_2", CYCLE, BEGINS + DAY, other, client_id="c2"),
+        "c1": lambda p: p.pay("in_1", BEGINS, cycle("price_year", BEGINS, ENDS)),
+        "c2": lambda p: p.pay("in_2", BEGINS + DAY, other, client_id="c2"),
     }
     for order in permutations(steps):
         practice = Practice(now=BEGINS + 2 * DAY)
@@ -183,7 +181,7 @@ def test_an_end_stops_the_tranches_of_every_client_of_the_subscription() -> None
 def test_an_end_takes_back_the_last_tranche_that_came_before_it_was_heard(heard_after: timedelta) -> None:
     practice = Practice(now=BEGINS + HOUR)
     ended = BEGINS + 10 * DAY
-    practice.pay("in_1", FIRST, BEGINS, cycle("price_year", BEGINS, datetime(2026, 3, 5, 9, tzinfo=UTC)))
+    practice.pay("in_1", BEGINS, cycle("price_year", BEGINS, datetime(2026, 3, 5, 9, tzinfo=UTC)))
     practice.now = BEGINS + heard_after
     assert balance(practice) == (2 if heard_after < 31 * DAY else 4)
     practice.news("ended", ended, ended)
@@ -197,7 +195,7 @@ def test_a_change_that_waits_for_its_cycle_cannot_be_resolved_before_it_and_gran
     with pytest.raises(Invalid):
         resolving.resolve(practice.store, "p1", waiting_one(practice), practice.now, STAFF)
     assert (practice.wallet().balance, practice.parked()) == (0, ["waits_for_cycle"])
-    practice.pay("in_1", FIRST, START, cycle())
+    practice.pay("in_1", START, cycle())
     assert (practice.wallet().balance, practice.parked()) == (8, [])
 
 
@@ -208,13 +206,13 @@ def test_a_cycle_that_granted_nothing_is_no_level_an_upgrade_starts_from(price: 
     larger = a_package("larger", credits={"follow-up": 8}, stripe_prices=("price_once",), renews_each_cycle=False)
     sell(practice.store, a_catalogue(once, larger, *PLANS))
     next_end = END + 30 * DAY
-    practice.pay("in_1", FIRST, START, cycle("price_o"))
-    assert practice.pay("in_2", CYCLE, END, cycle("price_o", END, next_end)) == {"not_renewing"}
+    practice.pay("in_1", START, cycle("price_o"))
+    assert practice.pay("in_2", END, cycle("price_o", END, next_end)) == {"not_renewing"}
     change = (
         proration("il_old", "price_o", -3_000, END + DAY, next_end),
         proration("il_new", price, 6_000, END + DAY, next_end),
     )
-    practice.pay("in_3", UPDATE, END + DAY, *change)
+    practice.pay("in_3", END + DAY, *change)
     assert practice.wallet().balance == granted
 
 
@@ -227,7 +225,7 @@ def test_an_upgrade_of_a_period_that_began_with_nothing_grants_all_of_it(
     began: dict[str, Any], price: str, quantity: int
 ) -> None:
     practice = Practice()
-    practice.pay("in_1", FIRST, START, replace(cycle(), amount=0, **began))
+    practice.pay("in_1", START, replace(cycle(), amount=0, **began))
     upgraded(practice, "in_2", "price_4", price, START + DAY, quantity)
     assert (practice.wallet().balance, practice.parked()) == (8, [])
 
@@ -235,7 +233,7 @@ def test_an_upgrade_of_a_period_that_began_with_nothing_grants_all_of_it(
 def test_an_end_heard_after_staff_named_a_package_still_asks_them() -> None:
     practice = Practice(now=END + 5 * DAY)
     ended = START + 20 * DAY
-    practice.pay("in_2", CYCLE, END, cycle("price_new", END, END + 30 * DAY))
+    practice.pay("in_2", END, cycle("price_new", END, END + 30 * DAY))
     resolving.resolve(practice.store, "p1", waiting_one(practice), practice.now, STAFF, package_id="four")
     assert practice.wallet().balance == 4
     practice.news("ended", ended, ended)
@@ -244,16 +242,16 @@ def test_an_end_heard_after_staff_named_a_package_still_asks_them() -> None:
 
 def test_a_dismissed_payment_stays_dismissed_when_it_is_told_again() -> None:
     practice = Practice()
-    practice.pay("in_1", FIRST, START, cycle("price_new"))
+    practice.pay("in_1", START, cycle("price_new"))
     resolving.dismiss(practice.store, "p1", waiting_one(practice), practice.now, STAFF, "not ours")
     sell(practice.store, also_sold_as("four", "price_new"))
-    assert practice.pay("in_1", FIRST, START, cycle("price_new")) == {"dismissed"}
+    assert practice.pay("in_1", START, cycle("price_new")) == {"dismissed"}
     assert (practice.wallet().balance, practice.parked()) == (0, [])
 
 
 def test_staff_name_the_package_of_an_upgrade_and_it_grants_the_difference() -> None:
     practice = Practice()
-    practice.pay("in_1", FIRST, START, cycle())
+    practice.pay("in_1", START, cycle())
     upgraded(practice, "in_2", "price_4", "price_new", START + DAY)
     resolving.resolve(practice.store, "p1", waiting_one(practice), practice.now, STAFF, package_id="eight")
     assert (practice.wallet().balance, practice.wallet("initial").balance, practice.parked()) == (8, 1, [])
@@ -261,11 +259,11 @@ def test_staff_name_the_package_of_an_upgrade_and_it_grants_the_difference() -> 
 
 def test_a_plan_removed_and_added_again_as_another_item_mints_nothing() -> None:
     practice = Practice()
-    practice.pay("in_1", FIRST, START, replace(cycle(), subscription_item="si_0"))
+    practice.pay("in_1", START, replace(cycle(), subscription_item="si_0"))
     for number in range(1, 4):
         at = START + number * DAY
         gone = proration("il_old", "price_4", -3_000, at, item=f"si_{number - 1}")
-        practice.pay(f"in_{number}a", UPDATE, at, gone)
+        practice.pay(f"in_{number}a", at, gone)
         again = proration("il_new", "price_4", 3_000, at + HOUR, item=f"si_{number}")
-        practice.pay(f"in_{number}b", UPDATE, at + HOUR, again)
+        practice.pay(f"in_{number}b", at + HOUR, again)
         assert practice.wallet().balance == 4, number

@@ -13,7 +13,7 @@ from client_credits.domain.invariants import breaches
 from client_credits.domain.ledger.entries import Actor
 from client_credits.domain.ledger.tranches import brings
 from client_credits.domain.ledger.wallet import Wallet
-from client_credits.domain.payments.facts import PaymentKind, PaymentLine, SubscriptionNews, SubscriptionStatus
+from client_credits.domain.payments.facts import PaymentLine, SubscriptionNews, SubscriptionStatus
 from client_credits.domain.payments.subscriptions import Level, Period, upgrade
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
 from client_credits.domain.practice.records import Account, Client
@@ -45,10 +45,8 @@ class Practice:
         self.store.commit([writes.account(account), writes.catalogue("p1", catalogue), client])
         self.now = now
 
-    def pay(
-        self, payment_id: str, kind: PaymentKind, paid_at: datetime, *lines: PaymentLine, **fields: Any
-    ) -> set[str]:
-        payment = a_payment(payment_id, *lines, kind=kind, paid_at=paid_at, paid=9_000, **fields)
+    def pay(self, payment_id: str, paid_at: datetime, *lines: PaymentLine, **fields: Any) -> set[str]:
+        payment = a_payment(payment_id, *lines, paid_at=paid_at, paid=9_000, **fields)
         return {outcome.fate for outcome in paying.pay(self.store, "p1", payment, self.now)}
 
     def news(self, status: str, at: datetime, ended_at: datetime | None = None) -> None:
@@ -81,12 +79,12 @@ def change(old: str, new: str, at: datetime, quantity: int = 1) -> tuple[Payment
 
 
 def upgraded(practice: Practice, payment_id: str, old: str, new: str, at: datetime, quantity: int = 1) -> set[str]:
-    return practice.pay(payment_id, PaymentKind.UPDATE, at, *change(old, new, at, quantity))
+    return practice.pay(payment_id, at, *change(old, new, at, quantity))
 
 
 def test_an_upgrade_grants_the_difference_and_up_down_up_mints_nothing() -> None:
     practice = Practice()
-    practice.pay("in_1", PaymentKind.FIRST, START, cycle())
+    practice.pay("in_1", START, cycle())
     assert upgraded(practice, "in_2", "price_4", "price_8", START + DAY) == {"proration", "granted"}
     assert (practice.wallet().balance, practice.wallet("initial").balance) == (8, 1)
     assert upgraded(practice, "in_3", "price_8", "price_4", START + 2 * DAY) == {"proration", "nothing_more"}
@@ -97,7 +95,7 @@ def test_an_upgrade_grants_the_difference_and_up_down_up_mints_nothing() -> None
 
 def test_a_change_of_quantity_grants_what_is_more() -> None:
     practice = Practice()
-    practice.pay("in_1", PaymentKind.FIRST, START, cycle())
+    practice.pay("in_1", START, cycle())
     upgraded(practice, "in_2", "price_4", "price_4", START + DAY, quantity=3)
     assert practice.wallet().balance == 12
 
@@ -105,7 +103,7 @@ def test_a_change_of_quantity_grants_what_is_more() -> None:
 @pytest.mark.parametrize(("rule", "balance"), [("difference", 8), ("none", 4), ("prorated", 7)])
 def test_the_setting_says_what_an_upgrade_grants(rule: str, balance: int) -> None:
     practice = Practice(upgrade_grant=rule)
-    practice.pay("in_1", PaymentKind.FIRST, START, cycle())
+    practice.pay("in_1", START, cycle())
     upgraded(practice, "in_2", "price_4", "price_8", START + 10 * DAY)  # 20 of 30 days remain: 2.67
     assert practice.wallet().balance == balance
 
@@ -114,14 +112,14 @@ def test_a_change_before_its_periods_own_invoice_waits_for_it() -> None:
     practice = Practice()
     assert upgraded(practice, "in_2", "price_4", "price_8", START + DAY) == {"waits_for_cycle"}
     assert practice.parked() == ["waits_for_cycle"]
-    practice.pay("in_1", PaymentKind.FIRST, START, cycle())
+    practice.pay("in_1", START, cycle())
     assert practice.wallet().balance == 8
     assert practice.parked() == []
 
 
 def test_changes_in_any_order_grant_the_same() -> None:
     steps = {
-        "first": lambda p: p.pay("in_1", PaymentKind.FIRST, START, cycle()),
+        "first": lambda p: p.pay("in_1", START, cycle()),
         "up": lambda p: upgraded(p, "in_2", "price_4", "price_8", START + DAY),
         "down": lambda p: upgraded(p, "in_3", "price_8", "price_4", START + 2 * DAY),
         "more": lambda p: upgraded(p, "in_4", "price_4", "price_4", START + 3 * DAY, quantity=3),
@@ -142,23 +140,23 @@ def test_an_item_replaced_by_another_is_a_change_and_not_a_purchase() -> None:
 
 def test_a_full_line_of_a_new_period_is_a_cycle() -> None:
     practice = Practice()
-    practice.pay("in_1", PaymentKind.FIRST, START, cycle())
+    practice.pay("in_1", START, cycle())
     old = a_line("il_old", price="price_4", amount=-2_000, proration=True, period_start=NOW, subscription_item="si_1")
     full = (
         cycle("price_8", NOW, NOW + 365 * DAY, line_id="il_full")
         if False
         else replace(cycle("price_8", NOW, NOW + 365 * DAY), line_id="il_full")
     )
-    assert practice.pay("in_2", PaymentKind.UPDATE, NOW, old, full) == {"proration", "granted"}
+    assert practice.pay("in_2", NOW, old, full) == {"proration", "granted"}
     assert practice.wallet().balance == 12
 
 
 def test_a_payment_after_the_end_is_parked_whichever_is_heard_first() -> None:
     ended = START + 20 * DAY
-    late = (PaymentKind.CYCLE, ended + DAY, cycle(starts=END, ends=END + 30 * DAY))
+    late = (ended + DAY, cycle(starts=END, ends=END + 30 * DAY))
     for end_first in (True, False):
         practice = Practice(now=END + 5 * DAY)
-        practice.pay("in_1", PaymentKind.FIRST, START, cycle())
+        practice.pay("in_1", START, cycle())
         for step in (0, 1) if end_first else (1, 0):
             practice.pay("in_2", *late) if step else practice.news("ended", ended, ended)
         assert practice.wallet().balance == 4, end_first
@@ -174,12 +172,12 @@ def test_a_news_of_running_after_the_end_resurrects_nothing() -> None:
     practice = Practice(now=END)
     practice.news("ended", START + DAY, START + DAY)
     practice.news("running", START + 2 * DAY)
-    assert practice.pay("in_1", PaymentKind.CYCLE, START + 3 * DAY, cycle()) == {"subscription_ended"}
+    assert practice.pay("in_1", START + 3 * DAY, cycle()) == {"subscription_ended"}
 
 
 def test_past_due_freezes_until_the_next_paid_invoice_in_any_order() -> None:
-    first = ("in_1", PaymentKind.FIRST, START, cycle())
-    second = ("in_2", PaymentKind.CYCLE, START + 3 * DAY, cycle(starts=START + 2 * DAY, ends=END))
+    first = ("in_1", START, cycle())
+    second = ("in_2", START + 3 * DAY, cycle(starts=START + 2 * DAY, ends=END))
     steps = {
         "first": lambda p: p.pay(*first),
         "due": lambda p: p.news("past_due", START + 2 * DAY),
@@ -197,11 +195,11 @@ def test_past_due_freezes_until_the_next_paid_invoice_in_any_order() -> None:
 
 def test_past_due_is_kept_by_default_and_freed_by_the_end() -> None:
     kept = Practice()
-    kept.pay("in_1", PaymentKind.FIRST, START, cycle())
+    kept.pay("in_1", START, cycle())
     kept.news("past_due", START + DAY)
     assert not kept.wallet().open_lots[0].frozen
     frozen = Practice(past_due="freeze")
-    frozen.pay("in_1", PaymentKind.FIRST, START, cycle())
+    frozen.pay("in_1", START, cycle())
     frozen.news("past_due", START + DAY)
     assert frozen.wallet().open_lots[0].frozen
     frozen.news("ended", START + 2 * DAY, START + 2 * DAY)
@@ -215,7 +213,7 @@ def test_an_end_stops_the_tranches_whenever_it_is_heard() -> None:
     line = cycle("price_year", begins, datetime(2027, 1, 31, 9, tzinfo=UTC))
     for heard_late in (False, True):
         practice = Practice(now=begins + HOUR)
-        practice.pay("in_1", PaymentKind.FIRST, begins, line)
+        practice.pay("in_1", begins, line)
         assert practice.wallet().balance == 2
         practice.now = datetime(2026, 7, 1, tzinfo=UTC) if heard_late else ended + HOUR
         if heard_late:  # a booking settles the wallet: April's, May's and June's have come by now

@@ -27,7 +27,6 @@ from client_credits.domain.ledger.entries import Act, Change, EntryKind, Posting
 from client_credits.domain.ledger.rolling import one_interval_after, rollover_of
 from client_credits.domain.ledger.settling import next_due, settle
 from client_credits.domain.ledger.wallet import Cycle, Lot, LotSource, Rollover, Wallet
-from client_credits.domain.payments.facts import PaymentKind
 from client_credits.domain.payments.granting import decide_line, grant
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind, Package
 from client_credits.domain.practice.settings import Settings
@@ -182,11 +181,6 @@ def test_a_package_that_does_not_end_with_the_cycle_rolls_nothing_over() -> None
     assert paid(a_wallet(), JAN, FEB, package=never).wallet.open_lots[0].rollover is None
 
 
-def test_what_is_bought_once_rolls_nothing_over() -> None:
-    wallet = paid(a_wallet(), JAN, FEB, kind=PaymentKind.MANUAL).wallet
-    assert (wallet.open_lots[0].rollover, wallet.cycles) == (None, ())
-
-
 def test_the_new_lot_is_the_old_one_under_another_name_for_one_more_interval() -> None:
     wallet = paid(a_wallet(), JAN, FEB, 8).wallet
     wallet = replace(wallet, lots=(replace(wallet.open_lots[0], frozen=freezes("dispute/dp_1")),))
@@ -220,9 +214,10 @@ def test_both_entries_are_one_operation_of_the_schedule_dated_at_the_end() -> No
 
 
 def test_only_what_was_there_at_the_end_rolls_over() -> None:
-    """A payment made after its own cycle had ended, and what came back to a lot after its end, expires."""
+    """What was paid after its own cycle had ended lasts a cycle, and what came back to a lot after its end expires."""
     change = paid(a_wallet(), JAN, FEB, paid_at=FEB + DAY)
-    assert told(change) == [("granted", 3), ("expired", -3)]
+    assert told(change) == [("granted", 3)]
+    assert [(lot.expires_at, lot.rollover) for lot in change.wallet.open_lots] == [(FEB + DAY + (FEB - JAN), None)]
     lot = a_lot("l", 2, expires_at=FEB, effective_at=JAN, rollover=Rollover(None, JAN, months=1, anchor_day=10))
     act = an_act(FEB + DAY, source_id="cancel/1")
     assert told(settled(a_wallet(lot), FEB + DAY, act=act)) == [("expired", -2)]
@@ -397,7 +392,7 @@ def test_a_change_of_plan_counts_with_the_cycle_it_falls_into() -> None:
     """Its line names the rest of the cycle only; what it grants rolls over for a whole month."""
     wallet = paid(a_wallet(), JAN, FEB, 3).wallet
     line = {"proration": True}
-    change = paid(wallet, JAN + 12 * DAY, FEB, 1, kind=PaymentKind.UPDATE, line=line, payment_id="in_up")
+    change = paid(wallet, JAN + 12 * DAY, FEB, 1, line=line, payment_id="in_up")
     assert change.wallet.cycles == (Cycle("sub_1", JAN, FEB),)
     assert lots(settled(change.wallet, FEB).wallet) == [("rolled_over", 1, FEB, MAR), ("rolled_over", 3, FEB, MAR)]
 
@@ -522,7 +517,7 @@ def test_a_cycle_that_began_before_does_not_name_the_end() -> None:
 
 def test_a_change_of_plan_leaves_the_length_of_what_rolled_over_alone() -> None:
     wallet = paid(settled(paid(a_wallet(), JAN, FEB, 3).wallet, FEB).wallet, FEB, MAR, 3).wallet
-    update = {"kind": PaymentKind.UPDATE, "line": {"proration": True}, "payment_id": "in_up"}
+    update = {"line": {"proration": True}, "payment_id": "in_up"}
     change = paid(replace(wallet, cycles=()), FEB + 9 * DAY, MAR, 1, **update)  # type: ignore[arg-type]
     rolled = next(lot for lot in change.wallet.open_lots if lot.source is LotSource.ROLLED_OVER)
     assert rolled.rollover == Rollover(5, JAN + HOUR, months=1, anchor_day=10)

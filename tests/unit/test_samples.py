@@ -18,7 +18,6 @@ from client_credits.domain.payments.facts import (
     Ignored,
     MoneyBack,
     Payment,
-    PaymentKind,
     PaymentLine,
     PaymentMade,
     QuantityFrom,
@@ -26,6 +25,7 @@ from client_credits.domain.payments.facts import (
     RefundStatus,
     SubscriptionNews,
     SubscriptionStatus,
+    Trial,
     Unsupported,
 )
 from client_credits.samples.events import (
@@ -48,10 +48,9 @@ TRIAL_ENDS = datetime(2027, 3, 18, 5, 6, 7, tzinfo=UTC)
 IDS = {"event": "evt_1", "invoice": "in_1"}
 
 
-def payment(kind: PaymentKind, *lines: PaymentLine, **over: Any) -> Payment:
+def payment(*lines: PaymentLine, **over: Any) -> Payment:
     told: dict[str, Any] = {
         "payment_id": "in_1",
-        "kind": kind,
         "account": "own",
         "mode": "test",
         "event_id": "evt_1",
@@ -88,7 +87,6 @@ HALF_A_MONTH = {
     "period_start": datetime(2027, 2, 17, 5, 6, 7, tzinfo=UTC),
     "period_end": SECOND,
     "proration": True,
-    "quantity": 0,
 }
 PACK = PaymentLine(
     *("follow-up-3", None, 1, 18000, "usd"), package_id="follow-up-3", quantity_from=QuantityFrom.ASSUMED
@@ -123,7 +121,8 @@ def credited(voided: bool = False) -> MoneyBack:
 
 def stands(status: SubscriptionStatus, ended_at: datetime | None = None) -> SubscriptionNews:
     named = ("sub_SampleFollowUps", status, ended_at, "cus_SampleRiverside")
-    return SubscriptionNews("evt_1", "own", "test", SECOND, *named)
+    prices = (("si_SampleFollowUps", "price_FollowUpMonthly"),)
+    return SubscriptionNews("evt_1", "own", "test", SECOND, *named, prices=prices)
 
 
 CHANGED = {"period_start": SECOND, "period_end": datetime(2027, 3, 24, 5, 6, 7, tzinfo=UTC), "proration": True}
@@ -131,11 +130,11 @@ CHANGED = {"period_start": SECOND, "period_end": datetime(2027, 3, 24, 5, 6, 7, 
 SAYS: dict[str, Facts] = {
     "charge-refunded": back(refunded_total=18000),
     "checkout-async-failed": Ignored("evt_1", "payment_failed"),
-    "checkout-async-succeeded": payment(PaymentKind.CHECKOUT, PACK, **IN_SESSION, payment_intent="pi_1"),
-    "checkout-completed": payment(PaymentKind.CHECKOUT, PACK, **IN_SESSION, payment_intent="pi_1"),
-    "checkout-completed-free": payment(PaymentKind.CHECKOUT, PACK, **IN_SESSION, paid=0),
+    "checkout-async-succeeded": payment(PACK, **IN_SESSION, payment_intent="pi_1"),
+    "checkout-completed": payment(PACK, **IN_SESSION, payment_intent="pi_1"),
+    "checkout-completed-free": payment(PACK, **IN_SESSION, paid=0),
     "checkout-expired": Ignored("evt_1", "checkout_expired"),
-    "checkout-payment-link": payment(PaymentKind.CHECKOUT, PACK, **IN_SESSION, payment_intent="pi_1", customer=None),
+    "checkout-payment-link": payment(PACK, **IN_SESSION, payment_intent="pi_1", customer=None),
     "checkout-several-items": Unsupported(
         *("evt_1", "line_items_not_in_event", "cs_test_1", "cus_SampleRiverside"),
         related="cs_test_1",
@@ -152,22 +151,19 @@ SAYS: dict[str, Facts] = {
     "dispute-opened": disputed(DisputeStatus.OPEN),
     "dispute-warned": disputed(DisputeStatus.WARNED),
     "dispute-won": disputed(DisputeStatus.WON),
-    "invoice-paid-connected": payment(PaymentKind.MANUAL, pack("Connected"), **BY_HAND, account="acct_SampleConnected"),
-    "invoice-paid-cycle": payment(PaymentKind.CYCLE, plan("Cycle")),
-    "invoice-paid-first": payment(PaymentKind.FIRST, plan("First")),
-    "invoice-paid-full-discount": payment(PaymentKind.FIRST, plan("FullDiscount"), paid=0),
-    "invoice-paid-manual": payment(PaymentKind.MANUAL, pack("Manual"), **BY_HAND),
+    "invoice-paid-connected": payment(pack("Connected"), **BY_HAND, account="acct_SampleConnected"),
+    "invoice-paid-cycle": payment(plan("Cycle")),
+    "invoice-paid-first": payment(plan("First")),
+    "invoice-paid-full-discount": payment(plan("FullDiscount", charged=0), paid=0),
+    "invoice-paid-manual": payment(pack("Manual"), **BY_HAND),
     "invoice-paid-many-lines": payment(
-        PaymentKind.MANUAL, *(pack(f"ManyLines{n}") for n in "ABCDEFGHIJ"), **BY_HAND, paid=216000, lines_missing=True
+        *(pack(f"ManyLines{n}") for n in "ABCDEFGHIJ"), **BY_HAND, paid=216000, lines_missing=True
     ),
-    "invoice-paid-out-of-band": payment(PaymentKind.MANUAL, pack("OutOfBand"), **BY_HAND),
-    "invoice-paid-setup-fee": payment(
-        PaymentKind.FIRST, plan("SetUpFeeA"), item("SetUpFeeB", "price_SetUpFee", 2500), paid=20500
-    ),
+    "invoice-paid-out-of-band": payment(pack("OutOfBand"), **BY_HAND),
+    "invoice-paid-setup-fee": payment(plan("SetUpFeeA"), item("SetUpFeeB", "price_SetUpFee", 2500), paid=20500),
     "invoice-paid-several-lines": payment(
-        PaymentKind.CYCLE,
         item("SeveralUnused", "price_FollowUpMonthly", -9000, **HALF_A_MONTH),
-        item("SeveralRemaining", "price_FollowUpMonthly", 18000, **HALF_A_MONTH),
+        item("SeveralRemaining", "price_FollowUpMonthly", 18000, quantity=2, **HALF_A_MONTH),
         plan("SeveralPlan", quantity=2, amount=36000),
         item("SeveralFee", "price_LateFee", 2500),
         paid=47500,
@@ -176,11 +172,8 @@ SAYS: dict[str, Facts] = {
         *("evt_1", "thin_event", "in_1"), related="in_1", event_type="invoice.paid", account="own"
     ),
     "invoice-paid-threshold": Ignored("evt_1", "threshold"),
-    "invoice-paid-trial": payment(
-        PaymentKind.FIRST, plan("Trial", amount=0, period_end=TRIAL_ENDS, trial=True), paid=0
-    ),
+    "invoice-paid-trial": payment(plan("Trial", amount=0, period_end=TRIAL_ENDS, trial=Trial.YES), paid=0),
     "invoice-paid-update": payment(
-        PaymentKind.UPDATE,
         plan("UpdateA", amount=-12000, **CHANGED),
         plan("UpdateB", price="price_FollowUpEight", amount=22667, **CHANGED),
         paid=10667,

@@ -62,7 +62,7 @@ def test_a_subscriptions_thin_event_tells_how_it_stands_now(kind: str, status: s
     assert isinstance(facts, SubscriptionNews)
     assert (facts.subscription, facts.status) == ("sub_1", STANDS[status])
     assert (facts.ended_at is not None) == (status == "canceled")
-    assert facts.trial_start is not None and facts.trial_end is not None
+    assert facts.trial is not None
     assert calls == ["subscription sub_1"]
 
 

@@ -26,7 +26,6 @@ from client_credits.domain.ledger.entries import Act, Cause, CauseKind, Change, 
 from client_credits.domain.ledger.settling import next_due, settle
 from client_credits.domain.ledger.tranches import Ended, Plan, last_of, months_in, only_until, starts_of, stop_tranches
 from client_credits.domain.ledger.wallet import Coming, Mark, Value, Wallet
-from client_credits.domain.payments.facts import PaymentKind
 from client_credits.domain.payments.granting import decide_line, grant
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
 from client_credits.domain.practice.settings import Settings
@@ -169,7 +168,7 @@ def test_a_package_without_tranches_grants_once_for_the_whole_period(paid_months
 
 def test_a_month_or_a_one_off_purchase_brings_one_tranche() -> None:
     assert paid(ends=day(2, 28)).wallet.coming == ()
-    once = paid(starts=None, ends=None, kind=PaymentKind.CHECKOUT, subscription=None)
+    once = paid(starts=None, ends=None, subscription=None)
     assert (once.wallet.coming, once.wallet.balance) == ((), 2)
 
 
@@ -351,7 +350,7 @@ def test_of_several_ends_the_earliest_that_concerns_the_plan_counts() -> None:
 def test_what_a_change_of_plan_adds_comes_with_the_tranches_of_its_year() -> None:
     """Two more a month from 10 April: at once, then on 30 April with the fourth tranche, and so on."""
     wallet = settled(paid().wallet, day(4, 10)).wallet
-    change = paid(wallet, starts=day(4, 10), ends=END, payment_id="in_2", kind=PaymentKind.UPDATE, proration=True)
+    change = paid(wallet, starts=day(4, 10), ends=END, payment_id="in_2", proration=True)
     added = change.wallet.coming[-1]
     assert (added.starts, added.number, added.count) == (START, 4, 12)
     assert change.wallet.open_lots[-1].value == Value(9000, "eur", 20)

@@ -14,7 +14,7 @@ from tests.unit.test_money_back_histories import sell
 
 from client_credits.domain.ledger.tranches import Plan
 from client_credits.domain.ledger.wallet import MAX_OPEN, Coming, Wallet
-from client_credits.domain.payments.facts import PaymentKind, SubscriptionNews, SubscriptionStatus
+from client_credits.domain.payments.facts import SubscriptionNews, SubscriptionStatus
 from client_credits.domain.payments.payment_record import MAX_HOLDERS, Holder, PaidGrant, PaymentRecord, Taken
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
 from client_credits.domain.practice.records import Client
@@ -116,7 +116,7 @@ def test_cycles_of_twenty_five_types_that_roll_over_are_told_after_they_have_end
     practice.now = starts[3] + DAY
     for number in (0, 2, 1):  # the second is heard last
         line = a_line(period_start=starts[number], period_end=starts[number + 1], subscription_item="si_1")
-        practice.pay(f"in_{number}", line, kind=PaymentKind.CYCLE, paid_at=starts[number], payment_intent=None)
+        practice.pay(f"in_{number}", line, paid_at=starts[number], payment_intent=None)
     for kind in TYPES:
         sweeping.settle_one(practice.store, "p1", "c1", kind, practice.now)
     wallets = practice.store.load("p1", Wanted(client_id="c1", types=TYPES)).wallets
@@ -135,7 +135,7 @@ def a_subscription_of_many_wallets() -> tuple[Wide, list[str]]:
     for cycle in range(3):
         starts = practice.now = NOW + cycle * DAY
         line = a_line(period_start=starts, period_end=starts + DAY, subscription_item="si_1")
-        practice.pay(f"in_{cycle}", line, kind=PaymentKind.CYCLE, paid_at=starts, payment_intent=f"pi_{cycle}")
+        practice.pay(f"in_{cycle}", line, paid_at=starts, payment_intent=f"pi_{cycle}")
         for name in names[cycle * 39 : (cycle + 1) * 39]:
             practice.give(1, "c1", name)
     return practice, ["c1", *names]

@@ -15,7 +15,6 @@ from client_credits.domain.payments.facts import (
     Facts,
     MoneyBack,
     Payment,
-    PaymentKind,
     PaymentMade,
     QuantityFrom,
     Unsupported,
@@ -41,7 +40,7 @@ _ABOUT: Mapping[str, StripeKind] = {
 
 def lacks_items(facts: Facts) -> bool:
     """Whether a payment's session has items that would tell more of it."""
-    if not isinstance(facts, Payment) or facts.kind is not PaymentKind.CHECKOUT or facts.items:
+    if not isinstance(facts, Payment) or not facts.names_package or facts.items:
         return False
     return facts.lines_missing or any(line.quantity_from is QuantityFrom.ASSUMED for line in facts.lines)
 

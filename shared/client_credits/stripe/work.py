@@ -23,16 +23,15 @@ from client_credits.domain.payments.facts import (
     Ignored,
     MoneyBack,
     Payment,
-    PaymentKind,
     PaymentMade,
     SubscriptionNews,
     Unsupported,
     not_ahead,
 )
+from client_credits.domain.payments.granting import LineFate
 from client_credits.domain.payments.parked import Parked, ParkedState
 from client_credits.operations.payments import intents, linking, parking, paying
 from client_credits.operations.payments import money_back as following
-from client_credits.operations.payments import subscriptions as subscribing
 from client_credits.store.store import Store
 from client_credits.stripe.api.errors import StripeRefused
 from client_credits.stripe.api.queries import StripeApi, StripeKind
@@ -44,6 +43,8 @@ from client_credits.stripe.events.values import Unreadable
 
 # What Stripe can be asked for, by the reason that an event is not understood for.
 INCOMPLETE = frozenset({"thin_event", "line_items_not_in_event", "note_lines_not_in_event"})
+
+_ASKS_SUBSCRIPTION = str(LineFate.TRIAL_NOT_KNOWN)
 
 Event = Mapping[str, Any]
 # The API with the key of a practice, for an account of Stripe's; None where the practice has no key.
@@ -66,7 +67,7 @@ def apply(store: Store, practice_id: str, facts: Facts, raw: str, now: datetime)
         case PaymentMade():
             return intents.apply_payment_made(store, practice_id, facts, now)
         case SubscriptionNews():
-            return f"subscription_{subscribing.apply_news(store, practice_id, facts, now)}"
+            return f"subscription_{paying.subscription_told(store, practice_id, facts, now)}"
         case CustomerLink():
             linking.apply_link(store, practice_id, facts, now)
             return "linked"
@@ -166,7 +167,26 @@ class _Work:
         outcome = apply(self.store, owner, facts, raw, self.now)
         if isinstance(facts, MoneyBack) and outcome == "waiting":
             facts, outcome = self._found(owner, facts, raw)
+        if isinstance(facts, Payment) and _ASKS_SUBSCRIPTION in outcome.split(","):
+            outcome = self._subscription_asked(owner, facts, raw, outcome)
         return facts, outcome
+
+    def _subscription_asked(self, owner: str, paid: Payment, raw: str, outcome: str) -> str:
+        """Asks how a subscription stands whose zero line may be a trial's; without an answer the payment waits."""
+        api = self.api()
+        try:
+            for named in sorted({line.subscription or paid.subscription or "" for line in paid.lines}):
+                if api and named:
+                    about = api.retrieve(StripeKind.SUBSCRIPTION, named)
+                    seconds = int(paid.paid_at.timestamp())
+                    told = event_of(
+                        "customer.subscription.updated", about, api, paid.event_id, seconds, paid.mode == "live"
+                    )
+                    apply(self.store, owner, translate(told, self.mode), raw, self.now)
+                    outcome = apply(self.store, owner, paid, raw, self.now)
+        except StripeRefused:
+            return outcome
+        return outcome
 
     def payment_anew(self, parked: Parked) -> tuple[Event, Facts, str] | None:
         """The event of a parked payment that has lines missing, as Stripe has its invoice or session now."""
@@ -174,7 +194,7 @@ class _Work:
             return None
         paid = parked.payment
         kind, told_by = StripeKind.INVOICE, "invoice.paid"
-        if paid.kind is PaymentKind.CHECKOUT:
+        if paid.names_package:
             kind, told_by = StripeKind.SESSION, "checkout.session.completed"
         try:
             about = api.retrieve(kind, paid.payment_id)

@@ -10,15 +10,12 @@ from enum import StrEnum
 OWN_ACCOUNT = "own"  # the account of Stripe's of events that name none: the practice's own
 
 
-class PaymentKind(StrEnum):
-    """Why the money came in."""
+class Trial(StrEnum):
+    """Whether a line costs nothing because its subscription was in trial, as the line itself tells."""
 
-    CHECKOUT = "checkout"  # a one-off purchase
-    FIRST = "first"  # the first invoice of a subscription
-    CYCLE = "cycle"  # a later billing cycle of a subscription
-    MANUAL = "manual"  # an invoice made by hand
-    UPDATE = "update"  # a change of plan or quantity within a subscription's cycle
-    INTENT = "intent"  # a payment intent of the practice's own: a terminal, a custom checkout
+    NO = "no"
+    YES = "yes"
+    UNKNOWN = "unknown"  # it costs nothing, and nothing of it says why
 
 
 class QuantityFrom(StrEnum):
@@ -32,8 +29,13 @@ class QuantityFrom(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PaymentLine:
-    """One line of a payment. `amount` is in minor units of `currency`, before discounts; a proration
-    line's is negative where it gives back what remained of the plan before."""
+    """What a payment is for: one line, or all lines of one subscription item and period together.
+
+    What it is follows from itself alone: with `proration` a part of a period, for a change of plan; else
+    with a subscription item and a period a cycle; else a purchase. `amount` is in minor units of
+    `currency`, before discounts; a proration's is negative where it gives back what remained of the plan
+    before. `charged` is what was charged for it, after discounts and without tax, where that is known.
+    """
 
     line_id: str
     price: str | None
@@ -45,8 +47,21 @@ class PaymentLine:
     period_start: datetime | None = None
     period_end: datetime | None = None
     proration: bool = False
-    trial: bool = False  # a subscription's zero line for its trial: not a first payment
+    trial: Trial = Trial.NO
+    subscription: str | None = None  # where the line names one of its own
+    also: tuple[str, ...] = ()  # the other lines that are counted in this one
+    charged: int | None = None
     quantity_from: QuantityFrom | None = None  # of the package that the payment itself names
+
+    @property
+    def of_cycle(self) -> bool:
+        """Whether it pays a full period of a subscription's item."""
+        return self.subscription_item is not None and not self.proration
+
+    @property
+    def worth(self) -> int:
+        """What its credits cost, in minor units."""
+        return self.amount if self.charged is None else self.charged
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +69,6 @@ class Payment:
     """A payment that succeeded. Instants are UTC; `paid_at` is when the money came, not when we heard."""
 
     payment_id: str
-    kind: PaymentKind
     account: str
     mode: str
     event_id: str
@@ -68,6 +82,16 @@ class Payment:
     paid: int = 0  # minor units, of all lines with tax and after discounts: what a refund is measured by
     charge: str | None = None
     items: tuple[PaymentLine, ...] = ()  # of a session whose first line is the package it names: see `selling`
+
+    @property
+    def is_own_intent(self) -> bool:
+        """Whether it is a payment intent of the practice's own: a sale at a terminal, or in a custom checkout."""
+        return self.payment_id == self.payment_intent
+
+    @property
+    def names_package(self) -> bool:
+        """Whether it is a checkout session that names the package it sold; that is its first line."""
+        return not self.is_own_intent and any(line.quantity_from for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +206,10 @@ class SubscriptionStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionNews:
-    """How a subscription stands, as told at `occurred_at`; `ended_at` is set for good once it ended."""
+    """How a subscription stands, as told at `occurred_at`; `ended_at` is set for good once it ended.
+
+    `trial` is when it is or was in trial, `prices` are its (item, price) pairs.
+    """
 
     event_id: str
     account: str
@@ -192,8 +219,8 @@ class SubscriptionNews:
     status: SubscriptionStatus
     ended_at: datetime | None = None
     customer: str | None = None
-    trial_start: datetime | None = None
-    trial_end: datetime | None = None
+    trial: tuple[datetime, datetime] | None = None
+    prices: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,8 @@ from client_credits.domain.ledger.wallet import (
     Value,
     Wallet,
 )
-from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
-from client_credits.domain.payments.subscriptions import Level
+from client_credits.domain.payments.facts import Payment, PaymentLine, Trial
+from client_credits.domain.payments.subscriptions import Level, SubscriptionState
 from client_credits.domain.practice.catalogue import Catalogue, ExpiryKind, Package
 from client_credits.domain.practice.dated_settings import SettingsOverTime
 
@@ -40,7 +40,8 @@ class LineFate(StrEnum):
     UPGRADE = "upgrade"  # a change of plan: grants what its period's plans never came to so far
     NOT_RENEWING = "not_renewing"  # a later cycle of a package that grants once
     PRORATION = "proration"
-    TRIAL = "trial"  # a trial's zero line of a package that grants nothing for trials
+    TRIAL = "trial"  # a trial's zero line of a package that grants nothing for trials, or has granted for it
+    TRIAL_NOT_KNOWN = "trial_not_known"  # a zero line, for a trial or for free: its subscription tells
     NO_QUANTITY = "no_quantity"
     DISMISSED = "dismissed"  # by staff, when it was parked
     UNKNOWN_PACKAGE = "unknown_package"
@@ -59,13 +60,13 @@ PARKED = frozenset(
         LineFate.PACKAGE_ARCHIVED,
         LineFate.SUBSCRIPTION_ENDED,
         LineFate.OTHER_ACCOUNT,
+        LineFate.TRIAL_NOT_KNOWN,
         LineFate.WAITS_FOR_CYCLE,
         LineFate.TOO_MANY,
         LineFate.NO_CYCLE,
         LineFate.OVER_LIMIT,
     }
 )
-RECURRING = frozenset({PaymentKind.FIRST, PaymentKind.CYCLE, PaymentKind.UPDATE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +75,18 @@ class LineDecision:
     fate: LineFate
     package: Package | None = None
     source_id: str = ""  # the line's one name in the practice
-    first_id: str | None = None  # of a subscription's item: the name of its first paid grant
+    once_id: str | None = None  # of a subscription's item: the name of its first paid grant, or of its trial's
+
+    @property
+    def grants_once(self) -> bool:
+        """Whether its subscription item grants no second time."""
+        renews = self.package is not None and self.package.renews_each_cycle
+        return self.once_id is not None and (not renews or self.line.trial is Trial.YES)
 
     @property
     def grant_id(self) -> str:
         """The source id of the grant: the item's first one, if the package grants no other."""
-        once = self.package is not None and not self.package.renews_each_cycle
-        return self.first_id if once and self.first_id else self.source_id
+        return self.once_id if self.once_id and self.grants_once else self.source_id
 
     @property
     def credits(self) -> dict[str, int]:
@@ -92,20 +98,30 @@ def decide_line(
     payment: Payment, line: PaymentLine, catalogue: Catalogue, package_id: str | None = None
 ) -> LineDecision:
     """What one line of a payment does. `package_id` is staff's answer for a line no rule explains."""
-    source_id, first_id = _source_ids(payment, line)
-    if line.proration and not of_new_plan(payment, line):
+    source_id, once_id = source_id_of(payment, line), once_id_of(payment, line)
+    if line.proration and line.amount < 0:
         return LineDecision(line, LineFate.PRORATION, None, source_id)
     package = _package(line, catalogue)
     if package_id and (package is None or package.archived):
         package = catalogue.packages.get(package_id)
+    if line.proration and line.subscription_item is None:
+        return LineDecision(line, LineFate.PRORATION, package, source_id)
     if package is None:
-        return LineDecision(line, LineFate.UNKNOWN_PACKAGE, None, source_id, first_id)
-    return LineDecision(line, _fate(payment, line, package), package, source_id, first_id)
+        fate = LineFate.UNKNOWN_PACKAGE if line.quantity else LineFate.NO_QUANTITY
+        return LineDecision(line, fate, None, source_id, once_id)
+    return LineDecision(line, _fate(payment, line, package), package, source_id, once_id)
 
 
-def of_new_plan(payment: Payment, line: PaymentLine) -> bool:
-    """Whether a proration line is what a change of plan charges for the new one; below 0 it gives back for the old."""
-    return payment.kind is PaymentKind.UPDATE and line.amount >= 0 and line.subscription_item is not None
+def judged(line: PaymentLine, state: SubscriptionState) -> PaymentLine:
+    """The line as its subscription's events tell: whether it costs nothing because of a trial, and, of a
+    proration that does not say, which item it is for."""
+    if line.proration and line.subscription_item is None and line.price:
+        line = replace(line, subscription_item=state.item_of(line.price))
+    if line.trial is not Trial.NO and line.period_start and state.in_trial(line.period_start):
+        return replace(line, trial=Trial.YES)
+    if line.trial is Trial.UNKNOWN and state.status_at is not None:
+        return replace(line, trial=Trial.NO)
+    return line
 
 
 def levels(payment: Payment, catalogue: Catalogue, ends: datetime | None, package_id: str | None = None) -> list[Level]:
@@ -140,11 +156,12 @@ def _package(line: PaymentLine, catalogue: Catalogue) -> Package | None:
 def _fate(payment: Payment, line: PaymentLine, package: Package) -> LineFate:
     if package.archived_at and payment.paid_at >= package.archived_at:
         return LineFate.PACKAGE_ARCHIVED
-    free_change = line.proration and line.amount == 0  # within a trial, or of a plan that costs nothing
-    if (line.trial or free_change) and not package.trial_grants:
-        return LineFate.TRIAL
     if line.quantity == 0:
         return LineFate.NO_QUANTITY
+    if line.trial is Trial.UNKNOWN:
+        return LineFate.TRIAL_NOT_KNOWN
+    if line.trial is Trial.YES and (line.proration or not package.trial_grants):
+        return LineFate.TRIAL
     if any(n * line.quantity > MAX_CREDITS for n in package.credits.values()):
         return LineFate.TOO_MANY
     if package.expiry.kind == "cycle_end" and not (line.subscription_item and line.period_end):
@@ -152,13 +169,18 @@ def _fate(payment: Payment, line: PaymentLine, package: Package) -> LineFate:
     return LineFate.UPGRADE if line.proration else LineFate.GRANT
 
 
-def _source_ids(payment: Payment, line: PaymentLine) -> tuple[str, str | None]:
-    """`stripe/<account>/<mode>/<payment>/<line>`, and for a paid line of a subscription's item
-    `stripe/<account>/<mode>/<subscription>/first/<item>`, which every cycle's line shares."""
-    prefix = f"stripe/{payment.account}/{payment.mode}"
-    shared = payment.kind in RECURRING and line.subscription_item and not line.trial and not line.proration
-    first = f"{prefix}/{payment.subscription}/first/{line.subscription_item}" if shared else None
-    return f"{prefix}/{payment.payment_id}/{line.line_id}", first
+def source_id_of(payment: Payment, line: PaymentLine) -> str:
+    """`stripe/<account>/<mode>/<payment>/<line>`."""
+    return f"stripe/{payment.account}/{payment.mode}/{payment.payment_id}/{line.line_id}"
+
+
+def once_id_of(payment: Payment, line: PaymentLine) -> str | None:
+    """`stripe/<account>/<mode>/<subscription>/first/<item>`, which every paid line of a subscription's item
+    shares; for the lines of its trial `trial` in place of `first`."""
+    if not (line.of_cycle and payment.subscription) or line.trial is Trial.UNKNOWN:
+        return None
+    which = "trial" if line.trial is Trial.YES else "first"
+    return f"stripe/{payment.account}/{payment.mode}/{payment.subscription}/{which}/{line.subscription_item}"
 
 
 def starts_at(payment: Payment, line: PaymentLine) -> datetime:
@@ -166,6 +188,13 @@ def starts_at(payment: Payment, line: PaymentLine) -> datetime:
     if line.subscription_item and line.period_start:
         return max(payment.paid_at, line.period_start)
     return payment.paid_at
+
+
+def ends_at(payment: Payment, line: PaymentLine) -> datetime | None:
+    """When what a line paid for ends: with its period or, paid at or after that, as long from the payment on."""
+    if line.period_start and line.period_end and is_late(payment, line):
+        return payment.paid_at + (line.period_end - line.period_start)
+    return line.period_end
 
 
 def grant(
@@ -189,15 +218,20 @@ def grant(
     return _settled(change, act, settings, room)
 
 
+def is_late(payment: Payment, line: PaymentLine) -> bool:
+    """Whether it was paid at or after the end of what it paid for."""
+    return line.period_end is not None and payment.paid_at >= line.period_end
+
+
 def lot_for(
     wallet: Wallet, amount: int, line: LineDecision, payment: Payment, act: Act, settings: SettingsOverTime
 ) -> Lot:
     """The lot that a line brings to a wallet; of several monthly tranches the first."""
     package = line.package
     assert package is not None and 0 < amount <= MAX_CREDITS
-    recurring = payment.kind in RECURRING and line.line.subscription_item
+    recurring = payment.subscription is not None and line.line.subscription_item is not None
     source = LotSource.CYCLE if recurring else LotSource.PURCHASE
-    begins = starts_at(payment, line.line)
+    begins, ends = starts_at(payment, line.line), ends_at(payment, line.line)
     subscription = payment.subscription if recurring else None
     cycle = _cycle(subscription, line.line)
     times = line.line.quantity * len(_tranche_numbers(wallet, subscription, line))
@@ -206,15 +240,15 @@ def lot_for(
         granted=amount,
         remaining=amount,
         effective_at=begins,
-        expires_at=expires_at(package.expiry, begins, settings.at(act.occurred_at).timezone, line.line.period_end),
+        expires_at=expires_at(package.expiry, begins, settings.at(act.occurred_at).timezone, ends),
         source=source,
         priority=PRIORITY.get(source, DEFAULT_PRIORITY),
         package_id=package.package_id,
         payment=payment_key(payment.payment_id, line.line.line_id),
         subscription=subscription,
         cycle=(cycle.starts, cycle.ends) if cycle else None,
-        value=Value(line.line.amount, line.line.currency, sum(package.credits.values()) * times),
-        rollover=_rollover(wallet, subscription, package, line.line, begins),
+        value=Value(line.line.worth, line.line.currency, sum(package.credits.values()) * times),
+        rollover=None if is_late(payment, line.line) else _rollover(wallet, subscription, package, line.line, begins),
     )
 
 

@@ -10,7 +10,6 @@ from dataclasses import replace
 
 from client_credits.domain.ids import payment_key
 from client_credits.domain.payments.facts import Payment, PaymentLine
-from client_credits.domain.payments.granting import RECURRING
 from client_credits.domain.payments.payment_record import PaymentRecord
 from client_credits.domain.practice.catalogue import Package
 from client_credits.domain.practice.records import Bought, Client
@@ -46,7 +45,7 @@ def payments_of(client: Client | None, package_id: str) -> tuple[str, ...]:
 
 
 def _bought(package_id: str, payment: Payment, line: PaymentLine) -> Bought:
-    if payment.subscription and payment.kind in RECURRING and line.subscription_item:
+    if payment.subscription and line.subscription_item:
         return Bought(package_id, payment.subscription, payment.payment_id, 1)
     return Bought(package_id, payment_key(payment.payment_id, line.line_id), payment.payment_id, line.quantity)
 

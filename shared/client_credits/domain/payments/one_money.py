@@ -10,7 +10,7 @@ intent's grants are taken back (`absorbed`), and what it sold beyond the invoice
 
 from dataclasses import replace
 
-from client_credits.domain.payments.facts import MoneyBack, Payment, PaymentKind
+from client_credits.domain.payments.facts import MoneyBack, Payment
 from client_credits.domain.payments.payment_record import (
     Money,
     PaymentRecord,
@@ -25,7 +25,7 @@ def home_of(payment: Payment, own: PaymentRecord, money: Money | None) -> str:
     if own.within or own.grants:
         return own.within or own.payment_id
     first = money.payment_id if money else None
-    if first and (payment.kind is PaymentKind.INTENT or first == payment.payment_intent):
+    if first and (payment.is_own_intent or first == payment.payment_intent):
         return first
     return payment.payment_id
 

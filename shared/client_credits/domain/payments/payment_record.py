@@ -71,6 +71,7 @@ class PaidGrant:
     let_go: int = 0
     plan: Plan | None = None  # where it brings monthly tranches
     revived: tuple[Taken, ...] = ()
+    also: tuple[str, ...] = ()  # further lines of the payment that were granted with this one
 
     @property
     def taken_back(self) -> int:

@@ -7,7 +7,7 @@ metadata, the items, what was charged by the package's price, or is taken to be 
 from dataclasses import replace
 
 from client_credits.domain.credits import MAX_CREDITS
-from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine, QuantityFrom
+from client_credits.domain.payments.facts import Payment, PaymentLine, QuantityFrom
 from client_credits.domain.practice.catalogue import Catalogue, Package
 
 
@@ -40,7 +40,7 @@ def _own(package_id: str, items: tuple[PaymentLine, ...], catalogue: Catalogue) 
 def by_price(payment: Payment, line: PaymentLine, catalogue: Catalogue) -> PaymentLine:
     """The line of a session's package as often as its price goes into what was charged, where that comes out whole."""
     package = catalogue.packages.get(line.package_id or "")
-    if package is None or line.quantity_from is not QuantityFrom.ASSUMED or payment.kind is not PaymentKind.CHECKOUT:
+    if package is None or line.quantity_from is not QuantityFrom.ASSUMED or payment.is_own_intent:
         return line
     quantity = _times(line, package)
     return replace(line, quantity=quantity, quantity_from=QuantityFrom.PRICE) if quantity else line

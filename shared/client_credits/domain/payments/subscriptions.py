@@ -13,6 +13,8 @@ from client_credits.domain.ledger.tranches import Ended
 from client_credits.domain.payments.facts import SubscriptionNews, SubscriptionStatus
 
 PERIODS_KEPT = 12
+TRIALS_KEPT = 12
+PRICES_KEPT = 100
 PAYMENTS_KEPT = 100  # beyond, an end or being past due is no longer told to the oldest
 _STATUS_RANK = {status: rank for rank, status in enumerate(SubscriptionStatus)}
 
@@ -56,10 +58,24 @@ class SubscriptionState:
     periods: tuple[Period, ...] = ()
     payments: tuple[tuple[str, datetime], ...] = ()
     waiting: tuple[str, ...] = ()
+    trials: tuple[tuple[datetime, datetime], ...] = ()  # when it was in trial, as its own events told
+    prices: tuple[tuple[str, str], ...] = ()  # (item, price) as far as any event told, by item
     replaced: tuple[tuple[str, datetime], ...] = ()  # (item, since when a new period of it runs in place of the old)
-    trials: tuple[tuple[datetime, datetime], ...] = ()  # the spans of trial told so far, `starts <= t < ends`
     frozen: bool = False  # whether wallets were told that it is past due
     version: int = 0
+
+    def in_trial(self, at: datetime) -> bool:
+        """Whether it was in trial, as far as its own events told."""
+        return any(starts <= at < ends for starts, ends in self.trials)
+
+    def item_of(self, price: str) -> str | None:
+        """The item that has, or had, this price; else the one item there is. None where that is not known."""
+        items = {item for item, own in self.prices if own == price} or {item for item, _ in self.prices}
+        return items.pop() if len(items) == 1 else None
+
+    def with_prices(self, pairs: Iterable[tuple[str, str]]) -> "SubscriptionState":
+        known = tuple(sorted({*self.prices, *pairs})[:PRICES_KEPT])
+        return self if known == self.prices else replace(self, prices=known)
 
     def ended_before(self, instant: datetime) -> bool:
         return self.ended_at is not None and self.ended_at < instant
@@ -86,15 +102,15 @@ class SubscriptionState:
         known = (p for p in self.periods if p.starts <= at < p.ends)
         return max(known, key=lambda p: (p.ends == ends, p.starts), default=None)
 
-    def with_replaced(self, item: str, at: datetime) -> "SubscriptionState":
-        """An item's plan gave way to a full period of another, before its own was over."""
-        return replace(self, replaced=tuple(sorted({*self.replaced, (item, at)})[-PERIODS_KEPT:]))
-
-    def with_trial(self, starts: datetime, ends: datetime) -> "SubscriptionState":
-        """A trial was told, or that one lasts longer: of one start the latest end counts. The newest are kept."""
-        known = dict(self.trials)
-        known[starts] = max(ends, known.get(starts, ends))
-        return replace(self, trials=tuple(sorted(known.items())[-PERIODS_KEPT:]))
+    def with_item_period(self, item: str, starts: datetime, ends: datetime) -> "SubscriptionState":
+        """A full period of an item is known: one it starts within gives way to it, as it does to one that
+        starts within it. Whichever is heard first."""
+        own = [p for p in self.periods if any(level.base and level.item == item for level in p.levels)]
+        begun = {starts for p in own if p.starts < starts < p.ends} | {
+            p.starts for p in own if starts < p.starts < ends
+        }
+        found = sorted({*self.replaced, *((item, at) for at in begun)})
+        return replace(self, replaced=tuple(found[-PERIODS_KEPT:]))
 
     def with_period(self, period: Period) -> "SubscriptionState":
         others = [p for p in self.periods if (p.starts, p.ends) != (period.starts, period.ends)]
@@ -115,8 +131,9 @@ def told(state: SubscriptionState, news: SubscriptionNews) -> SubscriptionState:
     """The state with what the news say. Ended is for good; the rest is as told last."""
     ends = [instant for instant in (state.ended_at, news.ended_at) if instant]
     state = replace(state, ended_at=min(ends, default=None), account=news.account, mode=news.mode)
-    if news.trial_start and news.trial_end and news.trial_start < news.trial_end:
-        state = state.with_trial(news.trial_start, news.trial_end)
+    state = state.with_prices(news.prices)
+    if news.trial:
+        state = replace(state, trials=tuple(sorted({*state.trials, news.trial})[-TRIALS_KEPT:]))
     known = (state.status_at, _STATUS_RANK[state.status]) if state.status_at else None
     if known is None or (news.occurred_at, _STATUS_RANK[news.status]) > known:
         state = replace(state, status=news.status, status_at=news.occurred_at)

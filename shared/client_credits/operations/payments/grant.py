@@ -10,8 +10,8 @@ from hashlib import sha256
 
 from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Change, Entry
 from client_credits.domain.ledger.operation import EntryRef, Operation
-from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
-from client_credits.domain.payments.granting import RECURRING, LineDecision, LineFate, grant, levels, lot_for, plan_for
+from client_credits.domain.payments.facts import Payment, PaymentLine, Trial
+from client_credits.domain.payments.granting import LineDecision, LineFate, grant, levels, lot_for, plan_for
 from client_credits.domain.payments.limits import with_bought
 from client_credits.domain.payments.one_money import joined, with_sold
 from client_credits.domain.payments.parked import Parked, ParkedState
@@ -95,7 +95,7 @@ class Granting:
         self._package_id = answer.package_id
         self._settled = settled  # the payment's lines that need nothing more
         self._act = Act(
-            source_id=decision.grant_id,
+            source_id=self._grant_id,
             cause=Cause(CauseKind.PACKAGE, _cause_ids(payment, decision)),
             actor=actor,
             occurred_at=payment.paid_at,
@@ -106,15 +106,16 @@ class Granting:
         """Grants, once. Returns the outcome and the records as they stand after it. Raises LimitReached, Conflicted."""
         decision, loaded = self._decision, self._loaded
         state, credits = self._subscription()
-        not_renewing = decision.fate is LineFate.GRANT and loaded.operations.get(decision.grant_id) is not None
+        granted_before = self._granted_before
         credits = self._lacked(credits)
         changes = self._granted(credits)
         own = [e for change in changes for e in change.entries if e.source_id == self._act.source_id]
-        outcome = COVERED if self._units == 0 else _outcome(decision, credits, not_renewing=not_renewing)
+        outcome = COVERED if self._units == 0 else _outcome(decision, credits, granted_before=granted_before)
         done = self._record(outcome, own)
         items = [writes.operation(self._practice_id, done)]
-        if decision.first_id and decision.first_id not in loaded.operations:
-            items.append(writes.operation(self._practice_id, replace(done, source_id=decision.first_id)))
+        if decision.once_id and (credits or self._units == 0) and decision.once_id not in loaded.operations:
+            first = replace(done, source_id=decision.once_id, content=self._payment.payment_id)
+            items.append(writes.operation(self._practice_id, first))
         record, payment_items = self._payment_record(changes)
         items += payment_items
         if state != loaded.subscription:
@@ -133,17 +134,19 @@ class Granting:
 
         The other one was charged for all of it: what comes beside it has no value of its own.
         """
-        line, package, payment = self._decision.line, self._decision.package, self._payment
+        line, package = self._decision.line, self._decision.package
         if not credits or package is None or self._decision.fate is not LineFate.GRANT:
             return credits
-        by_intent = payment.kind is PaymentKind.INTENT
         self._home, units = with_sold(
-            self._loaded.payments[self._told.payment_id], package.package_id, line.quantity, by_intent=by_intent
+            self._loaded.payments[self._told.payment_id],
+            package.package_id,
+            line.quantity,
+            by_intent=self._told.is_own_intent,
         )
         self._units = units
         if units == line.quantity:
             return credits
-        self._decision = replace(self._decision, line=replace(line, quantity=max(1, units), amount=0))
+        self._decision = replace(self._decision, line=replace(line, quantity=max(1, units), amount=0, charged=0))
         return {t: n // line.quantity * units for t, n in credits.items()} if units else {}
 
     def _client(self, credits: dict[str, int]) -> Client | None:
@@ -154,6 +157,23 @@ class Granting:
         if credits and package.limit_per_client is not None and self._decision.fate is LineFate.GRANT:
             known = with_bought(known, package.package_id, self._payment, line, self._loaded.payments.values())
         return known if known != self._loaded.client else None
+
+    @property
+    def _first(self) -> Operation | None:
+        """The record of the one grant of the line's subscription item, where it grants no other."""
+        decision = self._decision
+        once = decision.fate is LineFate.GRANT and decision.grants_once
+        return self._loaded.operations.get(decision.grant_id) if once else None
+
+    @property
+    def _granted_before(self) -> bool:
+        """Whether another payment was the one that its subscription item grants for."""
+        return self._first is not None and self._first.content != self._payment.payment_id
+
+    @property
+    def _grant_id(self) -> str:
+        """The source id of the grant; a further line of an item's first payment has its own."""
+        return self._decision.source_id if self._first else self._decision.grant_id
 
     def _parked(self) -> Parked | None:
         """The parked payment as it is with this line granted; None where it is not open."""
@@ -168,11 +188,10 @@ class Granting:
     def _subscription(self) -> tuple[SubscriptionState, dict[str, int]]:
         """The subscription with what this line tells of it, and the credits the line grants."""
         payment, decision, loaded = self._payment, self._decision, self._loaded
-        not_renewing = decision.fate is LineFate.GRANT and loaded.operations.get(decision.grant_id) is not None
         # Remembered, so that it stays without a grant when delivered again after the package was made to renew.
-        credits = {} if not_renewing else decision.credits
+        credits = {} if self._granted_before else decision.credits
         state = levelled(loaded.subscription, payment, decision, credits, loaded.catalogue, self._package_id)
-        if not (payment.subscription and payment.kind in RECURRING and decision.line.subscription_item):
+        if not (payment.subscription and decision.line.subscription_item):
             return state, credits
         if decision.fate is LineFate.UPGRADE:
             state, credits = self._upgraded(state)
@@ -240,7 +259,8 @@ class Granting:
         amount = self._granting_entry(change).amount
         lot = lot_for(wallet, amount, self._decision, self._payment, self._act, self._loaded.dated)
         plan = plan_for(wallet, lot, self._decision)
-        return PaidGrant(line.line_id, wallet.client_id, wallet.appointment_type, line.amount, lot.lot_id, plan=plan)
+        wallet_of = wallet.client_id, wallet.appointment_type
+        return PaidGrant(line.line_id, *wallet_of, line.amount, lot.lot_id, plan=plan, also=line.also)
 
     def _record(self, outcome: str, own: list[Entry]) -> Operation:
         refs = tuple(EntryRef(e.appointment_type, e.sequence, e.amount) for e in own)
@@ -257,9 +277,9 @@ def _at_home(payment: Payment, decision: LineDecision, home: PaymentRecord) -> t
     return replace(payment, payment_id=home.payment_id), replace(decision, line=line)
 
 
-def _outcome(decision: LineDecision, credits: dict[str, int], *, not_renewing: bool) -> str:
-    if not_renewing:
-        return LineFate.NOT_RENEWING
+def _outcome(decision: LineDecision, credits: dict[str, int], *, granted_before: bool) -> str:
+    if granted_before:
+        return LineFate.TRIAL if decision.line.trial is Trial.YES else LineFate.NOT_RENEWING
     if credits:
         return "granted"
     return "nothing_more" if decision.fate is LineFate.UPGRADE else "no_credits"
@@ -295,21 +315,22 @@ def levelled(
 ) -> SubscriptionState:
     """The subscription with the plan levels that a line tells: its period's first ones (`credits`), or a change's."""
     line = decision.line
-    if not (payment.subscription and line.subscription_item and payment.kind in RECURRING):
+    if not (payment.subscription and line.subscription_item):
         return state
     state = replace(state, account=payment.account, mode=payment.mode)
+    if line.price:
+        state = state.with_prices([(line.subscription_item, line.price)])
     at = changed_at(payment, line)
     known = state.period_of(at, line.period_end)
     if line.proration:
-        if payment.kind is not PaymentKind.UPDATE or known is None:
+        if known is None:
             return state
         return state.with_period(with_levels(known, levels(payment, catalogue, line.period_end, package_id)))
     if not (line.period_start and line.period_end):
         return state
     period = Period(line.period_start, line.period_end)
     same = known and (known.starts, known.ends) == (period.starts, period.ends)
-    if payment.kind is PaymentKind.UPDATE:
-        state = state.with_replaced(line.subscription_item, line.period_start)
+    state = state.with_item_period(line.subscription_item, line.period_start, line.period_end)
     base = Level(line.subscription_item, line.period_start, credits, base=True)
     return state.with_period(with_levels(known if known and same else period, [base]))
 

@@ -5,7 +5,7 @@ Owns what follows from being told so late. What either grants when it comes seco
 
 from datetime import datetime
 
-from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine, PaymentMade
+from client_credits.domain.payments.facts import Payment, PaymentLine, PaymentMade
 from client_credits.domain.payments.one_money import absorbed, joined
 from client_credits.domain.payments.payment_record import PaymentRecord, is_of, money_of
 from client_credits.operations.committing import once
@@ -62,7 +62,6 @@ def _beyond(of_intent: PaymentRecord, package_id: str, units: int) -> Payment:
     line = PaymentLine(f"{package_id}:beyond", None, units, 0, NO_CURRENCY, package_id=package_id)
     return Payment(
         payment_id=of_intent.payment_id,
-        kind=PaymentKind.INTENT,
         account=of_intent.account,
         mode=of_intent.mode,
         event_id=of_intent.payment_id,

@@ -12,8 +12,8 @@ from datetime import datetime
 
 from client_credits.domain.errors import LimitReached
 from client_credits.domain.ledger.entries import Actor
-from client_credits.domain.payments.facts import Payment, PaymentKind, PaymentLine
-from client_credits.domain.payments.granting import PARKED, LineDecision, LineFate, decide_line
+from client_credits.domain.payments.facts import Payment, PaymentLine, Trial
+from client_credits.domain.payments.granting import PARKED, LineDecision, LineFate, decide_line, judged, once_id_of
 from client_credits.domain.payments.limits import is_over_limit, payments_of
 from client_credits.domain.payments.one_money import home_of, with_sold
 from client_credits.domain.payments.parked import ParkedState
@@ -83,21 +83,25 @@ def _apply_line(
     settled: frozenset[str],
     now: datetime,
 ) -> LineOutcome:
+    payment = replace(payment, subscription=line.subscription or payment.subscription)
+
     def attempt() -> LineOutcome:
         catalogue = store.catalogue(practice_id)
         guess = decide_line(payment, by_price(payment, line, catalogue), catalogue, answer.package_id)
         wanted = _wanted(payment, guess, client_id)
         loaded, own = _at_home(store, practice_id, store.load(practice_id, wanted), wanted, payment)
         loaded = _of_account(loaded, payment)
-        decision = decide_line(payment, by_price(payment, line, loaded.catalogue), loaded.catalogue, answer.package_id)
+        paid = replace(payment, lines=tuple(judged(each, loaded.subscription) for each in payment.lines))
+        told = by_price(payment, judged(line, loaded.subscription), loaded.catalogue)
+        decision = decide_line(paid, told, loaded.catalogue, answer.package_id)
         if set(decision.credits) - set(loaded.wallets) and client_id:
             return attempt()  # the catalogue changed: this worker's copy is fresh now
         done = loaded.operations.get(decision.source_id)
         if done:
             return _and_then(LineOutcome(line.line_id, done.outcome, done, True), payment, loaded)
-        fate = _fate(payment, decision, loaded, answer)
+        fate = _fate(paid, decision, loaded, answer)
         if fate not in (LineFate.GRANT, LineFate.UPGRADE):
-            after = _learned(store, practice_id, payment, decision, fate, loaded, answer)
+            after = _learned(store, practice_id, paid, decision, fate, loaded, answer)
             return _and_then(LineOutcome(line.line_id, fate), payment, after)
         if client_id is None or (loaded.client is None and loaded.settings.unknown_clients == "park"):
             return LineOutcome(line.line_id, "unknown_client", client_id=client_id)
@@ -105,7 +109,7 @@ def _apply_line(
         decided = answer.insists or (own is not None and own.within)  # by staff, or with the sale it belongs to
         if not decided and _is_over_limit(decision, loaded, payment):
             return LineOutcome(line.line_id, LineFate.OVER_LIMIT)
-        granting = Granting(store, practice_id, payment, decision, loaded, client_id, actor, now, answer, settled, own)
+        granting = Granting(store, practice_id, paid, decision, loaded, client_id, actor, now, answer, settled, own)
         outcome, after = granting.commit()
         return _and_then(outcome, payment, after)
 
@@ -120,7 +124,7 @@ def _wanted(payment: Payment, guess: LineDecision, client_id: str | None) -> Wan
     return Wanted(
         client_id=client_id,
         types=tuple(guess.package.credits) if guess.package and client_id else (),
-        source_ids=tuple(s for s in (guess.source_id, guess.first_id) if s),
+        source_ids=(guess.source_id, *_once_ids(payment, guess.line)),
         payments=(payment.payment_id,),
         money=(money,) if money else (),
         subscription=payment.subscription,
@@ -160,10 +164,16 @@ def _is_over_limit(decision: LineDecision, loaded: Loaded, payment: Payment) -> 
     package, line, home = decision.package, decision.line, loaded.payments[payment.payment_id]
     if package is None or decision.fate is not LineFate.GRANT or not decision.credits:
         return False
-    by_intent = payment.kind is PaymentKind.INTENT
-    _, lacked = with_sold(home, package.package_id, line.quantity, by_intent=by_intent)
+    _, lacked = with_sold(home, package.package_id, line.quantity, by_intent=payment.is_own_intent)
     line = replace(line, quantity=lacked)
     return bool(lacked) and is_over_limit(package, loaded.client, payment, line, loaded.payments.values())
+
+
+def _once_ids(payment: Payment, line: PaymentLine) -> list[str]:
+    """The names under which its subscription item may have had its first grant, or its trial's."""
+    may_be = (Trial.NO,) if line.trial is Trial.NO else (Trial.NO, Trial.YES)
+    named = (once_id_of(payment, replace(line, trial=each)) for each in may_be)
+    return [name for name in named if name]
 
 
 def _of_account(loaded: Loaded, payment: Payment) -> Loaded:
@@ -184,12 +194,15 @@ def _fate(payment: Payment, decision: LineDecision, loaded: Loaded, answer: Answ
     if loaded.parked and loaded.parked.state is ParkedState.DISMISSED:
         return LineFate.DISMISSED
     grants = decision.fate in (LineFate.GRANT, LineFate.UPGRADE)
-    if not (payment.subscription and line.subscription_item):
+    if not payment.subscription:
         return decision.fate
+    if line.subscription_item is None:  # a proration says less than its subscription's events do
+        bought = line.proration and line.amount > 0 and loaded.catalogue.package_for_price(line.price or "")
+        return LineFate.WAITS_FOR_CYCLE if bought else decision.fate
     if grants and not answer.insists and state.ended_before(payment.paid_at):
         return LineFate.SUBSCRIPTION_ENDED
-    changes = decision.fate is LineFate.UPGRADE or (line.proration and payment.kind is PaymentKind.UPDATE)
-    if changes and state.period_of(changed_at(payment, line), line.period_end) is None:
+    waits = line.proration and decision.fate is not LineFate.TRIAL
+    if waits and state.period_of(changed_at(payment, line), line.period_end) is None:
         return LineFate.WAITS_FOR_CYCLE
     return decision.fate
 

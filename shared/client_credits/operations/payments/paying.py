@@ -13,12 +13,13 @@ from functools import partial
 
 from client_credits.domain.errors import AlreadyResolved
 from client_credits.domain.ledger.entries import Actor
-from client_credits.domain.payments.facts import Payment
+from client_credits.domain.payments.facts import Payment, SubscriptionNews
 from client_credits.domain.payments.granting import LineFate
 from client_credits.domain.payments.parked import Parked, ParkedState
 from client_credits.domain.payments.selling import with_items_sold
 from client_credits.operations.committing import once
 from client_credits.operations.payments import parking
+from client_credits.operations.payments import subscriptions as subscribing
 from client_credits.operations.payments.grant import Answer, LineOutcome
 from client_credits.operations.payments.lines import PARKED_FATES, SYSTEM, apply_lines
 from client_credits.store import writes
@@ -27,8 +28,9 @@ from client_credits.store.store import Store
 
 ROUNDS = 3  # apply, park and look again; once more where the payment got a reason to wait on top
 
-# Why a payment waits for another one of its subscription.
-_TOLD_BY_SUBSCRIPTION = {str(LineFate.WAITS_FOR_CYCLE), "unknown_client"}
+# Why a payment waits for more news of its subscription; the first two need nothing else.
+_HEALED_BY_SUBSCRIPTION = {str(LineFate.WAITS_FOR_CYCLE), str(LineFate.TRIAL_NOT_KNOWN)}
+_TOLD_BY_SUBSCRIPTION = {*_HEALED_BY_SUBSCRIPTION, "unknown_client"}
 
 
 def pay(
@@ -55,6 +57,14 @@ def pay(
     _wake(store, practice_id, _woken(outcomes), now)
     _close(store, practice_id, payment, outcomes, actor, now)
     return outcomes
+
+
+def subscription_told(store: Store, practice_id: str, news: SubscriptionNews, now: datetime) -> str:
+    """How a subscription stands, with all that follows, then tries the payments that waited for it. Safe to repeat."""
+    standing = subscribing.apply_news(store, practice_id, news, now)
+    waiting = store.load(practice_id, Wanted(subscription=news.subscription)).subscription.waiting
+    _wake(store, practice_id, list(waiting), now)
+    return standing
 
 
 def try_again(store: Store, practice_id: str, parked: Parked, now: datetime) -> bool:
@@ -87,9 +97,8 @@ def _park(store: Store, practice_id: str, payment: Payment, outcomes: list[LineO
     """Whether it was parked now, or got a reason to wait that it had not."""
     missing = [outcome for outcome in outcomes if outcome.fate in PARKED_FATES]
     fates = [outcome.fate for outcome in missing]
-    reason = next(iter(fates), "lines_missing")
-    if LineFate.WAITS_FOR_CYCLE in fates:
-        reason = LineFate.WAITS_FOR_CYCLE
+    for_staff = [fate for fate in fates if fate not in _HEALED_BY_SUBSCRIPTION]
+    reason = next(iter(for_staff or fates), "lines_missing")
     waits = payment.subscription is not None and not _TOLD_BY_SUBSCRIPTION.isdisjoint(fates)
     line_ids = [outcome.line_id for outcome in missing]
     awaited = next((outcome.client_id for outcome in missing if outcome.client_id), None)

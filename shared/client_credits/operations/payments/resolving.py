@@ -91,6 +91,7 @@ _ADVICE = {
     "no_cycle_to_end_with": "the package expires with a billing cycle and this payment has none",
     "limit_reached": "the client's wallet is full",
     "subscription_ended": "it was paid after its subscription had ended: resolving it grants all the same",
+    "trial_not_known": "it is not known whether its subscription was in trial; it is tried again when that comes",
     "over_limit": "the client bought this package as often as one client may: resolving it grants all the same",
     "waits_for_cycle": "the payment of the period it changes is not known yet; it is tried again when that comes",
 }

@@ -9,94 +9,65 @@ from client_credits.domain.payments.facts import (
     Facts,
     Ignored,
     Payment,
-    PaymentKind,
     PaymentLine,
     PaymentMade,
 )
 from client_credits.stripe.events import shapes, values
+from client_credits.stripe.events.counting import counted
 from client_credits.stripe.events.frame import Event, customer_of
 from client_credits.stripe.events.shapes import QuantityNotWhole
 from client_credits.stripe.events.values import Fields, Unreadable
 
 THRESHOLD = "subscription_threshold"  # an invoice within a cycle, because enough was used
-INVOICE_KINDS = {
-    "subscription_create": PaymentKind.FIRST,
-    "subscription_cycle": PaymentKind.CYCLE,
-    "subscription_update": PaymentKind.UPDATE,
-    THRESHOLD: PaymentKind.MANUAL,
-    "manual": PaymentKind.MANUAL,
-    "automatic_pending_invoice_item_invoice": PaymentKind.MANUAL,
-}
 
 
 # Invoices
 
 
 def invoice(event: Event) -> Facts:
+    """A paid invoice. What each of its lines is follows from the line, never from why the invoice was made."""
     about = event.about
     invoice_id = values.required(values.reference(about, "id"))
     lines, lines_missing = values.page(about, "lines")
-    kind = _kind(about, lines)
-    kept = _kept(about, lines)
-    regular = [line for line in kept if not shapes.is_proration(line)]
-    counted = kept if kind is PaymentKind.UPDATE else regular
-    prices = tuple(dict.fromkeys(filter(None, map(shapes.price_of, counted))))
+    kept = _kept(event, lines)
+    prices = tuple(dict.fromkeys(filter(None, map(shapes.price_of, kept))))
     told = (invoice_id, customer_of(about), prices)
     if values.text(about, "status") not in (None, "paid"):
         return event.parked("not_paid", *told)
     if not lines and not lines_missing:
         return Ignored(event.event_id, "no_lines")
-    if kind is None:
-        return event.parked("billing_reason_not_handled", *told)
-    if not counted and not lines_missing:
-        return Ignored(event.event_id, "threshold" if _of_threshold(about) else "prorations_only")
     try:
-        return _paid_invoice(event, kind, lines, kept, lines_missing)
+        paid = _paid_invoice(event, lines, kept, lines_missing)
     except QuantityNotWhole:
         return event.parked("quantity_not_whole", *told)
+    if paid.lines or lines_missing:
+        return paid
+    return Ignored(event.event_id, "threshold" if _of_threshold(about) else "nothing_bought")
 
 
 def _of_threshold(about: Fields) -> bool:
     return values.text(about, "billing_reason") == THRESHOLD
 
 
-def _kind(about: Fields, lines: list[Fields]) -> PaymentKind | None:
-    """What kind of payment an invoice is; None where its billing reason cannot tell."""
-    reason = values.text(about, "billing_reason")
-    subscription = shapes.subscription_of(about, lines)
-    prorated = any(map(shapes.is_proration, lines))
-    full = any(shapes.is_subscription_line(line) and not shapes.is_proration(line) for line in lines)
-    match reason:
-        case None:
-            return None if subscription else PaymentKind.MANUAL
-        case "quote_accept":  # the quote may have begun a subscription
-            return PaymentKind.FIRST if subscription and full else PaymentKind.MANUAL
-        case "subscription":  # until 2018 for updates, cycles and thresholds alike; only updates prorate
-            return PaymentKind.CYCLE if full and not prorated else None
-        case _:
-            return INVOICE_KINDS.get(reason)
-
-
-def _kept(about: Fields, lines: list[Fields]) -> list[Fields]:
-    """The lines that may grant: a threshold's bill for use within a cycle that another invoice granted."""
-    if not _of_threshold(about):
+def _kept(event: Event, lines: list[Fields]) -> list[Fields]:
+    """The lines that may grant: a threshold bills for use so far, within a cycle that another invoice granted,
+    unless it starts a new one."""
+    if not _of_threshold(event.about):
         return lines
-    return [line for line in lines if not shapes.is_subscription_line(line)]
+    made = values.instant(event.about, "created") or event.occurred_at
+    return [line for line in lines if not shapes.is_subscription_line(line) or shapes.begins_period(line, made)]
 
 
-def _paid_invoice(
-    event: Event, kind: PaymentKind, lines: list[Fields], kept: list[Fields], lines_missing: bool
-) -> Payment:
+def _paid_invoice(event: Event, lines: list[Fields], kept: list[Fields], lines_missing: bool) -> Payment:
     about = event.about
-    subscription = shapes.subscription_of(about, lines)
-    if kind is not PaymentKind.MANUAL:
-        values.required(subscription)
     sources = list(_invoice_metadata(about, lines))
     named, package_id = _line_of_package(lines), values.first_named("package_id", sources)
     paid_at = values.instant(values.child(about, "status_transitions"), "paid_at")
+    subscription = shapes.subscription_of(about, lines)
+    read = [shapes.invoice_line(line, about, subscription, package_id if line is named else None) for line in kept]
+    _check_distinct(each.line for each in read)
     return Payment(
         payment_id=values.required(values.reference(about, "id")),
-        kind=kind,
         account=event.account,
         mode=event.mode,
         event_id=event.event_id,
@@ -105,7 +76,7 @@ def _paid_invoice(
         client_id=values.first_named("client_id", sources),
         subscription=subscription,
         payment_intent=shapes.paid_by(about, "payment_intent"),
-        lines=_distinct(shapes.invoice_line(line, about, kind, package_id if line is named else None) for line in kept),
+        lines=counted(read, complete=not lines_missing),
         lines_missing=lines_missing,
         paid=shapes.paid_amount(about),
         charge=shapes.paid_by(about, "charge"),
@@ -145,9 +116,7 @@ def _line_of_package(lines: list[Fields]) -> Fields | None:
     return max(regular, key=shapes.amount_of)
 
 
-def _distinct(lines: Iterable[PaymentLine]) -> tuple[PaymentLine, ...]:
-    """The lines, each with an id of its own: a grant is named by it."""
-    found = tuple(lines)
-    if len({line.line_id for line in found}) != len(found):
+def _check_distinct(lines: Iterable[PaymentLine]) -> None:
+    named = [line.line_id for line in lines]
+    if len(set(named)) != len(named):
         raise Unreadable
-    return found

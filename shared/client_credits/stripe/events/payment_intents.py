@@ -4,7 +4,7 @@ Stripe makes an intent for every payment. One is the practice's own sale where i
 the package; all others are left to their invoice or session.
 """
 
-from client_credits.domain.payments.facts import Facts, Ignored, Payment, PaymentKind, PaymentLine, QuantityFrom
+from client_credits.domain.payments.facts import Facts, Ignored, Payment, PaymentLine, QuantityFrom
 from client_credits.stripe.events import values
 from client_credits.stripe.events.frame import Event, customer_of
 from client_credits.stripe.events.sessions import quantity_named
@@ -37,7 +37,6 @@ def payment_intent(event: Event) -> Facts:
     )
     return Payment(
         payment_id=intent,
-        kind=PaymentKind.INTENT,
         account=event.account,
         mode=event.mode,
         event_id=event.event_id,

@@ -13,7 +13,6 @@ from client_credits.domain.payments.facts import (
     Facts,
     Ignored,
     Payment,
-    PaymentKind,
     PaymentLine,
     QuantityFrom,
 )
@@ -68,7 +67,6 @@ def _one_off(event: Event) -> Facts:
         return event.incomplete("line_items_not_in_event", session_id, customer)
     return Payment(
         payment_id=session_id,
-        kind=PaymentKind.CHECKOUT,
         account=event.account,
         mode=event.mode,
         event_id=event.event_id,
@@ -101,10 +99,14 @@ def _item(item: Fields, session: Fields) -> PaymentLine:
     return PaymentLine(
         line_id=values.required(values.reference(item, "id")),
         price=shapes.price_of(item),
-        quantity=shapes.quantity_of(item),
+        quantity=_one_or(shapes.quantity_of(item)),
         amount=shapes.amount_of(item),
         currency=values.currency_of(item, session),
     )
+
+
+def _one_or(quantity: int | None) -> int:
+    return 1 if quantity is None else quantity
 
 
 def _package(session: Fields) -> PaymentLine | None:

@@ -6,12 +6,14 @@ event may be rendered in any version, and newer shapes still carry old keys with
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.ids import is_id
-from client_credits.domain.payments.facts import PaymentKind, PaymentLine
+from client_credits.domain.payments.facts import PaymentLine, Trial
+from client_credits.stripe.events.counting import Read
 from client_credits.stripe.events.values import (
     Fields,
     amount,
@@ -55,7 +57,8 @@ def subscription_of(invoice: Fields, lines: list[Fields]) -> str | None:
 
 
 def _line_subscription(line: Fields) -> str | None:
-    if not is_subscription_line(line):
+    """The subscription that made a line, or whose plan a proration is about."""
+    if not (is_subscription_line(line) or is_proration(line)):
         return None
     return reference(_line_parent(line)[1], "subscription") or reference(line, "subscription")
 
@@ -93,32 +96,28 @@ def paid_amount(invoice: Fields) -> int:
 # A line of an invoice
 
 
-def invoice_line(line: Fields, invoice: Fields, kind: PaymentKind, package_id: str | None) -> PaymentLine:
-    """One line of an invoice of this kind. Only a subscription's first invoice has trials.
-
-    Prorations are counted in an UPDATE alone: elsewhere nobody uses their quantity or item.
-    Raises QuantityNotWhole for a line whose quantity counts.
-    """
-    prorated = is_proration(line)
-    counted = not prorated or kind is PaymentKind.UPDATE
-    of_subscription = is_subscription_line(line)
-    of_item = of_subscription or (prorated and counted)  # older shapes call a proration an invoice item
-    quantity = quantity_of(line) if counted else 0
+def invoice_line(line: Fields, invoice: Fields, subscription: str | None, package_id: str | None) -> Read:
+    """One line of an invoice, which is about this subscription if any. Raises QuantityNotWhole."""
+    prorated, of_subscription = is_proration(line), is_subscription_line(line)
+    quantity = _quantity_given_back(line) if prorated and amount_of(line) < 0 else quantity_of(line)
     starts, ends = _period(line)
-    may_be_trial = kind is PaymentKind.FIRST and of_subscription and not prorated
-    return PaymentLine(
+    read = PaymentLine(
         line_id=required(reference(line, "id")),
         price=price_of(line),
-        quantity=quantity,
+        quantity=quantity or 0,
         amount=amount_of(line),
         currency=currency_of(line, invoice),
         package_id=package_id,
-        subscription_item=_subscription_item(line) if of_item else None,
+        # Older shapes call a proration an invoice item.
+        subscription_item=_subscription_item(line) if of_subscription or prorated else None,
         period_start=starts,
         period_end=ends,
         proration=prorated,
-        trial=may_be_trial and _is_trial(line, quantity),
+        trial=_trial_of(line, 1 if quantity is None else quantity) if of_subscription or prorated else Trial.NO,
+        subscription=own if (own := _line_subscription(line)) != subscription else None,
+        charged=_charged(line),
     )
+    return Read(read, quantity)
 
 
 def _line_parent(line: Fields) -> tuple[str, Fields]:
@@ -176,15 +175,32 @@ def _period(line: Fields) -> tuple[datetime | None, datetime | None]:
     return starts, ends
 
 
-def quantity_of(line: Fields) -> int:
-    """How many; 1 when the line does not say. `quantity_decimal` tells what `quantity` cut off."""
+def begins_period(line: Fields, made: datetime) -> bool:
+    """Whether a line charges for a period that began with its invoice, made then, and not for use before."""
+    starts, _ = _period(line)
+    return starts is not None and made - starts <= timedelta(minutes=1)
+
+
+def _quantity_given_back(line: Fields) -> int | None:
+    """Nothing depends on the quantity of what a proration gives back."""
+    with suppress(QuantityNotWhole):
+        return quantity_of(line)
+    return None
+
+
+def quantity_of(line: Fields) -> int | None:
+    """How many; None when the line does not say. `quantity_decimal` tells what `quantity` cut off.
+
+    Raises QuantityNotWhole.
+    """
     exact = text(line, "quantity_decimal")
     if exact is None:
         given = line.get("quantity")
         if isinstance(given, float):
             raise QuantityNotWhole
         quantity = whole(line, "quantity")
-        quantity = 1 if quantity is None else quantity
+        if quantity is None:
+            return None
     else:
         number = required(decimal(exact))
         quantity = int(number)
@@ -200,28 +216,44 @@ def amount_of(line: Fields) -> int:
     return amount(line, "amount" if line.get("amount_subtotal") is None else "amount_subtotal")
 
 
-def _is_trial(line: Fields, quantity: int) -> bool:
+def _charged(line: Fields) -> int | None:
+    """What a line charges after discounts and without tax, in minor units; None where that is its amount."""
+    taxes = [each for each in _objects(line, "taxes") if text(each, "tax_behavior") == "inclusive"]
+    taxes = taxes or [each for each in _objects(line, "tax_amounts") if flag(each, "inclusive")]
+    taken_off = sum(whole(each, "amount") or 0 for each in (*_objects(line, "discount_amounts"), *taxes))
+    return amount_of(line) - taken_off if taken_off else None
+
+
+def _objects(line: Fields, name: str) -> list[Fields]:
+    given = line.get(name)
+    return [fields(each) for each in given] if isinstance(given, list) else []
+
+
+def _trial_of(line: Fields, quantity: int) -> Trial:
     """Whether a zero line is a trial's, not a free package's or a discounted one's.
 
     A line's amount stands before discounts, so 100 % off is not zero here. A price that would have
-    cost something for this quantity is therefore on trial; so is a line worded as Stripe words it.
+    cost something for this quantity is therefore on trial; so is a line worded as Stripe words it. Where
+    the price is not told, as of one with tiers, only the subscription knows.
     """
     if line.get("amount") != 0 or _discounted(line):
-        return False
+        return Trial.NO
     if (text(line, "description") or "").startswith(TRIAL_WORDING):
-        return True
-    would_cost = _unit_amount(line) * quantity >= Decimal("0.5")  # below it rounds to nothing
-    return would_cost and not line.get("discounts")
+        return Trial.YES
+    if line.get("discounts") or not quantity:
+        return Trial.NO
+    price = _unit_amount(line)
+    if price is None:
+        return Trial.UNKNOWN
+    return Trial.YES if price * quantity >= Decimal("0.5") else Trial.NO  # below it rounds to nothing
 
 
 def _discounted(line: Fields) -> bool:
-    given = line.get("discount_amounts")
-    discounts = given if isinstance(given, list) else []
-    return any((whole(fields(d), "amount") or 0) > 0 for d in discounts)
+    return any((whole(each, "amount") or 0) > 0 for each in _objects(line, "discount_amounts"))
 
 
-def _unit_amount(line: Fields) -> Decimal:
-    """The price's unit amount in minor units; 0 where the event does not tell it."""
+def _unit_amount(line: Fields) -> Decimal | None:
+    """The price's unit amount in minor units; None where the event does not tell it."""
     price, plan = expanded(line, "price"), expanded(line, "plan")
     told = (
         child(line, "pricing").get("unit_amount_decimal"),
@@ -230,4 +262,5 @@ def _unit_amount(line: Fields) -> Decimal:
         plan.get("amount"),
         plan.get("amount_decimal"),
     )
-    return max((decimal(value) or Decimal(0) for value in told), default=Decimal(0))
+    known = [number for value in told if (number := decimal(value)) is not None]
+    return max(known, default=None)

@@ -7,8 +7,9 @@ subscription running, and an ended one never runs again.
 from datetime import datetime
 
 from client_credits.domain.payments.facts import SubscriptionNews, SubscriptionStatus
-from client_credits.stripe.events import values
+from client_credits.stripe.events import shapes, values
 from client_credits.stripe.events.frame import Event, customer_of
+from client_credits.stripe.events.values import Fields
 
 DELETED = "customer.subscription.deleted"
 
@@ -38,9 +39,22 @@ def subscription(event: Event) -> SubscriptionNews:
         status=status,
         ended_at=_ended_at(event) if status is SubscriptionStatus.ENDED else None,
         customer=customer_of(about),
-        trial_start=values.instant(about, "trial_start"),
-        trial_end=values.instant(about, "trial_end"),
+        trial=_trial(about),
+        prices=_prices(about),
     )
+
+
+def _trial(about: Fields) -> tuple[datetime, datetime] | None:
+    """When it is or was in trial, `start <= t < end`."""
+    starts, ends = values.instant(about, "trial_start"), values.instant(about, "trial_end")
+    return (starts, ends) if starts and ends and starts < ends else None
+
+
+def _prices(about: Fields) -> tuple[tuple[str, str], ...]:
+    """The (item, price) pairs that the event shows."""
+    items = values.rows(values.child(about, "items"), "data") if about.get("items") else []
+    pairs = ((values.reference(item, "id"), shapes.price_of(item)) for item in items)
+    return tuple((item, price) for item, price in pairs if item and price)
 
 
 def _ended_at(event: Event) -> datetime:

@@ -1,0 +1,148 @@
+"""What each line of a payment grants: trials wherever they stand, first payments, tiers, and what is paid late."""
+
+from dataclasses import replace
+from datetime import datetime
+from itertools import permutations
+from typing import Any
+
+import pytest
+from tests.support.builders import DAY, NOW, a_catalogue, a_line, a_package
+from tests.unit.test_money_back_histories import sell
+from tests.unit.test_plan_changes import END, START, Practice, cycle
+
+from client_credits.domain.payments.facts import PaymentLine, SubscriptionNews, SubscriptionStatus, Trial
+from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
+from client_credits.operations.payments import paying
+
+NEXT = END + 30 * DAY
+
+
+def hear(practice: Practice, trial: tuple[datetime, datetime] | None = None, at: datetime = NOW, **told: Any) -> None:
+    """The subscription's own event: it runs, and when it is or was in trial."""
+    news = SubscriptionNews("evt", "own", "test", at, "sub_1", SubscriptionStatus.RUNNING, trial=trial, **told)
+    paying.subscription_told(practice.store, "p1", news, practice.now)
+
+
+def free(starts: datetime = START, ends: datetime = END, trial: Trial = Trial.UNKNOWN, **fields: Any) -> PaymentLine:
+    return cycle(starts=starts, ends=ends, amount=0, trial=trial, **fields)
+
+
+def selling(practice: Practice, **package: Any) -> None:
+    sell(
+        practice.store, a_catalogue(a_package("four", credits={"follow-up": 4}, stripe_prices=("price_4",), **package))
+    )
+
+
+def test_a_zero_line_that_may_be_a_trials_waits_until_its_subscription_is_heard() -> None:
+    practice = Practice()
+    assert practice.pay("in_1", START, free()) == {"trial_not_known"}
+    assert practice.parked() == ["trial_not_known"]
+    hear(practice, trial=(START, END))
+    assert (practice.wallet().balance, practice.parked()) == (0, [])
+
+
+def test_a_zero_line_of_a_subscription_without_a_trial_is_a_free_cycle() -> None:
+    practice = Practice()
+    practice.pay("in_1", START, free())
+    hear(practice)
+    assert (practice.wallet().balance, practice.parked()) == (4, [])
+
+
+@pytest.mark.parametrize("first", ["news", "payment"])
+def test_a_trial_extended_on_a_later_invoice_grants_nothing_and_is_no_first_payment(first: str) -> None:
+    practice = Practice(now=NEXT + DAY)
+    selling(practice, renews_each_cycle=False)
+    steps = [lambda: hear(practice, trial=(START, NEXT)), lambda: practice.pay("in_1", END, free(END, NEXT))]
+    for step in steps if first == "news" else reversed(steps):
+        step()
+    assert practice.wallet().balance == 0
+    practice.pay("in_2", NEXT, cycle(starts=NEXT, ends=NEXT + 30 * DAY))
+    practice.pay("in_3", NEXT + DAY, cycle(starts=NEXT + 30 * DAY, ends=NEXT + 60 * DAY))
+    assert (practice.wallet().balance, practice.parked()) == (4, [])
+
+
+def test_free_months_given_to_a_paying_client_as_a_trial_grant_nothing() -> None:
+    practice = Practice(now=END + DAY)
+    practice.pay("in_1", START, cycle())
+    hear(practice, trial=(END, NEXT))
+    assert practice.pay("in_2", END, free(END, NEXT)) == {"trial"}
+    assert practice.wallet().balance == 4
+
+
+def test_a_package_that_grants_for_trials_grants_once_for_each_item() -> None:
+    practice = Practice(now=NEXT + DAY)
+    selling(practice, trial_grants=True)
+    hear(practice, trial=(START, NEXT))
+    assert practice.pay("in_1", START, free()) == {"granted"}
+    assert practice.pay("in_2", END, free(END, NEXT)) == {"trial"}
+    assert practice.pay("in_3", END, replace(free(END, NEXT), subscription_item="si_2")) == {"granted"}
+    assert practice.wallet().balance == 8
+    practice.pay("in_4", NEXT, cycle(starts=NEXT, ends=NEXT + 30 * DAY))
+    assert practice.wallet().balance == 12
+
+
+def test_a_free_package_and_a_trial_of_another_subscription_are_told_apart() -> None:
+    practice = Practice()
+    hear(practice, trial=(START - 30 * DAY, START))
+    assert practice.pay("in_1", START, free()) == {"granted"}
+
+
+def test_a_package_that_grants_once_grants_all_lines_of_an_items_first_payment() -> None:
+    practice = Practice(now=NEXT + DAY)
+    selling(practice, renews_each_cycle=False)
+    ahead = replace(cycle(starts=END, ends=NEXT), line_id="il_2")
+    assert practice.pay("in_1", START, cycle(), ahead) == {"granted"}
+    assert practice.pay("in_2", NEXT, cycle(starts=NEXT, ends=NEXT + 30 * DAY)) == {"not_renewing"}
+    assert practice.pay("in_1", START, cycle(), ahead) == {"granted"}
+    assert practice.wallet().balance == 8
+
+
+def test_a_package_without_credits_does_not_use_up_the_first_payment() -> None:
+    practice = Practice(now=NEXT + DAY)
+    sell(
+        practice.store, a_catalogue(a_package("four", credits={}, stripe_prices=("price_4",), renews_each_cycle=False))
+    )
+    assert practice.pay("in_1", START, cycle()) == {"no_credits"}
+    selling(practice, renews_each_cycle=False)
+    assert practice.pay("in_2", END, cycle(starts=END, ends=NEXT)) == {"granted"}
+    assert practice.wallet().balance == 4
+
+
+def test_an_invoice_for_two_subscriptions_tells_each_its_own() -> None:
+    practice = Practice()
+    other = replace(cycle(), line_id="il_2", subscription="sub_2", subscription_item="si_9")
+    assert practice.pay("in_1", START, cycle(), other) == {"granted"}
+    lots = practice.wallet().open_lots
+    assert sorted(str(lot.subscription) for lot in lots) == ["sub_1", "sub_2"]
+
+
+def test_a_proration_without_an_item_is_of_its_subscriptions_item_of_that_price() -> None:
+    rest: dict[str, Any] = {"period_start": START + DAY, "period_end": END, "proration": True}
+    change = (
+        a_line("il_old", price="price_4", amount=-3_000, **rest),
+        a_line("il_new", price="price_8", amount=6_000, **rest),
+    )
+    steps = {
+        "cycle": lambda p: p.pay("in_1", START, cycle()),
+        "news": lambda p: hear(p, prices=(("si_1", "price_8"),)),
+        "change": lambda p: p.pay("in_2", START + DAY, *change),
+    }
+    for order in permutations(steps):
+        practice = Practice()
+        for step in order:
+            steps[step](practice)
+        assert (practice.wallet().balance, practice.parked()) == (8, []), order
+
+
+def test_a_cycle_paid_after_its_end_lasts_as_long_from_the_payment_and_does_not_roll_over() -> None:
+    practice = Practice(now=NEXT)
+    selling(practice, expiry=Expiry(ExpiryKind.CYCLE_END), rollover_cap=None)
+    practice.pay("in_1", END + 5 * DAY, cycle())
+    (lot,) = practice.wallet().open_lots
+    assert (lot.effective_at, lot.expires_at, lot.rollover) == (END + 5 * DAY, END + 35 * DAY, None)
+
+
+def test_a_line_of_nothing_that_no_package_explains_parks_nothing() -> None:
+    practice = Practice()
+    assert practice.pay("in_1", START, a_line(price="price_unknown", quantity=0)) == {"no_quantity"}
+    assert practice.parked() == []
