@@ -83,6 +83,16 @@ def test_people_see_the_counts_and_that_all_is_well(stack: Stack) -> None:
     assert "Every law holds." in ran.out
 
 
+def test_payments_that_grant_nothing_yet_are_listed_by_name(stack: Stack) -> None:
+    unknown = a_payment("in_9", a_line(price="price_9"), client_id="c1", customer=None, subscription=None)
+    pay(stack.store, "p1", unknown, NOW)
+    listed = stack("verify", "--json").json["parked"]
+    assert [(each["payment"], each["reason"]) for each in listed] == [("in_9", "unknown_package")]
+    ran = stack("verify")
+    assert ran.code == 0
+    assert "in_9" in ran.out
+
+
 def test_one_client_is_checked_alone(stack: Stack) -> None:
     (lost,) = (i for i in items(stack, "wallet#initial") if i["pk"]["S"] == "p1#c3")
     lose(stack, lost)

@@ -139,6 +139,7 @@ LINE = PaymentLine(
     subscription="sub_2",
     also=("il_3",),
     charged=8000,
+    within_cycle=True,
     quantity_from=QuantityFrom.ITEMS,
 )
 PAYMENT = Payment(

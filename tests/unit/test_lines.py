@@ -13,6 +13,7 @@ from tests.unit.test_plan_changes import END, START, Practice, cycle
 from client_credits.domain.payments.facts import PaymentLine, SubscriptionNews, SubscriptionStatus, Trial
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
 from client_credits.operations.payments import paying
+from client_credits.store.records import Wanted
 
 NEXT = END + 30 * DAY
 
@@ -146,3 +147,13 @@ def test_a_line_of_nothing_that_no_package_explains_parks_nothing() -> None:
     practice = Practice()
     assert practice.pay("in_1", START, a_line(price="price_unknown", quantity=0)) == {"no_quantity"}
     assert practice.parked() == []
+
+
+def test_money_paid_for_use_within_a_cycle_leaves_a_record_that_says_why_it_grants_nothing() -> None:
+    practice = Practice()
+    practice.pay("in_1", START, cycle())
+    used = cycle(within_cycle=True)
+    assert practice.pay("in_2", NOW, used) == {"within_cycle"}
+    loaded = practice.store.load("p1", Wanted(source_ids=("stripe/own/test/in_2/il_1",)))
+    assert loaded.operations["stripe/own/test/in_2/il_1"].outcome == "within_cycle"
+    assert (practice.wallet().balance, practice.parked()) == (4, [])

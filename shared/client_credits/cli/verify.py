@@ -24,7 +24,10 @@ def verify(
     client: Annotated[str | None, typer.Option(metavar="ID", help="Only this client.")] = None,
     practice: PracticeId = None,
 ) -> None:
-    """Check the invariants on the stored wallets, entries and bookings; ends with 1 on any breach. Writes nothing."""
+    """Check the invariants on the stored wallets, entries and bookings; ends with 1 on any breach. Writes nothing.
+
+    Lists the payments that are parked, and so grant nothing yet.
+    """
     from client_credits.operations.queries.clients import roster  # noqa: PLC0415
     from client_credits.operations.queries.verifying import Checked  # noqa: PLC0415
     from client_credits.store.records import Wanted  # noqa: PLC0415
@@ -40,8 +43,9 @@ def verify(
                 raise CommandError(f"Practice {practice_id} has no client {client}.")
             total += checked or Checked()
             advance(1)
-    facts = {"practice_id": practice_id, **asdict(total)}
-    session.output.answer(facts, lambda: _shown(practice_id, total))
+    parked = _parked(session, practice_id) if client is None else []
+    facts = {"practice_id": practice_id, **asdict(total), "parked": parked}
+    session.output.answer(facts, lambda: _shown(practice_id, total, parked))
     if total.breaches:
         raise Broken
 
@@ -57,11 +61,21 @@ def _checked(session: Session, practice_id: str, clients: list[str]) -> Iterator
             yield from pool.map(lambda each: check_client(store, practice_id, each), clients[start : start + ROUND])
 
 
-def _shown(practice_id: str, total: "Checked") -> "RenderableType":
+def _parked(session: Session, practice_id: str) -> list[dict[str, Any]]:
+    """Payments that grant nothing yet: each by its name and reason."""
+    from client_credits.operations.payments.parking import every_open  # noqa: PLC0415
+
+    found = every_open(session.store, practice_id)
+    return [{"id": each.parked_id, "payment": each.payment_id, "reason": each.reason} for each in found]
+
+
+def _shown(practice_id: str, total: "Checked", parked: list[dict[str, Any]]) -> "RenderableType":
     kinds = ("clients", "wallets", "entries", "bookings")
     rows: list[tuple[Any, ...]] = [(kind, f"{getattr(total, kind):,}") for kind in kinds]
     counts = table(("checked", "count #"), [*rows, ("breaches", f"{len(total.breaches):,}")], f"Practice {practice_id}")
+    waiting = [(each["payment"], each["reason"], each["id"]) for each in parked]
+    told = [table(("payment", "reason", "id"), waiting, "Parked: not granted yet")] if waiting else []
     if not total.breaches:
-        return lines(counts, "Every law holds.")
+        return lines(counts, *told, "Every law holds.")
     broken = [(breach.law, breach.where, breach.detail) for breach in total.breaches]
-    return lines(counts, table(("law", "where", "what"), broken, "Breaches"))
+    return lines(counts, *told, table(("law", "where", "what"), broken, "Breaches"))

@@ -264,9 +264,9 @@ class Granting:
 
     def _record(self, outcome: str, own: list[Entry]) -> Operation:
         refs = tuple(EntryRef(e.appointment_type, e.sequence, e.amount) for e in own)
-        content = _content(self._payment, self._decision.line)
+        paid_for = content(self._payment, self._decision.line)
         granted_by = self._payment.payment_id if outcome == COVERED else None
-        return Operation(self._decision.source_id, content, outcome, self._client_id, refs, self._now, granted_by)
+        return Operation(self._decision.source_id, paid_for, outcome, self._client_id, refs, self._now, granted_by)
 
 
 def _at_home(payment: Payment, decision: LineDecision, home: PaymentRecord) -> tuple[Payment, LineDecision]:
@@ -299,7 +299,7 @@ def _cause_ids(payment: Payment, decision: LineDecision) -> dict[str, str]:
     return {name: value for name, value in ids.items() if value}
 
 
-def _content(payment: Payment, line: PaymentLine) -> str:
+def content(payment: Payment, line: PaymentLine) -> str:
     """A hash of what was paid: the first one stands, also when a later event says otherwise."""
     text = f"{payment.payment_id}|{line.line_id}|{line.price}|{line.quantity}|{line.amount}"
     return sha256(text.encode()).hexdigest()[:16]

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from client_credits.domain.errors import LimitReached
 from client_credits.domain.ledger.entries import Actor
+from client_credits.domain.ledger.operation import Operation
 from client_credits.domain.payments.facts import Payment, PaymentLine, Trial
 from client_credits.domain.payments.granting import PARKED, LineDecision, LineFate, decide_line, judged, once_id_of
 from client_credits.domain.payments.limits import is_over_limit, payments_of
@@ -24,7 +25,7 @@ from client_credits.operations.committing import once
 from client_credits.operations.payments import money_back as following
 from client_credits.operations.payments import parking
 from client_credits.operations.payments import subscriptions as subscribing
-from client_credits.operations.payments.grant import Answer, Granting, LineOutcome, changed_at, levelled
+from client_credits.operations.payments.grant import Answer, Granting, LineOutcome, changed_at, content, levelled
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
 from client_credits.store.store import Store
@@ -51,6 +52,7 @@ def apply_lines(
     return outcomes
 
 
+_GRANTING_NOTHING = (LineFate.PRORATION, LineFate.TRIAL, LineFate.NO_QUANTITY, LineFate.WITHIN_CYCLE)
 PARKED_FATES = {*map(str, PARKED), "unknown_client", "limit_reached"}
 
 
@@ -101,7 +103,7 @@ def _apply_line(
             return _and_then(LineOutcome(line.line_id, done.outcome, done, True), payment, loaded)
         fate = _fate(paid, decision, loaded, answer)
         if fate not in (LineFate.GRANT, LineFate.UPGRADE):
-            after = _learned(store, practice_id, paid, decision, fate, loaded, answer)
+            after = _learned(store, practice_id, paid, decision, fate, loaded, answer, client_id, now)
             return _and_then(LineOutcome(line.line_id, fate), payment, after)
         if client_id is None or (loaded.client is None and loaded.settings.unknown_clients == "park"):
             return LineOutcome(line.line_id, "unknown_client", client_id=client_id)
@@ -215,13 +217,25 @@ def _learned(
     fate: LineFate,
     loaded: Loaded,
     answer: Answer,
+    client_id: str | None,
+    now: datetime,
 ) -> Loaded:
-    """What a line that grants nothing tells of its subscription all the same: its period, the plan's level."""
-    if fate not in (LineFate.PRORATION, LineFate.TRIAL, LineFate.NO_QUANTITY):
+    """What a line that grants nothing tells of its subscription all the same: its period, the plan's level.
+
+    Money paid for credits leaves a record that says why it grants none.
+    """
+    if fate not in _GRANTING_NOTHING:
         return loaded
-    state = levelled(loaded.subscription, payment, decision, {}, loaded.catalogue, answer.package_id)
+    items, state = [], loaded.subscription
+    if fate is not LineFate.WITHIN_CYCLE:
+        state = levelled(state, payment, decision, {}, loaded.catalogue, answer.package_id)
     if state != loaded.subscription:
-        store.commit([writes.subscription(practice_id, state)])
+        items.append(writes.subscription(practice_id, state))
+    if decision.line.amount > 0 and decision.credits:
+        done = Operation(decision.source_id, content(payment, decision.line), fate, client_id or "", (), now)
+        items.append(writes.operation(practice_id, done))
+    if items:
+        store.commit(items)
     return replace(loaded, subscription=state)
 
 
