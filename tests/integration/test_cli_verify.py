@@ -101,7 +101,21 @@ def test_one_client_is_checked_alone(stack: Stack) -> None:
     assert stack("verify", "--client", "c3").code == 1
 
 
-@pytest.mark.parametrize("words", [("--client", "c9"), ("--practice", "p9")])
+def test_a_restored_table_is_checked_in_place_of_the_stacks_own_and_not_written(stack: Stack) -> None:
+    """The restore cut through the last transactions; the stack's own table is well."""
+    client = stack.client("dynamodb")
+    stack.add_table("restored")
+    for item in items(stack):
+        if item["sk"]["S"] != "entry#initial#000000000001" or owner(item) != "p1/c3":
+            client.put_item(TableName="restored", Item=item)
+    before = client.scan(TableName="restored")["Items"]
+    breaches = found(stack, "--table", "restored")
+    assert {breach["where"].split()[0] for breach in breaches} == {"p1/c3/initial"}
+    assert client.scan(TableName="restored")["Items"] == before
+    assert stack("verify").code == 0
+
+
+@pytest.mark.parametrize("words", [("--client", "c9"), ("--practice", "p9"), ("--table", "elsewhere")])
 def test_what_is_not_there_is_one_sentence(stack: Stack, words: tuple[str, ...]) -> None:
     ran = stack("verify", *words)
     assert (ran.code, ran.out) == (1, "")

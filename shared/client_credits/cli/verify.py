@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from client_credits.operations.queries.verifying import Checked
+    from client_credits.store.store import Store
 
 WORKERS = 8  # clients read side by side
 ROUND = 256  # clients handed to the workers at a time
@@ -22,6 +23,10 @@ ROUND = 256  # clients handed to the workers at a time
 def verify(
     session: Session,
     client: Annotated[str | None, typer.Option(metavar="ID", help="Only this client.")] = None,
+    table_name: Annotated[
+        str | None,
+        typer.Option("--table", metavar="NAME", help="Another table than the stack's: one that was restored."),
+    ] = None,
     practice: PracticeId = None,
 ) -> None:
     """Check the invariants on the stored wallets, entries and bookings; ends with 1 on any breach. Writes nothing.
@@ -33,12 +38,13 @@ def verify(
     from client_credits.store.records import Wanted  # noqa: PLC0415
 
     practice_id = session.practice_id(practice)
-    session.store.load(practice_id, Wanted())  # so that an unknown practice is not one without clients
-    everyone = (line.client_id for line in roster(session.store, practice_id))
+    store = session.store_on(table_name) if table_name else session.store
+    store.load(practice_id, Wanted())  # so that an unknown practice is not one without clients
+    everyone = (line.client_id for line in roster(store, practice_id))
     clients = list(everyone) if client is None else [an_id(client)]
     total = Checked()
     with session.output.progress("Verifying", len(clients)) as advance:
-        for checked in _checked(session, practice_id, clients):
+        for checked in _checked(store, practice_id, clients):
             if checked is None and client is not None:
                 raise CommandError(f"Practice {practice_id} has no client {client}.")
             total += checked or Checked()
@@ -50,12 +56,11 @@ def verify(
         raise Broken
 
 
-def _checked(session: Session, practice_id: str, clients: list[str]) -> Iterator["Checked | None"]:
+def _checked(store: "Store", practice_id: str, clients: list[str]) -> Iterator["Checked | None"]:
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 
     from client_credits.operations.queries.verifying import check_client  # noqa: PLC0415
 
-    store = session.store
     with ThreadPoolExecutor(WORKERS) as pool:
         for start in range(0, len(clients), ROUND):
             yield from pool.map(lambda each: check_client(store, practice_id, each), clients[start : start + ROUND])
