@@ -3,6 +3,7 @@
 Each story is told as the facts that its events say; of each package the larger of their counts is granted.
 """
 
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from tests.integration.test_stripe_any_order import START, Story, World, back, dispute, invoice, refund, with_a_death
 from tests.support.builders import a_line, a_payment
 
-from client_credits.domain.payments.facts import Facts, Payment, PaymentMade, QuantityFrom
+from client_credits.domain.payments.facts import CreditNote, Facts, Payment, PaymentMade, QuantityFrom
 from client_credits.store.records import Wanted
 
 MADE = PaymentMade("evt_made", "own", "test", "in_1", payment_intent="pi_1")
@@ -42,6 +43,7 @@ def by_invoice(quantity: int = 1, *beside: Any, **fields: Any) -> Payment:
 
 
 ALL, HALF = refund("re_1", 10_000, "succeeded"), refund("re_1", 5_000, "succeeded")
+NOTE = back(payment_intent=None, payment_id="in_1", notes=(CreditNote("cn_1", 5_000, (("il_1", 5_000),), ("re_1",)),))
 EIGHT = a_line("il_2", price="price_8", amount=20_000)
 STORIES = {
     "a terminal sale": Story([intent(3)], {"follow-up": (12, 0)}),
@@ -64,14 +66,10 @@ STORIES = {
     "an invoice and its intent, refunded": Story([by_invoice(1), intent(3), MADE, ALL], {"follow-up": (0, 0)}),
     "an invoice and its intent, half refunded": Story([by_invoice(2), intent(4), MADE, HALF], {"follow-up": (8, 0)}),
     "an invoice and its intent, refunded in part by a credit note": Story(
-        [
-            by_invoice(1),
-            intent(1),
-            MADE,
-            HALF,
-            back(payment_intent=None, payment_id="in_1", notes=()),
-        ],
-        {"follow-up": (2, 0)},
+        [by_invoice(1), intent(1), MADE, HALF, NOTE], {"follow-up": (2, 0)}
+    ),
+    "an invoice and its intent, refunded as its credit note alone tells": Story(
+        [by_invoice(1), intent(1), MADE, replace(NOTE, refunds=HALF.refunds)], {"follow-up": (2, 0)}
     ),
     "an invoice whose intent was disputed and won": Story(
         [by_invoice(1), intent(1), MADE, dispute("open", 1), dispute("won", 2)], {"follow-up": (4, 0)}

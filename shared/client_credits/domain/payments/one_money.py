@@ -2,7 +2,8 @@
 
 Either may be heard first. Of each package the larger of their counts is granted: what the one that is heard
 later lacks. All of it stands in one record, the home, so that money given back finds all of it; the other
-payment's record says where that is (`within`).
+payment's record says where that is (`within`). Which lines a credit note names says nothing of what an intent
+granted: there it counts for the sale as a whole.
 
 An invoice of newer versions does not name its intent. Where both were granted before that was told, the
 intent's grants are taken back (`absorbed`), and what it sold beyond the invoice is granted at the invoice.
@@ -10,7 +11,7 @@ intent's grants are taken back (`absorbed`), and what it sold beyond the invoice
 
 from dataclasses import replace
 
-from client_credits.domain.payments.facts import MoneyBack, Payment
+from client_credits.domain.payments.facts import Payment
 from client_credits.domain.payments.payment_record import (
     Money,
     PaymentRecord,
@@ -46,7 +47,7 @@ def with_sold(record: PaymentRecord, package_id: str, units: int, *, by_intent: 
 def joined(home: PaymentRecord, own: PaymentRecord) -> tuple[PaymentRecord, PaymentRecord]:
     """The home with all that was heard of a payment that granted nothing itself, and that payment's record."""
     assert not own.grants and own.payment_id != home.payment_id
-    return all_heard(home, without_lines_of(own)), replace(own, within=home.payment_id)
+    return all_heard(home, own), replace(own, within=home.payment_id)
 
 
 def absorbed(invoice: PaymentRecord, intent: PaymentRecord) -> tuple[PaymentRecord, PaymentRecord]:
@@ -60,12 +61,3 @@ def absorbed(invoice: PaymentRecord, intent: PaymentRecord) -> tuple[PaymentReco
     beyond = {p: n - shared[p] for p, n in intent.sold_by_intent.items() if n > shared[p]}
     home = replace(all_heard(invoice, intent), sold_by_intent={**invoice.sold_by_intent, **counts})
     return home, replace(intent, within=invoice.payment_id, revoked=PAID_BY_INVOICE, sold_by_intent=beyond)
-
-
-def without_lines(news: MoneyBack) -> MoneyBack:
-    """News of a payment whose grants are of another's lines: its credit notes count for the payment as a whole."""
-    return replace(news, notes=tuple(replace(note, lines=(("", note.total),)) for note in news.notes))
-
-
-def without_lines_of(record: PaymentRecord) -> PaymentRecord:
-    return replace(record, notes=tuple(replace(note, lines=(("", note.total),)) for note in record.notes))

@@ -224,13 +224,14 @@ class PaymentRecord:
     def _given_back_by_notes(self) -> Iterator[tuple[CreditNote, int]]:
         """Each credit note that counts, with the minor units that its refunds gave back.
 
+        None where an intent of the practice's own granted: its grants are of no line that a note could name.
         A refund that was only told by its charge's sum is taken for the one a note still waits for.
         """
         standing = {r.refund_id: r.amount for r in self.refunds if r.status is not RefundStatus.FAILED}
         told = {refund.refund_id for refund in self.refunds}
         untold = self._refunds - sum(standing.values())
         for note in self.notes:
-            if note.voided or note.total <= 0:
+            if note.voided or note.total <= 0 or self.sold_by_intent:
                 continue
             # One refund may serve several notes: each counts at most its own total.
             money = min(note.total, sum(standing.get(refund_id, 0) for refund_id in note.refunds))

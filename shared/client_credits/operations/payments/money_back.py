@@ -29,7 +29,6 @@ from client_credits.domain.payments.clawing_back import (
 )
 from client_credits.domain.payments.disputing import lots_by_client, waits
 from client_credits.domain.payments.facts import DisputeStatus, MoneyBack, PaymentMade, RefundStatus
-from client_credits.domain.payments.one_money import without_lines
 from client_credits.domain.payments.payment_record import (
     MAX_HOLDERS,
     Money,
@@ -107,7 +106,7 @@ def _learn(store: Store, practice_id: str, news: MoneyBack) -> str | None:
         _commit_changed(store, money, waiting(money, news), lambda told: writes.money(practice_id, told))
         return None
     if payment_id in loaded.payments and (home := loaded.payments[payment_id].within):
-        payment_id, news = home, without_lines(news)
+        payment_id = home
     if payment_id not in loaded.payments:
         loaded = store.load(practice_id, Wanted(payments=(payment_id,)))
     if not is_of(loaded.payments[payment_id], news.account):
