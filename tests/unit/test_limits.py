@@ -70,9 +70,9 @@ def test_what_was_refunded_in_full_does_not_count_and_in_part_it_does() -> None:
     here = practice()
     here.pay(bought("in_1"))
     here.pay(bought("in_2"))
-    money_back.apply_money_back(here.store, "p1", refunded("in_1", 500), NOW)
+    money_back.apply_money_back(here.context, refunded("in_1", 500))
     assert here.pay(bought("in_3")) == ["over_limit"]
-    money_back.apply_money_back(here.store, "p1", refunded("in_1", 1_000), NOW)
+    money_back.apply_money_back(here.context, refunded("in_1", 1_000))
     assert here.pay(bought("in_4")) == ["granted"]
     assert here.pay(bought("in_5")) == ["over_limit"]
 
@@ -86,9 +86,9 @@ def test_a_subscription_counts_once_whatever_it_brings() -> None:
 
 def test_what_staff_give_does_not_count() -> None:
     here = practice()
-    put_client(here.store, "p1", Client("c1"), NOW)
+    put_client(here.context, Client("c1"))
     for number in range(3):
-        editing.grant_by_hand(here.store, "p1", "c1", "intro", 1, Keyed(f"api/{number}", ""), STAFF, NOW)
+        editing.grant_by_hand(here.context.by(STAFF), "c1", "intro", 1, Keyed(f"api/{number}", ""))
     assert [here.pay(bought(f"in_{n}")) for n in (1, 2)] == [["granted"]] * 2
 
 
@@ -96,20 +96,20 @@ def test_staff_may_grant_what_was_bought_beyond_the_limit() -> None:
     here = practice()
     for number in (1, 2, 3):
         here.pay(bought(f"in_{number}"))
-    resolving.resolve(here.store, "p1", parking.id_of(bought("in_3")), NOW, STAFF)
+    resolving.resolve(here.context.by(STAFF), parking.id_of(bought("in_3")))
     assert (here.balance(), here.open()) == (3, [])
 
 
 def test_a_profile_saved_anew_keeps_what_was_bought() -> None:
     here = practice()
     here.pay(bought("in_1", 2))
-    put_client(here.store, "p1", Client("c1", name="Ana"), NOW)
+    put_client(here.context, Client("c1", name="Ana"))
     assert here.pay(bought("in_2")) == ["over_limit"]
 
 
 def test_of_payments_at_once_only_those_within_the_limit_are_granted() -> None:
     here = practice()
-    put_client(here.store, "p1", Client("c1"), NOW)
+    put_client(here.context, Client("c1"))
     with ThreadPoolExecutor(8) as pool:
         fates = list(pool.map(here.pay, [bought(f"in_{n}") for n in range(8)]))
     assert sorted(fates) == [["granted"]] * 2 + [["over_limit"]] * 6
@@ -118,7 +118,7 @@ def test_of_payments_at_once_only_those_within_the_limit_are_granted() -> None:
 
 def test_a_package_without_a_limit_leaves_the_profile_alone() -> None:
     here = Practice(replace(INTRO, limit_per_client=None))
-    put_client(here.store, "p1", Client("c1"), NOW)
+    put_client(here.context, Client("c1"))
     here.pay(bought("in_1"))
     (known,) = here.store.load("p1", Wanted(others=("c1",))).others.values()
     assert (known.version, known.bought) == (1, ())

@@ -12,6 +12,7 @@ from tests.unit.test_plan_changes import END, START, Practice, cycle
 
 from client_credits.domain.payments.facts import PaymentLine, SubscriptionNews, SubscriptionStatus, Trial
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments import paying
 from client_credits.store.records import Wanted
 
@@ -21,7 +22,7 @@ NEXT = END + 30 * DAY
 def hear(practice: Practice, trial: tuple[datetime, datetime] | None = None, at: datetime = NOW, **told: Any) -> None:
     """The subscription's own event: it runs, and when it is or was in trial."""
     news = SubscriptionNews("evt", "own", "test", at, "sub_1", SubscriptionStatus.RUNNING, trial=trial, **told)
-    paying.subscription_told(practice.store, "p1", news, practice.now)
+    paying.subscription_told(Context(practice.store, "p1", STRIPE, practice.now), news)
 
 
 def free(starts: datetime = START, ends: datetime = END, trial: Trial = Trial.UNKNOWN, **fields: Any) -> PaymentLine:

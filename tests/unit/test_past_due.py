@@ -7,6 +7,7 @@ from tests.unit.test_plan_changes import START, Practice, cycle
 
 from client_credits.domain.ledger.entries import Actor
 from client_credits.domain.practice.records import Client
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.queries.credits import credits_of
 from client_credits.operations.staff import editing, practices
 from client_credits.operations.staff.idempotent import Keyed
@@ -18,14 +19,14 @@ STAFF = Actor("staff", "s-1")
 
 def numbers(practice: Practice, client_id: str = "c1") -> tuple[int, int]:
     """What a client may spend, and what is frozen."""
-    credits = credits_of(practice.store, "p1", client_id, practice.now).credits
+    credits = credits_of(Context(practice.store, "p1", STRIPE, practice.now), client_id).credits
     (line,) = [each for each in credits if each.appointment_type == "follow-up"]
     return line.available, line.frozen
 
 
 def sets(practice: Practice, past_due: str) -> None:
     practice.now += HOUR
-    practices.change_account_settings(practice.store, "p1", {"past_due": past_due}, STAFF, practice.now)
+    practices.change_account_settings(Context(practice.store, "p1", STAFF, practice.now), {"past_due": past_due})
 
 
 def a_subscription(**settings: object) -> Practice:
@@ -60,11 +61,13 @@ def test_credits_given_away_freeze_by_the_setting_of_the_client_who_has_them() -
     practice = a_subscription()
     for receiver in ("c2", "c3"):
         practice.store.commit([writes.client("p1", Client(receiver, created_at=START))])
-        practices.change_client_settings(practice.store, "p1", receiver, {"past_due": "freeze"}, STAFF, practice.now)
-    editing.transfer(practice.store, "p1", "c1", "c2", "follow-up", 1, Keyed("k1", ""), STAFF, practice.now)
+        practices.change_client_settings(
+            Context(practice.store, "p1", STAFF, practice.now), receiver, {"past_due": "freeze"}
+        )
+    editing.transfer(Context(practice.store, "p1", STAFF, practice.now), "c1", "c2", "follow-up", 1, Keyed("k1", ""))
     practice.news("past_due", START + DAY)
     assert (numbers(practice), numbers(practice, "c2")) == ((3, 0), (0, 1))
-    editing.transfer(practice.store, "p1", "c1", "c3", "follow-up", 1, Keyed("k2", ""), STAFF, practice.now)
+    editing.transfer(Context(practice.store, "p1", STAFF, practice.now), "c1", "c3", "follow-up", 1, Keyed("k2", ""))
     assert (numbers(practice), numbers(practice, "c3")) == ((2, 0), (0, 1))
     practice.news("running", START + 2 * DAY)
     assert (numbers(practice), numbers(practice, "c2"), numbers(practice, "c3")) == ((2, 0), (1, 0), (1, 0))

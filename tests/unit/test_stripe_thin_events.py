@@ -17,7 +17,7 @@ from client_credits.domain.payments.facts import (
     SubscriptionStatus,
     Unsupported,
 )
-from client_credits.stripe.completing import whole
+from client_credits.stripe.completing import completed_event
 from client_credits.stripe.events.translate import WITHOUT_OBJECT, translate
 
 Object = dict[str, Any]
@@ -47,7 +47,7 @@ def a_subscription(status: str, **fields: Any) -> Object:
 
 def asked(kind: str, about: Object) -> tuple[Facts, list[str]]:
     api = Stripe(about)
-    return whole(thin(kind, about["object"], about["id"]), "test", api)[1], api.asked
+    return completed_event(thin(kind, about["object"], about["id"]), "test", api)[1], api.asked
 
 
 def test_stripes_library_knows_some_forty_of_them() -> None:

@@ -9,37 +9,37 @@ from client_credits.domain.payments.facts import Payment, PaymentLine, PaymentMa
 from client_credits.domain.payments.one_money import absorbed, joined
 from client_credits.domain.payments.payment_record import PaymentRecord, is_of, money_of
 from client_credits.operations.committing import once
-from client_credits.operations.payments import money_back as following
+from client_credits.operations.context import Context
+from client_credits.operations.payments import following, money_back
 from client_credits.operations.payments.paying import pay
 from client_credits.store import writes
 from client_credits.store.records import Wanted
-from client_credits.store.store import Store
 
 NO_CURRENCY = "xxx"  # ISO 4217's code for "no currency"
 
 
-def apply_payment_made(store: Store, practice_id: str, made: PaymentMade, now: datetime) -> str:
+def apply_payment_made(context: Context, made: PaymentMade) -> str:
     """Learns which money paid a payment; what had waited for it takes effect.
 
     Where an intent of the practice's own paid it, what both granted is brought to what one sale grants. Safe to
     repeat: a worker that died in between is completed.
     """
     intent = made.payment_intent
-    if intent is None or not once(lambda: _is_one_sale(store, practice_id, made, intent)):
-        return following.apply_payment_made(store, practice_id, made, now)
-    of_intent = store.load(practice_id, Wanted(payments=(intent,))).payments[intent]
-    following.follow(store, practice_id, intent, now)
+    if intent is None or not once(lambda: _is_one_sale(context, made, intent)):
+        return money_back.apply_payment_made(context, made)
+    of_intent = context.load(Wanted(payments=(intent,))).payments[intent]
+    following.follow(context, intent)
     if of_intent.within == made.payment_id:
-        following.follow(store, practice_id, made.payment_id, now)
+        following.follow(context, made.payment_id)
         for package_id, units in sorted(of_intent.sold_by_intent.items()):
-            pay(store, practice_id, _beyond(of_intent, package_id, units), now)
+            pay(context, _beyond(of_intent, package_id, units))
     return "linked"
 
 
-def _is_one_sale(store: Store, practice_id: str, made: PaymentMade, intent: str) -> bool:
+def _is_one_sale(context: Context, made: PaymentMade, intent: str) -> bool:
     """Whether the intent was granted as a sale of its own; then both records say where the grants stand."""
     money_id = money_of(made) or intent
-    loaded = store.load(practice_id, Wanted(payments=(made.payment_id, intent), money=(money_id,)))
+    loaded = context.load(Wanted(payments=(made.payment_id, intent), money=(money_id,)))
     money, invoice, of_intent = loaded.money[money_id], loaded.payments[made.payment_id], loaded.payments[intent]
     if not of_intent.grants or not all(is_of(record, made.account) for record in (invoice, of_intent)):
         return False
@@ -49,11 +49,11 @@ def _is_one_sale(store: Store, practice_id: str, made: PaymentMade, intent: str)
         return False
     if invoice.grants:
         home, gone = absorbed(invoice, of_intent)
-        moved = writes.money(practice_id, money.paying(home.payment_id))
-        store.commit([writes.payment(practice_id, home), writes.payment(practice_id, gone), moved])
+        moved = writes.money(context.practice_id, money.paying(home.payment_id))
+        context.commit([writes.payment(context.practice_id, home), writes.payment(context.practice_id, gone), moved])
     else:
         home, own = joined(of_intent, invoice)
-        store.commit([writes.payment(practice_id, home), writes.payment(practice_id, own)])
+        context.commit([writes.payment(context.practice_id, home), writes.payment(context.practice_id, own)])
     return True
 
 

@@ -8,10 +8,8 @@ The payment's record, written with the grant, says where money given back has to
 """
 
 from dataclasses import replace
-from datetime import datetime
 
 from client_credits.domain.errors import LimitReached
-from client_credits.domain.ledger.entries import Actor
 from client_credits.domain.ledger.operation import Operation
 from client_credits.domain.payments.facts import Payment, PaymentLine, Trial
 from client_credits.domain.payments.granting import PARKED, LineDecision, LineFate, decide_line, judged, once_id_of
@@ -22,33 +20,28 @@ from client_credits.domain.payments.payment_record import PaymentRecord, is_of, 
 from client_credits.domain.payments.selling import by_price
 from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.operations.committing import once
-from client_credits.operations.payments import money_back as following
-from client_credits.operations.payments import parking
+from client_credits.operations.context import Context
+from client_credits.operations.payments import following, money_back, parking
 from client_credits.operations.payments import subscriptions as subscribing
-from client_credits.operations.payments.grant import Answer, Granting, LineOutcome, changed_at, content, levelled
+from client_credits.operations.payments.grant import Granting, LineOutcome, StaffDecision, changed_at, content, levelled
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
-from client_credits.store.store import Store
-
-SYSTEM = following.STRIPE
 
 
-def apply_lines(
-    store: Store, practice_id: str, payment: Payment, now: datetime, answer: Answer, actor: Actor
-) -> list[LineOutcome]:
+def apply_lines(context: Context, payment: Payment, by_staff: StaffDecision) -> list[LineOutcome]:
     """Grants every line that a known package explains, and what follows from that. Safe to repeat: a line
     already granted answers with its first outcome. Raises Busy under contention."""
-    client_id = payment.client_id or answer.client_id or _linked_client(store, practice_id, payment)
+    client_id = payment.client_id or by_staff.client_id or _linked_client(context, payment)
     outcomes: list[LineOutcome] = []
     for line in payment.lines:
         settled = frozenset(outcome.line_id for outcome in outcomes if outcome.fate not in PARKED_FATES)
-        outcomes.append(_apply_line(store, practice_id, payment, line, client_id, answer, actor, settled, now))
-    if answer.insists and any(outcome.repeated for outcome in outcomes):
-        following.uphold(store, practice_id, payment.payment_id, now)
+        outcomes.append(_apply_line(context, payment, line, client_id, by_staff, settled))
+    if by_staff.insists and any(outcome.repeated for outcome in outcomes):
+        money_back.uphold(context, payment.payment_id)
     for home in sorted({outcome.home for outcome in outcomes if outcome.follow}):
-        following.follow(store, practice_id, home, now)
+        following.follow(context, home)
     if payment.subscription and any(outcome.enforce for outcome in outcomes):
-        subscribing.enforce(store, practice_id, payment.subscription, now)
+        subscribing.enforce(context, payment.subscription)
     return outcomes
 
 
@@ -56,13 +49,13 @@ _GRANTING_NOTHING = (LineFate.PRORATION, LineFate.TRIAL, LineFate.NO_QUANTITY, L
 PARKED_FATES = {*map(str, PARKED), "unknown_client", "limit_reached"}
 
 
-def _linked_client(store: Store, practice_id: str, payment: Payment) -> str | None:
+def _linked_client(context: Context, payment: Payment) -> str | None:
     """The client of the subscription, by its checkout or an earlier payment, else the customer's."""
     pairs = [("subscription", payment.subscription), ("customer", payment.customer)]
     links = tuple((kind, external) for kind, external in pairs if external)
     if not links:
         return None
-    loaded = store.load(practice_id, Wanted(links=links, subscription=payment.subscription))
+    loaded = context.load(Wanted(links=links, subscription=payment.subscription))
     by_link = [loaded.links.get(pair) for pair in links]
     if payment.subscription:
         by_link.insert(1, _paid_before(loaded.subscription, payment))
@@ -75,43 +68,40 @@ def _paid_before(state: SubscriptionState, payment: Payment) -> str | None:
 
 
 def _apply_line(
-    store: Store,
-    practice_id: str,
+    context: Context,
     payment: Payment,
     line: PaymentLine,
     client_id: str | None,
-    answer: Answer,
-    actor: Actor,
+    by_staff: StaffDecision,
     settled: frozenset[str],
-    now: datetime,
 ) -> LineOutcome:
     payment = replace(payment, subscription=line.subscription or payment.subscription)
 
     def attempt() -> LineOutcome:
-        catalogue = store.catalogue(practice_id)
-        guess = decide_line(payment, by_price(payment, line, catalogue), catalogue, answer.package_id)
+        catalogue = context.store.catalogue(context.practice_id)
+        guess = decide_line(payment, by_price(payment, line, catalogue), catalogue, by_staff.package_id)
         wanted = _wanted(payment, guess, client_id)
-        loaded, own = _at_home(store, practice_id, store.load(practice_id, wanted), wanted, payment)
+        loaded, own = _at_home(context, context.load(wanted), wanted, payment)
         loaded = _of_account(loaded, payment)
         paid = replace(payment, lines=tuple(judged(each, loaded.subscription) for each in payment.lines))
         told = by_price(payment, judged(line, loaded.subscription), loaded.catalogue)
-        decision = decide_line(paid, told, loaded.catalogue, answer.package_id)
+        decision = decide_line(paid, told, loaded.catalogue, by_staff.package_id)
         if set(decision.credits) - set(loaded.wallets) and client_id:
             return attempt()  # the catalogue changed: this worker's copy is fresh now
         done = loaded.operations.get(decision.source_id)
         if done:
             return _and_then(LineOutcome(line.line_id, done.outcome, done, True), payment, loaded)
-        fate = _fate(paid, decision, loaded, answer)
+        fate = _fate(paid, decision, loaded, by_staff)
         if fate not in (LineFate.GRANT, LineFate.UPGRADE):
-            after = _learned(store, practice_id, paid, decision, fate, loaded, answer, client_id, now)
+            after = _learned(context, paid, decision, fate, loaded, by_staff, client_id)
             return _and_then(LineOutcome(line.line_id, fate), payment, after)
         if client_id is None or (loaded.client is None and loaded.settings.unknown_clients == "park"):
             return LineOutcome(line.line_id, "unknown_client", client_id=client_id)
-        loaded = _with_bought(store, practice_id, loaded, payment, decision)
-        decided = answer.insists or (own is not None and own.within)  # by staff, or with the sale it belongs to
+        loaded = _with_bought(context, loaded, payment, decision)
+        decided = by_staff.insists or (own is not None and own.within)  # or with the sale that it belongs to
         if not decided and _is_over_limit(decision, loaded, payment):
             return LineOutcome(line.line_id, LineFate.OVER_LIMIT)
-        granting = Granting(store, practice_id, paid, decision, loaded, client_id, actor, now, answer, settled, own)
+        granting = Granting(context, paid, decision, loaded, client_id, by_staff, settled, own)
         outcome, after = granting.commit()
         return _and_then(outcome, payment, after)
 
@@ -134,9 +124,7 @@ def _wanted(payment: Payment, guess: LineDecision, client_id: str | None) -> Wan
     )
 
 
-def _at_home(
-    store: Store, practice_id: str, loaded: Loaded, wanted: Wanted, payment: Payment
-) -> tuple[Loaded, PaymentRecord | None]:
+def _at_home(context: Context, loaded: Loaded, wanted: Wanted, payment: Payment) -> tuple[Loaded, PaymentRecord | None]:
     """The records with the one that holds the grants in place of the payment's own, which is told beside them.
 
     None where that is its own, as but for the second payment of one money it is.
@@ -145,11 +133,11 @@ def _at_home(
     home = home_of(payment, own, loaded.money.get(money_of(payment) or ""))
     if home == payment.payment_id:
         return loaded, None
-    found = store.load(practice_id, replace(wanted, payments=(payment.payment_id, home)))
+    found = context.load(replace(wanted, payments=(payment.payment_id, home)))
     return replace(found, payments={payment.payment_id: found.payments[home]}), found.payments[payment.payment_id]
 
 
-def _with_bought(store: Store, practice_id: str, loaded: Loaded, payment: Payment, decision: LineDecision) -> Loaded:
+def _with_bought(context: Context, loaded: Loaded, payment: Payment, decision: LineDecision) -> Loaded:
     """The records with those of the payments that count against the package's limit."""
     package = decision.package
     if package is None or package.limit_per_client is None:
@@ -157,7 +145,7 @@ def _with_bought(store: Store, practice_id: str, loaded: Loaded, payment: Paymen
     named = set(payments_of(loaded.client, package.package_id)) - {r.payment_id for r in loaded.payments.values()}
     if not named:
         return loaded
-    found = store.load(practice_id, Wanted(payments=tuple(sorted(named)))).payments
+    found = context.load(Wanted(payments=tuple(sorted(named)))).payments
     return replace(loaded, payments={**found, **loaded.payments})
 
 
@@ -188,7 +176,7 @@ def _of_account(loaded: Loaded, payment: Payment) -> Loaded:
     return replace(loaded, payments={payment.payment_id: record}, subscription=state)
 
 
-def _fate(payment: Payment, decision: LineDecision, loaded: Loaded, answer: Answer) -> LineFate:
+def _fate(payment: Payment, decision: LineDecision, loaded: Loaded, by_staff: StaffDecision) -> LineFate:
     """The line's fate, given how its subscription stands."""
     line, state = decision.line, loaded.subscription
     if not is_of(loaded.payments[payment.payment_id], payment.account):
@@ -201,7 +189,7 @@ def _fate(payment: Payment, decision: LineDecision, loaded: Loaded, answer: Answ
     if line.subscription_item is None:  # a proration says less than its subscription's events do
         bought = line.proration and line.amount > 0 and loaded.catalogue.package_for_price(line.price or "")
         return LineFate.WAITS_FOR_CYCLE if bought else decision.fate
-    if grants and not answer.insists and state.ended_before(payment.paid_at):
+    if grants and not by_staff.insists and state.ended_before(payment.paid_at):
         return LineFate.SUBSCRIPTION_ENDED
     waits = line.proration and decision.fate is not LineFate.TRIAL
     if waits and state.period_of(changed_at(payment, line), line.period_end) is None:
@@ -210,15 +198,13 @@ def _fate(payment: Payment, decision: LineDecision, loaded: Loaded, answer: Answ
 
 
 def _learned(
-    store: Store,
-    practice_id: str,
+    context: Context,
     payment: Payment,
     decision: LineDecision,
     fate: LineFate,
     loaded: Loaded,
-    answer: Answer,
+    by_staff: StaffDecision,
     client_id: str | None,
-    now: datetime,
 ) -> Loaded:
     """What a line that grants nothing tells of its subscription all the same: its period, the plan's level.
 
@@ -228,14 +214,14 @@ def _learned(
         return loaded
     items, state = [], loaded.subscription
     if fate is not LineFate.WITHIN_CYCLE:
-        state = levelled(state, payment, decision, {}, loaded.catalogue, answer.package_id)
+        state = levelled(state, payment, decision, {}, loaded.catalogue, by_staff.package_id)
     if state != loaded.subscription:
-        items.append(writes.subscription(practice_id, state))
+        items.append(writes.subscription(context.practice_id, state))
     if decision.line.amount > 0 and decision.credits:
-        done = Operation(decision.source_id, content(payment, decision.line), fate, client_id or "", (), now)
-        items.append(writes.operation(practice_id, done))
+        done = Operation(decision.source_id, content(payment, decision.line), fate, client_id or "", (), context.now)
+        items.append(writes.operation(context.practice_id, done))
     if items:
-        store.commit(items)
+        context.commit(items)
     return replace(loaded, subscription=state)
 
 
