@@ -13,6 +13,8 @@ LATENESS = "tests/integration/test_memory_table_lateness.py"
 MONEY_BACK, PLANS = f"{UNIT}/test_money_back.py", f"{UNIT}/test_plan_changes.py"
 WON = f"{UNIT}/test_disputes_won.py"
 ONE_SALE, LIMITS = "tests/integration/test_stripe_one_sale.py", f"{UNIT}/test_limits.py"
+ORDERS, SAME_LOTS = "tests/property/test_order_of_everything.py", "come_to_the_same_lots"
+LIFE = "tests/property/test_wallet_life_machine.py"
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,7 @@ SEEDS = (
     Seed(
         "a package without credits uses up the first payment",
         "operations/payments/grant.py",
-        "if decision.once_id and credits and",
+        "if decision.once_id and (credits or self._units == 0) and",
         "if decision.once_id and",
         f"{UNIT}/test_lines.py",
     ),
@@ -369,7 +371,7 @@ SEEDS = (
     Seed(
         "what was spent of a refunded payment is forgotten",
         "domain/payments/clawing_back.py",
-        "short = max(0, of.spent - (of.granted - target))",
+        "short = max(0, of.spent + of.late_spent - (of.granted - target))",
         "short = 0",
         MONEY_BACK,
     ),
@@ -398,7 +400,7 @@ SEEDS = (
     Seed(
         "credits that return during a dispute may be spent",
         "domain/ledger/freezing.py",
-        "frozen=frozen_by(wallet, lot, settings)",
+        "frozen=freezes(wallet, lot, settings)",
         "frozen=lot.frozen",
         f"{UNIT}/test_settling.py",
     ),
@@ -667,6 +669,102 @@ SEEDS = (
         "domain/ledger/transferring.py",
         "for about in (lot.payment, lot.subscription):",
         "for about in (lot.payment,):",
+        f"{UNIT}/test_past_due.py",
+    ),
+    # -- any order comes to the same
+    Seed(
+        "what a refund took is dated by when it was heard",
+        "domain/payments/clawing_back.py",
+        "by, at = self._act.cause.ids, self._ledger.dated(self._act, (lot.lot_id for lot, _ in parts))",
+        "by, at = self._act.cause.ids, self._act.now",
+        ORDERS,
+        SAME_LOTS,
+    ),
+    Seed(
+        "credits end by the time zone of the day their payment is heard on",
+        "domain/payments/granting.py",
+        "settings.at(act.occurred_at).timezone",
+        "settings.at(act.now).timezone",
+        ORDERS,
+        SAME_LOTS,
+    ),
+    Seed(
+        "clawing back and ending later are dated by arrival",
+        "domain/payments/clawing_back.py",
+        "return min(max([act.occurred_at, *made]), act.now)",
+        "return act.now",
+        ORDERS,
+        SAME_LOTS,
+    ),
+    Seed(
+        "an upgrade heard after its subscription's end knows only the tranches left",
+        "domain/payments/granting.py",
+        "count = months_in(known.starts, known.cycle_end)",
+        "count = known.count",
+        f"{UNIT}/test_ended_and_refunded.py",
+        "in_any_order and upgrade",
+    ),
+    Seed(
+        "what was spent of a tranche that came too late is forgotten",
+        "domain/payments/clawing_back.py",
+        "short = max(0, of.spent + of.late_spent - (of.granted - target))",
+        "short = max(0, of.spent - (of.granted - target))",
+        f"{UNIT}/test_ended_and_refunded.py",
+        "too_late",
+    # -- whole lives of wallets
+    Seed(
+        "the new end of an emptied lot is lost",
+        "domain/ledger/adjusting.py",
+        "with_lot(replace(lot, expires_at=expires_at))",
+        "with_lot(replace(lot, expires_at=expires_at if lot.remaining else lot.expires_at))",
+        LIFE,
+        "no_law_is_broken",
+    ),
+    Seed(
+        "a lot that was stored apart comes back with another end",
+        "domain/ledger/wallet.py",
+        "more = tuple(lot for lot in closed if lot.lot_id not in known)",
+        "more = tuple(replace(lot, expires_at=lot.effective_at) for lot in closed if lot.lot_id not in known)",
+        LIFE,
+        "no_law_is_broken",
+    ),
+    Seed(
+        "an end and a refund are two reckonings",
+        "domain/payments/clawing_back.py",
+        "        part = part_of_those_that_come(grant.plan, ends, part)",
+        "        pass",
+        LIFE,
+        "no_law_is_broken",
+    ),
+    Seed(
+        "tranches that came after the end are kept",
+        "domain/payments/clawing_back.py",
+        "> last_of(grant.plan, ends)",
+        "> grant.plan.count",
+        LIFE,
+        "no_law_is_broken",
+    ),
+    Seed(
+        "a late sweep judges by the settings of today",
+        "domain/practice/dated_settings.py",
+        "return self.now if passed == len(self._until) else self._held[passed]",
+        "return self.now",
+        LIFE,
+        "no_law_is_broken",
+    ),
+    Seed(
+        "a tranche comes frozen though the practice keeps it",
+        "domain/ledger/settling.py",
+        "lot = replace(lot, frozen=frozen_by(change.wallet, lot, settings.at(instant)))",
+        "lot = replace(lot, frozen=change.wallet.frozen_by(lot))",
+        LIFE,
+        "no_law_is_broken",
+    ),
+    Seed(
+        "what a wallet last called frozen repays nothing",
+        "domain/ledger/settling.py",
+        "and not freezes(wallet, lot, settings.at(begin))",
+        "and not lot.frozen",
         f"{UNIT}/test_past_due.py",
     ),
     # -- ways to pay

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from itertools import permutations
 from typing import Any
 
@@ -11,10 +12,17 @@ from tests.support.builders import DAY, NOW, a_line, a_package
 from tests.unit.test_money_back import PAID, STAFF, Practice, news, refund
 
 from client_credits.domain.ledger.wallet import Lot, Wallet
-from client_credits.domain.payments.facts import Dispute, DisputeStatus, MoneyBack
+from client_credits.domain.payments.facts import (
+    Dispute,
+    DisputeStatus,
+    MoneyBack,
+    SubscriptionNews,
+    SubscriptionStatus,
+)
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
 from client_credits.operations.committing import settle_wallet
-from client_credits.operations.context import Context
+from client_credits.operations.context import STRIPE, Context
+from client_credits.operations.payments import subscriptions
 from client_credits.operations.staff import editing
 from client_credits.operations.staff.idempotent import Keyed
 from client_credits.store import writes
@@ -114,6 +122,23 @@ def test_a_dispute_told_late_to_be_won_ends_the_lots_when_it_would_have_in_time(
         assert practice.balance() == left
         practice.on(61).sweep()
         assert practice.wallet().balance == 0
+
+
+@pytest.mark.parametrize("order", permutations(range(3)))
+def test_a_dispute_won_after_the_end_of_a_subscription_gives_back_what_ended_meanwhile(order: tuple[int, ...]) -> None:
+    practice = Calendar(past_due="freeze")
+    practice.pay()
+    practice.on(45)
+
+    def ended() -> None:
+        told = SubscriptionNews("evt", "own", "test", day(20), "sub_1", SubscriptionStatus.ENDED, day(20))
+        subscriptions.apply_news(Context(practice.store, "p1", STRIPE, practice.now), told)
+
+    told = [partial(practice.dispute, 10, "open", 10), ended, partial(practice.dispute, 10, "won", 40)]
+    for number in order:
+        told[number]()
+    assert (practice.balance(), practice.ends()) == (10, [END + 30])
+    assert not only_lot(practice.wallet()).frozen
 
 
 @pytest.mark.parametrize("order", permutations(range(4)))

@@ -8,10 +8,11 @@ from itertools import accumulate
 
 import pytest
 from tests.support.builders import DAY, HOUR, NOW, a_catalogue, a_line, a_package
-from tests.unit.test_money_back import PAID, Practice, news, refund
+from tests.unit.test_money_back import PAID, Practice, dispute, news, refund
 from tests.unit.test_plan_changes import Practice as Subscribed
 
 from client_credits.domain.errors import LimitReached
+from client_credits.domain.ledger.entries import EntryKind
 from client_credits.domain.payments.facts import CreditNote, MoneyBack
 from client_credits.domain.payments.payment_record import PaymentRecord
 from client_credits.domain.practice.catalogue import Catalogue, Expiry, ExpiryKind
@@ -114,6 +115,17 @@ def test_a_refund_of_a_tenth_takes_a_tenth_of_all_tranches_whenever_it_is_told(t
     practice.now = told_at
     follow(practice, refund("re_1", 900, at=MARCH))
     assert after_the_year(practice) == 24 - 2  # 2.4 of 24, rounded down
+
+
+def test_credits_are_frozen_and_freed_no_earlier_than_they_came() -> None:
+    practice = a_year_paid()
+    practice.now = JULY
+    follow(practice, dispute("open", at=MARCH))
+    follow(practice, dispute("won", at=MARCH + HOUR))
+    entries = practice.store.entries_after("p1", "c1", "follow-up", 0)
+    newest = datetime(2026, 7, 5, 9, tzinfo=UTC)  # July's tranche is among them
+    zero = [(entry.kind, entry.occurred_at) for entry in entries if not entry.amount]
+    assert zero == [(EntryKind.FROZEN, newest), (EntryKind.UNFROZEN, newest)]
 
 
 @pytest.mark.parametrize(("amount", "left"), [(4_500, 6), (6_749, 6), (6_750, 6), (7_125, 5), (9_000, 0)])
