@@ -711,6 +711,7 @@ SEEDS = (
         "short = max(0, of.spent - (of.granted - target))",
         f"{UNIT}/test_ended_and_refunded.py",
         "too_late",
+    ),
     # -- whole lives of wallets
     Seed(
         "the new end of an emptied lot is lost",
