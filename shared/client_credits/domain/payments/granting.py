@@ -52,6 +52,7 @@ class LineFate(StrEnum):
     WAITS_FOR_CYCLE = "waits_for_cycle"  # a change of plan whose period's own invoice is not known yet
     TOO_MANY = "too_many_credits"
     NO_CYCLE = "no_cycle_to_end_with"
+    OVER_LIMIT = "over_limit"  # beyond how often one client may buy the package
 
 
 PARKED = frozenset(
@@ -64,6 +65,7 @@ PARKED = frozenset(
         LineFate.WAITS_FOR_CYCLE,
         LineFate.TOO_MANY,
         LineFate.NO_CYCLE,
+        LineFate.OVER_LIMIT,
     }
 )
 

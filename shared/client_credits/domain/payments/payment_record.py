@@ -4,7 +4,7 @@ How news are folded into it is in `told`, what they come to in `given_back`. Kno
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from client_credits.domain.ledger.tranches import Ended, Plan, last_of
@@ -90,7 +90,8 @@ class PaymentRecord:
     was paid, beside `paid`, and since. `revoked` says why it should not have granted at all; `upheld`,
     that staff decided that it counts all the same. `followed` names the news whose consequences for the
     credits are written; `foreign`, the refunds and disputes that were told of it and are another's.
-    `ends` are those of its subscription, as far as they were told.
+    `ends` are those of its subscription, as far as they were told. `within` is the payment of the same
+    money whose record holds this one's grants; `sold` and `sold_by_intent` count the packages, see `one_money`.
     """
 
     payment_id: str
@@ -114,6 +115,9 @@ class PaymentRecord:
     followed: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
     ends: tuple[Ended, ...] = ()
+    within: str | None = None
+    sold: dict[str, int] = field(default_factory=dict)
+    sold_by_intent: dict[str, int] = field(default_factory=dict)
     version: int = 0
 
     @property
