@@ -34,6 +34,7 @@ from client_credits.domain.ledger.wallet import (
 )
 from client_credits.domain.payments.facts import PaidWith, Payment, PaymentLine, Trial
 from client_credits.domain.payments.parked import Parked, ParkedState, Replay
+from client_credits.domain.payments.plan_changes import Interval
 from client_credits.domain.practice.catalogue import AppointmentType, Catalogue, Expiry, ExpiryKind, Package
 from client_credits.domain.practice.dated_settings import Earlier
 from client_credits.domain.practice.records import Account, Client, SettingsChange
@@ -132,6 +133,7 @@ LINE = PaymentLine(
     subscription="sub_2",
     also=("il_3",),
     charged=8000,
+    interval=Interval(months=1, days=1),
     within_cycle=True,
 )
 PAYMENT = Payment(

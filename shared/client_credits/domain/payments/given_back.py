@@ -8,7 +8,7 @@ assigns what it gave to them; everything else counts against the whole payment.
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 
@@ -77,6 +77,16 @@ def given_back(record: PaymentRecord) -> GivenBack:
         by_notes=tuple((note, money) for note, money in by_notes if money),
         revoked=record.revoked is not None,
     )
+
+
+def undone_at(record: PaymentRecord) -> datetime | None:
+    """When all of it had been given back, if it was: with the last of what gave something back."""
+    back = given_back(replace(record, revoked=None))
+    if not back.undone:
+        return None
+    told = [r.at for r in record.refunds if _stands(r)]
+    told += [d.at for d in record.disputes if d.status is DisputeStatus.LOST]
+    return max(told, default=record.paid_at)
 
 
 class _Assigned:
