@@ -14,6 +14,7 @@ MONEY_ORDER = "tests/integration/test_money_any_order.py"
 MONEY_BACK, PLANS = f"{UNIT}/test_money_back.py", f"{UNIT}/test_plan_changes.py"
 WON = f"{UNIT}/test_disputes_won.py"
 RISES, STORIES = f"{UNIT}/test_rises.py", f"{UNIT}/test_plan_change_stories.py"
+ONE_SALE, LIMITS = "tests/integration/test_stripe_one_sale.py", f"{UNIT}/test_limits.py"
 ORDERS, SAME_LOTS = "tests/property/test_order_of_everything.py", "come_to_the_same_lots"
 LIFE = "tests/property/test_wallet_life_machine.py"
 
@@ -211,7 +212,7 @@ SEEDS = (
     Seed(
         "a package without credits uses up the first payment",
         "operations/payments/grant.py",
-        "if decision.once_id and credits and",
+        "if decision.once_id and (credits or self._units == 0) and",
         "if decision.once_id and",
         f"{UNIT}/test_lines.py",
     ),
@@ -899,5 +900,90 @@ SEEDS = (
         "and not freezes(wallet, lot, settings.at(begin))",
         "and not lot.frozen",
         f"{UNIT}/test_past_due.py",
+    ),
+    # -- ways to pay
+    Seed(
+        "an intent and what it paid are granted both",
+        "domain/payments/one_money.py",
+        "return max(record.sold.get(package_id, 0), record.sold_by_intent.get(package_id, 0))",
+        "return record.sold.get(package_id, 0) + record.sold_by_intent.get(package_id, 0)",
+        ONE_SALE,
+        "some",
+    ),
+    Seed(
+        "what an intent sold beyond its invoice is forgotten",
+        "operations/payments/intents.py",
+        "            pay(context, _beyond(of_intent, package_id, units))\n",
+        "            pass\n",
+        ONE_SALE,
+        "some",
+    ),
+    Seed(
+        "money back told of an invoice does not find its intent's grants",
+        "operations/payments/money_back.py",
+        "        payment_id = home\n",
+        "        pass\n",
+        ONE_SALE,
+        "some",
+    ),
+    Seed(
+        "a credit note of an invoice's line gives back nothing of what its intent granted",
+        "domain/payments/payment_record.py",
+        "note.total <= 0 or self.sold_by_intent:",
+        "note.total <= 0:",
+        ONE_SALE,
+        "some",
+    ),
+    Seed(
+        "a package refunded in full counts against its limit",
+        "domain/payments/limits.py",
+        "if each.payment_id not in undone)",
+        "if each)",
+        LIMITS,
+    ),
+    Seed(
+        "what was bought is counted apart from the client's profile",
+        "domain/payments/limits.py",
+        "return replace(client, bought=(*known, own))",
+        "return client",
+        LIMITS,
+    ),
+    Seed(
+        "null is a client",
+        "domain/ids.py",
+        "is_id(text) and str(text).lower() not in _NOBODY",
+        "is_id(text)",
+        f"{UNIT}/test_references.py",
+    ),
+    Seed(
+        "how much was charged says nothing of how many were bought",
+        "domain/payments/selling.py",
+        "return replace(line, quantity=quantity, quantity_from=QuantityFrom.PRICE) if quantity else line",
+        "return line",
+        "tests/integration/test_stripe_situations.py",
+        "charged",
+    ),
+    Seed(
+        "a thin event of a later type changes nothing",
+        "stripe/events/translate.py",
+        "    if is_thin and asks(kind):",
+        "    if is_thin and kind in HANDLED:",
+        f"{UNIT}/test_stripe_thin_events.py",
+    ),
+    Seed(
+        "whose a parked payment is, told later, is not written down",
+        "operations/payments/parking.py",
+        "if known and is_open and client_id and known.client_id != client_id:",
+        "if known and is_open and client_id and known.client_id == client_id:",
+        f"{UNIT}/test_parked_payments.py",
+        "told_after_it_was_parked",
+    ),
+    Seed(
+        "a client whom a booking creates wakes nothing",
+        "operations/bookings/spending.py",
+        'is_awaited=is_new and loaded.settings.unknown_clients == "park"',
+        "is_awaited=False",
+        f"{UNIT}/test_parked_payments.py",
+        "when_that_client_comes",
     ),
 )

@@ -141,8 +141,8 @@ def test_a_session_without_any_items_is_not_asked_about_for_ever() -> None:
 
 
 def test_a_session_that_names_its_package_keeps_the_line_its_event_had() -> None:
-    """With items it would have other lines, and be granted once more under their names."""
-    session = a_session("cs_1", T0, metadata={"package_id": "three-pack"})
+    """Under another name it would be granted once more. Its metadata say how often: nothing is asked."""
+    session = a_session("cs_1", T0, metadata={"package_id": "three-pack", "quantity": "2"})
     stripe = Stripe(session)
     plain = translate(snapshot("checkout.session.completed", session, id="evt_thin"), "test")
     for event in (
@@ -152,6 +152,23 @@ def test_a_session_that_names_its_package_keeps_the_line_its_event_had() -> None
     ):
         assert completed_event(event, "test", stripe)[1] == plain
     assert "items of cs_1" not in stripe.asked
+
+
+@pytest.mark.parametrize(
+    "named", [{}, {"quantity": "2", "optional": True}], ids=["how often is not said", "more was offered beside it"]
+)
+def test_a_session_that_names_its_package_is_asked_for_its_items_where_they_tell_more(named: Object) -> None:
+    offered = [{"price": "price_2", "quantity": 1}] if named.pop("optional", False) else None
+    items = an_item("li_1", "price_1", 3), an_item("li_2", "price_2")
+    session = a_session("cs_1", T0, *items, metadata={"package_id": "three-pack"} | named, optional_items=offered)
+    stripe = Stripe(session)
+    for _ in range(2):
+        _, facts = completed_event(snapshot("checkout.session.completed", session), "test", stripe)
+        assert isinstance(facts, Payment)
+        assert [line.line_id for line in facts.lines] == ["three-pack"]
+        assert [(item.line_id, item.quantity) for item in facts.items] == [("li_1", 3), ("li_2", 1)]
+        assert not facts.lines_missing
+    assert stripe.asked == ["items of cs_1"] * 2
 
 
 def test_a_credit_note_gets_all_its_lines() -> None:

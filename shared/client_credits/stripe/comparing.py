@@ -10,6 +10,7 @@ from client_credits.domain.payments.granting import LineFate, decide_line
 from client_credits.domain.payments.money import money_of
 from client_credits.domain.payments.parked import Parked, ParkedState
 from client_credits.domain.payments.reconciliation import Verdict
+from client_credits.domain.payments.selling import with_items_sold
 from client_credits.operations.context import Context
 from client_credits.operations.payments import parking
 from client_credits.store.records import Loaded, Wanted
@@ -56,6 +57,7 @@ class Comparison:
     def _payment(self, payment: Payment) -> Judged:
         """Each line has left its record, or nothing to leave; else the payment is, or was, among the parked."""
         catalogue = self.context.store.catalogue(self.context.practice_id)
+        payment = with_items_sold(payment, catalogue)
         sources = tuple(decide_line(payment, line, catalogue).source_id for line in payment.lines)
         loaded = self.context.load(Wanted(source_ids=sources, parked_id=parking.id_of(payment)))
         lines = [decide_line(payment, line, loaded.catalogue) for line in payment.lines]
@@ -85,7 +87,8 @@ class Comparison:
         if money and money.same_as:
             money_id, loaded = money.same_as, self._known(news.payment_id, money.same_as)
             money = loaded.money[money.same_as]
-        payment_id = news.payment_id or next(iter(money.payment_ids if money else ()), None)
+        home = loaded.payments[news.payment_id].within if news.payment_id else None
+        payment_id = home or news.payment_id or next(iter(money.payment_ids if money else ()), None)
         if payment_id and payment_id != news.payment_id:
             loaded = self._known(payment_id, money_id)
         places = (loaded.payments[payment_id] if payment_id else None, money)

@@ -10,10 +10,18 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from client_credits.domain.ids import is_id
-from client_credits.domain.payments.facts import OWN_ACCOUNT, Facts, MoneyBack, Payment, PaymentMade, Unsupported
+from client_credits.domain.payments.facts import (
+    OWN_ACCOUNT,
+    Facts,
+    MoneyBack,
+    Payment,
+    PaymentMade,
+    QuantityFrom,
+    Unsupported,
+)
 from client_credits.stripe.api.queries import Answer, StripeApi, StripeKind
 from client_credits.stripe.events.frame import Mode
-from client_credits.stripe.events.translate import translate
+from client_credits.stripe.events.translate import read_as, translate
 
 # What kind of object an event of a type is about; the longest beginning that fits counts.
 _ABOUT: Mapping[str, StripeKind] = {
@@ -26,7 +34,15 @@ _ABOUT: Mapping[str, StripeKind] = {
     "refund.": StripeKind.REFUND,
     "credit_note.": StripeKind.CREDIT_NOTE,
     "customer.subscription.": StripeKind.SUBSCRIPTION,
+    "payment_intent.": StripeKind.PAYMENT_INTENT,
 }
+
+
+def lacks_items(facts: Facts) -> bool:
+    """Whether a payment's session has items that would tell more of it."""
+    if not isinstance(facts, Payment) or not facts.names_package or facts.items:
+        return False
+    return facts.lines_missing or any(line.quantity_from is QuantityFrom.ASSUMED for line in facts.lines)
 
 
 STEPS = 3  # a thin event becomes a snapshot, and that may lack lines
@@ -51,6 +67,8 @@ def complete(event: Answer, facts: Facts, api: StripeApi) -> Answer | None:
     `event` itself stays as it is. Translate the answer again; completing it twice adds nothing more.
     """
     match facts:
+        case Payment(payment_id=session_id) if lacks_items(facts):
+            return _with_object(event, line_items=_as_list(api.line_items(session_id)))
         case Payment(lines_missing=True, payment_id=invoice_id):
             return _with_object(event, lines=_as_list(api.invoice_lines(invoice_id)))
         case Unsupported(reason="line_items_not_in_event", payment_id=str(session_id)):
@@ -107,7 +125,10 @@ def _snapshot(event: Answer, api: StripeApi) -> Answer | None:
     if kind is None or not isinstance(object_id, str) or not is_id(object_id) or not isinstance(event_id, str):
         return None
     made = _seconds(event.get("created"))
-    return event_of(type_, api.retrieve(kind, object_id), api, event_id, made, livemode) if made is not None else None
+    if made is None:
+        return None
+    about = api.retrieve(kind, object_id)
+    return event_of(read_as(type_, about), about, api, event_id, made, livemode)
 
 
 def _kind(type_: str) -> StripeKind | None:

@@ -20,6 +20,15 @@ class Trial(StrEnum):
     UNKNOWN = "unknown"  # it costs nothing, and nothing of it says why
 
 
+class QuantityFrom(StrEnum):
+    """What says how often a payment bought the package that it names."""
+
+    METADATA = "metadata"
+    ITEMS = "items"  # those of the checkout session, as Stripe was asked for them
+    PRICE = "price"  # what was charged, by the package's price
+    ASSUMED = "assumed"  # nothing does: once
+
+
 @dataclass(frozen=True, slots=True)
 class PaymentLine:
     """What a payment is for: one line, or all lines of one subscription item and period together.
@@ -46,6 +55,7 @@ class PaymentLine:
     charged: int | None = None
     interval: Interval | None = None  # how long its price lasts, where the event tells
     within_cycle: bool = False  # bills use so far of a period that another payment is for
+    quantity_from: QuantityFrom | None = None  # of the package that the payment itself names
 
     @property
     def of_cycle(self) -> bool:
@@ -96,6 +106,7 @@ class Payment:
     credited_before: int = 0  # by credit notes before it was paid, so that it never was
     credited_after: int = 0  # by credit notes since
     paid_with: tuple[PaidWith, ...] = ()  # every money that paid it, where the event lists them
+    items: tuple[PaymentLine, ...] = ()  # of a session whose first line is the package it names: see `selling`
 
     @property
     def moneys(self) -> tuple[PaidWith, ...]:
@@ -104,6 +115,16 @@ class Payment:
             return self.paid_with
         one = self.paid_with[0] if self.paid_with else PaidWith(self.payment_intent, self.charge)
         return (one if one.amount is not None else replace(one, amount=self.paid - self.by_balance),)
+
+    @property
+    def is_own_intent(self) -> bool:
+        """Whether it is a payment intent of the practice's own: a sale at a terminal, or in a custom checkout."""
+        return self.payment_id == self.payment_intent
+
+    @property
+    def names_package(self) -> bool:
+        """Whether it is a checkout session that names the package it sold; that is its first line."""
+        return not self.is_own_intent and any(line.quantity_from for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,8 @@ class GivenBack:
 
 def given_back(record: PaymentRecord) -> GivenBack:
     """What all that was heard of a payment comes to."""
-    notes = record.own_notes
+    # What an intent of the practice's own granted is of no line that a note could name.
+    notes = [replace(note, lines=()) if record.sold_by_intent else note for note in record.own_notes]
     assigned = _Assigned(record)
     by_notes = tuple((n, n.before_payment + _beside(record, n) + assigned.to_note[n.note_id]) for n in notes)
     before = max(record.credited_before, sum(n.before_payment for n in notes))

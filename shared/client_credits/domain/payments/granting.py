@@ -54,6 +54,7 @@ class LineFate(StrEnum):
     WAITS_FOR_INTERVAL = "waits_for_interval"  # a stub whose price's interval is not known yet
     TOO_MANY = "too_many_credits"
     NO_CYCLE = "no_cycle_to_end_with"
+    OVER_LIMIT = "over_limit"  # beyond how often one client may buy the package
 
 
 PARKED = frozenset(
@@ -67,6 +68,7 @@ PARKED = frozenset(
         LineFate.WAITS_FOR_INTERVAL,
         LineFate.TOO_MANY,
         LineFate.NO_CYCLE,
+        LineFate.OVER_LIMIT,
     }
 )
 

@@ -82,6 +82,10 @@ class Money:
     def payment_ids(self) -> tuple[str, ...]:
         return tuple(share.payment_id for share in self.shares)
 
+    def paying(self, payment_id: str, instead_of: str) -> "Money":
+        """The money once another payment holds what it paid of one."""
+        return replace(self, shares=renamed(self.shares, instead_of, payment_id))
+
 
 def money_of(news: PaymentMade | MoneyBack) -> str | None:
     """The name of the money that news are about: its intent, else its charge."""
@@ -97,6 +101,14 @@ def names_in(told: PaidWith, account: str) -> tuple[str, ...]:
     """The names of one money. That of a connected account carries the account's id."""
     given = dict.fromkeys(filter(None, (told.payment_intent, told.charge)))
     return tuple(name if account == OWN_ACCOUNT else f"{account}/{name}" for name in given)
+
+
+def renamed(shares: tuple[Share, ...], payment_id: str, other: str) -> tuple[Share, ...]:
+    """The shares with that of one payment told as another's."""
+    found: tuple[Share, ...] = ()
+    for share in shares:
+        found = with_share(found, replace(share, payment_id=other) if share.payment_id == payment_id else share)
+    return found
 
 
 def with_share(shares: tuple[Share, ...], told: Share) -> tuple[Share, ...]:

@@ -4,7 +4,7 @@ How news are folded into it is in `told`, what they come to in `given_back`. Kno
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from client_credits.domain.ledger.tranches import Ended, Plan, last_of
@@ -99,6 +99,8 @@ class PaymentRecord:
     credits are written; `foreign`, the refunds and disputes that were told of it and are another's.
     `ends` are those of its subscription, as far as they were told and concern it. `changes` says that it
     changed a plan; `reckoned` names the changes, and when they were, for which what it owns is another number.
+    `within` is the payment of the same
+    money whose record holds this one's grants; `sold` and `sold_by_intent` count the packages, see `one_money`.
     """
 
     payment_id: str
@@ -124,6 +126,9 @@ class PaymentRecord:
     ends: tuple[Ended, ...] = ()
     changes: bool = False
     reckoned: tuple[tuple[datetime, str], ...] = ()
+    within: str | None = None
+    sold: dict[str, int] = field(default_factory=dict)
+    sold_by_intent: dict[str, int] = field(default_factory=dict)
     version: int = 0
 
     @property

@@ -26,6 +26,7 @@ from client_credits.domain.payments.money import (
     money_of,
     names_in,
     own_shares,
+    renamed,
     with_share,
 )
 from client_credits.domain.payments.payment_record import PaymentRecord
@@ -155,6 +156,24 @@ def unlinked(record: PaymentRecord, payment: Payment) -> list[PaidWith]:
         for told, share in shares
         if share is None or (share.detached and share.at is not None and share.at < payment.paid_at)
     ]
+
+
+def all_heard(record: PaymentRecord, other: PaymentRecord) -> PaymentRecord:
+    """The record with all that was heard of another one of the same money, and what was done about it there."""
+    own, paid_by = record.payment_id, record.paid_by
+    for each in other.paid_by:
+        paid_by = _paid_by_with(paid_by, replace(each, shares=renamed(each.shares, other.payment_id, own)))
+    notes = [replace(n, payment=own) if n.payment in ("", other.payment_id) else n for n in other.notes]
+    known = replace(
+        record,
+        refunds=_refunds_merged(record.refunds, other.refunds),
+        disputes=_disputes_merged(record.disputes, other.disputes),
+        notes=_merged(record.notes, notes, _note_key, _note_order),
+        paid_by=paid_by,
+        followed=tuple(dict.fromkeys((*record.followed, *other.followed))),
+        foreign=tuple(sorted({*record.foreign, *other.foreign})),
+    )
+    return _without_foreign(known)
 
 
 def disowned(record: PaymentRecord, about: str) -> PaymentRecord:

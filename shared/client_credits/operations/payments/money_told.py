@@ -40,6 +40,8 @@ def learn(context: Context, news: MoneyBack) -> tuple[str, ...] | None:
     """
     names, named = names_of(news), (news.payment_id,) if news.payment_id else ()
     loaded = context.load(Wanted(payments=named, money=names[:1]))
+    if news.payment_id and (home := loaded.payments[news.payment_id].within):
+        news, named = replace(news, payment_id=home), (home,)
     known = _known(context, names, loaded.money) if names else None
     of = dict.fromkeys((*named, *(known.money.payment_ids if known else ())))
     if not of:

@@ -181,6 +181,8 @@ def _cause(record: PaymentRecord, what: str) -> Cause:
     """The refund, dispute, credit note or charge that was told, or the payment's subscription."""
     ids = {"payment": record.payment_id}
     about, status = f"{what}/".split("/")[:2]
+    if about == record.payment_id and record.within:
+        return Cause(CauseKind.PACKAGE, ids | {"granted_by": record.within})
     if about == record.payment_id and status not in ("", CREDITED):
         return Cause(CauseKind.SUBSCRIPTION, ids | {"subscription": record.subscription or ""})
     if about in {dispute.dispute_id for dispute in record.disputes}:

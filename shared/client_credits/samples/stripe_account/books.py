@@ -167,6 +167,14 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True)
+class Intent:
+    """A payment intent by what it charged, with metadata of its own."""
+
+    charge: Charge
+    metadata: Metadata
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A Checkout session. `bought` are its items: (id, price, quantity)."""
 
@@ -185,6 +193,7 @@ class Session:
     subscription: str | None = None
     invoice: str | None = None
     makes_invoice: bool = False
+    offered: tuple[str, ...] = ()  # prices of optional items beside what is sold
 
     @property
     def subtotal(self) -> int:
@@ -257,4 +266,4 @@ class InvoicePayment:
     charge: Charge | None
 
 
-Held = Customer | Subscription | Invoice | Charge | Session | Refund | Dispute | CreditNote | InvoicePayment
+Held = Customer | Subscription | Invoice | Charge | Intent | Session | Refund | Dispute | CreditNote | InvoicePayment

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from client_credits.samples.stripe_account.account import Event, Events
-from client_credits.samples.stripe_account.books import Charge, CreditNote, Dispute, Invoice, Refund, Session
+from client_credits.samples.stripe_account.books import Charge, CreditNote, Dispute, Intent, Invoice, Refund, Session
 from client_credits.samples.stripe_account.invoicing import Bought
 from client_credits.samples.stripe_account.paying import Paying
 
@@ -40,10 +40,16 @@ class Sandbox(Paying):
         percent_off: int = 0,
         later: bool = False,
         makes_invoice: bool = False,
+        offered: tuple[str, ...] = (),
     ) -> Events:
-        """A purchase through Checkout. Paid `later`, by bank say, its money is still under way (see `arrives`)."""
+        """A purchase through Checkout. Paid `later`, by bank say, its money is still under way (see `arrives`).
+
+        `offered` are the prices of optional items, whether or not they are among what is `bought`.
+        """
         session = replace(self._session(bought, metadata), customer=customer, client_reference=client_reference)
-        session = replace(session, payment_link=payment_link, discount=session.subtotal * percent_off // 100)
+        session = replace(
+            session, payment_link=payment_link, offered=offered, discount=session.subtotal * percent_off // 100
+        )
         if makes_invoice:
             assert customer
             paid = self.invoice(customer, *bought, metadata=metadata, percent_off=percent_off)
@@ -57,6 +63,20 @@ class Sandbox(Paying):
         self._put(replace(paid_session, payment_status="paid" if charge else "no_payment_required"))
         told = [self._tell("charge.succeeded", charge.charge_id)] if charge else []
         return [*told, self._tell(f"{CHECKOUT}.completed", session.session_id)]
+
+    def sell(self, amount: int, metadata: Mapping[str, str] | None = None, customer: str | None = None) -> Events:
+        """A sale by a payment intent alone: at a terminal, or in a checkout of the practice's own."""
+        charge = self._charged(amount, customer)
+        assert charge, "nothing costs nothing"
+        return [self._tell("charge.succeeded", charge.charge_id), *self._succeeds(charge, metadata)]
+
+    def intent_of(self, payment: str, metadata: Mapping[str, str] | None = None) -> Events:
+        """The payment intent that paid an invoice or a session succeeds, with metadata of its own."""
+        return self._succeeds(self._charge_of(payment), metadata)
+
+    def _succeeds(self, charge: Charge, metadata: Mapping[str, str] | None) -> Events:
+        self._put(Intent(charge, metadata or {}))
+        return [self._tell("payment_intent.succeeded", charge.payment_intent)]
 
     def arrives(self, session_id: str, succeeds: bool = True) -> Events:
         """The money that was under way arrives, or does not."""

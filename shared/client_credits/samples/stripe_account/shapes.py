@@ -21,6 +21,7 @@ from client_credits.samples.stripe_account.books import (
     Customer,
     Dispute,
     Held,
+    Intent,
     Invoice,
     InvoicePayment,
     Line,
@@ -48,6 +49,8 @@ def rendered(held: Held, shape: Shape) -> Fields:
             return session(held, shape)
         case Charge():
             return charge(held, shape)
+        case Intent():
+            return payment_intent(held, shape)
         case Refund():
             return refund(held)
         case Dispute():
@@ -120,6 +123,8 @@ def session(of: Session, shape: Shape) -> Fields:
         "url": None,
     }
     told |= {"client_secret": None, "ui_mode": "hosted"} if shape.since(RENDERING) else {}
+    offered = [{"price": price_id, "quantity": 1, "adjustable_quantity": None} for price_id in of.offered]
+    told |= {"optional_items": offered} if offered and shape.since(BASIL) else {}
     newer: Fields = {"collected_information": None, "discounts": []}
     told |= newer if shape.since(BASIL) else {"shipping_details": None}
     return told | ({"customer_account": None} if shape.since(CLOVER) else {})
@@ -171,6 +176,31 @@ def charge(of: Charge, shape: Shape) -> Fields:
         "status": "succeeded",
     }
     return told if shape.since(BASIL) else told | {"invoice": of.invoice}
+
+
+def payment_intent(of: Intent, shape: Shape) -> Fields:
+    charged = of.charge
+    told: Fields = {
+        "id": charged.payment_intent,
+        "object": "payment_intent",
+        "amount": charged.amount,
+        "amount_capturable": 0,
+        "amount_received": charged.amount,
+        "canceled_at": None,
+        "capture_method": "automatic_async",
+        "created": seconds(charged.created),
+        "currency": CURRENCY,
+        "customer": charged.customer,
+        "description": None,
+        "latest_charge": charged.charge_id,
+        "livemode": shape.livemode,
+        "metadata": dict(of.metadata),
+        "next_action": None,
+        "payment_method_types": ["card_present"],
+        "status": "succeeded",
+    }
+    told |= {"customer_account": None} if shape.since(CLOVER) else {}
+    return told if shape.since(BASIL) else told | {"invoice": charged.invoice}
 
 
 def refund(of: Refund) -> Fields:

@@ -37,6 +37,7 @@ class StripeKind(StrEnum):
     CREDIT_NOTE = "credit_note"
     SUBSCRIPTION = "subscription"
     INVOICE_PAYMENT = "invoice_payment"
+    PAYMENT_INTENT = "payment_intent"
     EVENT = "event"
 
 
@@ -180,6 +181,7 @@ class StripeApi:
             StripeKind.CREDIT_NOTE: v1.credit_notes,
             StripeKind.SUBSCRIPTION: v1.subscriptions,
             StripeKind.INVOICE_PAYMENT: v1.invoice_payments,
+            StripeKind.PAYMENT_INTENT: v1.payment_intents,
             StripeKind.EVENT: v1.events,
         }[kind]
 
