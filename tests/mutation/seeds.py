@@ -865,8 +865,8 @@ SEEDS = (
     Seed(
         "an end and a refund are two reckonings",
         "domain/payments/clawing_back.py",
-        "        part = part_of_those_that_come(grant.plan, ends, part)",
-        "        pass",
+        "come = part_of_those_that_come(grant.plan, ends, exact)",
+        "come = exact",
         LIFE,
         "no_law_is_broken",
     ),
