@@ -27,9 +27,9 @@ from client_credits.domain.practice.catalogue import AppointmentType, Package
 from client_credits.domain.practice.records import Client
 from client_credits.operations.bookings.spending import BookingOutcome
 from client_credits.operations.context import STRIPE, Context
-from client_credits.operations.payments.grant import LineOutcome
 from client_credits.operations.payments.linking import apply_link
 from client_credits.operations.payments.money_back import apply_money_back, apply_payment_made
+from client_credits.operations.payments.outcomes import LineOutcome
 from client_credits.operations.payments.parking import park_event
 from client_credits.operations.payments.paying import pay
 from client_credits.operations.payments.subscriptions import apply_news

@@ -26,7 +26,8 @@ from client_credits.domain.errors import LimitReached
 from client_credits.domain.ledger.entries import Change, Posting, untouched
 from client_credits.domain.ledger.wallet import MAX_OPEN, LotSource, Value, Wallet
 from client_credits.domain.payments.facts import Payment, PaymentLine, Trial
-from client_credits.domain.payments.granting import LineDecision, LineFate, decide_line, grant, starts_at
+from client_credits.domain.payments.fates import LineFate
+from client_credits.domain.payments.granting import LineDecision, decide_line, grant, starts_at
 from client_credits.domain.practice.catalogue import Catalogue, Expiry, ExpiryKind, Package
 from client_credits.domain.practice.settings import Settings
 

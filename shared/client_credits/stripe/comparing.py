@@ -6,7 +6,8 @@ Writes nothing. `reconciling` goes through the objects and mends.
 from dataclasses import dataclass
 
 from client_credits.domain.payments.facts import CustomerLink, Facts, MoneyBack, Payment, Unsupported
-from client_credits.domain.payments.granting import LineFate, decide_line
+from client_credits.domain.payments.fates import LineFate
+from client_credits.domain.payments.granting import decide_line
 from client_credits.domain.payments.money import money_of
 from client_credits.domain.payments.parked import Parked, ParkedState
 from client_credits.domain.payments.reconciliation import Verdict

@@ -27,7 +27,7 @@ from client_credits.domain.payments.facts import (
     Unsupported,
     not_ahead,
 )
-from client_credits.domain.payments.granting import LineFate
+from client_credits.domain.payments.fates import LineFate
 from client_credits.domain.payments.parked import Parked, ParkedState
 from client_credits.operations.context import Context
 from client_credits.operations.payments import intents, linking, money_back, parking, paying

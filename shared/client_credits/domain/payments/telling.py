@@ -9,6 +9,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from client_credits.domain.payments.facts import Payment, PaymentLine
+from client_credits.domain.payments.granting import LineDecision
 from client_credits.domain.payments.plan_changes import MONTHLY, Base, Credits, Interval, PlanChange, stub_credits
 from client_credits.domain.payments.prorations import PackageOf, Prorations, Stub, credits_of, prorated, prorations
 from client_credits.domain.payments.replaced import Span
@@ -130,3 +131,29 @@ def _interval(state: SubscriptionState, stub: Stub) -> Interval | None:
 def _start(line: PaymentLine) -> datetime:
     assert line.period_start is not None
     return line.period_start
+
+
+def told_by_line(
+    state: SubscriptionState,
+    payment: Payment,
+    decision: LineDecision,
+    credits: dict[str, int],
+    package_of: PackageOf,
+    undone_at: datetime | None,
+) -> SubscriptionState:
+    """The subscription with what a line tells: the period it begins with `credits`, or the change it is part of."""
+    line = decision.line
+    if not (payment.subscription and line.subscription_item and line.period_start and line.period_end):
+        return state
+    state = replace(state, account=payment.account, mode=payment.mode)
+    if line.price:
+        state = state.with_prices([(line.subscription_item, line.price)])
+    if line.proration:
+        return with_prorations(state, payment, line, package_of, undone_at)
+    mark = MONTHLY if decision.package is not None and decision.package.monthly_tranches else ""
+    return with_cycle(state, payment, line, {f"{kind}{mark}": n for kind, n in credits.items()})
+
+
+def changed_at(payment: Payment, line: PaymentLine) -> datetime:
+    """When a change of plan took effect."""
+    return line.period_start or payment.paid_at

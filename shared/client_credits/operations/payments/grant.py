@@ -4,77 +4,36 @@ Owns what those records say after a grant, and what any line tells of its subscr
 grant at all, and what becomes of the others, is `payments`'.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 
 from client_credits.domain.ledger.entries import Act, Cause, CauseKind, Change, Entry
 from client_credits.domain.ledger.operation import EntryRef, Operation
 from client_credits.domain.payments.facts import Payment, PaymentLine, Trial
+from client_credits.domain.payments.fates import LineFate
 from client_credits.domain.payments.given_back import undone_at
-from client_credits.domain.payments.granting import (
-    LineDecision,
-    LineFate,
-    grant,
-    lot_for,
-    months_left,
-    package_of,
-    plan_for,
-)
+from client_credits.domain.payments.granting import LineDecision, grant, lot_for, months_left, package_of, plan_for
 from client_credits.domain.payments.limits import with_bought
 from client_credits.domain.payments.one_money import joined, with_sold
 from client_credits.domain.payments.parked import Parked, ParkedState
 from client_credits.domain.payments.payment_record import PaidGrant, PaymentRecord
 from client_credits.domain.payments.plan_changes import MONTHLY, by_type, owned
-from client_credits.domain.payments.prorations import PackageOf, prorated
+from client_credits.domain.payments.prorations import prorated
 from client_credits.domain.payments.replaced import Span
 from client_credits.domain.payments.subscriptions import SubscriptionState
-from client_credits.domain.payments.telling import leads, stub_grants, with_cycle, with_prorations
+from client_credits.domain.payments.telling import changed_at, leads, stub_grants, told_by_line
 from client_credits.domain.payments.told import linked_alone
 from client_credits.domain.practice.catalogue import Package
 from client_credits.domain.practice.records import Client
 from client_credits.operations.committing import room_for, settled, wallet_writes
 from client_credits.operations.context import Context
 from client_credits.operations.payments import parking
+from client_credits.operations.payments.outcomes import COVERED, LineOutcome, StaffDecision
 from client_credits.operations.payments.plan_changes import rule_of
 from client_credits.store import writes
 from client_credits.store.records import Loaded
 from client_credits.store.table import Write
-
-COVERED = "covered"  # all of it was granted by another payment of the same money
-
-
-@dataclass(frozen=True, slots=True)
-class LineOutcome:
-    """What became of one line. `operation` is the first outcome's record, also for a repeat.
-
-    The rest is what remains to be done beside the line: to link what else paid the payment, to follow
-    money given back, to freeze or unfreeze a subscription, to try parked changes of plan again. `parked`
-    is the payment's parked record as the line left it.
-    """
-
-    line_id: str
-    fate: str
-    operation: Operation | None = None
-    repeated: bool = False
-    entries: tuple[Entry, ...] = ()  # written by this call; a repeat's are found by its record
-    unlinked: bool = False
-    follow: bool = False
-    enforce: bool = False
-    reckon: bool = False
-    wakes: tuple[str, ...] = ()
-    parked: Parked | None = None
-    client_id: str | None = None  # whose it is, where that client does not exist yet
-    home: str = ""  # the payment whose record holds what the line grants
-
-
-@dataclass(frozen=True, slots=True)
-class StaffDecision:
-    """What staff add to a payment that no rule explained. With `insists` it counts after its subscription's end."""
-
-    client_id: str | None = None
-    package_id: str | None = None
-    insists: bool = False
 
 
 class Granting:
@@ -377,29 +336,3 @@ def content(payment: Payment, line: PaymentLine) -> str:
     """A hash of what was paid: the first one stands, also when a later event says otherwise."""
     text = f"{payment.payment_id}|{line.line_id}|{line.price}|{line.quantity}|{line.amount}"
     return sha256(text.encode()).hexdigest()[:16]
-
-
-def told_by_line(
-    state: SubscriptionState,
-    payment: Payment,
-    decision: LineDecision,
-    credits: dict[str, int],
-    package_of: PackageOf,
-    undone_at: datetime | None,
-) -> SubscriptionState:
-    """The subscription with what a line tells: the period it begins with `credits`, or the change it is part of."""
-    line = decision.line
-    if not (payment.subscription and line.subscription_item and line.period_start and line.period_end):
-        return state
-    state = replace(state, account=payment.account, mode=payment.mode)
-    if line.price:
-        state = state.with_prices([(line.subscription_item, line.price)])
-    if line.proration:
-        return with_prorations(state, payment, line, package_of, undone_at)
-    mark = MONTHLY if decision.package is not None and decision.package.monthly_tranches else ""
-    return with_cycle(state, payment, line, {f"{kind}{mark}": n for kind, n in credits.items()})
-
-
-def changed_at(payment: Payment, line: PaymentLine) -> datetime:
-    """When a change of plan took effect."""
-    return line.period_start or payment.paid_at

@@ -13,16 +13,9 @@ from datetime import datetime
 from client_credits.domain.errors import LimitReached
 from client_credits.domain.ledger.operation import Operation
 from client_credits.domain.payments.facts import Payment, PaymentLine, Trial
+from client_credits.domain.payments.fates import PARKED, LineFate
 from client_credits.domain.payments.given_back import undone_at
-from client_credits.domain.payments.granting import (
-    PARKED,
-    LineDecision,
-    LineFate,
-    decide_line,
-    judged,
-    once_id_of,
-    package_of,
-)
+from client_credits.domain.payments.granting import LineDecision, decide_line, judged, once_id_of, package_of
 from client_credits.domain.payments.limits import is_over_limit, payments_of
 from client_credits.domain.payments.money import Money, names_in
 from client_credits.domain.payments.one_money import home_of, with_sold
@@ -30,14 +23,15 @@ from client_credits.domain.payments.parked import ParkedState
 from client_credits.domain.payments.payment_record import PaymentRecord, is_of
 from client_credits.domain.payments.selling import by_price
 from client_credits.domain.payments.subscriptions import SubscriptionState
-from client_credits.domain.payments.telling import Role, role
+from client_credits.domain.payments.telling import Role, role, told_by_line
 from client_credits.domain.payments.told import unlinked
 from client_credits.domain.practice.catalogue import Package
 from client_credits.operations.committing import once
 from client_credits.operations.context import Context
 from client_credits.operations.payments import following, money_back, parking
 from client_credits.operations.payments import subscriptions as subscribing
-from client_credits.operations.payments.grant import Granting, LineOutcome, StaffDecision, content, told_by_line
+from client_credits.operations.payments.grant import Granting, content
+from client_credits.operations.payments.outcomes import LineOutcome, StaffDecision
 from client_credits.operations.payments.plan_changes import News, differing, reckon, refunded, rule_of
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted

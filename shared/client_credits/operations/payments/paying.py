@@ -12,15 +12,15 @@ from functools import partial
 
 from client_credits.domain.errors import AlreadyResolved
 from client_credits.domain.payments.facts import Payment, SubscriptionNews
-from client_credits.domain.payments.granting import LineFate
+from client_credits.domain.payments.fates import LineFate
 from client_credits.domain.payments.parked import Parked, ParkedState
 from client_credits.domain.payments.selling import with_items_sold
 from client_credits.operations.committing import once
 from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments import parking
 from client_credits.operations.payments import subscriptions as subscribing
-from client_credits.operations.payments.grant import LineOutcome, StaffDecision
 from client_credits.operations.payments.lines import PARKED_FATES, apply_lines
+from client_credits.operations.payments.outcomes import LineOutcome, StaffDecision
 from client_credits.store import writes
 from client_credits.store.records import Wanted
 

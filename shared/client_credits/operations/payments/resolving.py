@@ -2,13 +2,13 @@
 
 from client_credits.domain.errors import AlreadyResolved, Invalid, Problem
 from client_credits.domain.ledger.entries import Entry
-from client_credits.domain.payments.granting import LineFate
+from client_credits.domain.payments.fates import LineFate
 from client_credits.domain.payments.parked import Parked, ParkedState
 from client_credits.operations.committing import entries_of
 from client_credits.operations.context import Context
 from client_credits.operations.payments import money_back, parking
-from client_credits.operations.payments.grant import LineOutcome
 from client_credits.operations.payments.lines import PARKED_FATES
+from client_credits.operations.payments.outcomes import LineOutcome
 from client_credits.operations.payments.paying import pay, try_again
 from client_credits.store.store import Store
 

@@ -12,7 +12,7 @@ from client_credits.domain.ledger.freezing import past_due
 from client_credits.domain.ledger.settling import settle
 from client_credits.domain.payments.clawing_back import Pair, refreeze
 from client_credits.domain.payments.facts import SubscriptionNews, SubscriptionStatus
-from client_credits.domain.payments.granting import LineFate
+from client_credits.domain.payments.fates import LineFate
 from client_credits.domain.payments.payment_record import PaymentRecord
 from client_credits.domain.payments.subscriptions import SubscriptionState, told
 from client_credits.domain.practice.settings import Settings
