@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from client_credits.samples import billing_stories
 from client_credits.samples.storyteller import CHECKUP, CYCLE, EIGHT, FOUR, OFFERS, TEN, YEAR, Offer, Step, Telling
 from client_credits.samples.stripe_account.checkout import VERSIONS, Sandbox
 
@@ -300,6 +301,15 @@ STORIES = {
     "free-by-coupon": Story("a pack given away with a coupon", (TEN,), free_by_coupon),
     "upgrade-mid-cycle": Story("a bigger plan within the month", (FOUR, EIGHT), upgrade_mid_cycle),
     "up-down-up": Story("a bigger plan, a smaller one, the bigger again", (FOUR, EIGHT), up_down_up),
+    "changed-with-the-next-invoice": Story(
+        "a bigger plan, billed with the next month", (FOUR, EIGHT), billing_stories.changed_with_the_next_invoice
+    ),
+    "month-to-year-and-back": Story(
+        "a plan by the month, by the year, by the month again", (FOUR, YEAR), billing_stories.month_to_year_and_back
+    ),
+    "two-invoices-one-payment": Story(
+        "two invoices paid at once, and refunded", (TEN, CHECKUP), billing_stories.two_invoices_one_payment
+    ),
     "annual-tranches": Story("a year paid at once, granted by the month", (YEAR,), annual_tranches),
     "rollover": Story("what may wait for the next month", (CYCLE,), rollover),
     "failed-then-recovered": Story("a month charged at the second try", (FOUR,), failed_then_recovered),
