@@ -2,11 +2,13 @@
 
 from datetime import timedelta
 
-from tests.support.builders import HOUR
+from tests.support.builders import HOUR, created
 from tests.unit.test_plan_changes import START, Practice, cycle
 
 from client_credits.domain.ledger.entries import Actor
 from client_credits.domain.practice.records import Client
+from client_credits.operations import sweeping
+from client_credits.operations.bookings import spending
 from client_credits.operations.queries.credits import credits_of
 from client_credits.operations.staff import editing, practices
 from client_credits.operations.staff.idempotent import Keyed
@@ -77,3 +79,20 @@ def test_settling_a_wallet_that_is_past_due_and_settled_changes_nothing() -> Non
     numbers(practice)
     practice.news("past_due", START + DAY)
     assert practice.wallet().version == version
+
+
+def test_a_tranche_that_comes_while_a_kept_subscription_is_past_due_repays_when_it_comes() -> None:
+    """Two credits pay two of three sessions. Two more come a month later and one of them repays; nobody looks
+    before the third two have come."""
+    practice = Practice(START)
+    practice.pay("in_1", START, cycle("price_year", START, START + 365 * DAY))
+    event = created(occurred_at=START, starts_at=START + 90 * DAY, seats=3)
+    spending.book(practice.store, "p1", event, practice.now)
+    practice.now += DAY
+    practice.news("past_due", START + DAY)
+    month_later, practice.now = START + 30 * DAY, START + 65 * DAY  # November has 30 days, December 31
+    assert numbers(practice) == (3, 0)
+    sweeping.settle_one(practice.store, "p1", "c1", "follow-up", practice.now)
+    assert practice.kinds()[2:] == [("granted", 2), ("repaid", 0), ("granted", 2)]
+    (repaid,) = [e for e in practice.store.entries_after("p1", "c1", "follow-up", 0) if e.kind == "repaid"]
+    assert repaid.occurred_at == month_later

@@ -270,7 +270,7 @@ def _bring_tranches(
             return change, False
         lot = tranches.next_lot(change.wallet, coming, settings.at(tranches.comes_at(coming)).timezone)
         wallet = tranches.after_next(change.wallet, coming).with_lot(lot)
-        wallet = replace(wallet, granted_total=wallet.granted_total + lot.granted)
+        wallet = replace(refrozen(wallet, settings.at(instant)), granted_total=wallet.granted_total + lot.granted)
         kept_back = tranches.withheld(coming)
         told = {tranches.WITHHELD: str(kept_back)} if kept_back else {}
         cause = Cause(CauseKind.PACKAGE, coming.cause | told)
