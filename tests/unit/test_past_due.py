@@ -96,3 +96,15 @@ def test_a_tranche_that_comes_while_a_kept_subscription_is_past_due_repays_when_
     assert practice.kinds()[2:] == [("granted", 2), ("repaid", 0), ("granted", 2)]
     (repaid,) = [e for e in practice.store.entries_after("p1", "c1", "follow-up", 0) if e.kind == "repaid"]
     assert repaid.occurred_at == month_later
+
+
+def test_credits_that_come_while_a_kept_subscription_is_past_due_repay_at_once() -> None:
+    """An older invoice of it is told of late: four credits, one of them for the fifth session."""
+    practice = Practice(START + 2 * DAY)
+    practice.pay("in_1", START, cycle())
+    practice.news("past_due", START + DAY)
+    event = created(occurred_at=practice.now, starts_at=START + 90 * DAY, seats=5)
+    spending.book(practice.store, "p1", event, practice.now)
+    practice.pay("in_2", START + HOUR, cycle(line_id="il_2"))
+    assert practice.kinds() == [("granted", 4), ("spent", -5), ("granted", 4), ("repaid", 0)]
+    assert numbers(practice) == (3, 0)

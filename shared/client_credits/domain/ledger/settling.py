@@ -58,6 +58,8 @@ def settle(
 
 def _settled(change: Change, now: datetime, settings: SettingsOverTime, act: Act | None, limit: int | None) -> Change:
     room = _Room(change, limit)
+    if act:  # its lots come frozen by all that may freeze them; what does follows from the settings
+        change = _frozen_at(change, now, settings)
     change = _void_returned(change, now, act, room)
     floor, older = change.wallet.settled_at, _older_lots(change, act)
     reached = min(act.occurred_at, now) if act else floor
@@ -269,8 +271,10 @@ def _bring_tranches(
         if not room.left(change):
             return change, False
         lot = tranches.next_lot(change.wallet, coming, settings.at(tranches.comes_at(coming)).timezone)
-        wallet = tranches.after_next(change.wallet, coming).with_lot(lot)
-        wallet = replace(refrozen(wallet, settings.at(instant)), granted_total=wallet.granted_total + lot.granted)
+        wallet = tranches.after_next(change.wallet, coming)
+        if lot.granted:  # all of it may be withheld
+            wallet = refrozen(wallet.with_lot(lot), settings.at(instant))
+        wallet = replace(wallet, granted_total=wallet.granted_total + lot.granted)
         kept_back = tranches.withheld(coming)
         told = {tranches.WITHHELD: str(kept_back)} if kept_back else {}
         cause = Cause(CauseKind.PACKAGE, coming.cause | told)
