@@ -16,6 +16,7 @@ from bench.practice import DAY, NOW, TYPE, TYPES, P, booked, cancelled, describe
 from client_credits.domain.bookings.deciding import Session
 from client_credits.domain.ledger.entries import Actor
 from client_credits.operations.bookings.spending import book, cancel
+from client_credits.operations.context import BOOKINGS, STRIPE, Context
 from client_credits.operations.payments import paying
 from client_credits.operations.queries.credits import credits_of
 from client_credits.operations.queries.eligibility import may_book, may_book_each_type
@@ -78,17 +79,21 @@ def pay(count: int = 1, kind: str = "lasting", cycle: int = 1) -> Step:
 
     def step(store: Store, client_id: str) -> Any:
         number = int(client_id.rpartition("-")[2]) % 1000 * 10
-        return paying.pay(store, P, payment(client_id, count, kind, number, number + cycle), NOW)
+        return paying.pay(Context(store, P, STRIPE, NOW), payment(client_id, count, kind, number, number + cycle))
 
     return step
 
 
 def take(booking: str = "b1", seats: int = 1) -> Step:
-    return lambda store, client_id: book(store, P, booked(client_id, f"{client_id}-{booking}", seats), NOW)
+    return lambda store, client_id: book(
+        Context(store, P, BOOKINGS, NOW), booked(client_id, f"{client_id}-{booking}", seats)
+    )
 
 
 def give_back(booking: str = "b1") -> Step:
-    return lambda store, client_id: cancel(store, P, cancelled(client_id, f"{client_id}-{booking}"), NOW)
+    return lambda store, client_id: cancel(
+        Context(store, P, BOOKINGS, NOW), cancelled(client_id, f"{client_id}-{booking}")
+    )
 
 
 def may_owe(store: Store, client_id: str) -> None:
@@ -98,7 +103,7 @@ def may_owe(store: Store, client_id: str) -> None:
 
 
 def add(store: Store, client_id: str) -> Any:
-    return adjust(store, P, client_id, TYPE, 2, Keyed(f"add-{client_id}", ""), STAFF, NOW, "a gift")
+    return adjust(Context(store, P, STAFF, NOW), client_id, TYPE, 2, Keyed(f"add-{client_id}", ""), "a gift")
 
 
 def befriend(store: Store, client_id: str) -> None:
@@ -107,7 +112,7 @@ def befriend(store: Store, client_id: str) -> None:
 
 def give(store: Store, client_id: str) -> Any:
     keyed = Keyed(f"give-{client_id}", "")
-    return transfer(store, P, client_id, f"friend-of-{client_id}", TYPE, 2, keyed, STAFF, NOW)
+    return transfer(Context(store, P, STAFF, NOW), client_id, f"friend-of-{client_id}", TYPE, 2, keyed)
 
 
 def _wallets(count: int, due: int = 0, records: int = 1) -> tuple[float, float]:
@@ -151,26 +156,31 @@ MEASURES = [
     Measure(
         "eligibility, one type",
         Cost(1, 3, (0, 0)),
-        lambda s, c: may_book(s, P, c, [Session(TYPE, NOW + DAY)], NOW),
+        lambda s, c: may_book(Context(s, P, STRIPE, NOW), c, [Session(TYPE, NOW + DAY)]),
         (pay(),),
     ),
     Measure(
         "eligibility, every type",
         Cost(1, 2 + len(TYPES), (0, 0)),
-        lambda s, c: may_book_each_type(s, P, c, NOW + DAY, 1, NOW),
+        lambda s, c: may_book_each_type(Context(s, P, STRIPE, NOW), c, NOW + DAY, 1),
         (pay(),),
     ),
-    Measure("credits of a client", Cost(1, 2 + len(TYPES), (0, 0)), lambda s, c: credits_of(s, P, c, NOW), (pay(),)),
+    Measure(
+        "credits of a client",
+        Cost(1, 2 + len(TYPES), (0, 0)),
+        lambda s, c: credits_of(Context(s, P, STRIPE, NOW), c),
+        (pay(),),
+    ),
     Measure(
         "credits, after a catalogue change",
         Cost(2, 2 + len(TYPES) + 1, (0, 0)),
-        lambda s, c: credits_of(s, P, c, NOW),
+        lambda s, c: credits_of(Context(s, P, STRIPE, NOW), c),
         (pay(), lambda s, c: described_anew(s)),
     ),
     Measure(
         "history, a page",
         Cost(1, 6, (0, 0)),
-        lambda s, c: history(s, P, c, TYPE, NOW, 25),
+        lambda s, c: history(Context(s, P, STRIPE, NOW), c, TYPE, 25),
         (pay(), *(take(f"b{n}") for n in range(4))),
     ),
 ]

@@ -20,6 +20,7 @@ from tests.support.engines import Engine
 from bench import handlers
 from bench.practice import NOW, P, found, known, payment
 from client_credits.aws.worker import store_on
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments.paying import pay
 from client_credits.store import writes
 from client_credits.store.store import Store
@@ -84,7 +85,7 @@ def _furnish(store: Store) -> None:
         client_id = _client_id(number)
         store.commit([writes.client(P, known(client_id))])
         for cycle in (0, 1):
-            pay(store, P, payment(client_id, 1, "lasting", number, 2 * number + cycle), NOW)
+            pay(Context(store, P, STRIPE, NOW), payment(client_id, 1, "lasting", number, 2 * number + cycle))
 
 
 SUBJECTS: list[tuple[str, str, Callable[[int], Event]]] = [

@@ -13,6 +13,7 @@ from bench import handlers
 from bench.children import run_child
 from bench.layer import functions, layer
 from bench.practice import NOW, P, found, known, payment
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments.paying import pay
 from client_credits.store import writes
 from client_credits.store.store import Store
@@ -75,7 +76,7 @@ def _furnish(store: Store) -> None:
         client_id = _client_id(number)
         store.commit([writes.client(P, known(client_id))])
         for cycle in range(3):
-            pay(store, P, payment(client_id, 1, "lasting", number, 3 * number + cycle), NOW)
+            pay(Context(store, P, STRIPE, NOW), payment(client_id, 1, "lasting", number, 3 * number + cycle))
 
 
 def _question(number: int) -> Event:

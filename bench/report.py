@@ -1,12 +1,17 @@
-"""The one table that is printed, and the same as JSON."""
+"""What is printed of the measures, and the same as JSON."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from itertools import groupby
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 GOOD, BAD, NOT_JUDGED = "[green]ok[/]", "[red]over[/]", "[dim]shown[/]"
+WIDEST = 120
+LONGEST_COST = len("12 · 34 · 56 to 78")  # which is read at a glance only where it stands on one line
 
 
 @dataclass(frozen=True)
@@ -41,20 +46,24 @@ class Report:
         return {"engine": self.engine, "rows": [asdict(row) for row in self.rows], "failed": len(self.failed)}
 
     def show(self, console: Console) -> None:
-        table = Table(title=f"Costs and budgets, measured on {self.engine}", title_justify="left")
-        table.add_column("measure", min_width=38)
-        for column in ("budget", "found", ""):
-            table.add_column(column)
-        group = None
-        for row in self.rows:
-            if row.group != group:
-                table.add_section()
-                table.add_row(f"[bold]{row.group}[/]")
-                group = row.group
-            verdict = NOT_JUDGED if row.good is None else GOOD if row.good else BAD
-            table.add_row(f"  {row.name}", row.budget, row.found, verdict)
-        console.print(table)
+        """A heading and a table for each group. Whole from 80 columns on: what is too long is folded, never cut."""
+        console.print(f"Costs and budgets, measured on {self.engine}: measure, budget, found", style="italic")
+        for group, rows in groupby(self.rows, key=lambda row: row.group):
+            console.print(f"\n{group}", style="bold")
+            console.print(_table(rows, min(console.width, WIDEST)))
         over = [row for row in self.rows if row.good is False]
         if over:
             gates = f"{len(self.failed)} of them counts" if self.failed else "none of them counts"
-            console.print(f"[red]{len(over)} over budget[/], {gates}.")
+            console.print(f"\n[red]{len(over)} over budget[/], {gates}.")
+
+
+def _table(rows: Iterable[Row], width: int) -> Table:
+    """Columns of the same widths for every group, so that one stands below the other."""
+    table = Table(box=None, show_header=False, width=width, padding=(0, 1, 0, 2))
+    for ratio in (5, 4, 5):
+        table.add_column(ratio=ratio, overflow="fold", min_width=LONGEST_COST)
+    table.add_column(no_wrap=True, min_width=len("shown"))
+    for row in rows:
+        verdict = NOT_JUDGED if row.good is None else GOOD if row.good else BAD
+        table.add_row(escape(row.name), escape(row.budget), escape(row.found), verdict)
+    return table

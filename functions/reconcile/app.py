@@ -19,6 +19,7 @@ from client_credits.aws.secrets import SecretsUnavailable, parameter_reader, pra
 from client_credits.aws.worker import store_on, utc_now
 from client_credits.domain.errors import Busy, NotFound
 from client_credits.domain.payments.reconciliation import Reconciliation, Verdict
+from client_credits.operations.context import STRIPE, Context
 from client_credits.store import writes
 from client_credits.store.table import is_unavailable
 from client_credits.stripe import work as stripe_work
@@ -104,17 +105,17 @@ def _run(
     practice_id: str, since: datetime, until: datetime, now: datetime, may_go_on: Callable[[], bool]
 ) -> Reconciliation:
     config = _config()
-    store, mode = store_on(config.table_name), config.stripe_mode
+    context, mode = Context(store_on(config.table_name), practice_id, STRIPE, now), config.stripe_mode
     key = stripe_api_key(parameter_reader(client("ssm")), config.secrets_prefix, practice_id)
     if key is None:
         raise StripeRefused(401, "no_api_key")  # taken away since it was listed
     api = StripeApi(key, None, config.stripe_api_base)
 
     def apply(event: dict[str, Any]) -> str:
-        return stripe_work.handle(store, api, practice_id, mode, event, json.dumps(event), now)  # type: ignore[arg-type]
+        return stripe_work.handle(context, api, mode, event, json.dumps(event))  # type: ignore[arg-type]
 
     run = reconcile(
-        *(store, api, practice_id, api.account, mode, since, until, now, True, apply),  # type: ignore[arg-type]
+        *(context, api, api.account, mode, since, until, True, apply),  # type: ignore[arg-type]
         name=NAME,
         may_go_on=may_go_on,
     )

@@ -19,6 +19,7 @@ from client_credits.aws.logs import count, logger
 from client_credits.aws.secrets import parameter_reader, stripe_api_key
 from client_credits.aws.worker import store_on, utc_now
 from client_credits.domain.ids import is_id
+from client_credits.operations.context import STRIPE, Context
 from client_credits.stripe import work as stripe_work
 from client_credits.stripe.api.errors import StripeUnavailable
 from client_credits.stripe.api.queries import StripeApi
@@ -52,9 +53,10 @@ def work(context: Any, message: Message) -> None:
     """One event, exactly once in effect."""
     config = _config()
     practice_id, raw = _told(message)
-    store, find = store_on(config.table_name), partial(_api, context)
+    find = partial(_api, context)
     event = json.loads(raw)
-    outcome = stripe_work.handle(store, find, practice_id, config.stripe_mode, event, raw, utc_now())  # type: ignore[arg-type]
+    here = Context(store_on(config.table_name), practice_id, STRIPE, utc_now())
+    outcome = stripe_work.handle(here, find, config.stripe_mode, event, raw)  # type: ignore[arg-type]
     count("StripeEvents", outcome=outcome)
     named = event.get("id") if isinstance(event, dict) else None
     ids = {"practice_id": practice_id, "event_id": named if is_id(named) else None}

@@ -17,8 +17,10 @@ BREAKING = {
     "the ledger knows payments": ("domain/ledger/wallet.py", "import client_credits.domain.payments.facts"),
     "a module stands loose in the domain": ("domain/loose.py", ""),
     "committing knows what staff do": ("operations/committing.py", "import client_credits.operations.staff.editing"),
+    "the context knows committing": ("operations/context.py", "import client_credits.operations.committing"),
     "a module stands loose in the operations": ("operations/loose.py", ""),
     "a schema knows a route": ("http/schemas/common.py", "import client_credits.http.routes.me"),
+    "the key set knows who is asking": ("http/key_set.py", "import client_credits.http.identity"),
     "a module stands loose in the API": ("http/loose.py", ""),
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from client_credits.aws import config
+from client_credits.aws import config, logs
 from client_credits.http.identity import ClaimNames
 from client_credits.local.stack import local_parameters
 from client_credits.local.tokens import TokenIssuer
@@ -310,10 +310,34 @@ def test_somebody_is_told_about_dead_letters_late_streams_and_errors() -> None:
     assert all("AlarmActions" in each and each["TreatMissingData"] != "missing" for each in alarms.values())
 
 
-def test_the_dashboard_is_json_once_its_names_are_filled_in() -> None:
+def widgets() -> dict[str, dict[str, Any]]:
+    """What the dashboard shows, by title."""
     (dashboard,) = resources("AWS::CloudWatch::Dashboard").values()
     body = re.sub(r"\$\{[\w:]+\}", "x", dashboard["DashboardBody"]["Fn::Sub"])
-    assert len(json.loads(body)["widgets"]) == 8
+    return {each["properties"]["title"]: each["properties"] for each in json.loads(body)["widgets"]}
+
+
+def test_the_dashboard_is_json_once_its_names_are_filled_in() -> None:
+    assert len(widgets()) == 9
+
+
+def test_the_dashboard_finds_what_was_set_aside_as_functions_count_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environments = [each["Environment"]["Variables"] for each in resources("AWS::Lambda::Function").values()]
+    ((namespace, service), *others) = {
+        (each["POWERTOOLS_METRICS_NAMESPACE"], each["POWERTOOLS_SERVICE_NAME"]) for each in environments
+    }
+    assert {namespace} == {name for name, _ in others}, "the search looks at one namespace"
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", namespace)
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", service)
+    logs.count("SetAside", reason="unreadable")
+    (directive,) = json.loads(capsys.readouterr().out)["_aws"]["CloudWatchMetrics"]
+    (dimensions,) = directive["Dimensions"]
+    ((shown,),) = widgets()["Set aside, by function and reason"]["metrics"]
+    schema = ",".join([directive["Namespace"], *sorted(dimensions)])
+    named = directive["Metrics"][0]["Name"]
+    assert shown["expression"] == f"SEARCH('{{{schema}}} MetricName=\"{named}\"', 'Sum', 300)"
 
 
 def test_what_differs_locally_is_listed_at_the_head_of_the_template() -> None:

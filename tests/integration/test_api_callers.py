@@ -14,6 +14,7 @@ from tests.support.engines import Engine
 from tests.support.stock import booked, catalogue, client, furnished, package, paid, put, read
 
 from client_credits.http.access import ROUTES
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.staff import practices
 
 AT = int(NOW.timestamp())
@@ -335,8 +336,10 @@ def test_staff_of_one_practice_change_nothing_in_another(memory: Engine) -> None
 
 
 def test_a_new_practice_begins_with_defaults_and_an_empty_catalogue(world: World) -> None:
-    assert practices.create_practice(world.api.store, "p3", NOW)
-    assert not practices.create_practice(world.api.store, "p3", NOW), "creating it again changes nothing"
+    assert practices.create_practice(Context(world.api.store, "p3", STRIPE, NOW))
+    assert not practices.create_practice(Context(world.api.store, "p3", STRIPE, NOW)), (
+        "creating it again changes nothing"
+    )
     for path in ("/v1/appointment-types", "/v1/packages", "/v1/clients", "/v1/parked"):
         assert read(world.api, path, practice="p3") == {"items": [], "next_cursor": None}
     assert {v["source"] for v in read(world.api, "/v1/settings", practice="p3").values()} == {"account"}

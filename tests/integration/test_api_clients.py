@@ -27,6 +27,7 @@ from tests.support.stock import (
 from client_credits.aws.secrets import CursorKeys
 from client_credits.domain.payments.facts import CustomerLink
 from client_credits.domain.practice.records import Client
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments.linking import apply_link
 from client_credits.store import keys, writes
 
@@ -148,7 +149,7 @@ def test_a_client_who_collected_many_customers_by_checkout_can_still_be_replaced
     for some in (customers[:60], customers[60:]):
         api.store.commit([writes.link("p1", "customer", each, "c1", None) for each in some])
     api.store.commit([writes.client("p1", Client("c1", stripe_customers=customers))])
-    apply_link(api.store, "p1", CustomerLink("evt_1", "cus_119", "c1"), NOW)
+    apply_link(Context(api.store, "p1", STRIPE, NOW), CustomerLink("evt_1", "cus_119", "c1"))
     reply = api("PUT", "/v1/clients/c1", {"name": "Anna"})
     assert reply.status == 200, reply
     for customer in ("cus_0", "cus_118"):

@@ -24,6 +24,7 @@ from tests.support.stock import (
 )
 
 from client_credits.domain.bookings.booking import CancelledBy
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.sweeping import settle_one, shards, sweep_shard
 
 CREDITS = "/v1/clients/c1/credits"
@@ -179,7 +180,7 @@ def test_a_lot_that_ended_is_gone_whether_or_not_it_was_swept(api: Api) -> None:
     api.now[0] += 3 * DAY
     unswept = read(api, LOTS)
     assert [lot["granted"] for lot in unswept["items"]] == [3]
-    settle_one(api.store, "p1", "c1", "follow-up", api.now[0])
+    settle_one(Context(api.store, "p1", STRIPE, api.now[0]), "c1", "follow-up")
     assert read(api, LOTS) == unswept
 
 
@@ -326,7 +327,7 @@ def test_a_sweep_between_two_pages_loses_nothing(api: Api, limit: int) -> None:
     api.now[0] += 5 * DAY
     whole = read(api, HISTORY, limit=100)["items"]
     first = read(api, HISTORY, limit=limit)
-    settle_one(api.store, "p1", "c1", "follow-up", api.now[0])
+    settle_one(Context(api.store, "p1", STRIPE, api.now[0]), "c1", "follow-up")
     rest = listed(api, HISTORY, limit=limit, cursor=first["next_cursor"])
     assert timeless(first["items"] + rest) == timeless(whole)
 

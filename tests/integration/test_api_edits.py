@@ -22,6 +22,7 @@ from tests.support.stock import (
     read,
 )
 
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.sweeping import settle_one
 
 BALANCES = "/v1/clients/c1/credits"
@@ -124,7 +125,7 @@ def test_what_the_sweep_settled_meanwhile_refuses_no_save(api: Api) -> None:
     furnished(api)
     ended_lots(api, 3, "follow-up")
     seen = versions(api)["follow-up"]
-    settle_one(api.store, "p1", "c1", "follow-up", api.now[0])
+    settle_one(Context(api.store, "p1", STRIPE, api.now[0]), "c1", "follow-up")
     assert versions(api)["follow-up"] == seen + 1
     assert api("PUT", BALANCES, {"changes": [changed(7, seen - 1)]}).code == "version_conflict"
     assert api("PUT", BALANCES, {"changes": [changed(7, seen)]}).status == 200

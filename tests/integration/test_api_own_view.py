@@ -14,6 +14,7 @@ from client_credits.domain.practice.records import SettingsChange
 from client_credits.http.access import ROUTES
 from client_credits.http.identity import Role
 from client_credits.http.schemas.credits import own_entry_answer
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments.money_back import apply_money_back
 
 SECRET = "SECRET"
@@ -55,7 +56,7 @@ def give(api: Api, giver: str, receiver: str) -> None:
 
 def money_back(api: Api, payment: str, **news: Any) -> None:
     told = MoneyBack(f"evt_{SECRET}", "own", "test", api.now[0], payment_id=payment, **news)
-    apply_money_back(api.store, "p1", told, api.now[0])
+    apply_money_back(Context(api.store, "p1", STRIPE, api.now[0]), told)
 
 
 def secretive(api: Api) -> None:

@@ -23,6 +23,7 @@ from tests.support.stock import (
 )
 
 from client_credits.domain.payments.facts import Unsupported
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments import parking
 from client_credits.operations.payments import paying as payments
 from client_credits.publishing.events import events_of
@@ -47,7 +48,7 @@ def dismiss(api: Api, parked_id: str, **more: Any) -> Any:
 
 def unsupported(api: Api, number: int = 1) -> None:
     fact = Unsupported(f"evt_u{number}", "quantity_not_whole", f"in_u{number}", "cus_1", ("price_1",))
-    parking.park_event(api.store, "p1", fact, json.dumps({"id": f"evt_u{number}"}), api.now[0])
+    parking.park_event(Context(api.store, "p1", STRIPE, api.now[0]), fact, json.dumps({"id": f"evt_u{number}"}))
 
 
 # --- The list
@@ -56,7 +57,7 @@ def unsupported(api: Api, number: int = 1) -> None:
 def test_a_parked_payment_tells_what_is_needed_to_find_it(api: Api) -> None:
     furnished(api)
     lines = (a_line("il_1", price="price_x"), a_line("il_2", price="price_y"))
-    payments.pay(api.store, "p1", a_payment("in_9", *lines, event_id="evt_9"), NOW)
+    payments.pay(Context(api.store, "p1", STRIPE, NOW), a_payment("in_9", *lines, event_id="evt_9"))
     told = the_parked(api)
     assert told | {"id": "-"} == {
         "id": "-",
@@ -95,7 +96,7 @@ def test_the_same_payment_is_parked_once(api: Api) -> None:
     furnished(api)
     payment = paying(price="price_unknown")
     for _ in range(3):
-        payments.pay(api.store, "p1", payment, api.now[0])
+        payments.pay(Context(api.store, "p1", STRIPE, api.now[0]), payment)
         api.now[0] += DAY
     assert the_parked(api)["received_at"] == "2026-11-22T12:00:00Z"
 
@@ -156,7 +157,7 @@ def test_naming_the_client_grants_what_was_paid_and_closes_it(api: Api) -> None:
 def test_naming_the_package_grants_it_for_the_line_nobody_explained(api: Api) -> None:
     furnished(api)
     lines = (a_line("il_1"), a_line("il_2", price="price_x"))
-    payments.pay(api.store, "p1", a_payment("in_1", *lines), NOW)
+    payments.pay(Context(api.store, "p1", STRIPE, NOW), a_payment("in_1", *lines))
     package(api, "six", credits={"initial": 6}, stripe_prices=[])
     assert balances(api) == {"follow-up": 3, "initial": 0}
     reply = resolve(api, the_parked(api)["id"], {"package_id": "six"})
@@ -236,10 +237,10 @@ def test_a_mapping_that_got_there_first_has_resolved_it(api: Api) -> None:
 def test_a_payment_granted_by_its_redelivery_is_open_no_more(api: Api) -> None:
     furnished(api)
     payment = paying(client_id=None, customer="cus_x")
-    payments.pay(api.store, "p1", payment, NOW)
+    payments.pay(Context(api.store, "p1", STRIPE, NOW), payment)
     parked_id = the_parked(api)["id"]
     api.store.commit([writes.link("p1", "customer", "cus_x", "c1", None)])
-    payments.pay(api.store, "p1", payment, NOW)
+    payments.pay(Context(api.store, "p1", STRIPE, NOW), payment)
     assert balances(api)["follow-up"] == 3
     assert read(api, PARKED)["items"] == []
     reply = resolve(api, parked_id, {"client_id": "c1", "package_id": "three-pack"})
@@ -250,8 +251,8 @@ def test_a_payment_granted_by_its_redelivery_is_open_no_more(api: Api) -> None:
 def test_a_payment_granted_by_a_second_event_that_names_the_client_is_open_no_more(api: Api) -> None:
     furnished(api)
     payment = paying(client_id=None, customer="cus_x")
-    payments.pay(api.store, "p1", payment, NOW)
-    payments.pay(api.store, "p1", replace(payment, client_id="c1", event_id="evt_second"), NOW)
+    payments.pay(Context(api.store, "p1", STRIPE, NOW), payment)
+    payments.pay(Context(api.store, "p1", STRIPE, NOW), replace(payment, client_id="c1", event_id="evt_second"))
     assert balances(api)["follow-up"] == 3
     assert read(api, PARKED)["items"] == []
 
@@ -259,20 +260,20 @@ def test_a_payment_granted_by_a_second_event_that_names_the_client_is_open_no_mo
 def test_a_redelivered_event_reopens_nothing(api: Api) -> None:
     furnished(api)
     payment = paying(price="price_x")
-    payments.pay(api.store, "p1", payment, NOW)
+    payments.pay(Context(api.store, "p1", STRIPE, NOW), payment)
     assert dismiss(api, the_parked(api)["id"]).status == 200
-    payments.pay(api.store, "p1", payment, NOW)
+    payments.pay(Context(api.store, "p1", STRIPE, NOW), payment)
     assert read(api, PARKED)["items"] == []
 
 
 def test_a_resolved_payments_redelivery_grants_nothing(api: Api) -> None:
     furnished(api)
     payment = paying(client_id=None, customer="cus_x")
-    payments.pay(api.store, "p1", payment, NOW)
+    payments.pay(Context(api.store, "p1", STRIPE, NOW), payment)
     resolve(api, the_parked(api)["id"], {"client_id": "c1"})
-    payments.pay(api.store, "p1", payment, NOW)
+    payments.pay(Context(api.store, "p1", STRIPE, NOW), payment)
     put(api, "/v1/clients/c2", {"stripe_customers": ["cus_x"]})
-    payments.pay(api.store, "p1", payment, NOW)
+    payments.pay(Context(api.store, "p1", STRIPE, NOW), payment)
     assert (balances(api)["follow-up"], balances(api, "c2")["follow-up"]) == (3, 0)
 
 

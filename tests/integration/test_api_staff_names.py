@@ -13,6 +13,7 @@ from tests.support.stock import contents, counted, furnished, nothing_written, r
 
 from client_credits.aws.secrets import CursorKeys
 from client_credits.domain.ids import is_id
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.staff.directory import NAMES_SECONDS, StaffDirectory, forget_staff
 from client_credits.store import keys
 
@@ -132,8 +133,8 @@ def test_a_write_stands_when_the_directory_cannot_be_written(api: Api, capfd: An
 def test_a_forgotten_member_is_an_id_in_histories_and_nothing_else_is_kept(api: Api) -> None:
     furnished(api)
     adjusts(api, **NAMED)
-    assert forget_staff(api.store, "p1", "u-17", api.now[0])
-    assert not forget_staff(api.store, "p1", "u-17", api.now[0]), "there is nothing left to forget"
+    assert forget_staff(Context(api.store, "p1", STRIPE, api.now[0]), "u-17")
+    assert not forget_staff(Context(api.store, "p1", STRIPE, api.now[0]), "u-17"), "there is nothing left to forget"
     assert "Anna" not in str(contents(api)) and EMAIL not in str(contents(api))
     assert [r["ttl"] for r in directory(api)] == [int(api.now[0].timestamp())]
     assert actors(api_beside(api), role="staff") == [{"kind": "staff", "id": "u-17"}]
@@ -147,7 +148,7 @@ def test_names_are_read_in_one_batch_and_remembered_for_a_while(api: Api) -> Non
     ids = [f"u-{number}" for number in range(5)] + ["u-unknown"]
     for after, requests in ((0, 1), (NAMES_SECONDS - 1, 0), (NAMES_SECONDS, 1)):
         with counted(api) as calls:
-            named = other.names(api.store, "p1", ids, api.now[0] + after * DAY / 86_400)
+            named = other.names(Context(api.store, "p1", STRIPE, api.now[0] + after * DAY / 86_400), ids)
         assert named == {f"u-{number}": f"Name {number}" for number in range(5)}
         assert sum(calls.values()) == requests, after
 
@@ -155,7 +156,7 @@ def test_names_are_read_in_one_batch_and_remembered_for_a_while(api: Api) -> Non
 def test_another_practices_staff_have_no_name_here(api: Api) -> None:
     furnished(api)
     adjusts(api, **NAMED)
-    assert StaffDirectory().names(api.store, "p2", ["u-17"], api.now[0]) == {}
+    assert StaffDirectory().names(Context(api.store, "p2", STRIPE, api.now[0]), ["u-17"]) == {}
 
 
 # --- The caller itself

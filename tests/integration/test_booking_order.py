@@ -14,6 +14,7 @@ from client_credits.domain.bookings.booking import BookingState, Cancelled, Canc
 from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.ledger.wallet import MAX_OPEN
 from client_credits.operations.bookings import spending as bookings
+from client_credits.operations.context import BOOKINGS, Context
 from client_credits.store import writes
 from client_credits.store.records import Wanted
 
@@ -34,7 +35,7 @@ def tell(api: Api, *events: Created | Cancelled) -> dict[str, Any]:
     for event in events:
         api.now[0] += timedelta(minutes=1)
         operation: Any = bookings.book if isinstance(event, Created) else bookings.cancel
-        operation(api.store, "p1", event, api.now[0])
+        operation(Context(api.store, "p1", BOOKINGS, api.now[0]), event)
     return read(api, "/v1/bookings/b1")
 
 

@@ -11,6 +11,7 @@ from tests.support.builders import NOW
 from tests.support.cli import PREFIX, Stack, moto_stack
 
 from client_credits.aws import secrets
+from client_credits.operations.context import STRIPE, Context
 from client_credits.store.records import Wanted
 from client_credits.stripe import work as stripe_work
 
@@ -141,7 +142,7 @@ def received(stack: Stack, event_id: str, account: str) -> str:
     session |= {"subscription": f"sub_{event_id}", "client_reference_id": "c1", "payment_status": "paid"}
     event = {"id": event_id, "object": "event", "type": "checkout.session.completed", "livemode": False}
     event |= {"created": int(NOW.timestamp()), "account": account, "data": {"object": session}}
-    return stripe_work.handle(stack.store, None, "p1", "test", event, json.dumps(event), NOW)
+    return stripe_work.handle(Context(stack.store, "p1", STRIPE, NOW), None, "test", event, json.dumps(event))
 
 
 def test_a_connected_account_is_given_to_the_practice_and_what_had_waited_is_worked_off(stack: Stack) -> None:

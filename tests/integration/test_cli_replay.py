@@ -18,6 +18,7 @@ from client_credits.cli import replay_queues as replaying
 from client_credits.domain.ids import derived_id
 from client_credits.domain.payments.facts import Unsupported
 from client_credits.domain.practice.catalogue import AppointmentType
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments import parking
 from client_credits.operations.payments import replaying as parked_payments
 from client_credits.operations.payments.paying import pay
@@ -33,7 +34,7 @@ KINDS = ("stripe", "bookings", "sweep", "publish", "parked")
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     monkeypatch.setattr(replaying, "WAIT_SECONDS", 0)  # moto's messages are there at once
     with moto_stack(tmp_path) as made:
-        practices.create_practice(made.store, "p1", NOW)
+        practices.create_practice(Context(made.store, "p1", STRIPE, NOW))
         yield made
 
 
@@ -285,7 +286,7 @@ def test_an_item_that_was_set_aside_is_read_from_the_table_and_published_wheneve
 
 def park(stack: Stack, number: int, client_id: str | None = None) -> None:
     buyer = {"client_id": client_id, "customer": None, "subscription": None}
-    pay(stack.store, "p1", a_payment(f"in_{number}", **buyer), NOW)
+    pay(Context(stack.store, "p1", STRIPE, NOW), a_payment(f"in_{number}", **buyer))
 
 
 def sell(stack: Stack) -> None:
@@ -293,7 +294,7 @@ def sell(stack: Stack) -> None:
     practices.put_appointment_type(stack.store, "p1", AppointmentType("follow-up", "Follow-up"))
     waiting, parked_payments.replay = parked_payments.replay, lambda *_, **__: 0
     try:
-        practices.put_package(stack.store, "p1", a_package(), False, NOW)
+        practices.put_package(Context(stack.store, "p1", STRIPE, NOW), a_package(), False)
     finally:
         parked_payments.replay = waiting
 
@@ -318,7 +319,7 @@ def test_parked_payments_that_stay_are_no_failure(stack: Stack) -> None:
 
 def test_on_a_deployed_stack_a_practice_is_named_for_its_parked_payments(tmp_path: Path) -> None:
     with moto_stack(tmp_path, is_local=False) as stack:
-        practices.create_practice(stack.store, "p1", NOW)
+        practices.create_practice(Context(stack.store, "p1", STRIPE, NOW))
         park(stack, 1)
         assert "--practice" in stack("replay").out
         assert counts(stack, "--queue", "parked", "--practice", "p1") == {"parked": (1, 0)}
@@ -331,7 +332,9 @@ def test_parked_events_are_tried_again_as_long_as_their_body_is_kept(stack: Stac
     event = {"id": "evt_1", "object": "event", "type": "checkout.session.completed", "livemode": False}
     event |= {"created": int(NOW.timestamp()), "data": {"object": session}}
     for number, body in ((1, event), (2, event | {"id": "evt_2"}), (3, event | {"data": None, "id": "evt_3"})):
-        parking.park_event(stack.store, "p1", Unsupported(f"evt_{number}", "not_understood"), json.dumps(body), NOW)
+        parking.park_event(
+            Context(stack.store, "p1", STRIPE, NOW), Unsupported(f"evt_{number}", "not_understood"), json.dumps(body)
+        )
     key = {"pk": {"S": f"p1#raw#{derived_id('prk', 'evt_2')}"}, "sk": {"S": "raw"}}
     stack.client("dynamodb").delete_item(TableName="credits", Key=key)
     assert counts(stack, "--queue", "parked", "--dry-run") == {"parked": (3, 1)}
@@ -351,7 +354,9 @@ def test_where_stripe_is_away_a_replay_says_so_in_one_sentence(stack: Stack) -> 
         server.faults.append(Fault(500, times=9))
         name = api_key_name(stack.target.secrets_prefix, "p1")
         stack.client("ssm").put_parameter(Name=name, Value=TEST_KEY, Type="SecureString")
-        parking.park_event(stack.store, "p1", Unsupported("evt_1", "thin_event"), json.dumps(event), NOW)
+        parking.park_event(
+            Context(stack.store, "p1", STRIPE, NOW), Unsupported("evt_1", "thin_event"), json.dumps(event)
+        )
         ran = stack("replay", "--queue", "parked")
     assert ran.code == 1
     assert ran.err.startswith("Stripe is not available")

@@ -19,6 +19,7 @@ from tests.support.memory_table import memory_store
 from tests.support.story_practice import book
 
 from client_credits.local.tokens import TokenIssuer
+from client_credits.operations.context import STRIPE, Context
 from client_credits.samples.stories import STORIES
 from client_credits.samples.storyteller import ASSESSMENT, SESSION
 from client_credits.samples.stripe_account.checkout import VERSIONS
@@ -45,7 +46,7 @@ class World:
         event = json.loads(body)
         self.heard.append(event["type"])
         if not self.deaf:
-            handle(self.store, None, "p1", "test", event, body.decode(), datetime.now(UTC))
+            handle(Context(self.store, "p1", STRIPE, datetime.now(UTC)), None, "test", event, body.decode())
 
     def ask(self, method: str, path: str, body: bytes, authorization: str) -> tuple[int, str]:
         claims = jwt.decode(authorization.removeprefix("Bearer "), options={"verify_signature": False})

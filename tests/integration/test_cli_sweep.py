@@ -10,6 +10,7 @@ from tests.support.cli import Stack, moto_stack
 
 from client_credits.domain.practice.catalogue import AppointmentType, Expiry, ExpiryKind
 from client_credits.operations import sweeping
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments.paying import pay
 from client_credits.operations.staff import practices
 
@@ -21,13 +22,13 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
     """Twelve clients whose three credits end 30 days after they were bought."""
     with moto_stack(tmp_path) as made:
         store = made.store
-        practices.create_practice(store, "p1", NOW)
+        practices.create_practice(Context(store, "p1", STRIPE, NOW))
         practices.put_appointment_type(store, "p1", AppointmentType("follow-up", "Follow-up"))
         expiry = Expiry(ExpiryKind.DAYS, 30)
-        practices.put_package(store, "p1", a_package(expiry=expiry), False, NOW)
+        practices.put_package(Context(store, "p1", STRIPE, NOW), a_package(expiry=expiry), False)
         for number in range(12):
             buyer = {"client_id": f"c{number}", "customer": None, "subscription": None}
-            pay(store, "p1", a_payment(f"in_{number}", **buyer), NOW)
+            pay(Context(store, "p1", STRIPE, NOW), a_payment(f"in_{number}", **buyer))
         yield made
 
 

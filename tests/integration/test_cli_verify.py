@@ -13,6 +13,7 @@ from tests.support.cli import Stack, moto_stack
 from client_credits.domain.ledger.entries import Actor
 from client_credits.domain.practice.catalogue import AppointmentType
 from client_credits.operations.bookings import spending as bookings
+from client_credits.operations.context import BOOKINGS, STRIPE, Context
 from client_credits.operations.payments.paying import pay
 from client_credits.operations.staff import practices
 
@@ -25,20 +26,22 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
     """Three clients who bought two types, booked, cancelled, and one of whom owes a session."""
     with moto_stack(tmp_path) as made:
         store = made.store
-        practices.create_practice(store, "p1", NOW)
+        practices.create_practice(Context(store, "p1", STRIPE, NOW))
         for type_id in ("follow-up", "initial"):
             practices.put_appointment_type(store, "p1", AppointmentType(type_id, type_id))
-        practices.put_package(store, "p1", a_package(credits={"follow-up": 3, "initial": 1}), False, NOW)
-        practices.change_account_settings(store, "p1", {"allow_booking_without_credits": True}, STAFF, NOW)
+        practices.put_package(
+            Context(store, "p1", STRIPE, NOW), a_package(credits={"follow-up": 3, "initial": 1}), False
+        )
+        practices.change_account_settings(Context(store, "p1", STAFF, NOW), {"allow_booking_without_credits": True})
         for number, client_id in enumerate(CLIENTS, start=1):
             payment = a_payment(f"in_{number}", a_line(), client_id=client_id, customer=None, subscription=None)
-            pay(store, "p1", payment, NOW)
+            pay(Context(store, "p1", STRIPE, NOW), payment)
             for booking in range(2):
-                bookings.book(store, "p1", created(f"b{number}{booking}", client_id=client_id), NOW)
-        bookings.cancel(store, "p1", cancelled("b11"), NOW)
+                bookings.book(Context(store, "p1", BOOKINGS, NOW), created(f"b{number}{booking}", client_id=client_id))
+        bookings.cancel(Context(store, "p1", BOOKINGS, NOW), cancelled("b11"))
         for booking_id in ("b13", "b14"):
             owed = created(booking_id, client_id="c2", appointment_type="initial")
-            bookings.book(store, "p1", owed, NOW)
+            bookings.book(Context(store, "p1", BOOKINGS, NOW), owed)
         yield made
 
 
@@ -83,6 +86,16 @@ def test_people_see_the_counts_and_that_all_is_well(stack: Stack) -> None:
     assert "Every law holds." in ran.out
 
 
+def test_payments_that_grant_nothing_yet_are_listed_by_name(stack: Stack) -> None:
+    unknown = a_payment("in_9", a_line(price="price_9"), client_id="c1", customer=None, subscription=None)
+    pay(Context(stack.store, "p1", STRIPE, NOW), unknown)
+    listed = stack("verify", "--json").json["parked"]
+    assert [(each["payment"], each["reason"]) for each in listed] == [("in_9", "unknown_package")]
+    ran = stack("verify")
+    assert ran.code == 0
+    assert "in_9" in ran.out
+
+
 def test_one_client_is_checked_alone(stack: Stack) -> None:
     (lost,) = (i for i in items(stack, "wallet#initial") if i["pk"]["S"] == "p1#c3")
     lose(stack, lost)
@@ -91,7 +104,21 @@ def test_one_client_is_checked_alone(stack: Stack) -> None:
     assert stack("verify", "--client", "c3").code == 1
 
 
-@pytest.mark.parametrize("words", [("--client", "c9"), ("--practice", "p9")])
+def test_a_restored_table_is_checked_in_place_of_the_stacks_own_and_not_written(stack: Stack) -> None:
+    """The restore cut through the last transactions; the stack's own table is well."""
+    client = stack.client("dynamodb")
+    stack.add_table("restored")
+    for item in items(stack):
+        if item["sk"]["S"] != "entry#initial#000000000001" or owner(item) != "p1/c3":
+            client.put_item(TableName="restored", Item=item)
+    before = client.scan(TableName="restored")["Items"]
+    breaches = found(stack, "--table", "restored")
+    assert {breach["where"].split()[0] for breach in breaches} == {"p1/c3/initial"}
+    assert client.scan(TableName="restored")["Items"] == before
+    assert stack("verify").code == 0
+
+
+@pytest.mark.parametrize("words", [("--client", "c9"), ("--practice", "p9"), ("--table", "elsewhere")])
 def test_what_is_not_there_is_one_sentence(stack: Stack, words: tuple[str, ...]) -> None:
     ran = stack("verify", *words)
     assert (ran.code, ran.out) == (1, "")
@@ -175,7 +202,7 @@ def test_a_client_that_changes_while_it_is_read_is_no_breach(stack: Stack) -> No
             values = asked.get("ExpressionAttributeValues", {})
             if values.get(":begins") == {"S": "entry#"} and values[":pk"] == {"S": "p1#c1"} and not self.late:
                 self.late = True
-                bookings.book(stack.store, "p1", created("late"), NOW)
+                bookings.book(Context(stack.store, "p1", BOOKINGS, NOW), created("late"))
             return self.real.query(**asked)
 
     stack.fakes["dynamodb"] = Busy(stack.client("dynamodb"))

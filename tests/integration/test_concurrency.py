@@ -24,6 +24,7 @@ from client_credits.domain.errors import AlreadyMapped, Busy, InsufficientCredit
 from client_credits.domain.ledger.wallet import Wallet
 from client_credits.domain.practice.records import Client
 from client_credits.operations.bookings.spending import book, cancel
+from client_credits.operations.context import BOOKINGS, STRIPE, Context
 from client_credits.operations.payments.paying import pay
 from client_credits.operations.staff.editing import NewBalance, adjust, set_balances, transfer
 from client_credits.operations.staff.idempotent import Keyed
@@ -89,7 +90,7 @@ def at_once(jobs: Sequence[Callable[[], Any]]) -> list[Any]:
 def bookings_at_once(place: Place, stores: Iterator[Store], count: int = THREADS) -> list[Any]:
     return at_once(
         [
-            lambda store=store, n=n: book(store, P, created(f"b{n}"), NOW).booking
+            lambda store=store, n=n: book(Context(store, P, BOOKINGS, NOW), created(f"b{n}")).booking
             for n, store in zip(range(count), stores, strict=False)
         ]
     )
@@ -179,7 +180,7 @@ def test_an_entrys_own_condition_guards_a_wallet_whose_version_is_not_checked(pl
 
 def test_a_booking_delivered_16_times_at_once_spends_once(place: Place) -> None:
     holding(a_lot("lot-1", 5))(place.worker(), NOW)
-    jobs = [lambda: book(place.worker(), P, created("b1", seats=2), NOW)] * 16
+    jobs = [lambda: book(Context(place.worker(), P, BOOKINGS, NOW), created("b1", seats=2))] * 16
     answers = at_once(jobs)
     assert len({replace(a.booking, version=0) for a in answers}) == 1
     assert sum(not a.repeated for a in answers) == 1
@@ -190,7 +191,7 @@ def test_a_booking_delivered_16_times_at_once_spends_once(place: Place) -> None:
 def test_a_payment_delivered_16_times_at_once_grants_once(place: Place) -> None:
     lines = [a_line("il_1"), a_line("il_2", price="price_2")]
     payments = [a_payment("in_1", *lines, event_id=f"evt_{n}") for n in range(16)]
-    answers = at_once([lambda p=p: pay(place.worker(), P, p, NOW) for p in payments])
+    answers = at_once([lambda p=p: pay(Context(place.worker(), P, STRIPE, NOW), p) for p in payments])
     told = {tuple(line.operation for line in answer) for answer in answers}
     assert len(told) == 1
     assert (place.wallet().balance, place.entries()) == (5, {"granted": 2})
@@ -200,7 +201,7 @@ def test_a_payment_delivered_16_times_at_once_grants_once(place: Place) -> None:
 
 def test_16_payments_that_create_the_same_client_all_grant(place: Place) -> None:
     payments = [a_payment(f"in_{n}", client_id="c-new") for n in range(16)]
-    at_once([lambda p=p: pay(place.worker(), P, p, NOW) for p in payments])
+    at_once([lambda p=p: pay(Context(place.worker(), P, STRIPE, NOW), p) for p in payments])
     assert place.wallet("c-new").balance == 48
     assert broken_laws(place.dump()) == []
 
@@ -209,8 +210,8 @@ def test_a_booking_and_its_cancellation_delivered_together_end_with_nothing_spen
     holding(a_lot("lot-1", 5))(place.worker(), NOW)
     jobs: list[Callable[[], Any]] = []
     for _ in range(8):
-        jobs.append(lambda: book(place.worker(), P, created("b1"), NOW))
-        jobs.append(lambda: cancel(place.worker(), P, cancelled("b1"), NOW))
+        jobs.append(lambda: book(Context(place.worker(), P, BOOKINGS, NOW), created("b1")))
+        jobs.append(lambda: cancel(Context(place.worker(), P, BOOKINGS, NOW), cancelled("b1")))
     at_once(jobs)
     assert place.wallet().balance == 5
     assert place.entries()["spent"] == place.entries()["restored"] <= 1
@@ -220,8 +221,8 @@ def test_a_booking_and_its_cancellation_delivered_together_end_with_nothing_spen
 def test_16_payments_and_16_bookings_at_once_lose_nothing(place: Place) -> None:
     payments = [a_payment(f"in_{n}") for n in range(16)]
     jobs: list[Callable[[], Any]] = [
-        *(lambda p=p: pay(place.worker(), P, p, NOW) for p in payments),
-        *(lambda n=n: book(place.worker(), P, created(f"b{n}", seats=2), NOW) for n in range(16)),
+        *(lambda p=p: pay(Context(place.worker(), P, STRIPE, NOW), p) for p in payments),
+        *(lambda n=n: book(Context(place.worker(), P, BOOKINGS, NOW), created(f"b{n}", seats=2)) for n in range(16)),
     ]
     at_once(jobs)
     wallet = place.wallet()
@@ -241,12 +242,12 @@ def test_at_a_lots_end_each_credit_is_either_spent_or_expired(place: Place) -> N
     jobs: list[Callable[[], Any]] = []
     for n in range(8):
         event, late = created(f"b{n}", **starts), created(f"late{n}", **starts)
-        jobs.append(lambda event=event: book(place.worker(), P, event, before).booking)
-        jobs.append(lambda late=late: book(place.worker(), P, late, NOW).booking)
-        jobs.append(lambda: settle_one(place.worker(), P, "c1", "follow-up", NOW))
+        jobs.append(lambda event=event: book(Context(place.worker(), P, BOOKINGS, before), event).booking)
+        jobs.append(lambda late=late: book(Context(place.worker(), P, BOOKINGS, NOW), late).booking)
+        jobs.append(lambda: settle_one(Context(place.worker(), P, STRIPE, NOW), "c1", "follow-up"))
         jobs.append(lambda: sweep_shard(place.worker(), keys.due_shard(keys.wallet(P, "c1", "follow-up")), NOW))
     at_once(jobs)
-    settle_one(place.worker(), P, "c1", "follow-up", NOW)
+    settle_one(Context(place.worker(), P, STRIPE, NOW), "c1", "follow-up")
     stored = place.worker().history_page(P, "c1", "follow-up", None, 100)
     amounts = Counter[str]()
     for entry in stored:
@@ -277,7 +278,7 @@ def test_of_16_replacements_for_the_version_seen_one_holds(place: Place) -> None
     def replace_by(number: int) -> int | None:
         wanted = [NewBalance("follow-up", number, 1)]
         try:
-            set_balances(place.worker(), P, "c1", wanted, STAFF, NOW)
+            set_balances(Context(place.worker(), P, STAFF, NOW), "c1", wanted)
         except VersionConflict:
             return None
         return number
@@ -290,7 +291,7 @@ def test_of_16_replacements_for_the_version_seen_one_holds(place: Place) -> None
 
 def test_an_adjustment_sent_16_times_at_once_under_one_key_is_made_once(place: Place) -> None:
     keyed = Keyed("k1", "two more")
-    jobs = [lambda: adjust(place.worker(), P, "c1", "follow-up", 2, keyed, STAFF, NOW, "a gift")] * 16
+    jobs = [lambda: adjust(Context(place.worker(), P, STAFF, NOW), "c1", "follow-up", 2, keyed, "a gift")] * 16
     answers = at_once(jobs)
     assert sum(not a.repeated for a in answers) == 1
     assert all(a.entries == answers[0].entries for a in answers)
@@ -299,14 +300,14 @@ def test_an_adjustment_sent_16_times_at_once_under_one_key_is_made_once(place: P
 
 
 def test_32_transfers_both_ways_at_once_change_no_sum(place: Place) -> None:
-    put_client(place.worker(), P, Client("c2"), NOW)
+    put_client(Context(place.worker(), P, STRIPE, NOW), Client("c2"))
     holding(a_lot("lot-1", 5))(place.worker(), NOW)
 
     def give(number: int) -> int:
         giver, receiver = ("c1", "c2") if number % 2 else ("c2", "c1")
         keyed = Keyed(f"k{number}", str(number))
         try:
-            transfer(place.worker(), P, giver, receiver, "follow-up", 1, keyed, STAFF, NOW)
+            transfer(Context(place.worker(), P, STAFF, NOW), giver, receiver, "follow-up", 1, keyed)
         except InsufficientCredits:
             return 0
         return 1 if giver == "c1" else -1
@@ -321,7 +322,7 @@ def test_32_transfers_both_ways_at_once_change_no_sum(place: Place) -> None:
 
 def test_two_changes_of_settings_at_once_are_both_kept(place: Place) -> None:
     changes = [{"max_negative": 3}, {"timezone": "Europe/Berlin"}]
-    at_once([lambda c=c: change_account_settings(place.worker(), P, c, STAFF, NOW, True) for c in changes])
+    at_once([lambda c=c: change_account_settings(Context(place.worker(), P, STAFF, NOW), c, True) for c in changes])
     loaded = place.worker().load(P, Wanted())
     assert loaded.account.values == {"max_negative": 3, "timezone": "Europe/Berlin"}
     assert len(place.worker().settings_changes(P, None, None, 10)) == 2
@@ -330,7 +331,10 @@ def test_two_changes_of_settings_at_once_are_both_kept(place: Place) -> None:
 def test_eight_changes_of_one_clients_setting_leave_one_of_them_and_eight_records(place: Place) -> None:
     version = place.worker().load(P, Wanted(client_id="c1")).client.version  # type: ignore[union-attr]
     at_once(
-        [lambda n=n: change_client_settings(place.worker(), P, "c1", {"max_negative": n}, STAFF, NOW) for n in range(8)]
+        [
+            lambda n=n: change_client_settings(Context(place.worker(), P, STAFF, NOW), "c1", {"max_negative": n})
+            for n in range(8)
+        ]
     )
     known = place.worker().load(P, Wanted(client_id="c1")).client
     changes = place.worker().settings_changes(P, "c1", None, 20)
@@ -347,7 +351,7 @@ def test_a_customer_claimed_by_eight_clients_at_once_becomes_one_clients(place: 
     def claim(client_id: str) -> str | None:
         wanted = Client(client_id, stripe_customers=("cus_x",))
         try:
-            return put_client(place.worker(), P, wanted, NOW)[0].client_id
+            return put_client(Context(place.worker(), P, STRIPE, NOW), wanted)[0].client_id
         except AlreadyMapped:
             return None
 

@@ -50,6 +50,7 @@ from client_credits.aws import clients
 from client_credits.aws.secrets import api_key_name
 from client_credits.domain.errors import AlreadyMapped, NotFound
 from client_credits.domain.practice.records import Account, Client
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments import linking, replaying
 from client_credits.operations.staff import practices
 from client_credits.store import writes
@@ -76,7 +77,7 @@ def _at_noon() -> Iterator[None]:
 def three(world: World) -> World:
     """Three practices that sell the same at the same price and know a client of the same id."""
     for practice in THREE:
-        practices.create_practice(world.api.store, practice, NOW)
+        practices.create_practice(Context(world.api.store, practice, STRIPE, NOW))
         types(world.api, practice=practice)
         package(world.api, practice=practice)
         a_client(world.api, "c1", practice=practice)
@@ -143,7 +144,7 @@ def connect(world: World, receiver: str = "p1", account: str = ACCOUNT, owner: s
 def retry(world: World, practice: str = "p1", account: str | None = None) -> int:
     find = load("stripe_events")._api
     api = lambda receiver, of: find(CONTEXT, receiver, of)  # noqa: E731
-    return stripe_work.retry(world.api.store, api, practice, "test", NOW, account)
+    return stripe_work.retry(Context(world.api.store, practice, STRIPE, NOW), api, "test", account)
 
 
 # --- Whose an event is
@@ -297,7 +298,7 @@ def test_an_account_connected_just_before_its_event_is_parked_loses_nothing(thre
             three.api.store.commit(items)
 
     event = paid(account=ACCOUNT)
-    stripe_work.handle(Meanwhile(), None, "p1", "test", event, json.dumps(event), NOW)  # type: ignore[arg-type]
+    stripe_work.handle(Context(Meanwhile(), "p1", STRIPE, NOW), None, "test", event, json.dumps(event))  # type: ignore[arg-type]
     assert follow_ups(three) == {"p1": 0, "p2": 3, "p3": 0}
     assert parked(three) == []
 
@@ -382,7 +383,7 @@ def test_a_payment_with_lines_missing_is_not_closed_by_whatever_cannot_name_them
     invoice = an_invoice("in_1", T0, *(a_line(f"il_{n:02}") for n in range(12)))
     stripe.add(invoice)
     assert run(snapshot("invoice.paid", invoice)) == 0
-    assert replaying.replay_everything(three.api.store, "p1", NOW) == 0
+    assert replaying.replay_everything(Context(three.api.store, "p1", STRIPE, NOW)) == 0
     give_key()
     stripe.faults.append(Fault(403, path="/lines"))
     assert retry(three) == 0
@@ -465,7 +466,9 @@ def test_the_api_of_another_account_is_not_asked(three: World, stripe: StripeSer
     connect(three)
     api = StripeApi(TEST_KEY, None, stripe.url)
     event = thin("invoice", "in_1", "invoice.paid", context=ACCOUNT)
-    assert stripe_work.handle(three.api.store, api, "p1", "test", event, "{}", NOW) == "parked_thin_event"
+    assert (
+        stripe_work.handle(Context(three.api.store, "p1", STRIPE, NOW), api, "test", event, "{}") == "parked_thin_event"
+    )
     assert stripe.requests == []
 
 
@@ -478,11 +481,12 @@ with mock_aws():
     from tests.support.functions import CONTEXT, load, sqs_event, stripe_message
     from tests.support.table import create_table
     from client_credits.aws import clients
+    from client_credits.operations.context import STRIPE, Context
     from client_credits.operations.staff import practices
     from client_credits.aws.worker import store_on, utc_now
     os.environ |= {{"TABLE_NAME": "credits", "STRIPE_MODE": "test", "SECRETS_PREFIX": "/x"}}
     create_table(clients.client("dynamodb"), "credits")
-    practices.create_practice(store_on("credits"), "p1", utc_now())
+    practices.create_practice(Context(store_on("credits"), "p1", STRIPE, utc_now()))
     calls = []
     clients.client("dynamodb").meta.events.register("before-call", lambda model, **_: calls.append(model.name))
     message = stripe_message(json.loads({json.dumps(event)!r}))
@@ -537,10 +541,10 @@ def test_no_event_of_the_other_mode_writes_anything(type_: str, mode: Any, thinl
     before = dict(table.items)
     other = event | {"livemode": mode == "test"}
     for account in ({}, {"account": ACCOUNT}):
-        told = stripe_work.handle(store, None, "p1", mode, other | account, "{}", NOW)
+        told = stripe_work.handle(Context(store, "p1", STRIPE, NOW), None, mode, other | account, "{}")
         assert (told, table.items) == ("ignored_other_mode", before)
     # The same in the right mode is not ignored: the table proves something for every type.
-    told = stripe_work.handle(store, None, "p1", mode, event | {"livemode": mode == "live"}, "{}", NOW)
+    told = stripe_work.handle(Context(store, "p1", STRIPE, NOW), None, mode, event | {"livemode": mode == "live"}, "{}")
     assert not told.startswith("ignored"), (told, translate(event, "test"))
     assert table.items != before, told
 

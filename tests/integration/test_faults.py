@@ -23,6 +23,7 @@ from tests.support.faults import ALWAYS, Crash, Fault, Faulty, Plan, applicable,
 from client_credits.domain.errors import Busy
 from client_credits.operations import committing
 from client_credits.operations.bookings.spending import book
+from client_credits.operations.context import BOOKINGS, STRIPE, Context
 from client_credits.operations.payments.paying import pay
 from client_credits.store.store import Store
 from client_credits.store.table import Conflicted, Table, Write
@@ -241,7 +242,7 @@ class Careless(Table):
 
 def unrecorded(store: Store, now: datetime) -> None:
     """A payment granted without its operation record."""
-    pay(Store(Careless(store.table, "#op#")), P, a_payment(), now)
+    pay(Context(Store(Careless(store.table, "#op#")), P, STRIPE, now), a_payment())
 
 
 def piecemeal(store: Store, now: datetime) -> None:
@@ -249,13 +250,13 @@ def piecemeal(store: Store, now: datetime) -> None:
     table = store.table
     table_in_parts = Store(table)
     table_in_parts.commit = lambda items: [table.transact([item]) for item in items]  # type: ignore[assignment,method-assign]
-    book(table_in_parts, P, created(), now)
+    book(Context(table_in_parts, P, BOOKINGS, now), created())
 
 
 def swallowing(store: Store, now: datetime) -> None:
     """A payment whose worker takes contention for success."""
     with contextlib.suppress(Busy):
-        pay(store, P, a_payment(), now)
+        pay(Context(store, P, STRIPE, now), a_payment())
 
 
 @pytest.mark.parametrize("careless", [unrecorded, piecemeal, swallowing])

@@ -12,6 +12,7 @@ from tests.support.memory_table import MemoryDynamoDB
 from client_credits.domain.practice.records import Client
 from client_credits.operations import sweeping
 from client_credits.operations.bookings import spending as bookings
+from client_credits.operations.context import BOOKINGS, Context
 from client_credits.operations.payments import parking
 from client_credits.store import keys, writes
 from client_credits.store.store import Store
@@ -70,7 +71,7 @@ def test_a_story_is_answered_alike_call_by_call(both: Both, name: str) -> None:
     for facts in [*STORIES[name].facts, *STORIES[name].facts[::-1]]:
         world.tell(facts)
     book = created("b1", occurred_at=NOW, starts_at=NOW + HOUR)
-    bookings.book(world.store, "p1", book, NOW)
+    bookings.book(Context(world.store, "p1", BOOKINGS, NOW), book)
     sweeping.sweep_shard(world.store, keys.due_shard(keys.wallet("p1", "c1", "follow-up")), NOW + 400 * 24 * HOUR)
     list(parking.every_open(world.store, "p1"))
     list(parking.open_for(world.store, "p1", ("customer", "cus_1")))

@@ -10,6 +10,7 @@ from tests.support.requests import TEXT, a_put, an_update, ask, asking, reading,
 from client_credits.domain.bookings.booking import BookingState
 from client_credits.domain.practice.records import Account, Client
 from client_credits.operations.bookings import spending as bookings
+from client_credits.operations.context import BOOKINGS, STRIPE, Context
 from client_credits.operations.payments import paying
 from client_credits.store import writes
 from client_credits.store.records import Wanted
@@ -27,7 +28,7 @@ def granted_a_moment_ago() -> tuple[Store, MemoryDynamoDB]:
     for version in (0, 1):
         put = (writes.account(replace(account, version=version)), writes.client("p1", replace(client, version=version)))
         store.commit([*put, writes.catalogue("p1", replace(catalogue, version=version))])
-    paying.pay(store, "p1", a_payment(), NOW)
+    paying.pay(Context(store, "p1", STRIPE, NOW), a_payment())
     return store, table
 
 
@@ -49,7 +50,7 @@ class Hasty:
 
 def spend(store: Store) -> BookingState:
     booking = created("b1", occurred_at=NOW, starts_at=NOW + HOUR)
-    return bookings.book(store, "p1", booking, NOW).booking.state
+    return bookings.book(Context(store, "p1", BOOKINGS, NOW), booking).booking.state
 
 
 def balance(store: Store) -> int:

@@ -15,6 +15,7 @@ from tests.support.published import schemas
 from tests.support.stock import balances, booked, cancels, furnished, later, listed, paid, read
 
 from client_credits.operations.bookings import spending as bookings
+from client_credits.operations.context import BOOKINGS, STRIPE, Context
 from client_credits.operations.queries.verifying import check_client
 from client_credits.operations.sweeping import settle_one, shards, sweep_shard
 from client_credits.publishing.events import events_of
@@ -84,7 +85,7 @@ def test_a_wallet_with_a_lot_of_an_unknown_source_is_listed_spent_and_swept(ours
     assert lot["source"] == "gift"
     booked(ours, "b2", starts_at=NOW + timedelta(hours=2))
     assert balances(ours)["follow-up"] == 1
-    assert settle_one(ours.store, "p1", "c1", "follow-up", later(ours, days=2)) == 1
+    assert settle_one(Context(ours.store, "p1", STRIPE, later(ours, days=2)), "c1", "follow-up") == 1
     assert balances(ours)["follow-up"] == 0
 
 
@@ -101,7 +102,7 @@ def test_a_booking_in_an_unknown_state_is_shown_as_it_is_and_left_alone(ours: Ap
     with pytest.raises(ValueError, match="waitlisted"):
         cancels(ours)
     with pytest.raises(ValueError, match="waitlisted"):
-        bookings.book(ours.store, "p1", created("b1", occurred_at=NOW + DAY), NOW)
+        bookings.book(Context(ours.store, "p1", BOOKINGS, NOW), created("b1", occurred_at=NOW + DAY))
     assert items(ours) == before, "whatever it means, the next release knows it"
 
 

@@ -36,6 +36,7 @@ from client_credits.aws import clients, secrets
 from client_credits.domain.errors import Busy
 from client_credits.domain.payments.reconciliation import Reconciliation, Verdict
 from client_credits.domain.practice.records import Account
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments import linking
 from client_credits.store import writes
 from client_credits.store.records import Wanted
@@ -43,7 +44,7 @@ from client_credits.store.store import Store
 from client_credits.stripe import work as stripe_work
 from client_credits.stripe.api.errors import StripeRefused, StripeUnavailable
 from client_credits.stripe.api.queries import StripeApi, StripeKind
-from client_credits.stripe.completing import event_of, whole
+from client_credits.stripe.completing import completed_event, event_of
 from client_credits.stripe.reconciling import SAVED_EVERY, reconcile, slices, steps, steps_done, window
 
 __all__ = ["own_clients", "world"]
@@ -78,7 +79,9 @@ def asking(server: StripeServer, account: str | None = None, key: str = TEST_KEY
 
 def worker(store: Store, stripe: StripeApi, mode: Any = "test", practice_id: str = "p1") -> Callable[[Object], str]:
     """The way that every event takes."""
-    return lambda event: stripe_work.handle(store, stripe, practice_id, mode, event, json.dumps(event), NOW)
+    return lambda event: stripe_work.handle(
+        Context(store, practice_id, STRIPE, NOW), stripe, mode, event, json.dumps(event)
+    )
 
 
 def compared(
@@ -97,15 +100,15 @@ def compared(
 ) -> Reconciliation:
     stripe = asking(server, account, key)
     by = apply or worker(ours.store, stripe, mode)
-    args = (stripe.account, mode, since, until, NOW, repair, by, progress)
-    return reconcile(ours.store, stripe, "p1", *args, **more)
+    args = (stripe.account, mode, since, until, repair, by, progress)
+    return reconcile(Context(ours.store, "p1", STRIPE, NOW), stripe, *args, **more)
 
 
 def delivered(ours: Api, server: StripeServer, kind: StripeKind, about: str, type_: str) -> None:
     """The webhook's event of an object arrives and is worked off."""
     stripe = asking(server)
     event = event_of(type_, stripe.retrieve(kind, about), stripe, f"evt_{about}", ago(0.5), False)
-    event, _ = whole(event, "test", stripe)
+    event, _ = completed_event(event, "test", stripe)
     worker(ours.store, stripe)(event)
 
 

@@ -33,6 +33,7 @@ from tests.support.stock import (
 
 from client_credits.domain.bookings.booking import CancelledBy
 from client_credits.domain.practice.records import Client
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments import paying as payments
 from client_credits.operations.sweeping import sweep_shard
 from client_credits.store import keys, writes
@@ -113,10 +114,10 @@ def test_a_grant_of_any_number_of_types_reads_once_and_writes_once(warm: Api, ty
     read(warm, "/v1/settings")
     payment = paying(price="price_many", paid_at=NOW)
     with counted(warm) as calls:
-        (first,) = payments.pay(warm.store, "p1", payment, NOW)
+        (first,) = payments.pay(Context(warm.store, "p1", STRIPE, NOW), payment)
     assert (first.fate, calls) == ("granted", READ_AND_WRITE)
     with counted(warm) as calls:
-        (again,) = payments.pay(warm.store, "p1", payment, NOW)
+        (again,) = payments.pay(Context(warm.store, "p1", STRIPE, NOW), payment)
     assert (again.operation, calls) == (first.operation, ONE_READ)
 
 

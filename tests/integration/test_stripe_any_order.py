@@ -32,6 +32,7 @@ from client_credits.domain.payments.facts import (
 )
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
 from client_credits.domain.practice.records import Account, Client
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments import parking
 from client_credits.store import writes
 from client_credits.store.records import Wanted
@@ -182,7 +183,7 @@ class World:
         self.store.commit([writes.account(account), writes.catalogue("p1", catalogue), client])
 
     def tell(self, facts: Facts) -> None:
-        stripe_work.apply(self.store, "p1", facts, "{}", NOW)
+        stripe_work.apply(Context(self.store, "p1", STRIPE, NOW), facts, "{}")
 
     def ends(self) -> dict[str, tuple[int, int]]:
         wallets = self.store.load("p1", Wanted(client_id="c1", types=TYPES)).wallets

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.support.stripe_practice import BEGINS, ME, PACKAGES, StripePractice
 
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.staff.practices import put_package
 from client_credits.samples.stripe_account.checkout import VERSIONS, Events
 from client_credits.stripe import work as stripe_work
@@ -311,7 +312,7 @@ def a_refunded_year_brings_no_more(practice: StripePractice) -> None:
 
 def _edited(practice: StripePractice, **changes: object) -> None:
     four = replace(next(p for p in PACKAGES if p.package_id == "four"), **changes)  # type: ignore[arg-type]
-    put_package(practice.store, "p1", four, bool(changes.get("archived_at")), practice.now)
+    put_package(Context(practice.store, "p1", STRIPE, practice.now), four, bool(changes.get("archived_at")))
 
 
 @situation(("granted", 4), ("granted", 6))
@@ -504,6 +505,8 @@ def test_a_payment_described_in_many_ways_grants_once(first: int) -> None:
     practice, told = _bought_once("2026-10-28.endive")
     described = list(_descriptions(practice, told).values())
     for event in [described[first], *described, *described[::-1]]:
-        stripe_work.handle(practice.store, Answering(practice), "p1", "test", event, "{}", practice.now)
+        stripe_work.handle(
+            Context(practice.store, "p1", STRIPE, practice.now), Answering(practice), "test", event, "{}"
+        )
     assert (practice.entries(), practice.entries("initial")) == ([("granted", 4), ("granted", 8)], [("granted", 1)])
     assert practice.parked() == []

@@ -125,7 +125,7 @@ SEEDS = (
     Seed(
         "a refusal dated ahead blocks what comes before its date",
         "operations/bookings/spending.py",
-        "event = replace(event, occurred_at=now, told_at=event.occurred_at)",
+        "event = replace(event, occurred_at=context.now, told_at=event.occurred_at)",
         "pass",
         BOOKING_ORDER,
         "refusal_dated",
@@ -141,7 +141,7 @@ SEEDS = (
     Seed(
         "a cancellation dated ahead is believed",
         "operations/bookings/spending.py",
-        "event = replace(event, occurred_at=min(event.occurred_at, now))",
+        "event = replace(event, occurred_at=min(event.occurred_at, context.now))",
         "pass",
         BOOKING_ORDER,
         "far_date",
@@ -149,7 +149,7 @@ SEEDS = (
     Seed(
         "what Stripe dates ahead is believed",
         "stripe/work.py",
-        "facts = not_ahead(facts, now)",
+        "facts = not_ahead(facts, context.now)",
         "pass",
         f"{UNIT}/test_events_dated_ahead.py",
     ),
@@ -256,7 +256,7 @@ SEEDS = (
     Seed(
         "no operation record is written",
         "operations/payments/grant.py",
-        "items = [writes.operation(self._practice_id, done)]\n        if decision",
+        "items = [writes.operation(self._context.practice_id, done)]\n        if decision",
         "items: list[Write] = []\n        if decision",
         HISTORIES,
         "payment_told_twice_grants_once",
@@ -288,7 +288,8 @@ SEEDS = (
     Seed(
         "a spend forgets to settle first",
         "operations/bookings/spending.py",
-        "before = settled(store, [loaded.wallets[type_id]], now, settings, room)[type_id]\n        kind =",
+        "before = settled(context.store, [loaded.wallets[type_id]], context.now, settings, room)[type_id]\n"
+        "        kind =",
         "before = Change(loaded.wallets[type_id], loaded.wallets[type_id])\n        kind =",
         HISTORIES,
         "first_writes_off",
@@ -390,8 +391,8 @@ SEEDS = (
     Seed(
         "a payment after the end counts when it is heard first",
         "operations/payments/subscriptions.py",
-        "if state.ended_before(paid_at) and following.revoke(",
-        "if False and following.revoke(",
+        "if state.ended_before(paid_at) and money_back.revoke(",
+        "if False and money_back.revoke(",
         PLANS,
     ),
     Seed(
@@ -569,7 +570,7 @@ SEEDS = (
     ),
     Seed(
         "a refund told of a second payment is retried for ever",
-        "operations/payments/money_back.py",
+        "operations/payments/following.py",
         "if now.version == record.version:",
         "if False:",
         MONEY_BACK,

@@ -18,6 +18,7 @@ from client_credits.domain.practice.catalogue import AppointmentType, Catalogue,
 from client_credits.domain.practice.records import Account, Client
 from client_credits.operations import sweeping
 from client_credits.operations.bookings import spending
+from client_credits.operations.context import BOOKINGS, STRIPE, Context
 from client_credits.operations.payments import money_back, paying
 from client_credits.operations.staff import editing, practices
 from client_credits.operations.staff.idempotent import Keyed
@@ -80,55 +81,55 @@ class Life:
     # -- what is told ------------------------------------------------------------------------
 
     def hear(self, news: Payment | MoneyBack | SubscriptionNews | Created | Cancelled) -> str:
-        place = self.store, PRACTICE, news, self.now
         match news:
             case Payment():
-                return " ".join(str(outcome.fate) for outcome in paying.pay(*place))
+                return " ".join(str(outcome.fate) for outcome in paying.pay(self._by(STRIPE), news))
             case MoneyBack():
-                return money_back.apply_money_back(*place)
+                return money_back.apply_money_back(self._by(STRIPE), news)
             case SubscriptionNews():
-                return paying.subscription_told(*place)
+                return paying.subscription_told(self._by(STRIPE), news)
             case Created():
-                return str(spending.book(*place).booking.state)
+                return str(spending.book(self._by(BOOKINGS), news).booking.state)
             case Cancelled():
-                return str(spending.cancel(*place).booking.state)
+                return str(spending.cancel(self._by(BOOKINGS), news).booking.state)
+
+    def _by(self, actor: Actor) -> Context:
+        return Context(self.store, PRACTICE, actor, self.now)
 
     # -- what staff do -----------------------------------------------------------------------
 
     def adjust(self, client: str, amount: int, ends: datetime | None, key: str) -> str:
-        asked = client, KIND, amount, Keyed(key, str(amount)), STAFF, self.now, "by hand", ends
-        return _answer(lambda: editing.adjust(self.store, PRACTICE, *asked))
+        asked = client, KIND, amount, Keyed(key, str(amount)), "by hand", ends
+        return _answer(lambda: editing.adjust(self._by(STAFF), *asked))
 
     def replace(self, client: str, balance: int, ends: datetime | None) -> str:
         """Staff save the number for the version that they see."""
         wanted = [editing.NewBalance(KIND, balance, self._loaded(client).wallets[KIND].version, ends)]
-        return _answer(lambda: editing.set_balances(self.store, PRACTICE, client, wanted, STAFF, self.now))
+        return _answer(lambda: editing.set_balances(self._by(STAFF), client, wanted))
 
     def transfer(self, giver: str, receiver: str, amount: int, key: str) -> str:
-        asked = giver, receiver, KIND, amount, Keyed(key, str(amount)), STAFF, self.now
-        return _answer(lambda: editing.transfer(self.store, PRACTICE, *asked))
+        asked = giver, receiver, KIND, amount, Keyed(key, str(amount))
+        return _answer(lambda: editing.transfer(self._by(STAFF), *asked))
 
     def extend(self, client: str, lot_id: str, ends: datetime | None) -> str:
-        place = self.store, PRACTICE, client, KIND, lot_id, STAFF, self.now
-        return _answer(lambda: editing.change_lot(*place, expires_at=ends))
+        return _answer(lambda: editing.change_lot(self._by(STAFF), client, KIND, lot_id, expires_at=ends))
 
     def void(self, client: str, lot_id: str) -> str:
-        place = self.store, PRACTICE, client, KIND, lot_id, STAFF, self.now
-        return _answer(lambda: editing.change_lot(*place, void=True))
+        return _answer(lambda: editing.change_lot(self._by(STAFF), client, KIND, lot_id, void=True))
 
     def change(self, client: str | None, name: str, value: object) -> str:
         """A setting of the account, or of one client."""
         if client:
-            practices.change_client_settings(self.store, PRACTICE, client, {name: value}, STAFF, self.now)
+            practices.change_client_settings(self._by(STAFF), client, {name: value})
         else:
-            practices.change_account_settings(self.store, PRACTICE, {name: value}, STAFF, self.now)
+            practices.change_account_settings(self._by(STAFF), {name: value})
         return "changed"
 
     # -- sweeps ------------------------------------------------------------------------------
 
     def settle_all(self) -> None:
         for client in CLIENTS:
-            sweeping.settle_one(self.store, PRACTICE, client, KIND, self.now)
+            sweeping.settle_one(self._by(STRIPE), client, KIND)
 
     def next_due(self) -> datetime | None:
         known = [self._loaded(client) for client in CLIENTS]

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from client_credits.domain.bookings.booking import Cancelled, CancelledBy, Created
 from client_credits.domain.payments.facts import Payment
 from client_credits.operations.bookings import spending as bookings
+from client_credits.operations.context import BOOKINGS, STRIPE, Context
 from client_credits.operations.payments import paying as payments
 from client_credits.store.store import Store
 from tests.property.memory import PRACTICE, Stored, a_practice, everything, sweep
@@ -76,11 +77,11 @@ def tell(store: Store, order: list[Input]) -> None:
         now = NOW + minutes * HOUR / 60
         match told:
             case Payment():
-                payments.pay(store, PRACTICE, told, now)
+                payments.pay(Context(store, PRACTICE, STRIPE, now), told)
             case Created():
-                bookings.book(store, PRACTICE, told, now)
+                bookings.book(Context(store, PRACTICE, BOOKINGS, now), told)
             case Cancelled():
-                bookings.cancel(store, PRACTICE, told, now)
+                bookings.cancel(Context(store, PRACTICE, BOOKINGS, now), told)
         if minutes % 4 == 3:
             sweep(store, now)
 

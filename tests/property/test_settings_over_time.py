@@ -21,6 +21,7 @@ from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
 from client_credits.domain.practice.records import Account, Client
 from client_credits.operations import sweeping
 from client_credits.operations.bookings import spending as bookings
+from client_credits.operations.context import BOOKINGS, STRIPE, Context
 from client_credits.operations.payments import paying
 from client_credits.operations.queries.credits import credits_of
 from client_credits.operations.staff import editing, practices
@@ -104,7 +105,7 @@ class Practice:
         self.store.commit([writes.account(account), writes.catalogue("p1", catalogue), client])
         self.booked: list[str] = []
         payment = a_payment("in_0", a_line(price="price_forever", quantity=30), client_id="c2")
-        paying.pay(self.store, "p1", payment, NOW)
+        paying.pay(Context(self.store, "p1", STRIPE, NOW), payment)
 
     def live(self, history: list[Step]) -> None:
         for step in history:
@@ -119,7 +120,7 @@ class Practice:
         self.now = instant
 
     def sweep(self) -> None:
-        sweeping.settle_one(self.store, "p1", "c1", "follow-up", self.now)
+        sweeping.settle_one(Context(self.store, "p1", STRIPE, self.now), "c1", "follow-up")
 
     def loaded(self) -> Loaded:
         return self.store.load("p1", ASKED)
@@ -135,32 +136,32 @@ class Practice:
         subscription = f"sub_{self.number}" if period else None
         line = a_line(f"il_{self.number}", price=price, **period)
         payment = a_payment(f"in_{self.number}", line, paid_at=paid_at, subscription=subscription)
-        paying.pay(self.store, "p1", payment, self.now)
+        paying.pay(Context(self.store, "p1", STRIPE, self.now), payment)
 
     def book(self, ahead: int, seats: int, hours_ago: int) -> None:
         booking_id, at = f"b{self.number}", self.now - hours_ago * HOUR
         event = created(booking_id, seats=seats, starts_at=self.now + ahead * HOUR, occurred_at=at)
-        bookings.book(self.store, "p1", event, self.now)
+        bookings.book(Context(self.store, "p1", BOOKINGS, self.now), event)
         self.booked.append(booking_id)
 
     def cancel(self, which: int, by: CancelledBy, hours_ago: int) -> None:
         if self.booked:
             booking_id = self.booked.pop(which % len(self.booked))
             event = cancelled(booking_id, by, occurred_at=self.now - hours_ago * HOUR)
-            bookings.cancel(self.store, "p1", event, self.now)
+            bookings.cancel(Context(self.store, "p1", BOOKINGS, self.now), event)
 
     def receive(self, amount: int) -> None:
         """Credits of another client, as old as all this is: a transfer keeps when they began."""
         keyed = Keyed(f"transfer-{self.number}", str(amount))
-        editing.transfer(self.store, "p1", "c2", "c1", "follow-up", amount, keyed, STAFF, self.now)
+        editing.transfer(Context(self.store, "p1", STAFF, self.now), "c2", "c1", "follow-up", amount, keyed)
 
     def change(self, for_client: bool, changed: tuple[str, Any]) -> None:
         self.now += HOUR / 2
         name, value = changed
         if for_client and name != "timezone":
-            practices.change_client_settings(self.store, "p1", "c1", {name: value}, STAFF, self.now)
+            practices.change_client_settings(Context(self.store, "p1", STAFF, self.now), "c1", {name: value})
         else:
-            practices.change_account_settings(self.store, "p1", {name: value}, STAFF, self.now)
+            practices.change_account_settings(Context(self.store, "p1", STAFF, self.now), {name: value})
         self._sweeps(self, self.now)
         self.now += HOUR / 2
 
@@ -246,6 +247,6 @@ def test_an_answer_is_that_of_the_settled_wallet_though_settings_changed_since(h
             practice.number += 1
             getattr(practice, step.name)(*step.args)
         practice.reach(practice.now + timedelta(hours=100))
-        (credits, _) = credits_of(practice.store, "p1", "c1", practice.now).credits
+        (credits, _) = credits_of(Context(practice.store, "p1", STRIPE, practice.now), "c1").credits
         answers.append(replace(credits, version=0))
     assert answers[0] == answers[1]

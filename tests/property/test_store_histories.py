@@ -14,6 +14,7 @@ from client_credits.domain.payments.facts import Payment
 from client_credits.domain.practice.catalogue import AppointmentType
 from client_credits.domain.practice.records import Client
 from client_credits.operations.bookings import spending as bookings
+from client_credits.operations.context import BOOKINGS, STRIPE, Context
 from client_credits.operations.payments import paying as payments
 from client_credits.operations.staff import practices
 from client_credits.store import writes
@@ -60,7 +61,7 @@ def paid(number: int = 1, price: str = "price_three", **fields: Any) -> Payment:
 
 
 def pay(store: Store, payment: Payment, now: Any = NOW) -> payments.LineOutcome:
-    (outcome,) = payments.pay(store, PRACTICE, payment, now)
+    (outcome,) = payments.pay(Context(store, PRACTICE, STRIPE, now), payment)
     return outcome
 
 
@@ -109,13 +110,13 @@ def test_a_package_that_does_not_renew_grants_for_the_first_cycle_alone(store: S
 def test_a_payment_told_again_after_its_package_was_edited_grants_nothing_more(store: Store, renews: bool) -> None:
     """Whether it renews holds from the next cycle on: what was granted, or not, stays so."""
     package = the_catalogue().packages["once"]
-    practices.put_package(store, PRACTICE, replace(package, renews_each_cycle=renews), False, NOW)
+    practices.put_package(Context(store, PRACTICE, STRIPE, NOW), replace(package, renews_each_cycle=renews), False)
     cycles = [paid(n, "price_once", item="si_1") for n in (1, 2)]
     for cycle in cycles:
         pay(store, cycle)
     before = wallet(everything(store)).balance
     assert before == (10 if renews else 5)
-    practices.put_package(store, PRACTICE, replace(package, renews_each_cycle=not renews), False, NOW)
+    practices.put_package(Context(store, PRACTICE, STRIPE, NOW), replace(package, renews_each_cycle=not renews), False)
     for cycle in cycles:
         assert pay(store, cycle, NOW + HOUR).repeated
     assert wallet(everything(store)).balance == before
@@ -150,31 +151,31 @@ def test_all_types_of_one_line_come_in_one_transaction(store: Store) -> None:
 def test_a_booking_told_again_spends_once_and_a_cancellation_told_again_returns_once(store: Store) -> None:
     pay(store, paid())
     for _ in range(2):
-        bookings.book(store, PRACTICE, created(), NOW)
+        bookings.book(Context(store, PRACTICE, BOOKINGS, NOW), created())
     for _ in range(2):
-        bookings.cancel(store, PRACTICE, cancelled(), NOW + HOUR)
+        bookings.cancel(Context(store, PRACTICE, BOOKINGS, NOW + HOUR), cancelled())
     stored = everything(store)
     assert history(stored) == [("granted", 3), ("spent", -1), ("restored", 1)]
     assert stored.bookings["b1"].state is BookingState.CANCELLED
 
 
 def test_a_refusal_writes_no_entry_touches_no_wallet_and_binds_nobody(strict: Store) -> None:
-    refused = bookings.book(strict, PRACTICE, created(), NOW)
+    refused = bookings.book(Context(strict, PRACTICE, BOOKINGS, NOW), created())
     assert refused.booking.refusal
     assert (refused.booking.state, refused.booking.refusal.reason) == (BookingState.REFUSED, Reason.INSUFFICIENT)
-    assert bookings.book(strict, PRACTICE, created(), NOW).repeated
+    assert bookings.book(Context(strict, PRACTICE, BOOKINGS, NOW), created()).repeated
     assert everything(strict).wallets == {}
     pay(strict, paid())
-    assert bookings.book(strict, PRACTICE, created(), NOW).booking.state is BookingState.REFUSED
-    again = bookings.book(strict, PRACTICE, created(occurred_at=NOW + HOUR), NOW + HOUR)
+    assert bookings.book(Context(strict, PRACTICE, BOOKINGS, NOW), created()).booking.state is BookingState.REFUSED
+    again = bookings.book(Context(strict, PRACTICE, BOOKINGS, NOW + HOUR), created(occurred_at=NOW + HOUR))
     assert again.booking.state is BookingState.BOOKED
     assert history(everything(strict)) == [("granted", 3), ("spent", -1)]
 
 
 def test_cancelled_before_created_spends_nothing_and_writes_no_entry(store: Store) -> None:
     pay(store, paid())
-    bookings.cancel(store, PRACTICE, cancelled(), NOW + HOUR)
-    bookings.book(store, PRACTICE, created(), NOW + HOUR)
+    bookings.cancel(Context(store, PRACTICE, BOOKINGS, NOW + HOUR), cancelled())
+    bookings.book(Context(store, PRACTICE, BOOKINGS, NOW + HOUR), created())
     stored = everything(store)
     assert history(stored) == [("granted", 3)]
     assert stored.bookings["b1"].session == created().session
@@ -184,21 +185,21 @@ def test_cancelled_before_created_spends_nothing_and_writes_no_entry(store: Stor
 
 
 def test_a_debt_names_its_rule_and_the_next_payment_becomes_the_bookings_payer(store: Store) -> None:
-    bookings.book(store, PRACTICE, created(seats=2), NOW)
+    bookings.book(Context(store, PRACTICE, BOOKINGS, NOW), created(seats=2))
     pay(store, paid(paid_at=NOW + HOUR), NOW + HOUR)
     stored = everything(store)
     assert history(stored) == [("spent", -2), ("granted", 3), ("repaid", 0)]
     assert stored.entries[WALLET][0].cause.ids["rule"] == "allow_booking_without_credits"
     assert [p.amount for p in stored.bookings["b1"].payers] == [2]
-    bookings.cancel(store, PRACTICE, cancelled(occurred_at=NOW + 2 * HOUR), NOW + 2 * HOUR)
+    bookings.cancel(Context(store, PRACTICE, BOOKINGS, NOW + 2 * HOUR), cancelled(occurred_at=NOW + 2 * HOUR))
     stored = everything(store)
     assert (wallet(stored).balance, wallet(stored).debts) == (3, ())
     assert stored.breaches() == []
 
 
 def test_the_oldest_debt_is_repaid_first(store: Store) -> None:
-    bookings.book(store, PRACTICE, created("young", seats=2, occurred_at=NOW - HOUR), NOW)
-    bookings.book(store, PRACTICE, created("old", seats=2, occurred_at=NOW - DAY), NOW)
+    bookings.book(Context(store, PRACTICE, BOOKINGS, NOW), created("young", seats=2, occurred_at=NOW - HOUR))
+    bookings.book(Context(store, PRACTICE, BOOKINGS, NOW), created("old", seats=2, occurred_at=NOW - DAY))
     pay(store, paid())
     assert [(d.ref, d.amount) for d in wallet(everything(store)).debts] == [("young", 1)]
 
@@ -207,17 +208,17 @@ def test_credits_return_to_the_very_lot_that_paid(store: Store) -> None:
     pay(store, paid(1))
     pay(store, paid(2, "price_starter"))  # ends in two days, so it burns first
     before = held_by_lot(wallet(everything(store)))
-    bookings.book(store, PRACTICE, created(starts_at=NOW + DAY, seats=3), NOW)
+    bookings.book(Context(store, PRACTICE, BOOKINGS, NOW), created(starts_at=NOW + DAY, seats=3))
     assert list(held_by_lot(wallet(everything(store))).values()) == [2]
-    bookings.cancel(store, PRACTICE, cancelled(occurred_at=NOW + HOUR), NOW + HOUR)
+    bookings.cancel(Context(store, PRACTICE, BOOKINGS, NOW + HOUR), cancelled(occurred_at=NOW + HOUR))
     assert held_by_lot(wallet(everything(store))) == before
 
 
 def test_a_practice_that_cancels_leaves_time_to_use_what_would_have_ended(store: Store) -> None:
     pay(store, paid(1, "price_starter"))
-    bookings.book(store, PRACTICE, created(starts_at=NOW + DAY), NOW)
+    bookings.book(Context(store, PRACTICE, BOOKINGS, NOW), created(starts_at=NOW + DAY))
     late = NOW + 5 * DAY
-    bookings.cancel(store, PRACTICE, cancelled(by=CancelledBy.PRACTICE, occurred_at=late), late)
+    bookings.cancel(Context(store, PRACTICE, BOOKINGS, late), cancelled(by=CancelledBy.PRACTICE, occurred_at=late))
     stored = everything(store)
     assert history(stored) == [("granted", 2), ("spent", -1), ("expired", -1), ("restored", 1)]
     (grace,) = wallet(stored).open_lots
@@ -241,14 +242,14 @@ def test_an_ended_lot_is_worth_nothing_even_if_no_sweep_ever_runs(strict: Store)
     pay(strict, paid(price="price_starter"))
     late = NOW + 9 * DAY
     event = created(occurred_at=late, starts_at=late + DAY)
-    assert bookings.book(strict, PRACTICE, event, late).booking.state is BookingState.REFUSED
+    assert bookings.book(Context(strict, PRACTICE, BOOKINGS, late), event).booking.state is BookingState.REFUSED
 
 
 def test_an_operation_first_writes_off_what_had_ended(store: Store) -> None:
     pay(store, paid(1, "price_starter"))
     pay(store, paid(2))
     late = NOW + 9 * DAY
-    bookings.book(store, PRACTICE, created(occurred_at=late, starts_at=late + DAY), late)
+    bookings.book(Context(store, PRACTICE, BOOKINGS, late), created(occurred_at=late, starts_at=late + DAY))
     stored = everything(store)
     assert history(stored) == [("granted", 2), ("granted", 3), ("expired", -2), ("spent", -1)]
     assert stored.entries[WALLET][2].occurred_at < late == stored.entries[WALLET][3].occurred_at
@@ -257,7 +258,7 @@ def test_an_operation_first_writes_off_what_had_ended(store: Store) -> None:
 def test_what_does_not_fit_beside_an_operation_is_settled_before_it_oldest_first(store: Store) -> None:
     lots = [a_lot(f"l{n:03}", 1, expires_at=NOW - n * HOUR) for n in range(1, 121)]
     put(store, writes.wallet(a_stored_wallet(*lots), NOW))
-    bookings.book(store, PRACTICE, created(), NOW)
+    bookings.book(Context(store, PRACTICE, BOOKINGS, NOW), created())
     entries = everything(store).entries[WALLET]
     assert [e.sequence for e in entries] == list(range(1, 122))
     assert [str(e.kind) for e in entries] == ["expired"] * 120 + ["spent"]
@@ -283,7 +284,7 @@ def test_a_booking_that_many_ended_lots_paid_is_restored_and_expired_in_two_entr
     booking: Booking = a_booking(seats=60, payers=payers)
     put(store, writes.booking(PRACTICE, booking), writes.client(PRACTICE, Client("c1", created_at=NOW)))
     put(store, *(writes.closed_lot(Wallet(PRACTICE, "c1", "follow-up"), replace(lot, remaining=0)) for lot in lots))
-    bookings.cancel(store, PRACTICE, cancelled(), NOW)
+    bookings.cancel(Context(store, PRACTICE, BOOKINGS, NOW), cancelled())
     assert history(everything(store)) == [("restored", 60), ("expired", -60)]
 
 
@@ -311,9 +312,9 @@ def interrupted(store: Store, happens: Callable[[], object]) -> Store:
 
 def test_of_two_at_once_for_the_last_credit_one_gets_it(strict: Store) -> None:
     pay(strict, paid())
-    bookings.book(strict, PRACTICE, created("b0", seats=2), NOW)
-    slow = interrupted(strict, lambda: bookings.book(strict, PRACTICE, created("quick"), NOW))
-    outcome = bookings.book(slow, PRACTICE, created("slow"), NOW)
+    bookings.book(Context(strict, PRACTICE, BOOKINGS, NOW), created("b0", seats=2))
+    slow = interrupted(strict, lambda: bookings.book(Context(strict, PRACTICE, BOOKINGS, NOW), created("quick")))
+    outcome = bookings.book(Context(slow, PRACTICE, BOOKINGS, NOW), created("slow"))
     stored = everything(strict)
     assert outcome.booking.state is BookingState.REFUSED
     assert stored.bookings["quick"].state is BookingState.BOOKED
@@ -331,9 +332,9 @@ def test_of_one_payment_told_twice_at_once_one_grants_and_both_answer_alike(stor
 
 def test_of_one_cancellation_told_twice_at_once_one_returns(store: Store) -> None:
     pay(store, paid())
-    bookings.book(store, PRACTICE, created(), NOW)
-    slow = interrupted(store, lambda: bookings.cancel(store, PRACTICE, cancelled(), NOW))
-    assert bookings.cancel(slow, PRACTICE, cancelled(), NOW).repeated
+    bookings.book(Context(store, PRACTICE, BOOKINGS, NOW), created())
+    slow = interrupted(store, lambda: bookings.cancel(Context(store, PRACTICE, BOOKINGS, NOW), cancelled()))
+    assert bookings.cancel(Context(slow, PRACTICE, BOOKINGS, NOW), cancelled()).repeated
     assert history(everything(store)) == [("granted", 3), ("spent", -1), ("restored", 1)]
 
 
@@ -341,13 +342,13 @@ def test_a_sweep_and_a_booking_at_once_write_an_end_once(store: Store) -> None:
     pay(store, paid(price="price_starter"))
     late = NOW + 9 * DAY
     slow = interrupted(store, lambda: sweep(store, late))
-    bookings.book(slow, PRACTICE, created(occurred_at=late, starts_at=late + DAY), late)
+    bookings.book(Context(slow, PRACTICE, BOOKINGS, late), created(occurred_at=late, starts_at=late + DAY))
     assert history(everything(store)) == [("granted", 2), ("expired", -2), ("spent", -1)]
 
 
 def test_a_cancellation_between_a_grant_and_the_debt_it_would_repay_leaves_nothing_owed(store: Store) -> None:
-    bookings.book(store, PRACTICE, created(), NOW)
-    slow = interrupted(store, lambda: bookings.cancel(store, PRACTICE, cancelled(), NOW))
+    bookings.book(Context(store, PRACTICE, BOOKINGS, NOW), created())
+    slow = interrupted(store, lambda: bookings.cancel(Context(store, PRACTICE, BOOKINGS, NOW), cancelled()))
     pay(slow, paid())
     stored = everything(store)
     assert history(stored) == [("spent", -1), ("restored", 1), ("granted", 3)]
@@ -356,10 +357,12 @@ def test_a_cancellation_between_a_grant_and_the_debt_it_would_repay_leaves_nothi
 
 def test_a_profile_saved_while_settings_change_keeps_both(store: Store) -> None:
     actor = Actor("staff", "s1")
-    practices.put_client(store, PRACTICE, Client("c1", name="Ada"), NOW)
+    practices.put_client(Context(store, PRACTICE, STRIPE, NOW), Client("c1", name="Ada"))
     change = {"max_negative": 3}
-    slow = interrupted(store, lambda: practices.change_client_settings(store, PRACTICE, "c1", change, actor, NOW))
-    practices.put_client(slow, PRACTICE, Client("c1", name="Ada L."), NOW)
+    slow = interrupted(
+        store, lambda: practices.change_client_settings(Context(store, PRACTICE, actor, NOW), "c1", change)
+    )
+    practices.put_client(Context(slow, PRACTICE, STRIPE, NOW), Client("c1", name="Ada L."))
     known = store.load(PRACTICE, Wanted(client_id="c1")).client
     assert known
     assert (known.name, known.overrides) == ("Ada L.", change)
@@ -378,6 +381,6 @@ def test_what_is_read_back_is_what_was_decided(store: Store) -> None:
     """An entry and a wallet survive the table unchanged, to the microsecond."""
     odd = NOW + HOUR / 7
     pay(store, paid(paid_at=odd), odd)
-    answer = bookings.book(store, PRACTICE, created(occurred_at=odd, starts_at=odd + DAY), odd)
+    answer = bookings.book(Context(store, PRACTICE, BOOKINGS, odd), created(occurred_at=odd, starts_at=odd + DAY))
     assert everything(store).entries[WALLET][1:] == list(answer.entries)
     assert store.load(PRACTICE, Wanted(booking_id="b1")).booking == replace(answer.booking, version=1)

@@ -22,6 +22,7 @@ from client_credits.domain.ledger.settling import settle
 from client_credits.domain.payments.facts import Payment
 from client_credits.domain.practice.settings import effective
 from client_credits.operations.bookings import spending as bookings
+from client_credits.operations.context import BOOKINGS, STRIPE, Context
 from client_credits.operations.payments import paying as payments
 from client_credits.store.writes import sortable
 from tests.property.memory import PRACTICE, Stored, a_practice, everything, sweep
@@ -220,7 +221,7 @@ class PracticeMachine(RuleBasedStateMachine):
                 self.tell_cancellation(event)
 
     def tell_payment(self, payment: Payment) -> None:
-        for outcome in payments.pay(self.store, PRACTICE, payment, self.now):
+        for outcome in payments.pay(Context(self.store, PRACTICE, STRIPE, self.now), payment):
             if outcome.operation:
                 first = self.first_answers.setdefault(outcome.operation.source_id, outcome.operation)
                 assert outcome.operation == first
@@ -228,14 +229,14 @@ class PracticeMachine(RuleBasedStateMachine):
         self.read_back()
 
     def tell_booking(self, event: Created) -> None:
-        answer = bookings.book(self.store, PRACTICE, event, self.now)
+        answer = bookings.book(Context(self.store, PRACTICE, BOOKINGS, self.now), event)
         self.model.book(event, self.now)
         self.read_back()
         assert answer.booking.state == self.model.bookings[event.booking_id].state
         assert not (answer.repeated and answer.entries)
 
     def tell_cancellation(self, event: Cancelled) -> None:
-        answer = bookings.cancel(self.store, PRACTICE, event, self.now)
+        answer = bookings.cancel(Context(self.store, PRACTICE, BOOKINGS, self.now), event)
         self.model.cancel(event, self.now)
         self.read_back()
         assert answer.booking.state == "cancelled"

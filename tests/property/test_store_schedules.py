@@ -7,6 +7,7 @@ import pytest
 
 from client_credits.domain.payments.facts import Payment
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments import paying as payments
 from client_credits.store import writes
 from client_credits.store.store import Store
@@ -56,7 +57,7 @@ def store() -> object:
 def test_months_paid_one_after_the_other_roll_over_in_the_table(store: Store) -> None:
     for number, (starts, ends) in enumerate([(START, FEB), (FEB, MAR)]):
         payment = a_cycle(f"in_{number}", "price_monthly", starts, ends)
-        (outcome,) = payments.pay(store, PRACTICE, payment, starts + 2 * HOUR)
+        (outcome,) = payments.pay(Context(store, PRACTICE, STRIPE, starts + 2 * HOUR), payment)
         assert outcome.fate == "granted"
     stored = everything(store)
     assert stored.breaches() == []
@@ -78,7 +79,7 @@ def test_months_paid_one_after_the_other_roll_over_in_the_table(store: Store) ->
 def test_a_year_told_at_its_end_is_written_in_as_many_transactions_as_it_takes(store: Store) -> None:
     """Five types, twelve tranches, and most of them ended again: far more than one transaction holds."""
     payment = a_cycle("in_1", "price_annual", START, YEAR_LATER)
-    (outcome,) = payments.pay(store, PRACTICE, payment, YEAR_LATER)
+    (outcome,) = payments.pay(Context(store, PRACTICE, STRIPE, YEAR_LATER), payment)
     assert outcome.fate == "granted"
     assert everything(store).breaches() == []
     sweep(store, YEAR_LATER)
@@ -93,7 +94,7 @@ def test_a_year_told_at_its_end_is_written_in_as_many_transactions_as_it_takes(s
 
 
 def test_a_year_told_in_time_comes_by_sweeps_alone(store: Store) -> None:
-    payments.pay(store, PRACTICE, a_cycle("in_1", "price_annual", START, YEAR_LATER), START + 2 * HOUR)
+    payments.pay(Context(store, PRACTICE, STRIPE, START + 2 * HOUR), a_cycle("in_1", "price_annual", START, YEAR_LATER))
     assert sweep(store, FEB) == len(TYPES) == sweep(store, MAR)
     stored = everything(store)
     assert stored.breaches() == []

@@ -19,6 +19,7 @@ from client_credits.aws.secrets import CursorKeys
 from client_credits.domain.practice.records import Account
 from client_credits.http.front import Front, build
 from client_credits.http.identity import Authenticator, ClaimNames
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.staff import practices
 from client_credits.store import writes
 from client_credits.store.store import Store
@@ -147,8 +148,8 @@ def running_api() -> Iterator[Api]:
         client = boto3.client("dynamodb")
         create_table(client, "credits")
         store = Store(Table(client, "credits"))
-        practices.create_practice(store, "p1", NOW)
-        practices.create_practice(store, "p2", NOW)
+        practices.create_practice(Context(store, "p1", STRIPE, NOW))
+        practices.create_practice(Context(store, "p2", STRIPE, NOW))
         now = [NOW]
         authenticator = Authenticator(ISSUER, AUDIENCE, "", ClaimNames(), key_set)
         front = Front(build(), authenticator, store, lambda: now[0], cursor_keys())

@@ -52,6 +52,7 @@ class Stack:
     target: Target
     store: Store
     client: Callable[[str], Any]
+    add_table: Callable[[str], str]
     fakes: dict[str, Any] = field(default_factory=dict)
 
     def __call__(self, *words: str, **more: Any) -> Ran:
@@ -97,4 +98,4 @@ def moto_stack(directory: Path, *, is_local: bool = True) -> Iterator[Stack]:
             practice_id="p1" if is_local else None,
             local=LocalStack(directory, {}, "c1") if is_local else None,
         )
-        yield Stack(target, Store(Table(client("dynamodb"), "credits")), client, fakes)
+        yield Stack(target, Store(Table(client("dynamodb"), "credits")), client, engine.add_table, fakes)

@@ -25,6 +25,7 @@ from client_credits.domain.payments.facts import (
 from client_credits.domain.practice.catalogue import AppointmentType, Package
 from client_credits.domain.practice.records import Client
 from client_credits.operations.bookings.spending import BookingOutcome
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments.grant import LineOutcome
 from client_credits.operations.payments.linking import apply_link
 from client_credits.operations.payments.money_back import apply_money_back, apply_payment_made
@@ -96,42 +97,42 @@ UNKNOWN_PRICE = a_payment("in_odd", a_line("il_1"), a_line("il_2", price="price_
 TO_CLIENT_LINK = CustomerLink("evt_link", "cus_new", "c1", "sub_new")
 
 PRACTICE = [
-    Case("create a practice", lambda s, now: create_practice(s, P, now), founded=False),
+    Case("create a practice", lambda s, now: create_practice(Context(s, P, STRIPE, now)), founded=False),
     Case(
         "put a new appointment type",
         lambda s, now: put_appointment_type(s, P, AppointmentType("yoga", "Yoga")),
     ),
     Case(
         "put a new package",
-        lambda s, now: put_package(s, P, Package("new", "New", {"initial": 1}), False, now),
+        lambda s, now: put_package(Context(s, P, STRIPE, now), Package("new", "New", {"initial": 1}), False),
     ),
     Case(
         "archive a package",
-        lambda s, now: put_package(s, P, a_package("three-pack"), True, now),
+        lambda s, now: put_package(Context(s, P, STRIPE, now), a_package("three-pack"), True),
     ),
     Case(
         "put a package whose price a parked payment waits for",
-        lambda s, now: put_package(s, P, a_package("new", stripe_prices=("price_new",)), False, now),
+        lambda s, now: put_package(Context(s, P, STRIPE, now), a_package("new", stripe_prices=("price_new",)), False),
         past=(paying(UNKNOWN_PRICE),),
     ),
     Case(
         "put a new client",
-        lambda s, now: put_client(s, P, Client("c2", "Bo", stripe_customers=("cus_2",)), now),
+        lambda s, now: put_client(Context(s, P, STRIPE, now), Client("c2", "Bo", stripe_customers=("cus_2",))),
     ),
     Case(
         "put a client with other customers than before",
-        lambda s, now: put_client(s, P, Client("c1", stripe_customers=("cus_8", "cus_9")), now),
+        lambda s, now: put_client(Context(s, P, STRIPE, now), Client("c1", stripe_customers=("cus_8", "cus_9"))),
     ),
     Case(
         "put a client whose customer a parked payment waits for",
-        lambda s, now: put_client(s, P, Client("c2", stripe_customers=("cus_new",)), now),
+        lambda s, now: put_client(Context(s, P, STRIPE, now), Client("c2", stripe_customers=("cus_new",))),
         past=(paying(UNKNOWN_CLIENT),),
     ),
     Case("change the account's settings", setting(max_negative=3, auto_repay=False)),
     Case("switch credits off", setting(enabled=False), past=(paying(a_payment()),)),
     Case(
         "change a client's settings",
-        lambda s, now: change_client_settings(s, P, "c1", {"max_negative": 1}, STAFF, now),
+        lambda s, now: change_client_settings(Context(s, P, STAFF, now), "c1", {"max_negative": 1}),
     ),
 ]
 
@@ -174,7 +175,7 @@ PAYMENTS = [
     Case("a payment with an unknown price beside a known one", paying(UNKNOWN_PRICE)),
     Case(
         "an event that makes no payment",
-        lambda s, now: park_event(s, P, Unsupported("evt_9", "no_lines", "in_9", "cus_1"), "{}", now),
+        lambda s, now: park_event(Context(s, P, STRIPE, now), Unsupported("evt_9", "no_lines", "in_9", "cus_1"), "{}"),
     ),
     Case(
         "resolve a parked payment by its client",
@@ -191,10 +192,10 @@ PAYMENTS = [
     Case(
         "dismiss a parked payment", dismissing(UNKNOWN_CLIENT), past=(paying(UNKNOWN_CLIENT),), done=(AlreadyResolved,)
     ),
-    Case("link a customer and a subscription", lambda s, now: apply_link(s, P, TO_CLIENT_LINK, now)),
+    Case("link a customer and a subscription", lambda s, now: apply_link(Context(s, P, STRIPE, now), TO_CLIENT_LINK)),
     Case(
         "link what a parked payment waits for",
-        lambda s, now: apply_link(s, P, TO_CLIENT_LINK, now),
+        lambda s, now: apply_link(Context(s, P, STRIPE, now), TO_CLIENT_LINK),
         past=(paying(UNKNOWN_CLIENT),),
     ),
 ]
@@ -281,7 +282,7 @@ SWEEPS = [
     Case("a sweep of more than a transaction holds", sweeping, past=(ended(MANY),)),
     Case(
         "settling one wallet",
-        lambda s, now: settle_one(s, P, "c1", "follow-up", now),
+        lambda s, now: settle_one(Context(s, P, STRIPE, now), "c1", "follow-up"),
         past=(holding(ending("lot-1", 2, DAY), ending("lot-2", 2, HOUR)),),
     ),
     Case(
@@ -308,44 +309,44 @@ def edit(name: str, act: Step, *past: Step, done: tuple[type[Exception], ...] = 
 
 def extending(store: Store, now: datetime) -> None:
     """Tells nothing: a repeat finds the lot as it should be and has no entry to show."""
-    change_lot(store, P, "c1", "follow-up", "lot-1", STAFF, now, expires_at=NOW + 99 * DAY)
+    change_lot(Context(store, P, STAFF, now), "c1", "follow-up", "lot-1", expires_at=NOW + 99 * DAY)
 
 
 TYPES_AT = [NewBalance("follow-up", 9, 1), NewBalance("initial", 2, 0, NOW + DAY)]
 EDITS = [
     edit(
         "replace the balances of two types",
-        lambda s, now: set_balances(s, P, "c1", TYPES_AT, STAFF, now),
+        lambda s, now: set_balances(Context(s, P, STAFF, now), "c1", TYPES_AT),
         TWO_LOTS,
     ),
     edit(
         "raise a balance out of debt",
-        lambda s, now: set_balances(s, P, "c1", [NewBalance("follow-up", 1, 1)], STAFF, now),
+        lambda s, now: set_balances(Context(s, P, STAFF, now), "c1", [NewBalance("follow-up", 1, 1)]),
         booking(seats=2),
     ),
     edit(
         "add credits",
-        lambda s, now: adjust(s, P, "c1", "follow-up", 4, keyed(), STAFF, now, "a gift"),
+        lambda s, now: adjust(Context(s, P, STAFF, now), "c1", "follow-up", 4, keyed(), "a gift"),
         TWO_LOTS,
     ),
     edit(
         "take more credits than there are",
-        lambda s, now: adjust(s, P, "c1", "follow-up", -7, keyed(), STAFF, now, "a mistake"),
+        lambda s, now: adjust(Context(s, P, STAFF, now), "c1", "follow-up", -7, keyed(), "a mistake"),
         TWO_LOTS,
     ),
     edit(
         "add credits that repay a booking",
-        lambda s, now: adjust(s, P, "c1", "follow-up", 4, keyed(), STAFF, now, "a gift"),
+        lambda s, now: adjust(Context(s, P, STAFF, now), "c1", "follow-up", 4, keyed(), "a gift"),
         booking(seats=2),
     ),
     edit(
         "grant a package of two types by hand",
-        lambda s, now: grant_by_hand(s, P, "c1", "bundle", 3, keyed(), STAFF, now),
+        lambda s, now: grant_by_hand(Context(s, P, STAFF, now), "c1", "bundle", 3, keyed()),
         TWO_LOTS,
     ),
     edit(
         "void a lot",
-        lambda s, now: change_lot(s, P, "c1", "follow-up", "lot-1", STAFF, now, void=True, reason="fraud"),
+        lambda s, now: change_lot(Context(s, P, STAFF, now), "c1", "follow-up", "lot-1", void=True, reason="fraud"),
         TWO_LOTS,
         done=(LotClosed, NotFound),
     ),
@@ -356,13 +357,13 @@ EDITS = [
     ),
     edit(
         "transfer credits of two lots",
-        lambda s, now: transfer(s, P, "c1", "c2", "follow-up", 4, keyed(), STAFF, now),
+        lambda s, now: transfer(Context(s, P, STAFF, now), "c1", "c2", "follow-up", 4, keyed()),
         TWO_LOTS,
-        lambda s, now: put_client(s, P, Client("c2"), now),
+        lambda s, now: put_client(Context(s, P, STRIPE, now), Client("c2")),
     ),
     edit(
         "transfer credits that repay the receiver's booking",
-        lambda s, now: transfer(s, P, "c1", "c2", "follow-up", 2, keyed(), STAFF, now),
+        lambda s, now: transfer(Context(s, P, STAFF, now), "c1", "c2", "follow-up", 2, keyed()),
         TWO_LOTS,
         booking(client_id="c2", seats=1),
     ),
@@ -381,24 +382,24 @@ UPGRADE = a_payment(
 def money_back(amount: int, status: str = "succeeded") -> Step:
     refunds = (Refund("re_1", amount, RefundStatus(status), NOW - HOUR),)
     return lambda s, now: apply_money_back(
-        s, P, MoneyBack("evt_b", "own", "test", NOW, "in_1", "pi_1", None, refunds), now
+        Context(s, P, STRIPE, now), MoneyBack("evt_b", "own", "test", NOW, "in_1", "pi_1", None, refunds)
     )
 
 
 def disputing(status: str) -> Step:
     disputes = (Dispute("dp_1", 9_000, DisputeStatus(status), NOW - HOUR),)
     news = MoneyBack("evt_d", "own", "test", NOW, None, "pi_1", None, (), disputes)
-    return lambda s, now: apply_money_back(s, P, news, now)
+    return lambda s, now: apply_money_back(Context(s, P, STRIPE, now), news)
 
 
 def standing(status: str, ended_at: datetime | None = None) -> Step:
     news = SubscriptionNews("evt_s", "own", "test", NOW - HOUR, "sub_1", SubscriptionStatus(status), ended_at)
-    return lambda s, now: apply_news(s, P, news, now)
+    return lambda s, now: apply_news(Context(s, P, STRIPE, now), news)
 
 
 GIVEN_AWAY = (
-    lambda s, now: put_client(s, P, Client("c2"), now),
-    lambda s, now: transfer(s, P, "c1", "c2", "follow-up", 1, Keyed("gift", "gift"), STAFF, now),
+    lambda s, now: put_client(Context(s, P, STRIPE, now), Client("c2")),
+    lambda s, now: transfer(Context(s, P, STAFF, now), "c1", "c2", "follow-up", 1, Keyed("gift", "gift")),
 )
 
 MONEY_BACK = [
@@ -414,12 +415,18 @@ MONEY_BACK = [
     ),
     Case(
         "what paid an invoice, after its refund",
-        lambda s, now: apply_payment_made(s, P, PaymentMade("evt_m", "own", "test", "in_1", "pi_1"), now),
+        lambda s, now: apply_payment_made(
+            Context(s, P, STRIPE, now), PaymentMade("evt_m", "own", "test", "in_1", "pi_1")
+        ),
         past=(paying(replace(WHOLE, payment_intent=None)), disputing("lost")),
     ),
     Case("a change of plan", paying(UPGRADE), past=(paying(WHOLE),)),
     Case("a change of plan before its cycle", paying(UPGRADE)),
-    Case("a cycle that a change of plan waits for", lambda s, now: pay(s, P, WHOLE, now), past=(paying(UPGRADE),)),
+    Case(
+        "a cycle that a change of plan waits for",
+        lambda s, now: pay(Context(s, P, STRIPE, now), WHOLE),
+        past=(paying(UPGRADE),),
+    ),
     Case("a subscription past due", standing("past_due"), past=(setting(past_due="freeze"), paying(WHOLE))),
     Case("a subscription that ended before it was paid", standing("ended", NOW - 2 * DAY), past=(paying(WHOLE),)),
 ]

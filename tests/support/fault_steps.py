@@ -15,6 +15,7 @@ from client_credits.domain.practice.catalogue import AppointmentType, Catalogue,
 from client_credits.domain.practice.records import Account, Client
 from client_credits.domain.practice.settings import Settings
 from client_credits.operations.bookings.spending import book, cancel
+from client_credits.operations.context import BOOKINGS, STRIPE, Context
 from client_credits.operations.payments.paying import pay
 from client_credits.operations.payments.resolving import dismiss, resolve
 from client_credits.operations.staff.practices import (
@@ -64,27 +65,27 @@ def before(ago: timedelta, step: Step) -> Step:
 
 
 def paying(payment: Payment) -> Step:
-    return lambda store, now: pay(store, P, payment, now)
+    return lambda store, now: pay(Context(store, P, STRIPE, now), payment)
 
 
 def booking(booking_id: str = "b1", **fields: Any) -> Step:
-    return lambda store, now: book(store, P, created(booking_id, **fields), now)
+    return lambda store, now: book(Context(store, P, BOOKINGS, now), created(booking_id, **fields))
 
 
 def cancelling(booking_id: str = "b1", by: CancelledBy | None = None, **fields: Any) -> Step:
-    return lambda store, now: cancel(store, P, cancelled(booking_id, by, **fields), now)
+    return lambda store, now: cancel(Context(store, P, BOOKINGS, now), cancelled(booking_id, by, **fields))
 
 
 def setting(**values: Any) -> Step:
-    return lambda store, now: change_account_settings(store, P, values, STAFF, now, confirmed=True)
+    return lambda store, now: change_account_settings(Context(store, P, STAFF, now), values, confirmed=True)
 
 
 def resolving(payment: Payment, **answers: str) -> Step:
-    return lambda store, now: resolve(store, P, parked_id(payment), now, STAFF, **answers)
+    return lambda store, now: resolve(Context(store, P, STAFF, now), parked_id(payment), **answers)
 
 
 def dismissing(payment: Payment) -> Step:
-    return lambda store, now: dismiss(store, P, parked_id(payment), now, STAFF, "paid back in cash")
+    return lambda store, now: dismiss(Context(store, P, STAFF, now), parked_id(payment), "paid back in cash")
 
 
 def parked_id(payment: Payment) -> str:

@@ -132,6 +132,7 @@ LINE = PaymentLine(
     subscription="sub_2",
     also=("il_3",),
     charged=8000,
+    within_cycle=True,
 )
 PAYMENT = Payment(
     *("in_1", "own", "test", "evt_1", NOW, "cus_1", "c1", "sub_1", "pi_1"),

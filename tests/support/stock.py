@@ -12,6 +12,7 @@ from client_credits.domain.bookings.booking import Booking, CancelledBy
 from client_credits.domain.payments.facts import Payment
 from client_credits.domain.practice.records import Account, Client
 from client_credits.operations.bookings import spending as bookings
+from client_credits.operations.context import BOOKINGS, STRIPE, Context
 from client_credits.operations.payments import paying as payments
 from client_credits.store import writes
 from tests.support.api import Api, Reply
@@ -87,19 +88,19 @@ _LINE = frozenset(a_line().__dataclass_fields__)
 def paid(api: Api, practice: str = "p1", **fields: Any) -> list[payments.LineOutcome]:
     """A payment that arrives now; c1 buys the package of price_1 unless told otherwise."""
     payment = paying(**({"paid_at": api.now[0]} | fields))
-    return payments.pay(api.store, practice, payment, api.now[0])
+    return payments.pay(Context(api.store, practice, STRIPE, api.now[0]), payment)
 
 
 def booked(api: Api, booking_id: str = "b1", practice: str = "p1", **fields: Any) -> Booking:
     event = created(booking_id, **({"occurred_at": api.now[0]} | fields))
-    return bookings.book(api.store, practice, event, api.now[0]).booking
+    return bookings.book(Context(api.store, practice, BOOKINGS, api.now[0]), event).booking
 
 
 def cancels(
     api: Api, booking_id: str = "b1", by: CancelledBy | None = None, practice: str = "p1", **fields: Any
 ) -> Booking:
     event = cancelled(booking_id, by, **({"occurred_at": api.now[0]} | fields))
-    return bookings.cancel(api.store, practice, event, api.now[0]).booking
+    return bookings.cancel(Context(api.store, practice, BOOKINGS, api.now[0]), event).booking
 
 
 def later(api: Api, **by: float) -> datetime:

@@ -11,6 +11,7 @@ from client_credits.domain.practice.catalogue import AppointmentType, Catalogue
 from client_credits.domain.practice.records import Account, Client
 from client_credits.http.schemas.catalogue import PackagePut
 from client_credits.operations.bookings import spending as bookings
+from client_credits.operations.context import BOOKINGS, STRIPE, Context
 from client_credits.operations.payments import parking
 from client_credits.samples.storyteller import ASSESSMENT, OFFERS, SESSION, TYPES, Event
 from client_credits.store import writes
@@ -35,7 +36,7 @@ class StoryPractice:
 
     def hear(self, event: Event) -> None:
         if event.get("object") == "event":
-            handle(self.store, None, "p1", "test", event, json.dumps(event), self.now)
+            handle(Context(self.store, "p1", STRIPE, self.now), None, "test", event, json.dumps(event))
         else:
             book(self.store, event, self.now)
 
@@ -57,4 +58,4 @@ def book(store: Store, entry: Event, now: datetime) -> None:
     assert event.appointment_type and event.starts_at
     session = Session(event.appointment_type, event.starts_at, event.seats)
     created = Created(event.booking_id, client_id=event.client_id, session=session, occurred_at=event.occurred_at)
-    bookings.book(store, event.practice_id, created, now)
+    bookings.book(Context(store, event.practice_id, BOOKINGS, now), created)

@@ -8,6 +8,7 @@ from client_credits.domain.invariants import breaches
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
 from client_credits.domain.practice.records import Account, Client
 from client_credits.operations.bookings import spending as bookings
+from client_credits.operations.context import BOOKINGS, STRIPE, Context
 from client_credits.operations.payments import parking
 from client_credits.operations.queries.credits import credits_of
 from client_credits.samples.stripe_account.checkout import Events, Sandbox
@@ -68,7 +69,9 @@ class StripePractice:
 
     def hear(self, events: Events) -> list[str]:
         """Each event through the worker's own path; how each ended, without those ignored."""
-        outcomes = [stripe_work.handle(self.store, None, "p1", "test", e, "{}", self.now) for e in events]
+        outcomes = [
+            stripe_work.handle(Context(self.store, "p1", STRIPE, self.now), None, "test", e, "{}") for e in events
+        ]
         return [outcome for outcome in outcomes if not outcome.startswith("ignored")]
 
     def at(self, instant: datetime) -> "StripePractice":
@@ -78,10 +81,10 @@ class StripePractice:
     def book(self, *numbers: int) -> None:
         for number in numbers:
             event = created(f"b{number}", occurred_at=self.now, starts_at=self.now + timedelta(hours=2))
-            bookings.book(self.store, "p1", event, self.now)
+            bookings.book(Context(self.store, "p1", BOOKINGS, self.now), event)
 
     def cancel(self, number: int) -> None:
-        bookings.cancel(self.store, "p1", cancelled(f"b{number}", occurred_at=self.now), self.now)
+        bookings.cancel(Context(self.store, "p1", BOOKINGS, self.now), cancelled(f"b{number}", occurred_at=self.now))
 
     def entries(self, appointment_type: str = "follow-up") -> list[tuple[str, int]]:
         """Every entry of a type as (kind, amount), the oldest first."""
@@ -92,7 +95,7 @@ class StripePractice:
 
     def numbers(self, appointment_type: str = "follow-up") -> tuple[int, int, int]:
         """(balance, available, frozen) as the API answers them now."""
-        told: Any = credits_of(self.store, "p1", "c1", self.now)
+        told: Any = credits_of(Context(self.store, "p1", STRIPE, self.now), "c1")
         (one,) = [each for each in told.credits if each.appointment_type == appointment_type]
         return one.balance, one.available, one.frozen
 

@@ -14,6 +14,7 @@ import jwt
 import pytest
 from tests.support.cli import Ran, credits
 
+from client_credits.cli import output
 from client_credits.cli.target import LocalStack, Target
 from client_credits.local.tokens import TokenIssuer
 
@@ -165,6 +166,29 @@ def test_history_ends_with_the_last_page_and_shows_settings_too(api: Api, local:
     assert "package_id=three-pack" in ran.out
     assert "auto_repay=False" in ran.out
     assert "There is more" not in ran.out
+
+
+def test_history_names_each_id_of_a_cause_whole_at_100_columns(
+    api: Api, local: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "PIPED_WIDTH", 100)
+    stripe = "1PqTRsLkdIwHu7ixhA3vbQeN"  # as long as Stripe's own
+    ids = {"package_id": "monthly", "payment": f"in_{stripe}", "line": f"il_{stripe}", "event_id": f"evt_{stripe}"}
+    ids |= {"subscription": f"sub_{stripe}", "customer": f"cus_{stripe}", "charge": f"ch_{stripe}"}
+    told = entry(7) | {"kind": "transferred_out", "amount": -1000, "cause": {"kind": "package"} | ids}
+    api.answers = [(200, {"items": [told], "next_cursor": None})]
+    lines = run(local, "history", "c-1", "follow-up").out.splitlines()
+    assert max(map(len, lines)) <= 100
+    for name, value in ids.items():
+        assert [line for line in lines if line.rstrip().endswith(f" {name}={value}")], name
+    assert any(line.split() == ["transferred_out", "package_id=monthly"] for line in lines)
+
+
+def test_eligibility_says_what_a_session_that_is_let_through_will_owe(api: Api, local: Target) -> None:
+    api.answers = [(200, ANSWER | {"allowed": True, "reason": "ok", "shortfall": 2})]
+    row = next(line for line in run(local, "eligibility", "c-1", "follow-up").out.splitlines() if " yes " in line)
+    assert "will owe 2" in row
+    assert " ok " not in row
 
 
 def test_eligibility_of_one_type_says_why_and_what_helps(api: Api, local: Target) -> None:

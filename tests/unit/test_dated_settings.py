@@ -36,6 +36,7 @@ from client_credits.domain.practice.dated_settings import MAX_CHANGES, DatedSett
 from client_credits.domain.practice.records import Account, Client
 from client_credits.domain.practice.settings import Settings
 from client_credits.operations.bookings import spending as bookings
+from client_credits.operations.context import BOOKINGS, STRIPE, Context
 from client_credits.operations.payments import linking, parking, paying
 from client_credits.operations.staff import practices
 from client_credits.store import writes
@@ -222,13 +223,15 @@ def test_a_booking_heard_late_is_decided_by_the_settings_of_its_instant() -> Non
     practice = Practice()
     practice.pay()
     practice.change(NOW + HOUR, allow_booking_without_credits=False)
-    practices.change_account_settings(practice.store, "p1", {"enabled": False}, STAFF, NOW + 2 * HOUR, confirmed=True)
+    practices.change_account_settings(
+        Context(practice.store, "p1", STAFF, NOW + 2 * HOUR), {"enabled": False}, confirmed=True
+    )
     practice.change(NOW + 3 * HOUR, enabled=True, allow_booking_without_credits=True)
     found = []
     for hours in range(4):
         at = NOW + hours * HOUR
         event = created(f"b{hours}", occurred_at=at, seats=9, starts_at=NOW + DAY)
-        found.append(bookings.book(practice.store, "p1", event, NOW + 4 * HOUR).booking)
+        found.append(bookings.book(Context(practice.store, "p1", BOOKINGS, NOW + 4 * HOUR), event).booking)
     assert [booking.state for booking in found] == ["booked", "refused", "booked", "booked"]
     assert [booking.free for booking in found] == [None, None, "credits_disabled", None]
 
@@ -243,18 +246,18 @@ class Practice:
         self.store.commit([writes.account(Account("p1", {}, NOW, 1)), writes.catalogue("p1", catalogue)])
 
     def know(self, client_id: str = "c1", now: datetime = NOW, **fields: Any) -> None:
-        practices.put_client(self.store, "p1", Client(client_id, **fields), now)
+        practices.put_client(Context(self.store, "p1", STRIPE, now), Client(client_id, **fields))
 
     def change(self, now: datetime, client_id: str | None = None, **values: Any) -> None:
         if client_id:
-            practices.change_client_settings(self.store, "p1", client_id, values, STAFF, now)
+            practices.change_client_settings(Context(self.store, "p1", STAFF, now), client_id, values)
         else:
-            practices.change_account_settings(self.store, "p1", values, STAFF, now)
+            practices.change_account_settings(Context(self.store, "p1", STAFF, now), values)
 
     def pay(self, number: int = 1, now: datetime = NOW, **fields: Any) -> list[str]:
         kind = {"subscription": None, "customer": None, "paid_at": now} | fields
         payment = a_payment(f"in_{number}", a_line(f"il_{number}"), **kind)
-        return [str(outcome.fate) for outcome in paying.pay(self.store, "p1", payment, now)]
+        return [str(outcome.fate) for outcome in paying.pay(Context(self.store, "p1", STRIPE, now), payment)]
 
     def earlier(self, client_id: str = "c1") -> tuple[int, int]:
         """How many changes are remembered, of the account and of the client."""
@@ -362,7 +365,7 @@ def test_a_parked_payment_is_granted_once_its_client_exists() -> None:
 def test_what_a_checkout_says_of_a_customer_waits_too_and_creates_nobody() -> None:
     practice = Practice()
     practice.change(NOW, unknown_clients="park")
-    linking.apply_link(practice.store, "p1", CustomerLink("evt_1", "cus_1", "c1"), NOW)
+    linking.apply_link(Context(practice.store, "p1", STRIPE, NOW), CustomerLink("evt_1", "cus_1", "c1"))
     assert practice.pay(1, client_id=None, customer="cus_1") == ["unknown_client"]
     assert practice.store.load("p1", Wanted(client_id="c1")).client is None
     practice.know("c1")

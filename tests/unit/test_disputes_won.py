@@ -14,6 +14,7 @@ from client_credits.domain.ledger.wallet import Lot, Wallet
 from client_credits.domain.payments.facts import Dispute, DisputeStatus, MoneyBack
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
 from client_credits.operations.committing import settle_wallet
+from client_credits.operations.context import Context
 from client_credits.operations.staff import editing
 from client_credits.operations.staff.idempotent import Keyed
 from client_credits.store import writes
@@ -185,13 +186,13 @@ def test_what_staff_voided_or_lowered_in_a_dispute_stays_so() -> None:
 
 def void(practice: Calendar) -> None:
     lot_id = practice.wallet().lots[0].lot_id
-    args = (practice.store, "p1", "c1", "follow-up", lot_id, STAFF, practice.now)
+    args = (Context(practice.store, "p1", STAFF, practice.now), "c1", "follow-up", lot_id)
     editing.change_lot(*args, void=True, expires_at=None, reason="left")
 
 
 def lower(practice: Calendar) -> None:
     keyed = Keyed("lower", "")
-    editing.adjust(practice.store, "p1", "c1", "follow-up", -4, keyed, STAFF, practice.now, "a mistake", None)
+    editing.adjust(Context(practice.store, "p1", STAFF, practice.now), "c1", "follow-up", -4, keyed, "a mistake", None)
 
 
 def test_an_end_that_staff_moved_is_put_off_from_there() -> None:
@@ -199,7 +200,7 @@ def test_an_end_that_staff_moved_is_put_off_from_there() -> None:
     practice.pay()
     practice.on(10).dispute(10, "open", 10)
     lot_id = practice.on(15).wallet().lots[0].lot_id
-    args = (practice.store, "p1", "c1", "follow-up", lot_id, STAFF, practice.now)
+    args = (Context(practice.store, "p1", STAFF, practice.now), "c1", "follow-up", lot_id)
     editing.change_lot(*args, void=False, expires_at=day(35), reason="a holiday")
     practice.on(40).dispute(10, "won", 40)
     assert (practice.balance(), practice.ends()) == (10, [65])

@@ -14,6 +14,7 @@ from client_credits.domain.ledger.entries import Actor, Entry
 from client_credits.domain.ledger.wallet import Wallet
 from client_credits.domain.practice.records import Client
 from client_credits.operations.bookings import spending as bookings
+from client_credits.operations.context import BOOKINGS, STRIPE, Context
 from client_credits.operations.staff import editing
 from client_credits.operations.staff.idempotent import Keyed
 from client_credits.store import writes
@@ -45,20 +46,23 @@ def told(store: Store) -> list[tuple[str, int]]:
 
 def give(store: Store, amount: int, ends: datetime | None = None, key: str = "k1", now: datetime = NOW) -> str:
     """Staff add credits; returns the lot's id."""
-    edited = editing.adjust(store, PRACTICE, "c1", "follow-up", amount, Keyed(key, ""), STAFF, now, "a gift", ends)
+    edited = editing.adjust(
+        Context(store, PRACTICE, STAFF, now), "c1", "follow-up", amount, Keyed(key, ""), "a gift", ends
+    )
     return str(edited.entries[0].postings[0].lot_id)
 
 
 def change(store: Store, lot_id: str, ends: datetime | None = None, *, void: bool = False) -> None:
-    editing.change_lot(store, PRACTICE, *WALLET, lot_id, STAFF, NOW, void=void, expires_at=ends, reason="a closure")
+    here = Context(store, PRACTICE, STAFF, NOW)
+    editing.change_lot(here, *WALLET, lot_id, void=void, expires_at=ends, reason="a closure")
 
 
 def book(store: Store, booking_id: str) -> None:
-    bookings.book(store, PRACTICE, created(booking_id, starts_at=NOW + DAY), NOW)
+    bookings.book(Context(store, PRACTICE, BOOKINGS, NOW), created(booking_id, starts_at=NOW + DAY))
 
 
 def cancel(store: Store, booking_id: str, at: datetime) -> None:
-    bookings.cancel(store, PRACTICE, cancelled(booking_id, CancelledBy.CLIENT, occurred_at=at), at)
+    bookings.cancel(Context(store, PRACTICE, BOOKINGS, at), cancelled(booking_id, CancelledBy.CLIENT, occurred_at=at))
 
 
 @pytest.mark.parametrize("order", permutations(("b1", "b2")))
@@ -127,6 +131,8 @@ def test_without_repaying_what_is_available_is_what_may_be_booked(store: Store) 
     from client_credits.operations.queries.credits import credits_of  # noqa: PLC0415
 
     book(store, "b1")
-    editing.grant_by_hand(store, PRACTICE, "c1", "three", 1, Keyed("k2", ""), STAFF, NOW)
-    (line,) = [c for c in credits_of(store, PRACTICE, "c1", NOW).credits if c.appointment_type == "follow-up"]
+    editing.grant_by_hand(Context(store, PRACTICE, STAFF, NOW), "c1", "three", 1, Keyed("k2", ""))
+    (line,) = [
+        c for c in credits_of(Context(store, PRACTICE, STRIPE, NOW), "c1").credits if c.appointment_type == "follow-up"
+    ]
     assert (line.balance, line.available, line.debt) == (2, 3, 1)

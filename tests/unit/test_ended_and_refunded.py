@@ -20,6 +20,7 @@ from client_credits.domain.ledger.entries import EntryKind
 from client_credits.domain.ledger.tranches import Ended, Plan, last_of, part_of_those_that_come
 from client_credits.domain.payments.facts import MoneyBack
 from client_credits.operations.bookings import spending
+from client_credits.operations.context import BOOKINGS, Context
 from client_credits.store.records import Wanted
 
 APRIL, FEBRUARY = MARCH + 20 * DAY, datetime.fromisoformat("2026-02-10T09:00:00+00:00")
@@ -123,7 +124,7 @@ def test_what_was_spent_of_a_tranche_that_came_too_late_is_owed_by_nobody_and_ta
     practice.now = APRIL
     for number in range(8):  # January's to April's; April's came after the end
         event = created(f"b{number}", occurred_at=practice.now, starts_at=practice.now + DAY)
-        spending.book(practice.store, "p1", event, practice.now)
+        spending.book(Context(practice.store, "p1", BOOKINGS, practice.now), event)
     ended(practice)
     assert (practice.wallet().balance, practice.wallet().debt) == (0, 0)
     back(7_875)(practice)  # 3 of the six that came in time

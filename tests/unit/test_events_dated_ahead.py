@@ -22,6 +22,7 @@ from client_credits.domain.payments.facts import (
 )
 from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.domain.practice.records import Account, Client
+from client_credits.operations.context import STRIPE, Context
 from client_credits.store import writes
 from client_credits.store.records import Wanted
 from client_credits.stripe import work
@@ -45,7 +46,7 @@ class Practice:
         )
 
     def hear(self, facts: Facts, now: datetime) -> str:
-        return work.apply(self.store, "p1", facts, "{}", now)
+        return work.apply(Context(self.store, "p1", STRIPE, now), facts, "{}")
 
     def wallet(self) -> Wallet:
         return self.store.load("p1", Wanted(client_id="c1", types=("follow-up",))).wallets["follow-up"]

@@ -21,24 +21,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import RSAAlgorithm
 
-from client_credits.http import identity
+from client_credits.http import key_set
+from client_credits.http.authentication import IdentityUnavailable, KeySetNotDue, Unauthenticated
 from client_credits.http.identity import (
-    KEY_SET_SECONDS,
-    KEY_SET_STALE_SECONDS,
     LEEWAY_SECONDS,
     MAX_INSTANT,
-    MAX_KEY_SET_BYTES,
     MAX_LIFE_SECONDS,
     MAX_TOKEN_CHARACTERS,
-    REFETCH_EMPTY_SECONDS,
-    REFETCH_SECONDS,
     Authenticator,
     Caller,
     ClaimNames,
-    IdentityUnavailable,
-    KeySetNotDue,
     Role,
-    Unauthenticated,
+)
+from client_credits.http.key_set import (
+    KEY_SET_SECONDS,
+    KEY_SET_STALE_SECONDS,
+    MAX_KEY_SET_BYTES,
+    REFETCH_EMPTY_SECONDS,
+    REFETCH_SECONDS,
     fetch_key_set,
 )
 
@@ -772,7 +772,7 @@ def test_an_answer_that_breaks_off_is_an_outage(server: _Server) -> None:
 
 
 def test_a_silent_issuer_is_given_up_on(server: _Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identity, "FETCH_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(key_set, "FETCH_TIMEOUT_SECONDS", 0.2)
     server.answer = lambda handler: server.stopping.wait(5) and None  # type: ignore[assignment]
     started = time.monotonic()
 
@@ -782,7 +782,7 @@ def test_a_silent_issuer_is_given_up_on(server: _Server, monkeypatch: pytest.Mon
 
 
 def test_an_issuer_that_drips_is_given_up_on(server: _Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identity, "FETCH_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(key_set, "FETCH_TIMEOUT_SECONDS", 0.3)
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)

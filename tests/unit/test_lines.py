@@ -12,7 +12,9 @@ from tests.unit.test_plan_changes import END, START, Practice, cycle
 
 from client_credits.domain.payments.facts import PaymentLine, SubscriptionNews, SubscriptionStatus, Trial
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments import paying
+from client_credits.store.records import Wanted
 
 NEXT = END + 30 * DAY
 
@@ -20,7 +22,7 @@ NEXT = END + 30 * DAY
 def hear(practice: Practice, trial: tuple[datetime, datetime] | None = None, at: datetime = NOW, **told: Any) -> None:
     """The subscription's own event: it runs, and when it is or was in trial."""
     news = SubscriptionNews("evt", "own", "test", at, "sub_1", SubscriptionStatus.RUNNING, trial=trial, **told)
-    paying.subscription_told(practice.store, "p1", news, practice.now)
+    paying.subscription_told(Context(practice.store, "p1", STRIPE, practice.now), news)
 
 
 def free(starts: datetime = START, ends: datetime = END, trial: Trial = Trial.UNKNOWN, **fields: Any) -> PaymentLine:
@@ -146,3 +148,13 @@ def test_a_line_of_nothing_that_no_package_explains_parks_nothing() -> None:
     practice = Practice()
     assert practice.pay("in_1", START, a_line(price="price_unknown", quantity=0)) == {"no_quantity"}
     assert practice.parked() == []
+
+
+def test_money_paid_for_use_within_a_cycle_leaves_a_record_that_says_why_it_grants_nothing() -> None:
+    practice = Practice()
+    practice.pay("in_1", START, cycle())
+    used = cycle(within_cycle=True)
+    assert practice.pay("in_2", NOW, used) == {"within_cycle"}
+    loaded = practice.store.load("p1", Wanted(source_ids=("stripe/own/test/in_2/il_1",)))
+    assert loaded.operations["stripe/own/test/in_2/il_1"].outcome == "within_cycle"
+    assert (practice.wallet().balance, practice.parked()) == (4, [])

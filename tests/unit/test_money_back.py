@@ -23,8 +23,8 @@ from client_credits.domain.payments.facts import (
 )
 from client_credits.domain.practice.records import Account, Client
 from client_credits.operations.bookings import spending as bookings
-from client_credits.operations.payments import money_back as following
-from client_credits.operations.payments import parking, paying
+from client_credits.operations.context import BOOKINGS, STRIPE, Context
+from client_credits.operations.payments import money_back, parking, paying
 from client_credits.operations.staff import editing
 from client_credits.operations.staff.idempotent import Keyed
 from client_credits.store import writes
@@ -50,25 +50,28 @@ class Practice:
         self._tick()
         values = {"paid": PAID, "payment_intent": "pi_1"} | fields
         lines = lines or (a_line(amount=PAID, period_start=NOW, period_end=NOW + 30 * DAY, subscription_item="si_1"),)
-        paying.pay(self.store, "p1", a_payment(payment_id, *lines, **values), self.now)
+        paying.pay(Context(self.store, "p1", STRIPE, self.now), a_payment(payment_id, *lines, **values))
 
     def tell(self, news: MoneyBack) -> str:
         self._tick()
-        return following.apply_money_back(self.store, "p1", news, self.now)
+        return money_back.apply_money_back(Context(self.store, "p1", STRIPE, self.now), news)
 
     def book(self, number: int, client: str = "c1") -> None:
         self._tick()
         event = created(f"b{number}", client_id=client, occurred_at=self.now, starts_at=NOW + 20 * DAY)
-        bookings.book(self.store, "p1", event, self.now)
+        bookings.book(Context(self.store, "p1", BOOKINGS, self.now), event)
 
     def cancel(self, number: int, client: str = "c1") -> None:
         self._tick()
-        bookings.cancel(self.store, "p1", cancelled(f"b{number}", client_id=client, occurred_at=self.now), self.now)
+        bookings.cancel(
+            Context(self.store, "p1", BOOKINGS, self.now),
+            cancelled(f"b{number}", client_id=client, occurred_at=self.now),
+        )
 
     def give(self, amount: int, giver: str = "c1", receiver: str = "c2") -> None:
         self._tick()
         keyed = Keyed(f"give-{self.now.isoformat()}", "x")
-        editing.transfer(self.store, "p1", giver, receiver, "follow-up", amount, keyed, STAFF, self.now)
+        editing.transfer(Context(self.store, "p1", STAFF, self.now), giver, receiver, "follow-up", amount, keyed)
 
     def wallet(self, client: str = "c1") -> Wallet:
         return self.store.load("p1", Wanted(client_id=client, types=("follow-up",))).wallets["follow-up"]
@@ -173,7 +176,7 @@ def test_the_index_of_a_newer_invoice_finds_the_grant() -> None:
     made = PaymentMade("evt", "own", "test", "in_1", payment_intent="pi_1")
     steps = {
         "pay": lambda p: p.pay(payment_intent=None),
-        "made": lambda p: following.apply_payment_made(p.store, "p1", made, p.now),
+        "made": lambda p: money_back.apply_payment_made(Context(p.store, "p1", STRIPE, p.now), made),
         "refund": lambda p: p.tell(refund("re_1", 5_000)),
     }
     for order in permutations(steps):
@@ -310,7 +313,7 @@ def test_news_of_another_account_touch_nothing_whenever_they_come() -> None:
             else:
                 for attack in attacks:
                     practice.tell(attack)
-                following.apply_payment_made(practice.store, "p1", made, practice.now)
+                money_back.apply_payment_made(Context(practice.store, "p1", STRIPE, practice.now), made)
         assert practice.numbers() == (10, 0), before
         practice.tell(refund("re_1", 5_000))
         assert practice.numbers() == (5, 0), before

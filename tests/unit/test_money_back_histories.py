@@ -16,7 +16,8 @@ from client_credits.domain.payments.facts import CreditNote, MoneyBack
 from client_credits.domain.payments.payment_record import PaymentRecord
 from client_credits.domain.practice.catalogue import Catalogue, Expiry, ExpiryKind
 from client_credits.operations import sweeping
-from client_credits.operations.payments import money_back as following
+from client_credits.operations.context import STRIPE, Context
+from client_credits.operations.payments import money_back
 from client_credits.store import writes
 from client_credits.store.records import Wanted
 from client_credits.store.store import Store
@@ -97,13 +98,13 @@ def a_year_paid() -> Subscribed:
 
 
 def follow(practice: Subscribed, told: MoneyBack) -> None:
-    following.apply_money_back(practice.store, "p1", told, practice.now)
+    money_back.apply_money_back(Context(practice.store, "p1", STRIPE, practice.now), told)
 
 
 def after_the_year(practice: Subscribed) -> int:
     """The balance when every month has come."""
     practice.now = ENDS + DAY
-    sweeping.settle_one(practice.store, "p1", "c1", "follow-up", practice.now)
+    sweeping.settle_one(Context(practice.store, "p1", STRIPE, practice.now), "c1", "follow-up")
     return practice.wallet().balance
 
 
@@ -121,7 +122,7 @@ def test_a_refund_beside_an_end_first_takes_what_no_longer_comes(told_at: dateti
     """Of 24 January's, February's and March's six come; the other 18 are three quarters of the 90.00."""
     practice = a_year_paid()
     practice.now = told_at
-    sweeping.settle_one(practice.store, "p1", "c1", "follow-up", practice.now)
+    sweeping.settle_one(Context(practice.store, "p1", STRIPE, practice.now), "c1", "follow-up")
     practice.news("ended", MARCH, MARCH)
     follow(practice, refund("re_1", amount, at=MARCH))
     assert after_the_year(practice) == left

@@ -15,6 +15,7 @@ from client_credits.domain.payments.parked import Parked, ParkedState
 from client_credits.domain.practice.catalogue import Package
 from client_credits.domain.practice.records import Account, Client
 from client_credits.operations import sweeping
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments import linking, money_back, parking, paying, replaying, resolving
 from client_credits.operations.staff import practices
 from client_credits.store import writes
@@ -38,7 +39,7 @@ class Practice:
         self.table.watch = lambda moment, call: self.calls.update([call] if moment == "before" else [])
 
     def pay(self, payment: Payment) -> list[str]:
-        return [outcome.fate for outcome in paying.pay(self.store, "p1", payment, NOW)]
+        return [outcome.fate for outcome in paying.pay(Context(self.store, "p1", STRIPE, NOW), payment)]
 
     def open(self) -> list[Parked]:
         return list(parking.every_open(self.store, "p1"))
@@ -98,7 +99,7 @@ def test_staff_cannot_grant_again_what_another_delivery_has_granted() -> None:
     practice.pay(payment)
     practice.pay(replace(payment, client_id="c1", event_id="evt_second"))
     with pytest.raises(AlreadyResolved):
-        resolving.resolve(practice.store, "p1", parking.id_of(payment), NOW, STAFF, "c2", "three-pack")
+        resolving.resolve(Context(practice.store, "p1", STAFF, NOW), parking.id_of(payment), "c2", "three-pack")
     assert (practice.balance(), practice.balance("c2")) == (3, 0)
 
 
@@ -109,7 +110,7 @@ def test_a_payment_of_several_lines_closes_with_the_last_that_was_missing() -> N
     assert practice.record(payment).missing == ("il_2", "il_3")
     for number, (state, missing) in ((2, ("open", ("il_3",))), (3, ("resolved", ()))):
         package = a_package(f"pack-{number}", stripe_prices=(f"price_{number}",))
-        practices.put_package(practice.store, "p1", package, False, NOW)
+        practices.put_package(Context(practice.store, "p1", STRIPE, NOW), package, False)
         record = practice.record(payment)
         assert (record.state, record.missing) == (state, missing)
     assert practice.balance() == 9
@@ -119,7 +120,9 @@ def test_a_line_that_turns_out_to_grant_nothing_closes_the_payment_too() -> None
     practice, payment = Practice(), bought("in_1", a_line("il_1", price="price_x", trial=Trial.YES), client_id="c1")
     practice.pay(payment)
     assert [parked.reason for parked in practice.open()] == ["unknown_package"]
-    practices.put_package(practice.store, "p1", a_package("pack-x", stripe_prices=("price_x",)), False, NOW)
+    practices.put_package(
+        Context(practice.store, "p1", STRIPE, NOW), a_package("pack-x", stripe_prices=("price_x",)), False
+    )
     assert (practice.open(), practice.balance()) == ([], 0)
 
 
@@ -129,7 +132,7 @@ def test_a_closed_payment_is_forgotten_by_what_it_waited_for() -> None:
     assert [p.parked_id for p in parking.open_for(practice.store, "p1", ("customer", "cus_1"))] == [
         parking.id_of(payment)
     ]
-    resolving.dismiss(practice.store, "p1", parking.id_of(payment), NOW, STAFF, "cash")
+    resolving.dismiss(Context(practice.store, "p1", STAFF, NOW), parking.id_of(payment), "cash")
     for waits_for in practice.record(payment).waits_for:
         assert practice.store.waiting_page("p1", waits_for, None, 10) == ([], None), waits_for
 
@@ -140,7 +143,7 @@ def test_a_payment_of_more_prices_than_a_transaction_holds_is_parked_and_closed(
     practice.pay(payment)
     assert len(practice.open()) == 1
     assert practice.store.waiting_page("p1", ("price", "price_x149"), None, 10)[0] == [parking.id_of(payment)]
-    resolving.dismiss(practice.store, "p1", parking.id_of(payment), NOW, STAFF, "cash")
+    resolving.dismiss(Context(practice.store, "p1", STAFF, NOW), parking.id_of(payment), "cash")
     assert practice.store.waiting_page("p1", ("price", "price_x149"), None, 10)[0] == []
 
 
@@ -153,7 +156,7 @@ def test_a_payment_parked_just_after_its_link_was_written_is_granted() -> None:
     def link_first(moment: str, call: str) -> None:
         if (moment, call) == ("before", "transact_write_items"):  # the parking is about to be written
             practice.table.watch = lambda moment, call: None
-            linking.apply_link(practice.store, "p1", CustomerLink("evt_l", "cus_1", "c1"), NOW)
+            linking.apply_link(Context(practice.store, "p1", STRIPE, NOW), CustomerLink("evt_l", "cus_1", "c1"))
 
     practice.table.watch = link_first
     assert practice.pay(payment) == ["granted"]
@@ -167,7 +170,7 @@ def test_a_price_given_to_a_package_while_its_payment_is_parked_is_granted() -> 
         if (moment, call) == ("before", "transact_write_items"):
             practice.table.watch = lambda moment, call: None
             package = a_package("pack-x", stripe_prices=("price_x",))
-            practices.put_package(practice.store, "p1", package, False, NOW)
+            practices.put_package(Context(practice.store, "p1", STRIPE, NOW), package, False)
 
     practice.table.watch = sold_first
     assert practice.pay(payment) == ["granted"]
@@ -203,7 +206,7 @@ def test_two_lines_of_25_types_are_both_granted(types: tuple[str, ...]) -> None:
     assert practice.open() == []
     back = Refund("re_1", 9_000, RefundStatus.SUCCEEDED, NOW)
     news = MoneyBack("evt_r", "own", "test", NOW, payment_id="in_1", payment_intent="pi_1", refunds=(back,))
-    assert money_back.apply_money_back(practice.store, "p1", news, NOW) == "followed"
+    assert money_back.apply_money_back(Context(practice.store, "p1", STRIPE, NOW), news) == "followed"
     assert [practice.balance(kind=kind) for kind in types] == [0] * len(types)
 
 
@@ -241,11 +244,11 @@ def test_what_else_is_parked_costs_news_nothing(news: str) -> None:
 def tell(practice: Practice, news: str) -> None:
     match news:
         case "link":
-            linking.apply_link(practice.store, "p1", CustomerLink("evt_l", "cus_1", "c1"), NOW)
+            linking.apply_link(Context(practice.store, "p1", STRIPE, NOW), CustomerLink("evt_l", "cus_1", "c1"))
         case "client":
-            practices.put_client(practice.store, "p1", Client("c1", stripe_customers=("cus_1",)), NOW)
+            practices.put_client(Context(practice.store, "p1", STRIPE, NOW), Client("c1", stripe_customers=("cus_1",)))
         case "price":
-            practices.put_package(practice.store, "p1", replace(THREE, name="Other"), False, NOW)
+            practices.put_package(Context(practice.store, "p1", STRIPE, NOW), replace(THREE, name="Other"), False)
 
 
 def test_a_client_of_40_customers_costs_one_query_each_whatever_is_parked() -> None:
@@ -253,7 +256,7 @@ def test_a_client_of_40_customers_costs_one_query_each_whatever_is_parked() -> N
     practice = Practice()
     clutter(practice, "cus_0")
     practice.calls.clear()
-    practices.put_client(practice.store, "p1", Client("c1", stripe_customers=customers), NOW)
+    practices.put_client(Context(practice.store, "p1", STRIPE, NOW), Client("c1", stripe_customers=customers))
     assert practice.calls["query"] == 40
     assert practice.calls.total() <= 45
 
@@ -263,7 +266,7 @@ def test_one_request_grants_twenty_and_the_sweep_the_rest() -> None:
     for n in range(65):
         practice.pay(bought(f"in_{n}"))
     practice.calls.clear()
-    practices.put_client(practice.store, "p1", Client("c1", stripe_customers=("cus_1",)), NOW)
+    practices.put_client(Context(practice.store, "p1", STRIPE, NOW), Client("c1", stripe_customers=("cus_1",)))
     assert practice.balance() == 3 * replaying.INLINE
     requests = practice.calls.total()
     assert requests <= 8 * replaying.INLINE
@@ -276,7 +279,7 @@ def test_what_the_sweep_cannot_explain_stays_parked_and_is_due_no_more() -> None
     practice = Practice()
     for n in range(30):
         practice.pay(bought(f"in_{n}", a_line(price="price_x")))
-    practices.put_client(practice.store, "p1", Client("c1", stripe_customers=("cus_1",)), NOW)
+    practices.put_client(Context(practice.store, "p1", STRIPE, NOW), Client("c1", stripe_customers=("cus_1",)))
     assert practice.sweep() == 1
     assert (len(practice.open()), practice.sweep()) == (30, 0)
 
@@ -286,9 +289,11 @@ def test_news_that_come_while_the_sweep_is_at_it_begin_anew() -> None:
     for n in range(50):
         practice.pay(bought(f"in_{n}", a_line(price="price_x")))
     known = [("price", "price_x")]
-    replaying.replay(practice.store, "p1", known, NOW)
-    assert replaying.work_off(practice.store, "p1", known[0], NOW)
+    replaying.replay(Context(practice.store, "p1", STRIPE, NOW), known)
+    assert replaying.work_off(Context(practice.store, "p1", STRIPE, NOW), known[0])
     practice.link()
-    practices.put_package(practice.store, "p1", a_package("pack-x", stripe_prices=("price_x",)), False, NOW)
+    practices.put_package(
+        Context(practice.store, "p1", STRIPE, NOW), a_package("pack-x", stripe_prices=("price_x",)), False
+    )
     practice.sweep()
     assert (practice.balance(), practice.open()) == (150, [])

@@ -9,6 +9,7 @@ from client_credits.domain.ledger.entries import Actor
 from client_credits.domain.practice.records import Client
 from client_credits.operations import sweeping
 from client_credits.operations.bookings import spending
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.queries.credits import credits_of
 from client_credits.operations.staff import editing, practices
 from client_credits.operations.staff.idempotent import Keyed
@@ -20,14 +21,14 @@ STAFF = Actor("staff", "s-1")
 
 def numbers(practice: Practice, client_id: str = "c1") -> tuple[int, int]:
     """What a client may spend, and what is frozen."""
-    credits = credits_of(practice.store, "p1", client_id, practice.now).credits
+    credits = credits_of(Context(practice.store, "p1", STRIPE, practice.now), client_id).credits
     (line,) = [each for each in credits if each.appointment_type == "follow-up"]
     return line.available, line.frozen
 
 
 def sets(practice: Practice, past_due: str) -> None:
     practice.now += HOUR
-    practices.change_account_settings(practice.store, "p1", {"past_due": past_due}, STAFF, practice.now)
+    practices.change_account_settings(Context(practice.store, "p1", STAFF, practice.now), {"past_due": past_due})
 
 
 def a_subscription(**settings: object) -> Practice:
@@ -62,11 +63,13 @@ def test_credits_given_away_freeze_by_the_setting_of_the_client_who_has_them() -
     practice = a_subscription()
     for receiver in ("c2", "c3"):
         practice.store.commit([writes.client("p1", Client(receiver, created_at=START))])
-        practices.change_client_settings(practice.store, "p1", receiver, {"past_due": "freeze"}, STAFF, practice.now)
-    editing.transfer(practice.store, "p1", "c1", "c2", "follow-up", 1, Keyed("k1", ""), STAFF, practice.now)
+        practices.change_client_settings(
+            Context(practice.store, "p1", STAFF, practice.now), receiver, {"past_due": "freeze"}
+        )
+    editing.transfer(Context(practice.store, "p1", STAFF, practice.now), "c1", "c2", "follow-up", 1, Keyed("k1", ""))
     practice.news("past_due", START + DAY)
     assert (numbers(practice), numbers(practice, "c2")) == ((3, 0), (0, 1))
-    editing.transfer(practice.store, "p1", "c1", "c3", "follow-up", 1, Keyed("k2", ""), STAFF, practice.now)
+    editing.transfer(Context(practice.store, "p1", STAFF, practice.now), "c1", "c3", "follow-up", 1, Keyed("k2", ""))
     assert (numbers(practice), numbers(practice, "c3")) == ((2, 0), (0, 1))
     practice.news("running", START + 2 * DAY)
     assert (numbers(practice), numbers(practice, "c2"), numbers(practice, "c3")) == ((2, 0), (1, 0), (1, 0))
@@ -87,12 +90,12 @@ def test_a_tranche_that_comes_while_a_kept_subscription_is_past_due_repays_when_
     practice = Practice(START)
     practice.pay("in_1", START, cycle("price_year", START, START + 365 * DAY))
     event = created(occurred_at=START, starts_at=START + 90 * DAY, seats=3)
-    spending.book(practice.store, "p1", event, practice.now)
+    spending.book(Context(practice.store, "p1", STRIPE, practice.now), event)
     practice.now += DAY
     practice.news("past_due", START + DAY)
     month_later, practice.now = START + 30 * DAY, START + 65 * DAY  # November has 30 days, December 31
     assert numbers(practice) == (3, 0)
-    sweeping.settle_one(practice.store, "p1", "c1", "follow-up", practice.now)
+    sweeping.settle_one(Context(practice.store, "p1", STRIPE, practice.now), "c1", "follow-up")
     assert practice.kinds()[2:] == [("granted", 2), ("repaid", 0), ("granted", 2)]
     (repaid,) = [e for e in practice.store.entries_after("p1", "c1", "follow-up", 0) if e.kind == "repaid"]
     assert repaid.occurred_at == month_later
@@ -104,7 +107,7 @@ def test_credits_that_come_while_a_kept_subscription_is_past_due_repay_at_once()
     practice.pay("in_1", START, cycle())
     practice.news("past_due", START + DAY)
     event = created(occurred_at=practice.now, starts_at=START + 90 * DAY, seats=5)
-    spending.book(practice.store, "p1", event, practice.now)
+    spending.book(Context(practice.store, "p1", STRIPE, practice.now), event)
     practice.pay("in_2", START + HOUR, cycle(line_id="il_2"))
     assert practice.kinds() == [("granted", 4), ("spent", -5), ("granted", 4), ("repaid", 0)]
     assert numbers(practice) == (3, 0)

@@ -15,6 +15,7 @@ from client_credits.domain.payments.facts import PaymentLine
 from client_credits.domain.practice.catalogue import Catalogue
 from client_credits.domain.practice.records import Client
 from client_credits.operations import sweeping
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments import parking, replaying, resolving
 from client_credits.store import writes
 from client_credits.store.records import Wanted
@@ -44,7 +45,7 @@ def waiting_one(practice: Practice) -> str:
 
 def balance(practice: Practice, client: str = "c1") -> int:
     """Follow-up credits once everything due has come."""
-    sweeping.settle_one(practice.store, "p1", client, "follow-up", practice.now)
+    sweeping.settle_one(Context(practice.store, "p1", STRIPE, practice.now), client, "follow-up")
     return practice.store.load("p1", Wanted(client_id=client, types=("follow-up",))).wallets["follow-up"].balance
 
 
@@ -89,11 +90,11 @@ def test_a_payment_granted_after_it_was_parked_is_asked_about_again_once_its_end
     ended = START + 20 * DAY
     assert practice.pay("in_2", END, cycle("price_new", END, END + 30 * DAY)) == {"unknown_package"}
     sell(practice.store, also_sold_as("four", "price_new"))
-    replaying.replay(practice.store, "p1", [("price", "price_new")], practice.now)
+    replaying.replay(Context(practice.store, "p1", STRIPE, practice.now), [("price", "price_new")])
     assert (balance(practice), practice.parked()) == (4, [])
     practice.news("ended", ended, ended)
     assert (balance(practice), practice.parked()) == (0, ["subscription_ended"])
-    resolving.resolve(practice.store, "p1", waiting_one(practice), practice.now, STAFF)
+    resolving.resolve(Context(practice.store, "p1", STAFF, practice.now), waiting_one(practice))
     assert (balance(practice), practice.parked()) == (4, [])
 
 
@@ -138,7 +139,7 @@ def test_an_upgrade_to_a_price_mapped_before_its_cycle_was_heard_is_granted(cycl
         practice.pay("in_1", START, cycle())
     upgraded(practice, "in_2", "price_4", "price_new", START + DAY)
     sell(practice.store, also_sold_as("eight", "price_new"))
-    replaying.replay(practice.store, "p1", [("price", "price_new")], practice.now)
+    replaying.replay(Context(practice.store, "p1", STRIPE, practice.now), [("price", "price_new")])
     if not cycle_first:
         practice.pay("in_1", START, cycle())
     assert (practice.wallet().balance, practice.wallet("initial").balance, practice.parked()) == (8, 1, [])
@@ -193,7 +194,7 @@ def test_a_change_that_waits_for_its_cycle_cannot_be_resolved_before_it_and_gran
     practice = Practice()
     upgraded(practice, "in_2", "price_4", "price_8", START + DAY)
     with pytest.raises(Invalid):
-        resolving.resolve(practice.store, "p1", waiting_one(practice), practice.now, STAFF)
+        resolving.resolve(Context(practice.store, "p1", STAFF, practice.now), waiting_one(practice))
     assert (practice.wallet().balance, practice.parked()) == (0, ["waits_for_cycle"])
     practice.pay("in_1", START, cycle())
     assert (practice.wallet().balance, practice.parked()) == (8, [])
@@ -234,7 +235,7 @@ def test_an_end_heard_after_staff_named_a_package_still_asks_them() -> None:
     practice = Practice(now=END + 5 * DAY)
     ended = START + 20 * DAY
     practice.pay("in_2", END, cycle("price_new", END, END + 30 * DAY))
-    resolving.resolve(practice.store, "p1", waiting_one(practice), practice.now, STAFF, package_id="four")
+    resolving.resolve(Context(practice.store, "p1", STAFF, practice.now), waiting_one(practice), package_id="four")
     assert practice.wallet().balance == 4
     practice.news("ended", ended, ended)
     assert (practice.wallet().balance, practice.parked()) == (0, ["subscription_ended"])
@@ -243,7 +244,7 @@ def test_an_end_heard_after_staff_named_a_package_still_asks_them() -> None:
 def test_a_dismissed_payment_stays_dismissed_when_it_is_told_again() -> None:
     practice = Practice()
     practice.pay("in_1", START, cycle("price_new"))
-    resolving.dismiss(practice.store, "p1", waiting_one(practice), practice.now, STAFF, "not ours")
+    resolving.dismiss(Context(practice.store, "p1", STAFF, practice.now), waiting_one(practice), "not ours")
     sell(practice.store, also_sold_as("four", "price_new"))
     assert practice.pay("in_1", START, cycle("price_new")) == {"dismissed"}
     assert (practice.wallet().balance, practice.parked()) == (0, [])
@@ -253,7 +254,7 @@ def test_staff_name_the_package_of_an_upgrade_and_it_grants_the_difference() -> 
     practice = Practice()
     practice.pay("in_1", START, cycle())
     upgraded(practice, "in_2", "price_4", "price_new", START + DAY)
-    resolving.resolve(practice.store, "p1", waiting_one(practice), practice.now, STAFF, package_id="eight")
+    resolving.resolve(Context(practice.store, "p1", STAFF, practice.now), waiting_one(practice), package_id="eight")
     assert (practice.wallet().balance, practice.wallet("initial").balance, practice.parked()) == (8, 1, [])
 
 

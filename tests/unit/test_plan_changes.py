@@ -18,6 +18,7 @@ from client_credits.domain.payments.subscriptions import Level, Period, upgrade
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
 from client_credits.domain.practice.records import Account, Client
 from client_credits.operations.bookings import spending as bookings
+from client_credits.operations.context import BOOKINGS, STRIPE, Context
 from client_credits.operations.payments import parking, paying, resolving
 from client_credits.operations.payments import subscriptions as subscribing
 from client_credits.store import writes
@@ -47,11 +48,11 @@ class Practice:
 
     def pay(self, payment_id: str, paid_at: datetime, *lines: PaymentLine, **fields: Any) -> set[str]:
         payment = a_payment(payment_id, *lines, paid_at=paid_at, paid=9_000, **fields)
-        return {outcome.fate for outcome in paying.pay(self.store, "p1", payment, self.now)}
+        return {outcome.fate for outcome in paying.pay(Context(self.store, "p1", STRIPE, self.now), payment)}
 
     def news(self, status: str, at: datetime, ended_at: datetime | None = None) -> None:
         told = SubscriptionNews("evt", "own", "test", at, "sub_1", SubscriptionStatus(status), ended_at)
-        subscribing.apply_news(self.store, "p1", told, self.now)
+        subscribing.apply_news(Context(self.store, "p1", STRIPE, self.now), told)
 
     def wallet(self, kind: str = "follow-up") -> Wallet:
         wallet = self.store.load("p1", Wanted(client_id="c1", types=(kind,))).wallets[kind]
@@ -162,7 +163,7 @@ def test_a_payment_after_the_end_is_parked_whichever_is_heard_first() -> None:
         assert practice.wallet().balance == 4, end_first
         assert practice.parked() == ["subscription_ended"], end_first
         (parked,) = parking.every_open(practice.store, "p1")
-        resolving.resolve(practice.store, "p1", parked.parked_id, practice.now, STAFF)
+        resolving.resolve(Context(practice.store, "p1", STAFF, practice.now), parked.parked_id)
         assert practice.wallet().balance == 8, end_first
         practice.news("ended", ended, ended)
         assert (practice.wallet().balance, practice.parked()) == (8, []), end_first
@@ -218,11 +219,11 @@ def test_an_end_stops_the_tranches_whenever_it_is_heard() -> None:
         practice.now = datetime(2026, 7, 1, tzinfo=UTC) if heard_late else ended + HOUR
         if heard_late:  # a booking settles the wallet: April's, May's and June's have come by now
             event = created("b1", occurred_at=practice.now, starts_at=practice.now + DAY)
-            bookings.book(practice.store, "p1", event, practice.now)
+            bookings.book(Context(practice.store, "p1", BOOKINGS, practice.now), event)
             assert practice.wallet().balance == 11
         practice.news("ended", ended, ended)
         practice.now = datetime(2026, 9, 1, tzinfo=UTC)
         event = created("b2", occurred_at=practice.now, starts_at=practice.now + DAY)
-        bookings.book(practice.store, "p1", event, practice.now)
+        bookings.book(Context(practice.store, "p1", BOOKINGS, practice.now), event)
         assert practice.wallet().balance == 6 - 1 - heard_late  # January, February, March
         assert not any(brings(coming) for coming in practice.wallet().coming)

@@ -124,6 +124,11 @@ def stands(status: SubscriptionStatus, ended_at: datetime | None = None) -> Subs
 
 CHANGED = {"period_start": SECOND, "period_end": datetime(2027, 3, 24, 5, 6, 7, tzinfo=UTC), "proration": True}
 
+WITHIN = {
+    "period_start": datetime(2027, 2, 22, 5, 6, 7, tzinfo=UTC),
+    "period_end": datetime(2027, 3, 24, 5, 6, 7, tzinfo=UTC),
+}
+
 SAYS: dict[str, Facts] = {
     "charge-refunded": back(refunded_total=18000),
     "checkout-async-failed": Ignored("evt_1", "payment_failed"),
@@ -168,7 +173,7 @@ SAYS: dict[str, Facts] = {
     "invoice-paid-thin": Unsupported(
         *("evt_1", "thin_event", "in_1"), related="in_1", event_type="invoice.paid", account="own"
     ),
-    "invoice-paid-threshold": Ignored("evt_1", "threshold"),
+    "invoice-paid-threshold": payment(plan("Threshold", **WITHIN, within_cycle=True)),
     "invoice-paid-trial": payment(plan("Trial", amount=0, period_end=TRIAL_ENDS, trial=Trial.YES), paid=0),
     "invoice-paid-update": payment(
         plan("UpdateA", amount=-12000, **CHANGED),

@@ -4,7 +4,6 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import MISSING, fields, is_dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -123,15 +122,6 @@ def test_instants_sort_as_text_in_their_order_in_time() -> None:
     instants = [NOW, NOW.replace(microsecond=1), NOW.replace(second=1), NOW + DAY]
     assert sorted(map(sortable, instants)) == [sortable(i) for i in sorted(instants)]
     assert len({len(sortable(i)) for i in instants}) == 1
-
-
-def test_the_documents_example_of_a_bookings_record_is_one_and_names_every_field() -> None:
-    document = (Path(__file__).parents[2] / "docs/domain.md").read_text()
-    example = json.loads(document.partition("## The record of a booking")[2].split("```json")[1].split("```")[0])
-    booking = codec.from_json(Booking, json.dumps(example))
-    assert json.loads(codec.to_json(booking)) == example
-    elsewhere = {"payers", "refusal", "free", "follow", "version"}  # of other bookings than this one
-    assert example.keys() == {f.name for f in fields(Booking)} - elsewhere
 
 
 # -- sizes: a write of up to 1 KB costs one unit --------------------------------------------------

@@ -24,7 +24,7 @@ from client_credits.domain.payments.facts import (
 )
 from client_credits.stripe.api.errors import StripeRefused
 from client_credits.stripe.api.queries import StripeApi, StripeKind
-from client_credits.stripe.completing import complete, event_of, payment_behind, whole
+from client_credits.stripe.completing import complete, completed_event, event_of, payment_behind
 from client_credits.stripe.events.translate import translate
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -135,7 +135,7 @@ def test_a_session_gets_its_items() -> None:
 def test_a_session_without_any_items_is_not_asked_about_for_ever() -> None:
     session = a_session("cs_1", T0) | {"_lines": []}
     stripe = Stripe(session)
-    _, facts = whole(snapshot("checkout.session.completed", session), "test", stripe)
+    _, facts = completed_event(snapshot("checkout.session.completed", session), "test", stripe)
     assert isinstance(facts, Unsupported)
     assert stripe.asked == ["items of cs_1"]
 
@@ -150,7 +150,7 @@ def test_a_session_that_names_its_package_keeps_the_line_its_event_had() -> None
         thin("checkout.session.completed", "checkout.session", "cs_1"),
         event_of("checkout.session.completed", shown(session), stripe, "evt_thin", T0, False),
     ):
-        assert whole(event, "test", stripe)[1] == plain
+        assert completed_event(event, "test", stripe)[1] == plain
     assert "items of cs_1" not in stripe.asked
 
 
@@ -169,7 +169,7 @@ def test_a_credit_note_gets_all_its_lines() -> None:
         "lines": {"object": "list", "data": lines[:10], "has_more": True},
         "_lines": lines,
     }
-    _, facts = whole(snapshot("credit_note.created", note), "test", Stripe(note))
+    _, facts = completed_event(snapshot("credit_note.created", note), "test", Stripe(note))
     assert isinstance(facts, MoneyBack), facts
     assert facts.notes[0].lines == tuple((f"il_{n}", 100) for n in range(12))
 
@@ -209,7 +209,7 @@ def test_a_credit_note_gets_all_its_lines() -> None:
 )
 def test_a_thin_event_becomes_the_snapshot_of_its_object(type_: str, about: Object, facts: type) -> None:
     event = thin(type_, about["object"], "obj_1")
-    found, told = whole(event, "test", Stripe(about))
+    found, told = completed_event(event, "test", Stripe(about))
     assert (found["id"], found["type"], found["created"]) == ("evt_thin", type_, T0)
     assert isinstance(told, facts), told
     assert told.event_id == "evt_thin"

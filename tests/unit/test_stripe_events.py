@@ -448,10 +448,14 @@ def test_a_prorations_quantity_counts_in_an_update(shape: str) -> None:
 def test_a_threshold_bills_use_within_a_cycle_and_only_its_items_count(shape: str) -> None:
     used = line(shape, "il_1", "price_plan", quantity=70)
     prorated = line(shape, "il_2", "price_plan", proration=True)
-    facts = paid(shape, "subscription_threshold", used, prorated, line(shape, "il_3", item=None))
-    told = expected_line(line_id="il_3", subscription_item=None)
-    assert facts == expected(shape, told)
-    assert paid(shape, "subscription_threshold", used, prorated) == Ignored("evt_1", "threshold")
+    new = line(shape, "il_4", "price_new", period={"start": CREATED, "end": ENDS})
+    facts = paid(shape, "subscription_threshold", used, prorated, line(shape, "il_3", item=None), new, created=CREATED)
+    assert {told.line_id: told.within_cycle for told in lines_of(facts)} == {
+        "il_1": True,
+        "il_2": False,
+        "il_3": False,
+        "il_4": False,
+    }
 
 
 @shape_by_shape

@@ -19,6 +19,7 @@ from client_credits.domain.payments.payment_record import MAX_HOLDERS, Holder, P
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
 from client_credits.domain.practice.records import Client
 from client_credits.operations import sweeping
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments import subscriptions as subscribing
 from client_credits.store import codec, writes
 from client_credits.store.codec import from_attributes
@@ -53,12 +54,12 @@ class Wide(Practice):
 
     def settle(self, names: list[str]) -> None:
         for name in names:
-            sweeping.settle_one(self.store, "p1", name, "follow-up", self.now)
+            sweeping.settle_one(Context(self.store, "p1", STRIPE, self.now), name, "follow-up")
 
     def news(self, status: SubscriptionStatus, ended: bool = False) -> None:
         self.now += HOUR
         told = SubscriptionNews("evt", "own", "test", self.now, "sub_1", status, self.now if ended else None)
-        subscribing.apply_news(self.store, "p1", told, self.now)
+        subscribing.apply_news(Context(self.store, "p1", STRIPE, self.now), told)
 
 
 def in_many_wallets(count: int, expiry: Expiry) -> tuple[Wide, list[str]]:
@@ -118,7 +119,7 @@ def test_cycles_of_twenty_five_types_that_roll_over_are_told_after_they_have_end
         line = a_line(period_start=starts[number], period_end=starts[number + 1], subscription_item="si_1")
         practice.pay(f"in_{number}", line, paid_at=starts[number], payment_intent=None)
     for kind in TYPES:
-        sweeping.settle_one(practice.store, "p1", "c1", kind, practice.now)
+        sweeping.settle_one(Context(practice.store, "p1", STRIPE, practice.now), "c1", kind)
     wallets = practice.store.load("p1", Wanted(client_id="c1", types=TYPES)).wallets
     assert {(wallet.granted_total, wallet.balance) for wallet in wallets.values()} == {(6, 1)}
     assert max(practice.sizes) <= 100

@@ -11,6 +11,7 @@ from client_credits.domain.bookings.booking import BookingSource, Cancelled, Cre
 from client_credits.domain.bookings.deciding import Session
 from client_credits.operations.bookings import spending as bookings
 from client_credits.operations.bookings.spending import BookingOutcome
+from client_credits.operations.context import BOOKINGS, Context
 from client_credits.store.store import Store
 
 
@@ -18,9 +19,9 @@ def apply(store: Store, event: BookingEvent, now: datetime) -> BookingOutcome | 
     """Carries out what an event says; None where it changes nothing, whatever is known of the booking."""
     match event.event:
         case BookingEventKind.CREATED:
-            return bookings.book(store, event.practice_id, _created(event), now)
+            return bookings.book(Context(store, event.practice_id, BOOKINGS, now), _created(event))
         case BookingEventKind.CANCELLED:
-            return bookings.cancel(store, event.practice_id, _cancelled(event), now)
+            return bookings.cancel(Context(store, event.practice_id, BOOKINGS, now), _cancelled(event))
         case BookingEventKind.COMPLETED:
             return None  # a session that took place changes nothing
         case _:

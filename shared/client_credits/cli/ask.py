@@ -99,23 +99,28 @@ def _entries(items: list[dict[str, Any]], cursor: str | None) -> "RenderableType
     rows = [
         (
             entry["sequence"],
-            entry["occurred_at"],
-            entry["kind"],
+            f"{entry['occurred_at']}\n{entry['kind']}",
             entry["amount"],
             entry["balance_after"],
             _cause(entry["cause"]),
         )
         for entry in items
     ]
-    shown = table(("number #", "occurred at", "kind", "amount #", "balance #", "cause"), rows)
+    shown = table(("number #", "occurred at, kind", "amount #", "balance #", "cause"), rows)
     return lines(shown, "There is more: raise --limit.") if cursor else shown
 
 
 def _cause(cause: dict[str, Any]) -> str:
-    """The kind and the ids that name it; of a change of settings, what it set."""
+    """The kind and, each on its line, the ids that name it; of a change of settings, what it set."""
     told = {name: value for name, value in cause.items() if name not in ("kind", "before")}
     after = told.pop("after", None) or {}
-    return " ".join([cause["kind"], *(f"{name}={value}" for name, value in (told | after).items())])
+    return "\n".join([cause["kind"], *(f"{name}={value}" for name, value in (told | after).items())])
+
+
+def _reason(answer: dict[str, Any]) -> str:
+    """Why, in the API's word; of a session that a rule lets through without enough credits, what it will owe."""
+    owes = answer["allowed"] and answer["shortfall"]
+    return f"will owe {answer['shortfall']}" if owes else str(answer["reason"])
 
 
 def _answers(answers: list[dict[str, Any]]) -> "RenderableType":
@@ -123,7 +128,7 @@ def _answers(answers: list[dict[str, Any]]) -> "RenderableType":
         (
             answer["appointment_type"],
             "yes" if answer["allowed"] else "no",
-            answer["reason"],
+            _reason(answer),
             answer["balance"],
             answer["available"],
             answer["shortfall"],

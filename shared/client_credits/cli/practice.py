@@ -48,6 +48,7 @@ def create(
     """
     from client_credits.aws.secrets import api_key_name  # noqa: PLC0415
     from client_credits.aws.worker import utc_now  # noqa: PLC0415
+    from client_credits.operations.context import OPERATOR, Context  # noqa: PLC0415
     from client_credits.operations.staff.practices import create_practice  # noqa: PLC0415
 
     practice_id, wanted = an_id(practice), _checked(secret)
@@ -58,7 +59,7 @@ def create(
     _ensure_cursor_key(ssm, target.secrets_prefix)
     # The secret goes first: a practice that exists always has one.
     change, told = _set_secret(ssm, target.secrets_prefix, practice_id, wanted, rotate_secret)
-    created = create_practice(session.store, practice_id, utc_now())
+    created = create_practice(Context(session.store, practice_id, OPERATOR, utc_now()))
     if api_key:
         _put(ssm, api_key_name(target.secrets_prefix, practice_id), api_key, replacing=True)
     facts = {
@@ -91,11 +92,12 @@ def _connect(session: Session, receiver: str, account: str, practice_id: str) ->
     """Gives the practice the account, and what had waited for that."""
     from client_credits.aws.worker import utc_now  # noqa: PLC0415
     from client_credits.cli.stripe_api import retry  # noqa: PLC0415
+    from client_credits.operations.context import STRIPE, Context  # noqa: PLC0415
     from client_credits.operations.payments.linking import connect  # noqa: PLC0415
 
     made = connect(session.store, receiver, account, practice_id)
     # Also where it was connected before: the run that did it may have been cut off.
-    worked_off = retry(session, session.store, receiver, utc_now(), account)
+    worked_off = retry(Context(session.store, receiver, STRIPE, utc_now()), session, account)
     return {"stripe_account": account, "endpoint_practice": receiver, "connected": made, "worked_off": worked_off}
 
 

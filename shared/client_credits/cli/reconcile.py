@@ -97,24 +97,25 @@ def _run(
     repair: bool,
 ) -> "Reconciliation":
     from client_credits.aws.worker import utc_now  # noqa: PLC0415
+    from client_credits.operations.context import STRIPE, Context  # noqa: PLC0415
     from client_credits.stripe import reconciling  # noqa: PLC0415
     from client_credits.stripe import work as stripe_work  # noqa: PLC0415
 
-    now, store = utc_now(), session.store
+    context = Context(session.store, practice_id, STRIPE, utc_now())
     mode = cast(Literal["test", "live"], session.target.outputs.get("StripeMode", "test"))
     name = None if since or until else f"last-{DAYS}-days:{'repair' if repair else 'report'}"
-    begun = reconciling.last_run(store, practice_id, api.account, mode, name) if name else None
+    begun = reconciling.last_run(context.store, practice_id, api.account, mode, name) if name else None
     if begun and not begun.finished:
         first, last = begun.since, begun.until
     else:
-        first, last = _window(since, until, now)
+        first, last = _window(since, until, context.now)
 
     def apply(event: dict[str, Any]) -> str:
-        return stripe_work.handle(store, api, receiver, mode, event, json.dumps(event), now)
+        return stripe_work.handle(context.of(receiver), api, mode, event, json.dumps(event))
 
     with session.output.progress("Comparing", reconciling.steps(first, last)) as advance:
         return reconciling.reconcile(
-            *(store, api, practice_id, api.account, mode, first, last, now, repair, apply, _advancing(advance)),
+            *(context, api, api.account, mode, first, last, repair, apply, _advancing(advance)),
             name=name,
         )
 

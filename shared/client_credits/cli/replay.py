@@ -126,6 +126,7 @@ def _publish(session: Session, failures: "Queue", found: int, advance: Advance) 
 def _parked(session: Session, practice: str | None, dry_run: bool) -> Replayed:
     from client_credits.aws.worker import utc_now  # noqa: PLC0415
     from client_credits.cli.stripe_api import retry  # noqa: PLC0415
+    from client_credits.operations.context import STRIPE, Context  # noqa: PLC0415
     from client_credits.operations.payments import parking, replaying  # noqa: PLC0415
 
     if practice is None and not session.target.is_local:
@@ -133,8 +134,8 @@ def _parked(session: Session, practice: str | None, dry_run: bool) -> Replayed:
     practice_id = session.practice_id(practice)
     store = session.store.rehearsal() if dry_run else session.store
     found = sum(1 for _ in parking.every_open(store, practice_id))
-    granted = replaying.replay_everything(store, practice_id, utc_now())
-    granted += retry(session, store, practice_id, utc_now())
+    context = Context(store, practice_id, STRIPE, utc_now())
+    granted = replaying.replay_everything(context) + retry(context, session)
     notes = (f"{found - granted} still unexplained: see GET /v1/parked",) if found > granted else ()
     return Replayed(Kind.PARKED, found, granted, notes)
 

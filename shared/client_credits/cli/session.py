@@ -55,10 +55,14 @@ class Session:
 
     @cached_property
     def store(self) -> "Store":
+        return self.store_on(self.target.table_name)
+
+    def store_on(self, table_name: str) -> "Store":
+        """The records of any table beside the stack's own, such as one that was restored."""
         from client_credits.store.store import Store  # noqa: PLC0415
         from client_credits.store.table import Table  # noqa: PLC0415
 
-        return Store(Table(self.target.client("dynamodb"), self.target.table_name))
+        return Store(Table(self.target.client("dynamodb"), table_name))
 
     def practice_id(self, named: str | None) -> str:
         """The practice named, or the local stack's own. A deployed stack has no practice of its own."""

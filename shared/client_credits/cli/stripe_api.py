@@ -1,6 +1,5 @@
 """Parked events of Stripe tried again from the command line, with the practices' own API keys."""
 
-from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -8,11 +7,11 @@ from client_credits.cli.errors import CommandError
 from client_credits.cli.session import Session
 
 if TYPE_CHECKING:
-    from client_credits.store.store import Store
+    from client_credits.operations.context import Context
     from client_credits.stripe.api.queries import StripeApi
 
 
-def retry(session: Session, store: "Store", practice_id: str, now: datetime, account: str | None = None) -> int:
+def retry(context: "Context", session: Session, account: str | None = None) -> int:
     """As `stripe_work.retry`, on the session's stack. Raises CommandError where Stripe is not available."""
     from client_credits.aws.config import STRIPE_API  # noqa: PLC0415
     from client_credits.aws.secrets import parameter_reader, stripe_api_key  # noqa: PLC0415
@@ -29,6 +28,6 @@ def retry(session: Session, store: "Store", practice_id: str, now: datetime, acc
 
     mode = cast(Literal["test", "live"], target.outputs.get("StripeMode", "test"))
     try:
-        return stripe_work.retry(store, find, practice_id, mode, now, account)
+        return stripe_work.retry(context, find, mode, account)
     except StripeUnavailable as error:
         raise CommandError(f"{error}. What was done stays done: run this again to go on.") from error

@@ -30,7 +30,8 @@ from client_credits.domain.errors import (
 from client_credits.domain.practice.staff import StaffMember
 from client_credits.http import strict_json
 from client_credits.http.access import QUESTIONS, Verdict, look_up
-from client_credits.http.identity import Authenticator, Caller, IdentityUnavailable, KeySetNotDue, Role, Unauthenticated
+from client_credits.http.authentication import IdentityUnavailable, KeySetNotDue, Unauthenticated
+from client_credits.http.identity import Authenticator, Caller, Role
 from client_credits.http.problems import Refused, problem
 from client_credits.http.request import Ask
 from client_credits.http.routes import bookings, catalogue, clients, credits, edits, eligibility, me, parked, settings
@@ -117,7 +118,7 @@ class Front:
             return
         try:
             member = StaffMember(ask.actor.actor_id, caller.name, caller.email)
-            self.directory.note(self.store, ask.practice_id, member, ask.now)
+            self.directory.note(ask.context, member)
         except (Conflicted, ClientError, BotoCoreError, SecretsUnavailable):
             log.warning("the directory of staff was not written")
 

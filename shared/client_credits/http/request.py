@@ -15,6 +15,7 @@ from client_credits.domain.ledger.entries import Actor, Entry
 from client_credits.domain.practice.records import SettingsChange
 from client_credits.http import cursors
 from client_credits.http.identity import Caller, Role
+from client_credits.operations.context import Context
 from client_credits.operations.staff.directory import StaffDirectory
 from client_credits.store.store import Store
 
@@ -40,6 +41,11 @@ class Ask:
         )
 
     @property
+    def context(self) -> Context:
+        """What every operation takes first."""
+        return Context(self.store, self.practice_id, self.actor, self.now)
+
+    @property
     def for_staff(self) -> bool:
         return self.caller.role in (Role.ADMIN, Role.STAFF)
 
@@ -49,7 +55,7 @@ class Ask:
             return {}
         actors = [each.actor if isinstance(each, Entry) else Actor(each.actor_kind, each.actor_id) for each in entries]
         staff = {actor.actor_id for actor in actors if actor.kind in (Role.ADMIN, Role.STAFF)}
-        return self.directory.names(self.store, self.practice_id, staff, self.now)
+        return self.directory.names(self.context, staff)
 
     def people_keys(self) -> tuple[bytes, ...]:
         """Our keys for what stands in place of personal data, the one in use first."""

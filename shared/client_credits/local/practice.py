@@ -10,6 +10,7 @@ from typing import Any
 
 from client_credits.local import loopback
 from client_credits.local.errors import LocalStackError
+from client_credits.operations.context import OPERATOR, Context
 from client_credits.operations.staff.practices import create_practice
 from client_credits.store.store import Store
 from client_credits.store.table import Table
@@ -31,7 +32,7 @@ def ensure_secrets(ssm: Any, secrets_prefix: str, practice_id: str) -> str:
 
 def ensure_practice(dynamodb: Any, table_name: str, practice_id: str) -> None:
     """Make the practice with default settings and an empty catalogue where it is missing."""
-    create_practice(Store(Table(dynamodb, table_name)), practice_id, datetime.now(UTC))
+    create_practice(Context(Store(Table(dynamodb, table_name)), practice_id, OPERATOR, datetime.now(UTC)))
 
 
 def ensure_client(api_url: str, admin_token: str, client_id: str) -> None:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from client_credits.domain.errors import Busy
-from client_credits.domain.ledger.settling import next_due
+from client_credits.domain.ledger.settling import SCHEDULE, next_due
 from client_credits.domain.ledger.wallet import Wallet
 from client_credits.domain.practice.dated_settings import SettingsOverTime
 from client_credits.operations.committing import once, settle_wallet
+from client_credits.operations.context import Context
 from client_credits.operations.payments import replaying
 from client_credits.store import keys, writes
 from client_credits.store.keys import DUE_SHARDS, ItemKind
@@ -84,10 +85,13 @@ def sweep_shard(store: Store, shard: str, now: datetime, limit: int = PAGE) -> S
 def _work_off(store: Store, swept: Swept, item: Item, now: datetime) -> Swept:
     match keys.kind_of(item):
         case ItemKind.WALLET:
-            written = settle_one(store, *keys.wallet_place(item), now)
+            place = keys.wallet_place(item)
+            here = Context(store, place.practice_id, SCHEDULE, now)
+            written = settle_one(here, place.client_id, place.appointment_type)
             return replace(swept, wallets=swept.wallets + 1, entries=swept.entries + written)
         case ItemKind.REPLAY:
-            is_left = replaying.work_off(store, *keys.replay_place(item), now)
+            practice_id, waits_for = keys.replay_place(item)
+            is_left = replaying.work_off(Context(store, practice_id, SCHEDULE, now), waits_for)
             return replace(swept, replays=swept.replays + 1, more=swept.more or is_left)
         case _:
             raise _NotKnown
@@ -103,15 +107,15 @@ def _set_aside(store: Store, item: Item, error: Exception, now: datetime) -> Set
     return SetAside(keys.where(item), reason, times)
 
 
-def settle_one(store: Store, practice_id: str, client_id: str, appointment_type: str, now: datetime) -> int:
+def settle_one(context: Context, client_id: str, appointment_type: str) -> int:
     """Writes what is due in one wallet; returns the number of entries. Safe to repeat. Raises Busy."""
 
     def attempt() -> int:
-        loaded = store.load(practice_id, Wanted(client_id=client_id, types=(appointment_type,)))
+        loaded = context.load(Wanted(client_id=client_id, types=(appointment_type,)))
         wallet, settings = loaded.wallets[appointment_type], loaded.dated
-        written = settle_wallet(store, wallet, now, settings)
+        written = settle_wallet(context.store, wallet, context.now, settings)
         if not written:
-            _not_due_after_all(store, wallet, now, settings)
+            _not_due_after_all(context.store, wallet, context.now, settings)
         return written
 
     return once(attempt)

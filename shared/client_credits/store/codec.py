@@ -12,7 +12,7 @@ import base64
 import json
 import zlib
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from datetime import datetime
 from enum import Enum
 from functools import cache
@@ -191,6 +191,13 @@ def unpacked(item: Mapping[str, Any]) -> str:
 def from_item(kind: type[T], item: Mapping[str, Any]) -> T:
     """The record of that type in an item, as `from_attributes` gives it. Raises ValueError where it is none."""
     return from_json(kind, unpacked(item))
+
+
+def versioned(kind: type[T], item: Mapping[str, Any] | None) -> T | None:
+    """A versioned record; its version is the item's. None where there is no item."""
+    if item is None:
+        return None
+    return replace(from_item(kind, item), version=item["version"])  # type: ignore[type-var]
 
 
 def to_attributes(values: Mapping[str, str | int | bytes | None]) -> Attributes:

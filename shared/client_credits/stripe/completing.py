@@ -32,7 +32,7 @@ _ABOUT: Mapping[str, StripeKind] = {
 STEPS = 3  # a thin event becomes a snapshot, and that may lack lines
 
 
-def whole(event: Answer, mode: Mode, api: StripeApi) -> tuple[Answer, Facts]:
+def completed_event(event: Answer, mode: Mode, api: StripeApi) -> tuple[Answer, Facts]:
     """The event with all that its translation misses, and the translation."""
     facts = translate(event, mode)
     for _ in range(STEPS):
@@ -52,11 +52,11 @@ def complete(event: Answer, facts: Facts, api: StripeApi) -> Answer | None:
     """
     match facts:
         case Payment(lines_missing=True, payment_id=invoice_id):
-            return _with_object(event, lines=_whole(api.invoice_lines(invoice_id)))
+            return _with_object(event, lines=_as_list(api.invoice_lines(invoice_id)))
         case Unsupported(reason="line_items_not_in_event", payment_id=str(session_id)):
-            return _with_object(event, line_items=_whole(api.line_items(session_id)))
+            return _with_object(event, line_items=_as_list(api.line_items(session_id)))
         case Unsupported(reason="note_lines_not_in_event", related=str(note_id)):
-            return _with_object(event, lines=_whole(api.note_lines(note_id)))
+            return _with_object(event, lines=_as_list(api.note_lines(note_id)))
         case Unsupported(reason="thin_event"):
             return _snapshot(event, api)
     return None
@@ -126,5 +126,5 @@ def _with_object(event: Answer, **fields: Answer) -> Answer:
     return {**event, "data": {**event["data"], "object": {**about, **fields}}}
 
 
-def _whole(rows: list[Answer]) -> Answer:
+def _as_list(rows: list[Answer]) -> Answer:
     return {"object": "list", "data": rows, "has_more": False}

@@ -1,7 +1,7 @@
 """Stripe against the ledger: what was paid or given back there, and whether it is known here.
 
-Makes, of every object of a window, the event that the webhook would have brought, and looks up what
-that event would have left behind. A repair hands the event to the very code that events take, so it
+Makes, of every object of a window, the event that the webhook would have brought, and has `comparing` look
+up what that event would have left behind. A repair hands the event to the very code that events take, so it
 can do nothing that the webhook could not, and nothing twice.
 
 Goes through a window a few days at a time, the oldest first, and notes in the table how far it has come:
@@ -14,19 +14,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from client_credits.domain.errors import Busy, NotFound
-from client_credits.domain.payments.facts import CustomerLink, Facts, MoneyBack, Payment, Unsupported
-from client_credits.domain.payments.granting import LineFate, decide_line
-from client_credits.domain.payments.parked import Parked, ParkedState
-from client_credits.domain.payments.payment_record import money_of
+from client_credits.domain.payments.facts import Facts
 from client_credits.domain.payments.reconciliation import Finding, Place, Reconciliation, Verdict
-from client_credits.operations.payments import parking
+from client_credits.operations.context import Context
 from client_credits.store import writes
-from client_credits.store.records import Loaded, Wanted
 from client_credits.store.store import Store
 from client_credits.store.table import Conflicted, is_unavailable
 from client_credits.stripe.api.errors import StripeRefused, StripeUnavailable
 from client_credits.stripe.api.queries import NOT_FOUND, Answer, StripeApi, StripeKind
-from client_credits.stripe.completing import event_of, payment_behind, whole
+from client_credits.stripe.comparing import Comparison
+from client_credits.stripe.completing import completed_event, event_of
 from client_credits.stripe.events.frame import Mode
 from client_credits.stripe.events.translate import translate
 
@@ -45,9 +42,6 @@ _TYPES = {
 }
 _NEW = frozenset({"pending", "requires_action", "succeeded", "needs_response", "warning_needs_response"})
 
-# Lines that grant nothing and leave nothing behind.
-_NOTHING_TO_GRANT = frozenset({LineFate.PRORATION, LineFate.TRIAL, LineFate.NO_QUANTITY})
-
 Apply = Callable[[Answer], str]
 Progress = Callable[[Reconciliation], None]
 
@@ -61,13 +55,6 @@ class _Found:
     error: Exception | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    verdict: Verdict
-    detail: str = ""
-
-
-_FINE = _Judged(Verdict.FINE)
 _KEY_REFUSED = frozenset({401, 403})
 _TO_MEND = frozenset({Verdict.MISSING, Verdict.DIFFERENT})
 
@@ -102,14 +89,12 @@ def last_run(store: Store, practice_id: str, account: str, mode: str, name: str)
 
 
 def reconcile(
-    store: Store,
+    context: Context,
     api: StripeApi,
-    practice_id: str,
     account: str,
     mode: Mode,
     since: datetime,
     until: datetime,
-    now: datetime,
     repair: bool,
     apply: Apply,
     progress: Progress = lambda run: None,
@@ -130,21 +115,19 @@ def reconcile(
         raise StripeRefused(401, "other_account" if account != api.account else "other_mode")
     since, until = since.replace(microsecond=0), until.replace(microsecond=0)
     name = name or f"{'repair' if repair else 'report'}:{since.isoformat()}..{until.isoformat()}"
-    run = last_run(store, practice_id, account, mode, name)
+    run = last_run(context.store, context.practice_id, account, mode, name)
     if run is None or run.finished:
         run = Reconciliation(name, account, mode, since, until)
-    return _Run(store, api, practice_id, mode, now, repair, apply, progress, may_go_on).through(run)
+    return _Run(context, api, mode, repair, apply, progress, may_go_on).through(run)
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
     """One run and all that it works with."""
 
-    store: Store
+    context: Context
     api: StripeApi
-    practice_id: str
     mode: Mode
-    now: datetime
     repair: bool
     apply: Apply
     progress: Progress
@@ -214,17 +197,18 @@ class _Run:
 
     def _compared(self, kind: StripeKind, object_id: str, about: Answer) -> Finding:
         event, facts = self._told(self._event(kind, about))
-        found = self._judge(facts)
+        comparison = Comparison(self.context, self.api)
+        found = comparison.judge(facts)
         if not self.repair or found.verdict not in _TO_MEND:
             return Finding(kind, object_id, found.verdict, found.detail)
         outcome = self.apply(event)
-        mended = self._judge(facts).verdict not in _TO_MEND
+        mended = comparison.judge(facts).verdict not in _TO_MEND
         return Finding(kind, object_id, found.verdict, f"{found.detail}; {outcome}", mended)
 
     def _told(self, event: Answer) -> tuple[Answer, Facts]:
         """The event as complete as Stripe makes it, and what it says."""
         try:
-            return whole(event, self.mode, self.api)
+            return completed_event(event, self.mode, self.api)
         except StripeRefused as refused:
             if refused.status != NOT_FOUND:
                 raise
@@ -244,97 +228,11 @@ class _Run:
             charge = paid.get("latest_charge")
             made = charge.get("created", made) if isinstance(charge, dict) else made
         changed = kind in (StripeKind.REFUND, StripeKind.DISPUTE) and about.get("status") not in _NEW
-        return int(self.now.timestamp()) if changed or not isinstance(made, int) else made
+        return int(self.context.now.timestamp()) if changed or not isinstance(made, int) else made
 
     def _saved(self, run: Reconciliation) -> Reconciliation:
-        self.store.commit([writes.reconciliation(self.practice_id, run, self.now + KEPT)])
+        self.context.commit([writes.reconciliation(self.context.practice_id, run, self.context.now + KEPT)])
         return run
-
-    # -- comparing -----------------------------------------------------------------------------
-
-    def _judge(self, facts: Facts) -> _Judged:
-        match facts:
-            case Payment():
-                return self._payment(facts)
-            case MoneyBack():
-                return self._money_back(facts)
-            case CustomerLink():
-                return self._link(facts)
-            case Unsupported():
-                parked = self._parked_event(facts.payment_id or facts.event_id)
-                return _as_parked(parked) if parked else _Judged(Verdict.MISSING, facts.reason)
-        return _FINE
-
-    def _parked_event(self, name: str) -> Parked | None:
-        """The event parked under the payment, or event, of this id."""
-        return self.store.load(self.practice_id, Wanted(parked_id=parking.id_of_event(name))).parked
-
-    def _payment(self, payment: Payment) -> _Judged:
-        """Each line has left its record, or nothing to leave; else the payment is, or was, among the parked."""
-        catalogue = self.store.catalogue(self.practice_id)
-        sources = tuple(decide_line(payment, line, catalogue).source_id for line in payment.lines)
-        loaded = self.store.load(self.practice_id, Wanted(source_ids=sources, parked_id=parking.id_of(payment)))
-        lines = [decide_line(payment, line, loaded.catalogue) for line in payment.lines]
-        absent = [d for d in lines if d.source_id not in loaded.operations and d.fate not in _NOTHING_TO_GRANT]
-        if not absent:
-            return _FINE
-        if loaded.parked:
-            return _as_parked(loaded.parked)
-        # Its event may have been parked before Stripe could be asked for the rest; staff may have settled it by hand.
-        as_event = self._parked_event(payment.payment_id)
-        if as_event and not _open(as_event):
-            return _FINE
-        return _Judged(Verdict.MISSING, ", ".join(f"{each.line.line_id} {each.fate}" for each in absent))
-
-    def _link(self, link: CustomerLink) -> _Judged:
-        pairs = (("customer", link.customer), ("subscription", link.subscription))
-        wanted = tuple((kind, external) for kind, external in pairs if external)
-        known = self.store.load(self.practice_id, Wanted(links=wanted)).links
-        unknown = [f"{kind} {external}" for kind, external in wanted if (kind, external) not in known]
-        return _Judged(Verdict.MISSING, ", ".join(unknown)) if unknown else _FINE
-
-    def _money_back(self, told: MoneyBack) -> _Judged:
-        """The payment, or the money while its payment is not known, has heard of it with this status."""
-        money_id = money_of(told)
-        loaded = self._known(told.payment_id, money_id)
-        money = loaded.money.get(money_id or "")
-        payment_id = told.payment_id or (money.payment_id if money else None)
-        if payment_id and payment_id != told.payment_id:
-            loaded = self._known(payment_id, money_id)
-        places = (loaded.payments[payment_id] if payment_id else None, money)
-        refunds = {r.refund_id: r.status for place in places if place for r in place.refunds}
-        disputes = {d.dispute_id: d.status for place in places if place for d in place.disputes}
-        foreign = loaded.payments[payment_id].foreign if payment_id else ()  # parked: they are another payment's
-        news: list[tuple[object, object]] = [
-            *((refunds.get(r.refund_id), r.status) for r in told.refunds if r.refund_id not in foreign),
-            *((disputes.get(d.dispute_id), d.status) for d in told.disputes if d.dispute_id not in foreign),
-        ]
-        for known, now in news:
-            if known is None:
-                return _Judged(Verdict.MISSING, str(now))
-            if known != now:
-                return _Judged(Verdict.DIFFERENT, f"{known} here, {now} there")
-        return _FINE if payment_id else self._waiting(told)
-
-    def _known(self, payment_id: str | None, money_id: str | None) -> Loaded:
-        payments, money = ((payment_id,) if payment_id else ()), ((money_id,) if money_id else ())
-        return self.store.load(self.practice_id, Wanted(payments=payments, money=money))
-
-    def _waiting(self, told: MoneyBack) -> _Judged:
-        """News of money wait for their payment; they must not where Stripe can tell which it is and it is known."""
-        behind = payment_behind(self.api, told)
-        if behind is None or not self._known(behind.payment_id, None).payments[behind.payment_id].version:
-            return _FINE
-        return _Judged(Verdict.DIFFERENT, f"waits for {behind.payment_id}")
-
-
-def _as_parked(parked: Parked) -> _Judged:
-    """What waits for staff is parked; what they resolved or dismissed is as it should be."""
-    return _Judged(Verdict.PARKED, parked.reason) if _open(parked) else _FINE
-
-
-def _open(parked: Parked | None) -> bool:
-    return parked is not None and parked.state is ParkedState.OPEN
 
 
 def _stops_the_run(error: Exception) -> bool:

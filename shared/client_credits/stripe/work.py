@@ -12,7 +12,6 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from client_credits.domain.errors import AlreadyResolved
@@ -30,12 +29,11 @@ from client_credits.domain.payments.facts import (
 )
 from client_credits.domain.payments.granting import LineFate
 from client_credits.domain.payments.parked import Parked, ParkedState
-from client_credits.operations.payments import linking, parking, paying
-from client_credits.operations.payments import money_back as following
-from client_credits.store.store import Store
+from client_credits.operations.context import Context
+from client_credits.operations.payments import linking, money_back, parking, paying
 from client_credits.stripe.api.errors import StripeRefused
 from client_credits.stripe.api.queries import StripeApi, StripeKind
-from client_credits.stripe.completing import event_of, payment_behind, whole
+from client_credits.stripe.completing import completed_event, event_of, payment_behind
 from client_credits.stripe.events import values
 from client_credits.stripe.events.frame import Mode
 from client_credits.stripe.events.translate import translate
@@ -52,33 +50,33 @@ FindApi = Callable[[str, str], StripeApi | None]
 Api = StripeApi | FindApi | None
 
 
-def apply(store: Store, practice_id: str, facts: Facts, raw: str, now: datetime) -> str:
+def apply(context: Context, facts: Facts, raw: str) -> str:
     """Carries out what an event says; how it ended, in a word. `raw` is kept where it is not understood.
 
     What it dates ahead of `now` counts as of now.
     """
-    facts = not_ahead(facts, now)
+    facts = not_ahead(facts, context.now)
     match facts:
         case Payment():
-            lines = paying.pay(store, practice_id, facts, now)
+            lines = paying.pay(context, facts)
             return ",".join(sorted({line.fate for line in lines})) or "no_lines"
         case MoneyBack():
-            return following.apply_money_back(store, practice_id, facts, now)
+            return money_back.apply_money_back(context, facts)
         case PaymentMade():
-            return following.apply_payment_made(store, practice_id, facts, now)
+            return money_back.apply_payment_made(context, facts)
         case SubscriptionNews():
-            return f"subscription_{paying.subscription_told(store, practice_id, facts, now)}"
+            return f"subscription_{paying.subscription_told(context, facts)}"
         case CustomerLink():
-            linking.apply_link(store, practice_id, facts, now)
+            linking.apply_link(context, facts)
             return "linked"
         case Unsupported():
-            parking.park_event(store, practice_id, facts, raw, now)
+            parking.park_event(context, facts, raw)
             return f"parked_{facts.reason}"
         case Ignored():
             return f"ignored_{facts.reason}"
 
 
-def handle(store: Store, api: Api, practice_id: str, mode: Mode, event: Event, raw: str, now: datetime) -> str:
+def handle(context: Context, api: Api, mode: Mode, event: Event, raw: str) -> str:
     """One decoded event that reached the endpoint of a practice; how it ended, in a word.
 
     `api` asks Stripe for what the event lacks, with the key of that practice: itself, or how it is
@@ -88,38 +86,38 @@ def handle(store: Store, api: Api, practice_id: str, mode: Mode, event: Event, r
     if isinstance(facts, Ignored):
         return f"ignored_{facts.reason}"
     account = _account(event, facts)
-    work = _Work(store, api, practice_id, account, mode, now)
+    work = _Work(context, api, account, mode)
     owner = work.owner()
     if owner is not None:
         return work.through(owner, event, facts, raw)[1]
     # By the event's id alone: several events about one payment are several things to do later.
-    outcome = apply(store, practice_id, Unsupported(facts.event_id, parking.UNKNOWN_ACCOUNT, account=account), raw, now)
+    outcome = apply(context, Unsupported(facts.event_id, parking.UNKNOWN_ACCOUNT, account=account), raw)
     if work.owner() is not None:  # connected meanwhile: who did it may have looked before this was parked
-        retry(store, api, practice_id, mode, now, account=account)
+        retry(context, api, mode, account=account)
     return outcome
 
 
-def retry(store: Store, api: Api, practice_id: str, mode: Mode, now: datetime, account: str | None = None) -> int:
+def retry(context: Context, api: Api, mode: Mode, account: str | None = None) -> int:
     """Tries again the open parked events whose body is kept, and the payments with lines missing.
 
     `account`: only those parked since this connected account was nobody's. Returns how many are
     understood now: those are closed, the others stay. Raises what `handle` raises. Safe to repeat.
     """
     if account is None:
-        found = parking.every_open(store, practice_id)
+        found = parking.every_open(context.store, context.practice_id)
     else:
-        found = parking.open_for(store, practice_id, ("account", account))
-    return sum(_again(store, api, practice_id, mode, now, parked) for parked in found)
+        found = parking.open_for(context.store, context.practice_id, ("account", account))
+    return sum(_tried(context, api, mode, parked) for parked in found)
 
 
-def _again(store: Store, api: Api, practice_id: str, mode: Mode, now: datetime, parked: Parked) -> bool:
+def _tried(context: Context, api: Api, mode: Mode, parked: Parked) -> bool:
     """Whether a parked event is understood now, and so was closed."""
-    kept = _kept(store, practice_id, parked, mode)
+    kept = _kept(context, parked, mode)
     account = _account(*kept[:2]) if kept else parked.payment.account if parked.payment else OWN_ACCOUNT
     # What is parked with its owner may have come by another practice's endpoint; an unknown account's has no owner yet.
     is_routed = account != OWN_ACCOUNT and parked.reason != parking.UNKNOWN_ACCOUNT
-    receiver = linking.receiver_of(store, practice_id, account) if is_routed else None
-    work = _Work(store, api, receiver or practice_id, account, mode, now)
+    receiver = linking.receiver_of(context.store, context.practice_id, account) if is_routed else None
+    work = _Work(context.of(receiver or context.practice_id), api, account, mode)
     owner = work.owner()
     kept = kept or work.payment_anew(parked)
     if owner is None or kept is None:
@@ -128,10 +126,10 @@ def _again(store: Store, api: Api, practice_id: str, mode: Mode, now: datetime, 
     # A payment that still has lines missing is parked as itself: that record stays, one of its mere event need not.
     is_whole = not (isinstance(facts, Payment) and facts.lines_missing and parked.payment)
     is_told = is_whole and not isinstance(facts, Unsupported)
-    if not is_told and owner == practice_id:
+    if not is_told and owner == context.practice_id:
         return False
     with suppress(AlreadyResolved):  # granting it has closed it
-        parking.close(store, practice_id, parked.parked_id, ParkedState.RESOLVED, following.STRIPE, now)
+        parking.close(context, parked.parked_id, ParkedState.RESOLVED)
     return True
 
 
@@ -139,23 +137,21 @@ def _again(store: Store, api: Api, practice_id: str, mode: Mode, now: datetime, 
 class _Work:
     """Events of one account that reached the endpoint of one practice, and all that working them off takes."""
 
-    store: Store
+    context: Context  # of the receiver
     find: Api
-    receiver: str
     account: str
     mode: Mode
-    now: datetime
 
     def owner(self) -> str | None:
         """The practice that the account's events belong to; None where nobody has said."""
         if self.account == OWN_ACCOUNT:
-            return self.receiver
-        return linking.owner_of(self.store, self.receiver, self.account)
+            return self.context.practice_id
+        return linking.owner_of(self.context.store, self.context.practice_id, self.account)
 
     def api(self) -> StripeApi | None:
         """The API for the account, with the receiver's key."""
         if callable(self.find):
-            return self.find(self.receiver, self.account)
+            return self.find(self.context.practice_id, self.account)
         return self.find if self.find and self.find.account == self.account else None
 
     def through(self, owner: str, event: Event, facts: Facts, raw: str) -> tuple[Facts, str]:
@@ -163,7 +159,7 @@ class _Work:
         lines_missing = isinstance(facts, Payment) and facts.lines_missing
         if lines_missing or (isinstance(facts, Unsupported) and facts.reason in INCOMPLETE):
             facts = self._completed(event, facts)
-        outcome = apply(self.store, owner, facts, raw, self.now)
+        outcome = apply(self.context.of(owner), facts, raw)
         if isinstance(facts, MoneyBack) and outcome == "waiting":
             facts, outcome = self._found(owner, facts, raw)
         if isinstance(facts, Payment) and _ASKS_SUBSCRIPTION in outcome.split(","):
@@ -181,8 +177,8 @@ class _Work:
                     told = event_of(
                         "customer.subscription.updated", about, api, paid.event_id, seconds, paid.mode == "live"
                     )
-                    apply(self.store, owner, translate(told, self.mode), raw, self.now)
-                    outcome = apply(self.store, owner, paid, raw, self.now)
+                    apply(self.context.of(owner), translate(told, self.mode), raw)
+                    outcome = apply(self.context.of(owner), paid, raw)
         except StripeRefused:
             return outcome
         return outcome
@@ -203,7 +199,7 @@ class _Work:
     def _completed(self, event: Event, facts: Facts) -> Facts:
         api = self.api()
         try:
-            return whole(dict(event), self.mode, api)[1] if api else facts
+            return completed_event(dict(event), self.mode, api)[1] if api else facts
         except StripeRefused as refused:
             # A payment grants the lines it has and waits for the others; all else waits as a whole.
             return replace(facts, reason=_reason(refused)) if isinstance(facts, Unsupported) else facts
@@ -215,16 +211,16 @@ class _Work:
             made = payment_behind(api, facts) if api else None
         except StripeRefused as refused:
             parked = Unsupported(facts.event_id, _reason(refused), account=self.account)
-            return parked, apply(self.store, owner, parked, raw, self.now)
+            return parked, apply(self.context.of(owner), parked, raw)
         if made is None:
             return facts, "waiting"
-        apply(self.store, owner, made, raw, self.now)
+        apply(self.context.of(owner), made, raw)
         return facts, "followed"
 
 
-def _kept(store: Store, practice_id: str, parked: Parked, mode: Mode) -> tuple[Event, Facts, str] | None:
+def _kept(context: Context, parked: Parked, mode: Mode) -> tuple[Event, Facts, str] | None:
     """The event as it came, what it says to this release, and its body; None where the body is gone."""
-    raw = None if parked.payment else parking.raw_of(store, practice_id, parked)
+    raw = None if parked.payment else parking.raw_of(context.store, context.practice_id, parked)
     if raw is None:
         return None
     event = json.loads(raw)

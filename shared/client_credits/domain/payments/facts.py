@@ -42,6 +42,7 @@ class PaymentLine:
     subscription: str | None = None  # where the line names one of its own
     also: tuple[str, ...] = ()  # the other lines that are counted in this one
     charged: int | None = None
+    within_cycle: bool = False  # bills use so far of a period that another payment is for
 
     @property
     def of_cycle(self) -> bool:

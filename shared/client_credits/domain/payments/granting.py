@@ -40,6 +40,7 @@ class LineFate(StrEnum):
     UPGRADE = "upgrade"  # a change of plan: grants what its period's plans never came to so far
     NOT_RENEWING = "not_renewing"  # a later cycle of a package that grants once
     PRORATION = "proration"
+    WITHIN_CYCLE = "within_cycle"  # bills use so far of a cycle that another payment is for
     TRIAL = "trial"  # a trial's zero line of a package that grants nothing for trials, or has granted for it
     TRIAL_NOT_KNOWN = "trial_not_known"  # a zero line, for a trial or for free: its subscription tells
     NO_QUANTITY = "no_quantity"
@@ -104,6 +105,8 @@ def decide_line(
         package = catalogue.packages.get(package_id)
     if line.proration and line.subscription_item is None:
         return LineDecision(line, LineFate.PRORATION, package, source_id)
+    if line.within_cycle:
+        return LineDecision(line, LineFate.WITHIN_CYCLE, package, source_id)
     if package is None:
         fate = LineFate.UNKNOWN_PACKAGE if line.quantity else LineFate.NO_QUANTITY
         return LineDecision(line, fate, None, source_id, once_id)

@@ -112,9 +112,7 @@ def put_package(
 ) -> Response[PackageAnswer]:
     ask = asked(router)
     check_same_id(wanted.id, package_id)
-    stored, new = practices.put_package(
-        ask.store, ask.practice_id, wanted.package(package_id), wanted.archived, ask.now
-    )
+    stored, new = practices.put_package(ask.context, wanted.package(package_id), wanted.archived)
     return answer(201 if new else 200, package_answer(stored))
 
 

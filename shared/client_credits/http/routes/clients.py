@@ -47,9 +47,9 @@ def list_clients(
     place = ask.open(query, cursor) or {}
     after = place.get("after")
     if sort == "name":
-        found, more = searching.by_name(ask.store, ask.practice_id, ask.now, Place(after), limit, only)
+        found, more = searching.by_name(ask.context, Place(after), limit, only)
         return _clients(found, ask.seal(query, {"after": more.after} if more else None))
-    found, last = listing.clients_page(ask.store, ask.practice_id, ask.now, after, limit, only)
+    found, last = listing.clients_page(ask.context, after, limit, only)
     return _clients(found, ask.seal(query, {"after": last} if last else None))
 
 
@@ -65,9 +65,7 @@ def search_clients(wanted: Annotated[ClientSearch, Body()]) -> Clients:
     query = f"search|{wanted.q or ''}|{wanted.email or ''}"
     place = ask.open(query, wanted.cursor)
     start = Place(place["after"], place["by_id"]) if place else Place()
-    found, more = searching.search(
-        ask.store, ask.practice_id, ask.now, start, wanted.limit, wanted.q, wanted.email, ask.people_keys
-    )
+    found, more = searching.search(ask.context, start, wanted.limit, wanted.q, wanted.email, ask.people_keys)
     return _clients(found, ask.seal(query, {"after": more.after, "by_id": more.by_id} if more else None))
 
 
@@ -96,7 +94,5 @@ def put_client(
 ) -> Response[ClientAnswer]:
     ask = asked(router)
     check_same_id(wanted.id, client_id)
-    stored, new = practices.put_client(
-        ask.store, ask.practice_id, wanted.client(client_id), ask.now, lambda: ask.people_keys()[0]
-    )
+    stored, new = practices.put_client(ask.context, wanted.client(client_id), lambda: ask.people_keys()[0])
     return answer(201 if new else 200, client_answer(stored))

@@ -59,7 +59,7 @@ def get_client_credits(
             "This release does not know past balances.",
             Problem("/query/as_of", "not_available", "leave it out for the balances now"),
         )
-    told = answers.credits_of(ask.store, ask.practice_id, client_id, ask.now)
+    told = answers.credits_of(ask.context, client_id)
     return CreditsAnswer.model_validate(told, from_attributes=True)
 
 
@@ -71,7 +71,7 @@ def get_client_credits(
 )
 def list_client_lots(client_id: PathId, type_id: PathId) -> Lots:
     ask = asked(router)
-    wallet, lots = answers.lots_of(ask.store, ask.practice_id, client_id, type_id, ask.now)
+    wallet, lots = answers.lots_of(ask.context, client_id, type_id)
     return Lots(items=[lot_answer(wallet, lot, ask.now) for lot in lots])
 
 
@@ -94,11 +94,9 @@ def list_client_history(
     query = f"history|{client_id}|{type_id}|{kind}|{from_}|{to}"
     position = ask.open(query, cursor)
     page = history(
-        ask.store,
-        ask.practice_id,
+        ask.context,
         client_id,
         type_id,
-        ask.now,
         limit,
         HistoryPosition(**position) if position else HistoryPosition(),
         Period(kind, instant_parameter("from", from_), instant_parameter("to", to)),

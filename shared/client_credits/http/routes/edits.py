@@ -55,7 +55,7 @@ def replace_client_credits(
 ) -> edits.Replaced:
     ask = asked(router)
     changes = [NewBalance(c.appointment_type, c.balance, c.version, c.expires_at) for c in wanted.changes]
-    edited = editing.set_balances(ask.store, ask.practice_id, client_id, changes, ask.actor, ask.now, wanted.reason)
+    edited = editing.set_balances(ask.context, client_id, changes, wanted.reason)
     return edits.Replaced(
         entries=[entry_answer(entry) for entry in edited.entries],
         credits=[TypeCreditsAnswer.model_validate(told, from_attributes=True) for told in edited.credits],
@@ -76,14 +76,11 @@ def adjust_client_credits(
 ) -> Response[EntryAnswer]:
     ask = asked(router)
     edited = editing.adjust(
-        ask.store,
-        ask.practice_id,
+        ask.context,
         client_id,
         wanted.appointment_type,
         wanted.amount,
         keyed(ask, idempotency_key, f"adjust {client_id}", wanted),
-        ask.actor,
-        ask.now,
         wanted.reason,
         wanted.expires_at,
     )
@@ -106,14 +103,11 @@ def grant_package(
 ) -> Response[edits.Edits]:
     ask = asked(router)
     edited = editing.grant_by_hand(
-        ask.store,
-        ask.practice_id,
+        ask.context,
         client_id,
         wanted.package_id,
         wanted.quantity,
         keyed(ask, idempotency_key, f"grant {client_id}", wanted),
-        ask.actor,
-        ask.now,
         wanted.reason,
         wanted.expires_at,
     )
@@ -135,16 +129,7 @@ def change_client_lot(
 ) -> Response[edits.Edits]:
     ask = asked(router)
     edited = editing.change_lot(
-        ask.store,
-        ask.practice_id,
-        client_id,
-        type_id,
-        lot_id,
-        ask.actor,
-        ask.now,
-        void=wanted.void,
-        expires_at=wanted.expires_at,
-        reason=wanted.reason,
+        ask.context, client_id, type_id, lot_id, void=wanted.void, expires_at=wanted.expires_at, reason=wanted.reason
     )
     return told(edited)
 
@@ -162,15 +147,12 @@ def transfer_credits(
 ) -> Response[edits.Edits]:
     ask = asked(router)
     edited = editing.transfer(
-        ask.store,
-        ask.practice_id,
+        ask.context,
         wanted.from_client_id,
         wanted.to_client_id,
         wanted.appointment_type,
         wanted.amount,
         keyed(ask, idempotency_key, "transfer", wanted),
-        ask.actor,
-        ask.now,
         wanted.reason,
     )
     return told(edited)

@@ -42,12 +42,12 @@ def check_eligibility(
     ask.about(client_id)
     starts = instant_parameter("starts_at", starts_at)
     if appointment_type is None:
-        told = may_book_each_type(ask.store, ask.practice_id, client_id, starts, seats, ask.now)
+        told = may_book_each_type(ask.context, client_id, starts, seats)
         if ask.for_client:
             return OwnEligibilityEach(items=[own_eligibility_answer(each) for each in told])
         return EligibilityEach(items=[eligibility_answer(each) for each in told])
     session = Session(appointment_type, starts or ask.now, seats)
-    (one,) = may_book(ask.store, ask.practice_id, client_id, [session], ask.now)
+    (one,) = may_book(ask.context, client_id, [session])
     return own_eligibility_answer(one) if ask.for_client else eligibility_answer(one)
 
 
@@ -63,7 +63,7 @@ def check_eligibility_jointly(
     ask = asked(router)
     ask.about(question.client_id)
     sessions = [Session(s.appointment_type, s.starts_at, s.seats) for s in question.sessions]
-    told = may_book(ask.store, ask.practice_id, question.client_id, sessions, ask.now)
+    told = may_book(ask.context, question.client_id, sessions)
     allowed, shortfall = all(each.allowed for each in told), sum(each.shortfall for each in told)
     if ask.for_client:
         own = [own_eligibility_answer(each) for each in told]

@@ -48,9 +48,7 @@ def list_parked(limit: Limit = 50, cursor: Cursor = None) -> ParkedPayments:
 )
 def resolve_parked(parked_id: PathId, given: Annotated[ResolveBody, Body()], dry_run: DryRun = False) -> Resolved:
     ask = asked(router)
-    outcomes = resolving.resolve(
-        ask.store, ask.practice_id, parked_id, ask.now, ask.actor, given.client_id, given.package_id
-    )
+    outcomes = resolving.resolve(ask.context, parked_id, given.client_id, given.package_id)
     lines = [
         ResolvedLine(
             line=outcome.line_id,
@@ -75,5 +73,5 @@ def resolve_parked(parked_id: PathId, given: Annotated[ResolveBody, Body()], dry
 )
 def dismiss_parked(parked_id: PathId, given: Annotated[DismissBody, Body()], dry_run: DryRun = False) -> ParkedAnswer:
     ask = asked(router)
-    closed = resolving.dismiss(ask.store, ask.practice_id, parked_id, ask.now, ask.actor, given.reason)
+    closed = resolving.dismiss(ask.context, parked_id, given.reason)
     return parked_answer(closed)

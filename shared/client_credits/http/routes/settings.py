@@ -27,9 +27,7 @@ def get_settings() -> SettingsAnswer:
 @router.patch("/v1/settings", tags=["settings"], summary="Change the account's settings", responses=writes())
 def change_settings(change: Annotated[SettingsPatch, Body()], dry_run: DryRun = False) -> SettingsAnswer:
     ask = asked(router)
-    changed = practices.change_account_settings(
-        ask.store, ask.practice_id, change.changes(), ask.actor, ask.now, change.confirm
-    )
+    changed = practices.change_account_settings(ask.context, change.changes(), change.confirm)
     return settings_answer(effective(changed.values), rules.sources())
 
 
@@ -59,7 +57,5 @@ def change_client_settings(
     dry_run: DryRun = False,
 ) -> SettingsAnswer:
     ask = asked(router)
-    account, client = practices.change_client_settings(
-        ask.store, ask.practice_id, client_id, change.changes(), ask.actor, ask.now
-    )
+    account, client = practices.change_client_settings(ask.context, client_id, change.changes())
     return settings_answer(effective_settings(account, client), rules.sources(client.overrides))

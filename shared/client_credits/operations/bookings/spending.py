@@ -34,11 +34,10 @@ from client_credits.operations.committing import (
     settled,
     wallet_writes,
 )
+from client_credits.operations.context import Context
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
 from client_credits.store.store import Store
-
-BOOKINGS = Actor("system", "bookings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,71 +49,71 @@ class BookingOutcome:
     repeated: bool = False
 
 
-def book(store: Store, practice_id: str, event: Created, now: datetime, actor: Actor = BOOKINGS) -> BookingOutcome:
+def book(context: Context, event: Created) -> BookingOutcome:
     """Spends one credit per seat, or records why not. Repeats, and bookings already cancelled, change nothing.
 
     An event dated ahead of `now` counts as of now.
     """
-    if event.occurred_at > now:
-        event = replace(event, occurred_at=now, told_at=event.occurred_at)
+    if event.occurred_at > context.now:
+        event = replace(event, occurred_at=context.now, told_at=event.occurred_at)
 
     def attempt(client_id: str | None, type_id: str) -> BookingOutcome:
-        loaded = _load(store, practice_id, event.booking_id, client_id, type_id)
+        loaded = _load(context, event.booking_id, client_id, type_id)
         booking, step = after_created(loaded.booking, event)
         if step is Next.NOTHING:
             return BookingOutcome(booking, repeated=True)
         if _elsewhere(booking, client_id, type_id):
             return attempt(booking.client_id, _type(booking, type_id))
-        act = _act("created", booking, event.occurred_at, now, actor)
+        act = _act("created", booking, event.occurred_at, context.now, context.actor)
         if step is Next.NOTE:
-            return _commit(store, practice_id, booking, [], loaded, act)
+            return _commit(context, booking, [], loaded, act)
         free = _free(loaded, booking, loaded.dated.at(act.occurred_at))
         if free:
             noted = _spending_nothing(booking, free, loaded, act)
-            return _commit(store, practice_id, noted, [], loaded, act)
+            return _commit(context, noted, [], loaded, act)
         room = room_for(1)
         settings = loaded.dated
-        before = settled(store, [loaded.wallets[type_id]], now, settings, room)[type_id]
+        before = settled(context.store, [loaded.wallets[type_id]], context.now, settings, room)[type_id]
         kind = loaded.catalogue.types[type_id]
         change, booked, _ = spend(before, booking, act, settings.at(act.occurred_at), kind.bookable_without_credits)
-        return _commit(store, practice_id, booked, [change], loaded, act)
+        return _commit(context, booked, [change], loaded, act)
 
     return once(lambda: attempt(event.client_id, event.session.appointment_type))
 
 
-def cancel(store: Store, practice_id: str, event: Cancelled, now: datetime, actor: Actor = BOOKINGS) -> BookingOutcome:
+def cancel(context: Context, event: Cancelled) -> BookingOutcome:
     """Gives back what the booking took, by the settings; a booking not yet created is remembered as cancelled.
 
     What returns to a payment that was given back beyond its lots is then clawed back, or lessens its debt.
     A cancellation dated ahead of `now` counts as of now.
     """
-    event = replace(event, occurred_at=min(event.occurred_at, now))
+    event = replace(event, occurred_at=min(event.occurred_at, context.now))
 
     def attempt(client_id: str | None, type_id: str) -> BookingOutcome:
-        loaded = _load(store, practice_id, event.booking_id, client_id, type_id)
+        loaded = _load(context, event.booking_id, client_id, type_id)
         booking, step = after_cancelled(loaded.booking, event)
         if step is Next.NOTHING:
             return BookingOutcome(booking, repeated=True)
         if _elsewhere(booking, client_id, type_id):
             return attempt(booking.client_id, _type(booking, type_id))
-        act = _act("cancelled", booking, event.occurred_at, now, actor)
+        act = _act("cancelled", booking, event.occurred_at, context.now, context.actor)
         if step is Next.NOTE or booking.free:
-            return _commit(store, practice_id, booking, [], loaded, act)
+            return _commit(context, booking, [], loaded, act)
         room, settings = room_for(1), loaded.dated
-        before = settled(store, [loaded.wallets[type_id]], now, settings, room)[type_id]
+        before = settled(context.store, [loaded.wallets[type_id]], context.now, settings, room)[type_id]
         booking = own_repayments(booking, before)
-        before = knowing(store, before, [payer.lot_id for payer in booking.payers])
+        before = knowing(context.store, before, [payer.lot_id for payer in booking.payers])
         change, booking = restore(before, booking, act, settings, room)
-        return _commit(store, practice_id, booking, [change], loaded, act)
+        return _commit(context, booking, [change], loaded, act)
 
     outcome = once(lambda: attempt(event.client_id, event.appointment_type or ""))
     cancellation = outcome.booking.cancellation
     if cancellation and outcome.booking.follow:  # by a repeat, too: the first may have died in between
         # Few cancellations touch a refunded payment; every cold start would pay for what they need.
-        from client_credits.operations.payments.money_back import follow  # noqa: PLC0415
+        from client_credits.operations.payments.following import follow  # noqa: PLC0415
 
         for key in outcome.booking.follow:
-            follow(store, practice_id, payment_of(key), now, returned_at=cancellation.occurred_at)
+            follow(context, payment_of(key), returned_at=cancellation.occurred_at)
     return outcome
 
 
@@ -126,9 +125,9 @@ def find(store: Store, practice_id: str, booking_id: str) -> Booking:
     return booking
 
 
-def _load(store: Store, practice_id: str, booking_id: str, client_id: str | None, type_id: str) -> Loaded:
+def _load(context: Context, booking_id: str, client_id: str | None, type_id: str) -> Loaded:
     types = (type_id,) if client_id and type_id else ()
-    loaded = store.load(practice_id, Wanted(client_id=client_id, types=types, booking_id=booking_id))
+    loaded = context.load(Wanted(client_id=client_id, types=types, booking_id=booking_id))
     if loaded.booking and not isinstance(loaded.booking.state, BookingState):
         raise ValueError(f"a booking whose state only a later release knows: {loaded.booking.state}")
     return loaded
@@ -179,20 +178,13 @@ def _spending_nothing(booking: Booking, free: Reason, loaded: Loaded, act: Act) 
     return replace(booking, state=BookingState.BOOKED, free=free, refusal=None)
 
 
-def _commit(
-    store: Store,
-    practice_id: str,
-    booking: Booking,
-    changes: list[Change],
-    loaded: Loaded,
-    act: Act,
-) -> BookingOutcome:
+def _commit(context: Context, booking: Booking, changes: list[Change], loaded: Loaded, act: Act) -> BookingOutcome:
     # A refusal makes no entry and touches no wallet: what was settled on the way is left to the next change.
     wrote = [c for c in changes if booking.state is not BookingState.REFUSED]
-    items = [writes.booking(practice_id, booking)]
-    items += wallet_writes(store, wrote, act.now, loaded.dated, booking.booking_id)
+    items = [writes.booking(context.practice_id, booking)]
+    items += wallet_writes(context.store, wrote, act.now, loaded.dated, booking.booking_id)
     if booking.client_id and loaded.client is None:
-        items.append(writes.client(practice_id, Client(booking.client_id, created_at=act.now)))
-    store.commit(items)
+        items.append(writes.client(context.practice_id, Client(booking.client_id, created_at=act.now)))
+    context.commit(items)
     entries = tuple(entry for change in wrote for entry in change.entries)
     return BookingOutcome(booking, entries)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 
-from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Change, Entry
+from client_credits.domain.ledger.entries import Act, Cause, CauseKind, Change, Entry
 from client_credits.domain.ledger.operation import EntryRef, Operation
 from client_credits.domain.payments.facts import Payment, PaymentLine, Trial
 from client_credits.domain.payments.granting import LineDecision, LineFate, grant, levels, lot_for, plan_for
@@ -18,10 +18,10 @@ from client_credits.domain.payments.subscriptions import Level, Period, Subscrip
 from client_credits.domain.practice.catalogue import Catalogue
 from client_credits.domain.practice.records import Client
 from client_credits.operations.committing import room_for, settled, wallet_writes
+from client_credits.operations.context import Context
 from client_credits.operations.payments import parking
 from client_credits.store import writes
 from client_credits.store.records import Loaded
-from client_credits.store.store import Store
 from client_credits.store.table import Write
 
 
@@ -47,7 +47,7 @@ class LineOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class StaffDecision:
     """What staff add to a payment that no rule explained. With `insists` it counts after its subscription's end."""
 
     client_id: str | None = None
@@ -60,33 +60,28 @@ class Granting:
 
     def __init__(
         self,
-        store: Store,
-        practice_id: str,
+        context: Context,
         payment: Payment,
         decision: LineDecision,
         loaded: Loaded,
         client_id: str,
-        actor: Actor,
-        now: datetime,
-        answer: Answer,
+        by_staff: StaffDecision,
         settled: frozenset[str],
     ) -> None:
-        self._store = store
-        self._practice_id = practice_id
+        self._context = context
         self._payment = payment
         self._decision = decision
         self._loaded = loaded
         self._client_id = client_id
-        self._now = now
-        self._insists = answer.insists
-        self._package_id = answer.package_id
+        self._insists = by_staff.insists
+        self._package_id = by_staff.package_id
         self._settled = settled  # the payment's lines that need nothing more
         self._act = Act(
             source_id=self._grant_id,
             cause=Cause(CauseKind.PACKAGE, _cause_ids(payment, decision)),
-            actor=actor,
+            actor=context.actor,
             occurred_at=payment.paid_at,
-            now=now,
+            now=context.now,
         )
 
     def commit(self) -> tuple[LineOutcome, Loaded]:
@@ -96,20 +91,22 @@ class Granting:
         changes = self._granted(credits)
         own = [e for change in changes for e in change.entries if e.source_id == self._act.source_id]
         done = self._record(_outcome(decision, credits, granted_before=self._granted_before), own)
-        items = [writes.operation(self._practice_id, done)]
+        items = [writes.operation(self._context.practice_id, done)]
         if decision.once_id and credits and decision.once_id not in loaded.operations:
             first = replace(done, source_id=decision.once_id, content=self._payment.payment_id)
-            items.append(writes.operation(self._practice_id, first))
+            items.append(writes.operation(self._context.practice_id, first))
         record, payment_items = self._payment_record(changes)
         items += payment_items
         if state != loaded.subscription:
-            items.append(writes.subscription(self._practice_id, state))
-        items += wallet_writes(self._store, changes, self._now, loaded.dated, wallets=len(changes))
+            items.append(writes.subscription(self._context.practice_id, state))
+        items += wallet_writes(self._context.store, changes, self._context.now, loaded.dated, wallets=len(changes))
         if loaded.client is None:
-            items.append(writes.client(self._practice_id, Client(self._client_id, created_at=self._now)))
+            items.append(
+                writes.client(self._context.practice_id, Client(self._client_id, created_at=self._context.now))
+            )
         if parked := self._parked():
-            items.append(writes.parked(self._practice_id, parked, self._now))
-        self._store.commit(items)
+            items.append(writes.parked(self._context.practice_id, parked, self._context.now))
+        self._context.commit(items)
         after = replace(loaded, payments={record.payment_id: record}, subscription=state, parked=parked)
         return LineOutcome(decision.line.line_id, done.outcome, done, entries=tuple(own)), after
 
@@ -168,7 +165,9 @@ class Granting:
 
     def _granted(self, credits: dict[str, int]) -> list[Change]:
         loaded, room = self._loaded, room_for(len(credits))
-        before = settled(self._store, [loaded.wallets[t] for t in credits], self._now, loaded.dated, room)
+        before = settled(
+            self._context.store, [loaded.wallets[t] for t in credits], self._context.now, loaded.dated, room
+        )
         args = (self._decision, self._payment, self._act, loaded.dated)
         return [grant(before[t], amount, *args, room) for t, amount in credits.items()]
 
@@ -196,8 +195,8 @@ class Granting:
         money = loaded.money.get(money_of(payment) or "")
         if money and money.payment_id is None:
             record, money = linked(record, money)
-            items.append(writes.money(self._practice_id, money))
-        return record, [*items, writes.payment(self._practice_id, record)]
+            items.append(writes.money(self._context.practice_id, money))
+        return record, [*items, writes.payment(self._context.practice_id, record)]
 
     def _granting_entry(self, change: Change) -> Entry:
         return next(entry for entry in change.entries if entry.source_id == self._act.source_id)
@@ -212,8 +211,8 @@ class Granting:
 
     def _record(self, outcome: str, own: list[Entry]) -> Operation:
         refs = tuple(EntryRef(e.appointment_type, e.sequence, e.amount) for e in own)
-        content = _content(self._payment, self._decision.line)
-        return Operation(self._decision.source_id, content, outcome, self._client_id, refs, self._now)
+        paid_for = content(self._payment, self._decision.line)
+        return Operation(self._decision.source_id, paid_for, outcome, self._client_id, refs, self._context.now)
 
 
 def _outcome(decision: LineDecision, credits: dict[str, int], *, granted_before: bool) -> str:
@@ -237,7 +236,7 @@ def _cause_ids(payment: Payment, decision: LineDecision) -> dict[str, str]:
     return {name: value for name, value in ids.items() if value}
 
 
-def _content(payment: Payment, line: PaymentLine) -> str:
+def content(payment: Payment, line: PaymentLine) -> str:
     """A hash of what was paid: the first one stands, also when a later event says otherwise."""
     text = f"{payment.payment_id}|{line.line_id}|{line.price}|{line.quantity}|{line.amount}"
     return sha256(text.encode()).hexdigest()[:16]

@@ -8,56 +8,51 @@ The payment's record, written with the grant, says where money given back has to
 """
 
 from dataclasses import replace
-from datetime import datetime
 
 from client_credits.domain.errors import LimitReached
-from client_credits.domain.ledger.entries import Actor
+from client_credits.domain.ledger.operation import Operation
 from client_credits.domain.payments.facts import Payment, PaymentLine, Trial
 from client_credits.domain.payments.granting import PARKED, LineDecision, LineFate, decide_line, judged, once_id_of
 from client_credits.domain.payments.parked import ParkedState
 from client_credits.domain.payments.payment_record import PaymentRecord, is_of, money_of
 from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.operations.committing import once
-from client_credits.operations.payments import money_back as following
-from client_credits.operations.payments import parking
+from client_credits.operations.context import Context
+from client_credits.operations.payments import following, money_back, parking
 from client_credits.operations.payments import subscriptions as subscribing
-from client_credits.operations.payments.grant import Answer, Granting, LineOutcome, changed_at, levelled
+from client_credits.operations.payments.grant import Granting, LineOutcome, StaffDecision, changed_at, content, levelled
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
-from client_credits.store.store import Store
-
-SYSTEM = following.STRIPE
 
 
-def apply_lines(
-    store: Store, practice_id: str, payment: Payment, now: datetime, answer: Answer, actor: Actor
-) -> list[LineOutcome]:
+def apply_lines(context: Context, payment: Payment, by_staff: StaffDecision) -> list[LineOutcome]:
     """Grants every line that a known package explains, and what follows from that. Safe to repeat: a line
     already granted answers with its first outcome. Raises Busy under contention."""
-    client_id = payment.client_id or answer.client_id or _linked_client(store, practice_id, payment)
+    client_id = payment.client_id or by_staff.client_id or _linked_client(context, payment)
     outcomes: list[LineOutcome] = []
     for line in payment.lines:
         settled = frozenset(outcome.line_id for outcome in outcomes if outcome.fate not in PARKED_FATES)
-        outcomes.append(_apply_line(store, practice_id, payment, line, client_id, answer, actor, settled, now))
-    if answer.insists and any(outcome.repeated for outcome in outcomes):
-        following.uphold(store, practice_id, payment.payment_id, now)
+        outcomes.append(_apply_line(context, payment, line, client_id, by_staff, settled))
+    if by_staff.insists and any(outcome.repeated for outcome in outcomes):
+        money_back.uphold(context, payment.payment_id)
     if any(outcome.follow for outcome in outcomes):
-        following.follow(store, practice_id, payment.payment_id, now)
+        following.follow(context, payment.payment_id)
     if payment.subscription and any(outcome.enforce for outcome in outcomes):
-        subscribing.enforce(store, practice_id, payment.subscription, now)
+        subscribing.enforce(context, payment.subscription)
     return outcomes
 
 
+_GRANTING_NOTHING = (LineFate.PRORATION, LineFate.TRIAL, LineFate.NO_QUANTITY, LineFate.WITHIN_CYCLE)
 PARKED_FATES = {*map(str, PARKED), "unknown_client", "limit_reached"}
 
 
-def _linked_client(store: Store, practice_id: str, payment: Payment) -> str | None:
+def _linked_client(context: Context, payment: Payment) -> str | None:
     """The client of the subscription, by its checkout or an earlier payment, else the customer's."""
     pairs = [("subscription", payment.subscription), ("customer", payment.customer)]
     links = tuple((kind, external) for kind, external in pairs if external)
     if not links:
         return None
-    loaded = store.load(practice_id, Wanted(links=links, subscription=payment.subscription))
+    loaded = context.load(Wanted(links=links, subscription=payment.subscription))
     by_link = [loaded.links.get(pair) for pair in links]
     if payment.subscription:
         by_link.insert(1, _paid_before(loaded.subscription, payment))
@@ -70,36 +65,33 @@ def _paid_before(state: SubscriptionState, payment: Payment) -> str | None:
 
 
 def _apply_line(
-    store: Store,
-    practice_id: str,
+    context: Context,
     payment: Payment,
     line: PaymentLine,
     client_id: str | None,
-    answer: Answer,
-    actor: Actor,
+    by_staff: StaffDecision,
     settled: frozenset[str],
-    now: datetime,
 ) -> LineOutcome:
     payment = replace(payment, subscription=line.subscription or payment.subscription)
 
     def attempt() -> LineOutcome:
-        guess = decide_line(payment, line, store.catalogue(practice_id), answer.package_id)
-        loaded = _of_account(store.load(practice_id, _wanted(payment, guess, client_id)), payment)
+        guess = decide_line(payment, line, context.store.catalogue(context.practice_id), by_staff.package_id)
+        loaded = _of_account(context.load(_wanted(payment, guess, client_id)), payment)
         paid = replace(payment, lines=tuple(judged(each, loaded.subscription) for each in payment.lines))
         told = judged(line, loaded.subscription)
-        decision = decide_line(paid, told, loaded.catalogue, answer.package_id)
+        decision = decide_line(paid, told, loaded.catalogue, by_staff.package_id)
         if set(decision.credits) - set(loaded.wallets) and client_id:
             return attempt()  # the catalogue changed: this worker's copy is fresh now
         done = loaded.operations.get(decision.source_id)
         if done:
             return _and_then(LineOutcome(line.line_id, done.outcome, done, True), payment, loaded)
-        fate = _fate(paid, decision, loaded, answer)
+        fate = _fate(paid, decision, loaded, by_staff)
         if fate not in (LineFate.GRANT, LineFate.UPGRADE):
-            after = _learned(store, practice_id, paid, decision, fate, loaded, answer)
+            after = _learned(context, paid, decision, fate, loaded, by_staff, client_id)
             return _and_then(LineOutcome(line.line_id, fate), payment, after)
         if client_id is None or (loaded.client is None and loaded.settings.unknown_clients == "park"):
             return LineOutcome(line.line_id, "unknown_client", client_id=client_id)
-        granting = Granting(store, practice_id, paid, decision, loaded, client_id, actor, now, answer, settled)
+        granting = Granting(context, paid, decision, loaded, client_id, by_staff, settled)
         outcome, after = granting.commit()
         return _and_then(outcome, payment, after)
 
@@ -139,7 +131,7 @@ def _of_account(loaded: Loaded, payment: Payment) -> Loaded:
     return replace(loaded, payments={record.payment_id: record}, subscription=state)
 
 
-def _fate(payment: Payment, decision: LineDecision, loaded: Loaded, answer: Answer) -> LineFate:
+def _fate(payment: Payment, decision: LineDecision, loaded: Loaded, by_staff: StaffDecision) -> LineFate:
     """The line's fate, given how its subscription stands."""
     line, state = decision.line, loaded.subscription
     if not is_of(loaded.payments[payment.payment_id], payment.account):
@@ -152,7 +144,7 @@ def _fate(payment: Payment, decision: LineDecision, loaded: Loaded, answer: Answ
     if line.subscription_item is None:  # a proration says less than its subscription's events do
         bought = line.proration and line.amount > 0 and loaded.catalogue.package_for_price(line.price or "")
         return LineFate.WAITS_FOR_CYCLE if bought else decision.fate
-    if grants and not answer.insists and state.ended_before(payment.paid_at):
+    if grants and not by_staff.insists and state.ended_before(payment.paid_at):
         return LineFate.SUBSCRIPTION_ENDED
     waits = line.proration and decision.fate is not LineFate.TRIAL
     if waits and state.period_of(changed_at(payment, line), line.period_end) is None:
@@ -161,20 +153,30 @@ def _fate(payment: Payment, decision: LineDecision, loaded: Loaded, answer: Answ
 
 
 def _learned(
-    store: Store,
-    practice_id: str,
+    context: Context,
     payment: Payment,
     decision: LineDecision,
     fate: LineFate,
     loaded: Loaded,
-    answer: Answer,
+    by_staff: StaffDecision,
+    client_id: str | None,
 ) -> Loaded:
-    """What a line that grants nothing tells of its subscription all the same: its period, the plan's level."""
-    if fate not in (LineFate.PRORATION, LineFate.TRIAL, LineFate.NO_QUANTITY):
+    """What a line that grants nothing tells of its subscription all the same: its period, the plan's level.
+
+    Money paid for credits leaves a record that says why it grants none.
+    """
+    if fate not in _GRANTING_NOTHING:
         return loaded
-    state = levelled(loaded.subscription, payment, decision, {}, loaded.catalogue, answer.package_id)
+    items, state = [], loaded.subscription
+    if fate is not LineFate.WITHIN_CYCLE:
+        state = levelled(state, payment, decision, {}, loaded.catalogue, by_staff.package_id)
     if state != loaded.subscription:
-        store.commit([writes.subscription(practice_id, state)])
+        items.append(writes.subscription(context.practice_id, state))
+    if decision.line.amount > 0 and decision.credits:
+        done = Operation(decision.source_id, content(payment, decision.line), fate, client_id or "", (), context.now)
+        items.append(writes.operation(context.practice_id, done))
+    if items:
+        context.commit(items)
     return replace(loaded, subscription=state)
 
 

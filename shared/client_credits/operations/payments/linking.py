@@ -5,19 +5,19 @@ the link stands in that one's partition, where no other practice's endpoint ever
 """
 
 from dataclasses import replace
-from datetime import datetime
 
 from client_credits.domain.errors import AlreadyMapped
 from client_credits.domain.payments.facts import CustomerLink
 from client_credits.domain.practice.records import MAX_CUSTOMERS, Client
 from client_credits.operations.committing import once
+from client_credits.operations.context import Context
 from client_credits.operations.payments import replaying
 from client_credits.store import writes
 from client_credits.store.records import Wanted
 from client_credits.store.store import Store
 
 
-def apply_link(store: Store, practice_id: str, link: CustomerLink, now: datetime) -> int:
+def apply_link(context: Context, link: CustomerLink) -> int:
     """Learns whose a subscription (and a customer not yet known) is, then grants what waited for it.
 
     Creates the client, unless the practice parks payments for clients it does not know.
@@ -29,27 +29,27 @@ def apply_link(store: Store, practice_id: str, link: CustomerLink, now: datetime
     def attempt() -> None:
         pairs = {"customer": link.customer, "subscription": link.subscription}
         named = tuple((kind, external) for kind, external in pairs.items() if external)
-        loaded = store.load(practice_id, Wanted(client_id=link.client_id, links=named))
+        loaded = context.load(Wanted(client_id=link.client_id, links=named))
         items = [
-            writes.link(practice_id, kind, external, link.client_id, None)
+            writes.link(context.practice_id, kind, external, link.client_id, None)
             for kind, external in named
             if (kind, external) not in loaded.links
         ]
         customer = link.customer
-        known = loaded.client or Client(link.client_id, created_at=now)
+        known = loaded.client or Client(link.client_id, created_at=context.now)
         owner = loaded.links.get(("customer", customer or ""), link.client_id)
         listed = customer in known.stripe_customers or len(known.stripe_customers) >= MAX_CUSTOMERS
         if customer and owner == link.client_id and not listed:
             known = replace(known, stripe_customers=(*known.stripe_customers, customer))
         parks = loaded.client is None and loaded.settings.unknown_clients == "park"
         if known != loaded.client and not parks:
-            items.append(writes.client(practice_id, known))
+            items.append(writes.client(context.practice_id, known))
         if items:
-            store.commit(items)
+            context.commit(items)
 
     once(attempt)
     known = [("customer", link.customer), ("subscription", link.subscription)]
-    return replaying.replay(store, practice_id, [(kind, each) for kind, each in known if each], now)
+    return replaying.replay(context, [(kind, each) for kind, each in known if each])
 
 
 def connect(store: Store, receiver_id: str, account: str, owner_id: str) -> bool:

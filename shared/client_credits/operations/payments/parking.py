@@ -11,6 +11,7 @@ from client_credits.domain.payments.facts import Payment, Unsupported
 from client_credits.domain.payments.parked import Parked, ParkedState
 from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.operations.committing import once
+from client_credits.operations.context import Context
 from client_credits.store import keys, writes
 from client_credits.store.records import Wanted
 from client_credits.store.store import Store
@@ -24,12 +25,10 @@ TOGETHER = 40  # notes of what a payment waits for that share a transaction with
 
 
 def park_payment(
-    store: Store,
-    practice_id: str,
+    context: Context,
     payment: Payment,
     reason: str,
     missing: Sequence[str],
-    now: datetime,
     *,
     for_subscription: bool = False,
     client_id: str | None = None,
@@ -41,20 +40,20 @@ def park_payment(
     explained, since what explains it may have come while it was being parked. `client_id` is whose it is,
     where that client does not exist yet. Safe to repeat.
     """
-    record = replace(_of_payment(payment, reason, missing, now), client_id=client_id)
+    record = replace(_of_payment(payment, reason, missing, context.now), client_id=client_id)
     subscription = payment.subscription if for_subscription else None
 
     def attempt() -> bool:
-        loaded = store.load(practice_id, Wanted(parked_id=record.parked_id, subscription=subscription))
+        loaded = context.load(Wanted(parked_id=record.parked_id, subscription=subscription))
         known, state = loaded.parked, loaded.subscription
-        items = [] if known else _beginning(store, practice_id, record, now)
+        items = [] if known else _beginning(context, record)
         is_open = known is None or known.state is ParkedState.OPEN
         if subscription and is_open and record.parked_id not in state.waiting:
             waiting = replace(state, waiting=(*state.waiting, record.parked_id))
-            items.append(writes.subscription(practice_id, waiting))
+            items.append(writes.subscription(context.practice_id, waiting))
         if items:
-            store.commit(items)
-        return bool(items) and not store.rehearsing
+            context.commit(items)
+        return bool(items) and not context.store.rehearsing
 
     return once(attempt)
 
@@ -84,70 +83,68 @@ def _of_payment(payment: Payment, reason: str, missing: Sequence[str], now: date
     )
 
 
-def park_event(store: Store, practice_id: str, fact: Unsupported, raw: str, now: datetime) -> None:
+def park_event(context: Context, fact: Unsupported, raw: str) -> None:
     """Parks an event no payment could be made of; its body is kept 30 days. Safe to repeat."""
     record = Parked(
         parked_id=id_of_event(fact.payment_id or fact.event_id),
         reason=fact.reason,
         event_id=fact.event_id,
-        received_at=now,
+        received_at=context.now,
         customer=fact.customer,
         payment_id=fact.payment_id,
         prices=fact.prices,
         account=fact.account if fact.reason == UNKNOWN_ACCOUNT else None,
     )
-    kept = writes.raw_event(practice_id, record.parked_id, raw, now + RAW_KEPT)
-    _park(store, practice_id, record, now, kept)
+    kept = writes.raw_event(context.practice_id, record.parked_id, raw, context.now + RAW_KEPT)
+    _park(context, record, kept)
 
 
-def park_news(store: Store, practice_id: str, payment_id: str, about: str, now: datetime) -> None:
+def park_news(context: Context, payment_id: str, about: str) -> None:
     """Parks news of a refund or dispute (`about`) that another payment has followed. Safe to repeat."""
     record = Parked(
         parked_id=derived_id("prk", payment_id, about),
         reason=TOLD_OF_ANOTHER,
         event_id=about,
-        received_at=now,
+        received_at=context.now,
         payment_id=payment_id,
     )
-    _park(store, practice_id, record, now)
+    _park(context, record)
 
 
-def park_revoked(
-    store: Store, practice_id: str, state: SubscriptionState, payment_id: str, reason: str, now: datetime
-) -> None:
+def park_revoked(context: Context, state: SubscriptionState, payment_id: str, reason: str) -> None:
     """Parks a payment whose grants were taken back, so that staff may uphold it."""
     record = Parked(
         parked_id=derived_id("prk", state.account, state.mode, payment_id),
         reason=reason,
         event_id=payment_id,
-        received_at=now,
+        received_at=context.now,
         payment_id=payment_id,
         subscription=state.subscription,
     )
 
     def attempt() -> None:
-        known = store.load(practice_id, Wanted(parked_id=record.parked_id)).parked
+        known = context.load(Wanted(parked_id=record.parked_id)).parked
         if known is None:
-            store.commit(_beginning(store, practice_id, record, now))
+            context.commit(_beginning(context, record))
         elif known.reason != reason and known.state is not ParkedState.OPEN:  # it was parked for something else
-            store.commit(_beginning(store, practice_id, replace(record, version=known.version), now))
+            context.commit(_beginning(context, replace(record, version=known.version)))
 
     once(attempt)
 
 
-def _park(store: Store, practice_id: str, record: Parked, now: datetime, *beside: Write) -> None:
+def _park(context: Context, record: Parked, *beside: Write) -> None:
     def attempt() -> None:
         # Only finding it there says that it was parked before: a conflict may be mere contention.
-        if store.load(practice_id, Wanted(parked_id=record.parked_id)).parked is None:
-            store.commit([*_beginning(store, practice_id, record, now), *beside])
+        if context.load(Wanted(parked_id=record.parked_id)).parked is None:
+            context.commit([*_beginning(context, record), *beside])
 
     once(attempt)
 
 
-def _beginning(store: Store, practice_id: str, record: Parked, now: datetime) -> list[Write]:
+def _beginning(context: Context, record: Parked) -> list[Write]:
     """The record with notes of what it waits for. What one transaction would not hold is committed first."""
-    _note_others(store, practice_id, record, now)
-    return record_writes(practice_id, record, now)
+    _note_others(context, record)
+    return record_writes(context.practice_id, record, context.now)
 
 
 def record_writes(practice_id: str, record: Parked, now: datetime) -> list[Write]:
@@ -156,29 +153,29 @@ def record_writes(practice_id: str, record: Parked, now: datetime) -> list[Write
     return [writes.parked(practice_id, record, now), *notes]
 
 
-def _note_others(store: Store, practice_id: str, record: Parked, now: datetime) -> None:
+def _note_others(context: Context, record: Parked) -> None:
     """The notes beyond TOGETHER. One that is not true yet, or no more, is passed over by whoever finds it."""
-    _note(store, practice_id, record, record.waits_for[TOGETHER:], now)
+    _note(context, record, record.waits_for[TOGETHER:])
 
 
-def finish(store: Store, practice_id: str, parked_id: str, now: datetime) -> None:
+def finish(context: Context, parked_id: str) -> None:
     """Closes the notes of a payment that was closed by its grant, once all that follows from the grant is done.
 
     Until then, news of what it waited for come back to it, and so complete a worker that died. Safe to repeat.
     """
 
     def attempt() -> None:
-        for record in store.parked(practice_id, [parked_id]):
+        for record in context.store.parked(context.practice_id, [parked_id]):
             if record.unfinished:
-                store.commit(_beginning(store, practice_id, replace(record, unfinished=False), now))
+                context.commit(_beginning(context, replace(record, unfinished=False)))
 
     once(attempt)
 
 
-def _note(store: Store, practice_id: str, record: Parked, others: tuple[tuple[str, str], ...], now: datetime) -> None:
+def _note(context: Context, record: Parked, others: tuple[tuple[str, str], ...]) -> None:
     for start in range(0, len(others), TRANSACTION):
         batch = others[start : start + TRANSACTION]
-        store.commit([writes.waiting(practice_id, each, record, now) for each in batch])
+        context.commit([writes.waiting(context.practice_id, each, record, context.now) for each in batch])
 
 
 # -- closing
@@ -201,24 +198,16 @@ def closed(record: Parked, state: ParkedState, actor: Actor, reason: str | None 
     return replace(record, state=state, closed_by=f"{actor.kind}/{actor.actor_id}", closed_reason=reason, missing=())
 
 
-def close(
-    store: Store,
-    practice_id: str,
-    parked_id: str,
-    state: ParkedState,
-    actor: Actor,
-    now: datetime,
-    reason: str | None = None,
-) -> Parked:
+def close(context: Context, parked_id: str, state: ParkedState, reason: str | None = None) -> Parked:
     """Closes an open parked payment. Raises NotFound or AlreadyResolved."""
 
     def attempt() -> Parked:
-        record = closed(open_one(store, practice_id, parked_id), state, actor, reason)
-        store.commit(record_writes(practice_id, record, now))
+        record = closed(open_one(context.store, context.practice_id, parked_id), state, context.actor, reason)
+        context.commit(record_writes(context.practice_id, record, context.now))
         return record
 
     record = once(attempt)
-    _note_others(store, practice_id, record, now)
+    _note_others(context, record)
     return record
 
 

@@ -8,22 +8,20 @@ from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 
 from client_credits.domain.errors import AlreadyResolved
-from client_credits.domain.ledger.entries import Actor
 from client_credits.domain.payments.facts import Payment, SubscriptionNews
 from client_credits.domain.payments.granting import LineFate
 from client_credits.domain.payments.parked import Parked, ParkedState
 from client_credits.operations.committing import once
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments import parking
 from client_credits.operations.payments import subscriptions as subscribing
-from client_credits.operations.payments.grant import Answer, LineOutcome
-from client_credits.operations.payments.lines import PARKED_FATES, SYSTEM, apply_lines
+from client_credits.operations.payments.grant import LineOutcome, StaffDecision
+from client_credits.operations.payments.lines import PARKED_FATES, apply_lines
 from client_credits.store import writes
 from client_credits.store.records import Wanted
-from client_credits.store.store import Store
 
 ROUNDS = 3  # apply, park and look again; once more where the payment got a reason to wait on top
 
@@ -33,14 +31,11 @@ _TOLD_BY_SUBSCRIPTION = {*_HEALED_BY_SUBSCRIPTION, "unknown_client"}
 
 
 def pay(
-    store: Store,
-    practice_id: str,
+    context: Context,
     payment: Payment,
-    now: datetime,
     *,
     client_id: str | None = None,
     package_id: str | None = None,
-    actor: Actor = SYSTEM,
     insists: bool = False,
 ) -> list[LineOutcome]:
     """Grants every line that a known package explains, parks the payment if a line is left unexplained, then
@@ -50,28 +45,28 @@ def pay(
     though it was paid after its subscription's end. Safe to repeat: a line already granted answers with
     its first outcome. Raises Busy under contention.
     """
-    outcomes = _applied(store, practice_id, payment, now, Answer(client_id, package_id, insists), actor)
-    _wake(store, practice_id, _woken(outcomes), now)
-    _close(store, practice_id, payment, outcomes, actor, now)
+    outcomes = _applied(context, payment, StaffDecision(client_id, package_id, insists))
+    _wake(context, _woken(outcomes))
+    _close(context, payment, outcomes)
     return outcomes
 
 
-def subscription_told(store: Store, practice_id: str, news: SubscriptionNews, now: datetime) -> str:
+def subscription_told(context: Context, news: SubscriptionNews) -> str:
     """How a subscription stands, with all that follows, then tries the payments that waited for it. Safe to repeat."""
-    standing = subscribing.apply_news(store, practice_id, news, now)
-    waiting = store.load(practice_id, Wanted(subscription=news.subscription)).subscription.waiting
-    _wake(store, practice_id, list(waiting), now)
+    standing = subscribing.apply_news(context, news)
+    waiting = context.load(Wanted(subscription=news.subscription)).subscription.waiting
+    _wake(context, list(waiting))
     return standing
 
 
-def try_again(store: Store, practice_id: str, parked: Parked, now: datetime) -> bool:
+def try_again(context: Context, parked: Parked) -> bool:
     """Pays a parked payment with what is known by now; whether nothing of it is missing any more.
 
     One that was granted already is completed, should the worker that granted it have died.
     """
     if parked.payment is None or not (parked.is_payable or parked.unfinished):
         return False
-    return is_settled(parked.payment, pay(store, practice_id, parked.payment, now))
+    return is_settled(parked.payment, pay(context.by(STRIPE), parked.payment))
 
 
 def is_settled(payment: Payment, outcomes: Iterable[LineOutcome]) -> bool:
@@ -79,18 +74,16 @@ def is_settled(payment: Payment, outcomes: Iterable[LineOutcome]) -> bool:
     return not payment.lines_missing and all(outcome.fate not in PARKED_FATES for outcome in outcomes)
 
 
-def _applied(
-    store: Store, practice_id: str, payment: Payment, now: datetime, answer: Answer, actor: Actor
-) -> list[LineOutcome]:
+def _applied(context: Context, payment: Payment, by_staff: StaffDecision) -> list[LineOutcome]:
     """Applies a payment; once more when it was parked, since what explains it may have come in between."""
     for _ in range(ROUNDS):
-        outcomes = apply_lines(store, practice_id, payment, now, answer, actor)
-        if is_settled(payment, outcomes) or not _park(store, practice_id, payment, outcomes, now):
+        outcomes = apply_lines(context, payment, by_staff)
+        if is_settled(payment, outcomes) or not _park(context, payment, outcomes):
             break
     return outcomes
 
 
-def _park(store: Store, practice_id: str, payment: Payment, outcomes: list[LineOutcome], now: datetime) -> bool:
+def _park(context: Context, payment: Payment, outcomes: list[LineOutcome]) -> bool:
     """Whether it was parked now, or got a reason to wait that it had not."""
     missing = [outcome for outcome in outcomes if outcome.fate in PARKED_FATES]
     fates = [outcome.fate for outcome in missing]
@@ -99,50 +92,46 @@ def _park(store: Store, practice_id: str, payment: Payment, outcomes: list[LineO
     waits = payment.subscription is not None and not _TOLD_BY_SUBSCRIPTION.isdisjoint(fates)
     line_ids = [outcome.line_id for outcome in missing]
     awaited = next((outcome.client_id for outcome in missing if outcome.client_id), None)
-    return parking.park_payment(
-        store, practice_id, payment, reason, line_ids, now, for_subscription=waits, client_id=awaited
-    )
+    return parking.park_payment(context, payment, reason, line_ids, for_subscription=waits, client_id=awaited)
 
 
-def _close(
-    store: Store, practice_id: str, payment: Payment, outcomes: list[LineOutcome], actor: Actor, now: datetime
-) -> None:
+def _close(context: Context, payment: Payment, outcomes: list[LineOutcome]) -> None:
     """What is left to close: the notes of what a payment waited for that its grant has closed, or the payment,
     where its last missing line turned out to grant nothing, and so had no transaction to close it."""
     parked = outcomes[-1].parked if outcomes and is_settled(payment, outcomes) else None
     if parked and parked.is_payable:
         with suppress(AlreadyResolved):
-            parking.close(store, practice_id, parked.parked_id, ParkedState.RESOLVED, actor, now)
+            parking.close(context, parked.parked_id, ParkedState.RESOLVED)
     elif parked and parked.unfinished:
-        parking.finish(store, practice_id, parked.parked_id, now)
+        parking.finish(context, parked.parked_id)
 
 
 def _woken(outcomes: list[LineOutcome]) -> list[str]:
     return sorted({parked_id for outcome in outcomes for parked_id in outcome.wakes})
 
 
-def _wake(store: Store, practice_id: str, parked_ids: list[str], now: datetime) -> None:
+def _wake(context: Context, parked_ids: list[str]) -> None:
     """Tries again the parked payments that waited for another, and those that waited for these, each once."""
     queue, seen = deque(parked_ids), set(parked_ids)
     while queue:
-        parked = store.load(practice_id, Wanted(parked_id=queue.popleft())).parked
+        parked = context.load(Wanted(parked_id=queue.popleft())).parked
         if parked is None:
             continue
         if parked.payment is not None and (parked.is_payable or parked.unfinished):
-            outcomes = _applied(store, practice_id, parked.payment, now, Answer(), SYSTEM)
+            outcomes = _applied(context.by(STRIPE), parked.payment, StaffDecision())
             new = [parked_id for parked_id in _woken(outcomes) if parked_id not in seen]
             queue.extend(new)
             seen.update(new)
-            _close(store, practice_id, parked.payment, outcomes, SYSTEM, now)
-        once(partial(_waits_no_more, store, practice_id, parked))
+            _close(context.by(STRIPE), parked.payment, outcomes)
+        once(partial(_waits_no_more, context, parked))
 
 
-def _waits_no_more(store: Store, practice_id: str, parked: Parked) -> None:
+def _waits_no_more(context: Context, parked: Parked) -> None:
     """A subscription forgets a change of plan that is closed. Only now, so that a worker that died
     before is completed by the redelivery of what woke it."""
-    loaded = store.load(practice_id, Wanted(parked_id=parked.parked_id, subscription=parked.subscription))
+    loaded = context.load(Wanted(parked_id=parked.parked_id, subscription=parked.subscription))
     state = loaded.subscription
     is_open = loaded.parked is not None and loaded.parked.state is ParkedState.OPEN
     if parked.parked_id in state.waiting and not is_open:
         waiting = tuple(parked_id for parked_id in state.waiting if parked_id != parked.parked_id)
-        store.commit([writes.subscription(practice_id, replace(state, waiting=waiting))])
+        context.commit([writes.subscription(context.practice_id, replace(state, waiting=waiting))])

@@ -1,14 +1,12 @@
 """What staff do about a parked payment: grant it with what was missing, or dismiss it."""
 
-from datetime import datetime
-
 from client_credits.domain.errors import AlreadyResolved, Invalid, Problem
-from client_credits.domain.ledger.entries import Actor, Entry
+from client_credits.domain.ledger.entries import Entry
 from client_credits.domain.payments.granting import LineFate
 from client_credits.domain.payments.parked import Parked, ParkedState
 from client_credits.operations.committing import entries_of
-from client_credits.operations.payments import money_back as following
-from client_credits.operations.payments import parking
+from client_credits.operations.context import Context
+from client_credits.operations.payments import money_back, parking
 from client_credits.operations.payments.grant import LineOutcome
 from client_credits.operations.payments.lines import PARKED_FATES
 from client_credits.operations.payments.paying import pay, try_again
@@ -16,25 +14,19 @@ from client_credits.store.store import Store
 
 
 def resolve(
-    store: Store,
-    practice_id: str,
-    parked_id: str,
-    now: datetime,
-    actor: Actor,
-    client_id: str | None = None,
-    package_id: str | None = None,
+    context: Context, parked_id: str, client_id: str | None = None, package_id: str | None = None
 ) -> list[LineOutcome]:
     """Grants a parked payment with what staff add to it; each line at most once, whoever repeats it.
 
     A repeat completes what a request that was cut off left undone, and says AlreadyResolved. Raises
     NotFound, AlreadyResolved, or Invalid naming what is still missing; then the payment stays parked.
     """
-    parked = _open(store, practice_id, parked_id, now)
+    parked = _open(context, parked_id)
     if parked.payment is None:
-        return _upheld(store, practice_id, parked, now, actor)
+        return _upheld(context, parked)
     insists = parked.reason == LineFate.SUBSCRIPTION_ENDED
     answers = {"client_id": client_id, "package_id": package_id}
-    outcomes = pay(store, practice_id, parked.payment, now, **answers, actor=actor, insists=insists)
+    outcomes = pay(context, parked.payment, **answers, insists=insists)
     missing = [outcome for outcome in outcomes if outcome.fate in PARKED_FATES]
     if missing:
         raise Invalid(
@@ -42,28 +34,28 @@ def resolve(
             *(Problem(_pointer(o.fate), o.fate, _ADVICE.get(o.fate, o.fate)) for o in missing),
         )
     if parked.payment.lines_missing:  # staff say that the lines nobody knows do not matter
-        parking.close(store, practice_id, parked_id, ParkedState.RESOLVED, actor, now)
+        parking.close(context, parked_id, ParkedState.RESOLVED)
     return outcomes
 
 
-def _open(store: Store, practice_id: str, parked_id: str, now: datetime) -> Parked:
+def _open(context: Context, parked_id: str) -> Parked:
     try:
-        return parking.open_one(store, practice_id, parked_id)
+        return parking.open_one(context.store, context.practice_id, parked_id)
     except AlreadyResolved:
-        for closed in store.parked(practice_id, [parked_id]):
-            try_again(store, practice_id, closed, now)
+        for closed in context.store.parked(context.practice_id, [parked_id]):
+            try_again(context, closed)
         raise
 
 
-def _upheld(store: Store, practice_id: str, parked: Parked, now: datetime, actor: Actor) -> list[LineOutcome]:
+def _upheld(context: Context, parked: Parked) -> list[LineOutcome]:
     """A payment whose grants were taken back counts after all. Raises Invalid where there was no payment."""
     if parked.reason != LineFate.SUBSCRIPTION_ENDED or not parked.payment_id:
         raise Invalid(
             "This event holds no payment that could be granted. Settle it by hand, then dismiss it.",
             Problem("", parked.reason, f"event {parked.event_id} cannot be granted"),
         )
-    entries = following.uphold(store, practice_id, parked.payment_id, now)
-    parking.close(store, practice_id, parked.parked_id, ParkedState.RESOLVED, actor, now)
+    entries = money_back.uphold(context, parked.payment_id)
+    parking.close(context, parked.parked_id, ParkedState.RESOLVED)
     return [LineOutcome(parked.payment_id, "upheld", entries=tuple(entries))]
 
 
@@ -74,9 +66,9 @@ def line_entries(store: Store, practice_id: str, outcome: LineOutcome) -> list[E
     return entries_of(store, practice_id, outcome.operation)
 
 
-def dismiss(store: Store, practice_id: str, parked_id: str, now: datetime, actor: Actor, reason: str) -> Parked:
+def dismiss(context: Context, parked_id: str, reason: str) -> Parked:
     """Closes a parked payment without granting it. Raises NotFound or AlreadyResolved."""
-    return parking.close(store, practice_id, parked_id, ParkedState.DISMISSED, actor, now, reason)
+    return parking.close(context, parked_id, ParkedState.DISMISSED, reason)
 
 
 def _pointer(fate: str) -> str:

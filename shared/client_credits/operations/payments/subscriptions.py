@@ -17,108 +17,105 @@ from client_credits.domain.payments.payment_record import PaymentRecord
 from client_credits.domain.payments.subscriptions import SubscriptionState, told
 from client_credits.domain.practice.settings import Settings
 from client_credits.operations.committing import once, room_for, settled_all, wallet_writes
-from client_credits.operations.payments import money_back as following
-from client_credits.operations.payments import parking
+from client_credits.operations.context import STRIPE, Context
+from client_credits.operations.payments import money_back, parking
 from client_credits.store import writes
 from client_credits.store.records import Wanted
-from client_credits.store.store import Store
 from client_credits.store.table import TRANSACTION, Write
 
 TOGETHER = 10  # wallets loaded and settled at once
 
 
-def apply_news(store: Store, practice_id: str, news: SubscriptionNews, now: datetime) -> str:
+def apply_news(context: Context, news: SubscriptionNews) -> str:
     """Stores how a subscription stands, then freezes, unfreezes or stops what follows from it. Safe to repeat."""
 
     def attempt() -> None:
-        before = store.load(practice_id, Wanted(subscription=news.subscription)).subscription
+        before = context.load(Wanted(subscription=news.subscription)).subscription
         if before.account not in ("", news.account):
             return  # another account's subscription is not this one's to end
         after = told(before, news)
         if after != before:
-            store.commit([writes.subscription(practice_id, after)])
+            context.commit([writes.subscription(context.practice_id, after)])
 
     once(attempt)
-    enforce(store, practice_id, news.subscription, now)
+    enforce(context, news.subscription)
     return str(news.status)
 
 
-def enforce(store: Store, practice_id: str, subscription: str, now: datetime) -> None:
+def enforce(context: Context, subscription: str) -> None:
     """Writes what a subscription's standing asks for and its payments and wallets do not show yet.
 
     In steps of one payment or a few wallets, each of which may be repeated.
     """
-    state = store.load(practice_id, Wanted(subscription=subscription)).subscription
-    _end_payments(store, practice_id, state, now)
-    _freeze_or_free(store, practice_id, subscription, now)
+    state = context.load(Wanted(subscription=subscription)).subscription
+    _end_payments(context, state)
+    _freeze_or_free(context, subscription)
     for payment_id, paid_at in state.payments:
-        if state.ended_before(paid_at) and following.revoke(
-            store, practice_id, payment_id, LineFate.SUBSCRIPTION_ENDED, now
-        ):
-            parking.park_revoked(store, practice_id, state, payment_id, LineFate.SUBSCRIPTION_ENDED, now)
+        if state.ended_before(paid_at) and money_back.revoke(context, payment_id, LineFate.SUBSCRIPTION_ENDED):
+            parking.park_revoked(context, state, payment_id, LineFate.SUBSCRIPTION_ENDED)
 
 
-def _payments(store: Store, practice_id: str, state: SubscriptionState) -> list[PaymentRecord]:
+def _payments(context: Context, state: SubscriptionState) -> list[PaymentRecord]:
     named = tuple(payment_id for payment_id, _ in state.payments)
-    return list(store.load(practice_id, Wanted(payments=named)).payments.values()) if named else []
+    return list(context.load(Wanted(payments=named)).payments.values()) if named else []
 
 
-def _end_payments(store: Store, practice_id: str, state: SubscriptionState, now: datetime) -> None:
+def _end_payments(context: Context, state: SubscriptionState) -> None:
     """Every payment that brings tranches learns the ends, and what follows for its credits is written."""
     if not state.ends:
         return
-    for record in _payments(store, practice_id, state):
+    for record in _payments(context, state):
         if any(grant.plan for grant in record.grants):
-            following.end(store, practice_id, record.payment_id, state.ends, now)
+            money_back.end(context, record.payment_id, state.ends)
 
 
-def _freeze_or_free(store: Store, practice_id: str, subscription: str, now: datetime) -> None:
+def _freeze_or_free(context: Context, subscription: str) -> None:
     """The wallets that have the subscription's lots learn that it is past due, or no more.
 
     Its record says `frozen` before the first wallet is told, and until the last is told otherwise, so that
     whoever comes after a worker that died goes on.
     """
-    state = store.load(practice_id, Wanted(subscription=subscription)).subscription
+    state = context.load(Wanted(subscription=subscription)).subscription
     if state.status is not SubscriptionStatus.PAST_DUE and not state.frozen:
         return
-    holders = {(h.client_id, h.appointment_type) for r in _payments(store, practice_id, state) for h in r.holders}
+    holders = {(h.client_id, h.appointment_type) for r in _payments(context, state) for h in r.holders}
     pairs = sorted(holders)
     frozen = state.is_past_due
     if frozen and not state.frozen:
-        once(lambda: _say_frozen(store, practice_id, subscription, frozen=True))
+        once(lambda: _say_frozen(context, subscription, frozen=True))
     if not frozen and not state.frozen:
         return
     for first in range(0, len(pairs), TOGETHER):
         some = tuple(pairs[first : first + TOGETHER])
-        once(partial(_freeze_some, store, practice_id, subscription, some, now))
+        once(partial(_freeze_some, context, subscription, some))
     if not frozen:
-        once(lambda: _say_frozen(store, practice_id, subscription, frozen=False))
+        once(lambda: _say_frozen(context, subscription, frozen=False))
 
 
-def _say_frozen(store: Store, practice_id: str, subscription: str, *, frozen: bool) -> None:
-    state = store.load(practice_id, Wanted(subscription=subscription)).subscription
+def _say_frozen(context: Context, subscription: str, *, frozen: bool) -> None:
+    state = context.load(Wanted(subscription=subscription)).subscription
     if state.frozen != frozen:
-        store.commit([writes.subscription(practice_id, replace(state, frozen=frozen))])
+        context.commit([writes.subscription(context.practice_id, replace(state, frozen=frozen))])
 
 
-def _freeze_some(store: Store, practice_id: str, subscription: str, pairs: tuple[Pair, ...], now: datetime) -> None:
+def _freeze_some(context: Context, subscription: str, pairs: tuple[Pair, ...]) -> None:
     """Some wallets as the subscription stands, in transactions of as many as fit."""
     clients = tuple(dict.fromkeys(client_id for client_id, _ in pairs))
-    loaded = store.load(practice_id, Wanted(also=pairs, others=clients, subscription=subscription))
-    act, room = _act(loaded.subscription, now), room_for(len(pairs))
+    loaded = context.load(Wanted(also=pairs, others=clients, subscription=subscription))
+    act, room = _act(loaded.subscription, context.now), room_for(len(pairs))
     items: list[Write] = []
-    for (client_id, _), change in settled_all(store, loaded, pairs, now, room).items():
+    for (client_id, _), change in settled_all(context.store, loaded, pairs, context.now, room).items():
         settings = loaded.dated_of(client_id)
         after = _marked(change, loaded.subscription, settings.now, act)
         if after is not change:
-            settled = settle(after, now, settings, act, limit=room)
-            own = wallet_writes(store, [settled], now, settings, wallets=len(pairs))
+            settled = settle(after, context.now, settings, act, limit=room)
+            own = wallet_writes(context.store, [settled], context.now, settings, wallets=len(pairs))
             if len(items) + len(own) > TRANSACTION:
-                store.commit(items)
+                context.commit(items)
                 items = []
             items += own
     if items:
-        store.commit(items)
+        context.commit(items)
 
 
 def _marked(change: Change, state: SubscriptionState, settings: Settings, act: Act) -> Change:
@@ -130,4 +127,4 @@ def _marked(change: Change, state: SubscriptionState, settings: Settings, act: A
 def _act(state: SubscriptionState, now: datetime) -> Act:
     cause = Cause(CauseKind.SUBSCRIPTION, {"subscription": state.subscription})
     at = state.ended_at or state.status_at or now
-    return Act(f"subscription/{state.subscription}/{state.version}", cause, following.STRIPE, min(at, now), now)
+    return Act(f"subscription/{state.subscription}/{state.version}", cause, STRIPE, min(at, now), now)

@@ -12,6 +12,7 @@ from client_credits.domain.ledger.entries import untouched
 from client_credits.domain.ledger.settling import settle
 from client_credits.domain.ledger.wallet import Wallet
 from client_credits.domain.practice.records import Client
+from client_credits.operations.context import Context
 from client_credits.store import keys
 from client_credits.store.keys import ROSTER_SHARDS
 from client_credits.store.records import Loaded, Wanted
@@ -147,32 +148,32 @@ class ListedClient:
 
 
 def clients_page(
-    store: Store, practice_id: str, now: datetime, after: str | None, limit: int, only: Filter
+    context: Context, after: str | None, limit: int, only: Filter
 ) -> tuple[list[ListedClient], str | None]:
     """Clients in order of id, and the id behind which the next page begins (None: this was the last).
 
     Reads at most ROSTER_REQUESTS pages of the roster, so a page may be short, or empty, and not the last.
     Raises NotFound for a practice without record.
     """
-    store.catalogue(practice_id)  # where there is no such practice, there is no list of its clients
+    context.store.catalogue(context.practice_id)  # where there is no such practice, there is no list of its clients
     if only.impossible:
         return [], None
     requests = Requests(ROSTER_REQUESTS)
     chosen: list[RosterLine] = []
-    for lines in chunks(roster(store, practice_id, after, only.begins, requests), now):
-        for line in settled(store, practice_id, lines, now) if only.by_numbers else lines:
+    for lines in chunks(roster(context.store, context.practice_id, after, only.begins, requests), context.now):
+        for line in settled(context, lines) if only.by_numbers else lines:
             if only.lets(line):
                 if len(chosen) == limit:
-                    return listed(store, practice_id, chosen, now), after
+                    return listed(context, chosen), after
                 chosen.append(line)
             after = line.client_id
-    return listed(store, practice_id, chosen, now), after if requests.spent else None
+    return listed(context, chosen), after if requests.spent else None
 
 
-def count_holding(store: Store, practice_id: str, now: datetime) -> int:
+def count_holding(context: Context) -> int:
     """How many clients have credits left. Reads the whole roster."""
-    of_all = chunks(roster(store, practice_id), now)
-    return sum(line.holding for lines in of_all for line in settled(store, practice_id, lines, now))
+    of_all = chunks(roster(context.store, context.practice_id), context.now)
+    return sum(line.holding for lines in of_all for line in settled(context, lines))
 
 
 def chunks(lines: Iterator[RosterLine], now: datetime) -> Iterator[list[RosterLine]]:
@@ -193,13 +194,13 @@ def chunks(lines: Iterator[RosterLine], now: datetime) -> Iterator[list[RosterLi
         yield chunk
 
 
-def settled(store: Store, practice_id: str, lines: list[RosterLine], now: datetime) -> list[RosterLine]:
+def settled(context: Context, lines: list[RosterLine]) -> list[RosterLine]:
     """The lines as they stand now; wallets are read only where the stored numbers may be behind, all in one."""
-    behind = [line for line in lines if line.may_differ(now)]
+    behind = [line for line in lines if line.may_differ(context.now)]
     if not behind:
         return lines
-    loaded = _load(store, practice_id, behind)
-    return [_settled_line(loaded, line, now) if line.may_differ(now) else line for line in lines]
+    loaded = _load(context, behind)
+    return [_settled_line(loaded, line, context.now) if line.may_differ(context.now) else line for line in lines]
 
 
 def _settled_line(loaded: Loaded, line: RosterLine, now: datetime) -> RosterLine:
@@ -208,11 +209,11 @@ def _settled_line(loaded: Loaded, line: RosterLine, now: datetime) -> RosterLine
     return replace(line, balances=balances, debts={w.appointment_type: w.debt for w in wallets})
 
 
-def _load(store: Store, practice_id: str, lines: list[RosterLine]) -> Loaded:
+def _load(context: Context, lines: list[RosterLine]) -> Loaded:
     """The clients of these lines and all their wallets, in as few requests as there are hundreds of keys."""
     clients = tuple(line.client_id for line in lines)
     wallets = tuple((line.client_id, t) for line in lines for t in line.balances)
-    return store.load(practice_id, Wanted(others=clients, also=wallets))
+    return context.load(Wanted(others=clients, also=wallets))
 
 
 def settled_wallet(loaded: Loaded, client_id: str, appointment_type: str, now: datetime) -> Wallet:
@@ -220,16 +221,16 @@ def settled_wallet(loaded: Loaded, client_id: str, appointment_type: str, now: d
     return settle(untouched(wallet), now, loaded.dated_of(client_id)).wallet
 
 
-def listed(store: Store, practice_id: str, lines: list[RosterLine], now: datetime) -> list[ListedClient]:
+def listed(context: Context, lines: list[RosterLine]) -> list[ListedClient]:
     """These clients with their settled balances, in this order."""
     if not lines:
         return []
-    loaded = _load(store, practice_id, lines)
+    loaded = _load(context, lines)
     shown = loaded.account.values.get("enabled", True)
     return [
         ListedClient(
             loaded.others.get(line.client_id) or Client(line.client_id),
-            {t: settled_wallet(loaded, line.client_id, t, now).balance for t in line.balances if shown},
+            {t: settled_wallet(loaded, line.client_id, t, context.now).balance for t in line.balances if shown},
         )
         for line in lines
     ]

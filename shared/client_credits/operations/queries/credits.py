@@ -12,6 +12,7 @@ from client_credits.domain.ledger.settling import settle
 from client_credits.domain.ledger.wallet import Lot, Wallet, available, burn_order
 from client_credits.domain.practice.dated_settings import SettingsOverTime
 from client_credits.domain.practice.settings import Settings
+from client_credits.operations.context import Context
 from client_credits.store.records import Loaded, Wanted
 from client_credits.store.store import Store
 
@@ -41,16 +42,16 @@ class ClientCredits:
     credits: list[TypeCredits]
 
 
-def credits_of(store: Store, practice_id: str, client_id: str, now: datetime) -> ClientCredits:
+def credits_of(context: Context, client_id: str) -> ClientCredits:
     """Every type of the catalogue, those at zero too. Raises NotFound for an unknown client."""
-    loaded = _known_client(store, practice_id, Wanted(client_id=client_id, every_type=True))
+    loaded = _known_client(context.store, context.practice_id, Wanted(client_id=client_id, every_type=True))
     if not loaded.settings.enabled:
-        return ClientCredits(client_id, False, now, [])
+        return ClientCredits(client_id, False, context.now, [])
     lines = []
     for type_id, kind in sorted(loaded.catalogue.types.items()):
-        wallet = _settled(loaded.wallets[type_id], now, loaded.dated).wallet
-        lines.append(type_credits(wallet, kind.name, now, loaded.settings))
-    return ClientCredits(client_id, True, now, lines)
+        wallet = _settled(loaded.wallets[type_id], context.now, loaded.dated).wallet
+        lines.append(type_credits(wallet, kind.name, context.now, loaded.settings))
+    return ClientCredits(client_id, True, context.now, lines)
 
 
 def type_credits(wallet: Wallet, name: str, now: datetime, settings: Settings) -> TypeCredits:
@@ -71,12 +72,12 @@ def type_credits(wallet: Wallet, name: str, now: datetime, settings: Settings) -
     )
 
 
-def lots_of(store: Store, practice_id: str, client_id: str, type_id: str, now: datetime) -> tuple[Wallet, list[Lot]]:
+def lots_of(context: Context, client_id: str, type_id: str) -> tuple[Wallet, list[Lot]]:
     """A wallet's open lots in burn order. Raises NotFound for an unknown client or type."""
-    loaded = _known_client(store, practice_id, Wanted(client_id=client_id, types=(type_id,)), type_id)
+    loaded = _known_client(context.store, context.practice_id, Wanted(client_id=client_id, types=(type_id,)), type_id)
     if not loaded.settings.enabled:
         return loaded.wallets[type_id], []
-    wallet = _settled(loaded.wallets[type_id], now, loaded.dated).wallet
+    wallet = _settled(loaded.wallets[type_id], context.now, loaded.dated).wallet
     return wallet, burn_order(wallet.open_lots)
 
 

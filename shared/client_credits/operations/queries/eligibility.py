@@ -9,9 +9,9 @@ from client_credits.domain.ledger.wallet import Lot, Wallet
 from client_credits.domain.practice import settings as rules
 from client_credits.domain.practice.catalogue import Package
 from client_credits.domain.practice.settings import Settings
+from client_credits.operations.context import Context
 from client_credits.operations.queries.credits import _settled
 from client_credits.store.records import Loaded, Wanted
-from client_credits.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,40 +32,31 @@ class Eligibility:
     as_of: datetime
 
 
-def may_book(
-    store: Store, practice_id: str, client_id: str, sessions: list[Session], now: datetime
-) -> list[Eligibility]:
+def may_book(context: Context, client_id: str, sessions: list[Session]) -> list[Eligibility]:
     """Each session decided in the order given, with what the ones before it would have taken gone.
 
     So `all(answer.allowed)` says whether the client may book them all together.
     """
     types = tuple(dict.fromkeys(s.appointment_type for s in sessions))
-    loaded = store.load(practice_id, Wanted(client_id=client_id, types=types))
-    wallets = {t: _settled(w, now, loaded.dated).wallet for t, w in loaded.wallets.items()}
+    loaded = context.load(Wanted(client_id=client_id, types=types))
+    wallets = {t: _settled(w, context.now, loaded.dated).wallet for t, w in loaded.wallets.items()}
     answers = []
     for session in sessions:
-        answer, wallet = _may_book(loaded, wallets[session.appointment_type], session, now)
+        answer, wallet = _may_book(loaded, wallets[session.appointment_type], session, context.now)
         wallets[session.appointment_type] = wallet
         answers.append(answer)
     return answers
 
 
-def may_book_each_type(
-    store: Store,
-    practice_id: str,
-    client_id: str,
-    starts_at: datetime | None,
-    seats: int,
-    now: datetime,
-) -> list[Eligibility]:
+def may_book_each_type(context: Context, client_id: str, starts_at: datetime | None, seats: int) -> list[Eligibility]:
     """One answer per appointment type of the catalogue that is not archived, each on its own."""
-    loaded = store.load(practice_id, Wanted(client_id=client_id, every_type=True))
+    loaded = context.load(Wanted(client_id=client_id, every_type=True))
     answers = []
     for type_id, kind in sorted(loaded.catalogue.types.items()):
         if not kind.archived:
-            wallet = _settled(loaded.wallets[type_id], now, loaded.dated).wallet
-            session = Session(type_id, starts_at or now, seats)
-            answers.append(_may_book(loaded, wallet, session, now)[0])
+            wallet = _settled(loaded.wallets[type_id], context.now, loaded.dated).wallet
+            session = Session(type_id, starts_at or context.now, seats)
+            answers.append(_may_book(loaded, wallet, session, context.now)[0])
     return answers
 
 

@@ -11,11 +11,11 @@ from client_credits.domain.errors import NotFound
 from client_credits.domain.ledger.entries import Change, Entry
 from client_credits.domain.ledger.wallet import Wallet
 from client_credits.domain.practice.records import SettingsChange
+from client_credits.operations.context import Context
 from client_credits.operations.queries.credits import _settled
 from client_credits.store import keys
 from client_credits.store.histories import EVERYTHING, Period
 from client_credits.store.records import Wanted
-from client_credits.store.store import Store
 from client_credits.store.writes import sortable
 
 
@@ -35,11 +35,9 @@ class HistoryPage:
 
 
 def history(
-    store: Store,
-    practice_id: str,
+    context: Context,
     client_id: str,
     type_id: str,
-    now: datetime,
     limit: int,
     start: HistoryPosition = HistoryPosition(),
     only: Period = EVERYTHING,
@@ -50,20 +48,20 @@ def history(
     """
     pool = _pool()
     wanted = Wanted(client_id=client_id, types=(type_id,))
-    loading = pool.submit(store.load, practice_id, wanted)
+    loading = pool.submit(context.store.load, context.practice_id, wanted)
     changes = [
-        pool.submit(store.settings_changes, practice_id, owner, before, limit + 1, only)
+        pool.submit(context.store.settings_changes, context.practice_id, owner, before, limit + 1, only)
         for owner, before in ((None, start.account), (client_id, start.client))
     ]
-    stored = store.history_page(practice_id, client_id, type_id, start.entry, limit + 1, only)
+    stored = context.store.history_page(context.practice_id, client_id, type_id, start.entry, limit + 1, only)
     loaded = loading.result()
     if loaded.client is None or type_id not in loaded.catalogue.types:
         raise NotFound("There is no such client or appointment type.")
     if not loaded.settings.enabled:
         return HistoryPage([], None)
-    settled = _settled(loaded.wallets[type_id], now, loaded.dated)
+    settled = _settled(loaded.wallets[type_id], context.now, loaded.dated)
     stored = [e for e in _unwritten(settled, start) if only.holds(e.kind, e.occurred_at)] + stored
-    begun = start if start.entry else _newest(settled.wallet, now)
+    begun = start if start.entry else _newest(settled.wallet, context.now)
     return _merged(stored, changes[0].result(), changes[1].result(), limit, begun)
 
 

@@ -5,11 +5,11 @@ Names are compared folded (domain.practice.names). The index of names may lag a 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from client_credits.domain.ids import is_id
 from client_credits.domain.practice.names import folded, folded_email, hashed_email
 from client_credits.domain.practice.records import Client
+from client_credits.operations.context import Context
 from client_credits.operations.queries.clients import (
     ROSTER_REQUESTS,
     Filter,
@@ -23,7 +23,6 @@ from client_credits.operations.queries.clients import (
 )
 from client_credits.store import keys
 from client_credits.store.records import Wanted
-from client_credits.store.store import Store
 
 NAMES_PAGES = 10  # pages of the index of names for one answer
 MAX_KEYS = 2500  # wallets looked for at a time: every type of the catalogue for each client
@@ -43,9 +42,7 @@ class Place:
 Found = tuple[list[ListedClient], Place | None]
 
 
-def by_name(
-    store: Store, practice_id: str, now: datetime, start: Place, limit: int, only: Filter = ANYONE, begins: str = ""
-) -> Found:
+def by_name(context: Context, start: Place, limit: int, only: Filter = ANYONE, begins: str = "") -> Found:
     """Clients in order of name, those without one last, and where the next page begins (None: this was the last).
 
     `begins` is a folded name's beginning. A page may be short, or empty, and not be the last.
@@ -53,11 +50,14 @@ def by_name(
     if only.impossible:
         return [], None
     chosen: list[ListedClient] = []
-    after, rows = start.after, max(1, min(limit, MAX_KEYS // (1 + len(store.catalogue(practice_id).types))))
+    after, rows = (
+        start.after,
+        max(1, min(limit, MAX_KEYS // (1 + len(context.store.catalogue(context.practice_id).types)))),
+    )
     for _ in range(NAMES_PAGES):
-        page = store.names_page(practice_id, after, rows, begins)
+        page = context.store.names_page(context.practice_id, after, rows, begins)
         places = [str(item["names_sk"]) for item in page.items]
-        read = _read(store, practice_id, [keys.named(place)[1] for place in places], now)
+        read = _read(context, [keys.named(place)[1] for place in places])
         for place, (line, client) in zip(places, read, strict=True):
             if only.lets(line):
                 if len(chosen) == limit:
@@ -71,19 +71,17 @@ def by_name(
     return chosen, Place(after)
 
 
-def _read(
-    store: Store, practice_id: str, client_ids: list[str], now: datetime
-) -> list[tuple[RosterLine, ListedClient]]:
+def _read(context: Context, client_ids: list[str]) -> list[tuple[RosterLine, ListedClient]]:
     """The clients with the settled numbers of all their wallets, in this order."""
     if not client_ids:
         return []
-    types = tuple(store.catalogue(practice_id).types)
+    types = tuple(context.store.catalogue(context.practice_id).types)
     pairs = tuple((client_id, t) for client_id in client_ids for t in types)
-    loaded = store.load(practice_id, Wanted(others=tuple(client_ids), also=pairs))
+    loaded = context.load(Wanted(others=tuple(client_ids), also=pairs))
     shown = loaded.account.values.get("enabled", True)
     found = []
     for each in client_ids:
-        wallets = [settled_wallet(loaded, each, t, now) for t in types if loaded.also[each, t].version]
+        wallets = [settled_wallet(loaded, each, t, context.now) for t in types if loaded.also[each, t].version]
         balances = {wallet.appointment_type: wallet.balance for wallet in wallets}
         line = RosterLine(each, balances=balances, debts={w.appointment_type: w.debt for w in wallets})
         found.append((line, ListedClient(loaded.others.get(each) or Client(each), balances if shown else {})))
@@ -91,9 +89,7 @@ def _read(
 
 
 def search(
-    store: Store,
-    practice_id: str,
-    now: datetime,
+    context: Context,
     start: Place,
     limit: int,
     text: str | None,
@@ -105,46 +101,46 @@ def search(
     With `email` only those who have it, which may be written in either case.
     """
     if email is not None:
-        return _having(store, practice_id, now, email, email_keys(), text), None
+        return _having(context, email, email_keys(), text), None
     wanted = folded(text or "")
     if text and not wanted:
         return [], None
     found: list[ListedClient] = []
     if not start.by_id:
-        found, more = by_name(store, practice_id, now, start, limit, begins=wanted)
+        found, more = by_name(context, start, limit, begins=wanted)
         if more or not text:
             return found, more
         start = Place(by_id=True)
         if len(found) == limit:
             return found, start
-    rest, more = _by_id(store, practice_id, now, start, limit - len(found), text or "")
+    rest, more = _by_id(context, start, limit - len(found), text or "")
     return found + rest, more
 
 
-def _by_id(store: Store, practice_id: str, now: datetime, start: Place, limit: int, text: str) -> Found:
+def _by_id(context: Context, start: Place, limit: int, text: str) -> Found:
     """Those whose id begins so and whose name does not: these have been told."""
     if not is_id(text):
         return [], None
     requests, wanted = Requests(ROSTER_REQUESTS), folded(text)
     chosen: list[RosterLine] = []
     after = start.after
-    for lines in chunks(roster(store, practice_id, after, text, requests), now):
+    for lines in chunks(roster(context.store, context.practice_id, after, text, requests), context.now):
         for line in lines:
             if not (line.name or "").startswith(wanted):
                 if len(chosen) == limit:
-                    return listed(store, practice_id, chosen, now), Place(after, by_id=True)
+                    return listed(context, chosen), Place(after, by_id=True)
                 chosen.append(line)
             after = line.client_id
-    return listed(store, practice_id, chosen, now), Place(after, by_id=True) if requests.spent else None
+    return listed(context, chosen), Place(after, by_id=True) if requests.spent else None
 
 
-def _having(
-    store: Store, practice_id: str, now: datetime, email: str, email_keys: tuple[bytes, ...], text: str | None
-) -> list[ListedClient]:
+def _having(context: Context, email: str, email_keys: tuple[bytes, ...], text: str | None) -> list[ListedClient]:
     """Who has this e-mail, by name; a key that is being replaced is tried, too."""
     hashes = {hashed_email(key, email) for key in email_keys}
-    ids = {client_id for each in sorted(hashes) for client_id in store.clients_of_email(practice_id, each)}
-    found = (client for _, client in _read(store, practice_id, sorted(ids), now))
+    ids = {
+        client_id for each in sorted(hashes) for client_id in context.store.clients_of_email(context.practice_id, each)
+    }
+    found = (client for _, client in _read(context, sorted(ids)))
     having = [each for each in found if _has(each.client, email) and _begins(each.client, text)]
     return sorted(having, key=lambda each: keys.names_sk(folded(each.client.name or ""), each.client.client_id))
 

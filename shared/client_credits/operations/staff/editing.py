@@ -13,7 +13,7 @@ from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.errors import Invalid, LimitReached, NotFound, Problem
 from client_credits.domain.ids import derived_id
 from client_credits.domain.ledger import adjusting as editing
-from client_credits.domain.ledger.entries import Actor, CauseKind, Change, Entry, EntryKind, untouched
+from client_credits.domain.ledger.entries import CauseKind, Change, Entry, EntryKind, untouched
 from client_credits.domain.ledger.expiry import expires_at as end_of
 from client_credits.domain.ledger.settling import settle
 from client_credits.domain.ledger.transferring import payments_moved
@@ -22,13 +22,14 @@ from client_credits.domain.ledger.wallet import MAX_TYPES, Wallet
 from client_credits.domain.payments.granting import add_lot
 from client_credits.domain.payments.payment_record import MAX_HOLDERS
 from client_credits.operations.committing import entries_of, knowing, once, room_for, settled, wallet_writes
+from client_credits.operations.context import Context
 from client_credits.operations.queries.credits import TypeCredits, type_credits
 from client_credits.operations.staff.idempotent import (
     Edited,
     Keyed,
     act_of,
-    again,
     check_known,
+    first_answer,
     known_client,
     once_per_key,
     own_entries,
@@ -37,7 +38,6 @@ from client_credits.operations.staff.idempotent import (
 from client_credits.store import writes
 from client_credits.store.codec import from_json, to_json
 from client_credits.store.records import Loaded, Wanted
-from client_credits.store.store import Store
 from client_credits.store.table import TRANSACTION, Write
 
 
@@ -58,15 +58,7 @@ class _Numbers:
     credits: tuple[TypeCredits, ...] = ()
 
 
-def set_balances(
-    store: Store,
-    practice_id: str,
-    client_id: str,
-    wanted: list[NewBalance],
-    actor: Actor,
-    now: datetime,
-    reason: str | None = None,
-) -> Edited:
+def set_balances(context: Context, client_id: str, wanted: list[NewBalance], reason: str | None = None) -> Edited:
     """Makes each balance exactly as given, all or none. Raises VersionConflict, Invalid, LimitReached.
 
     Safe to repeat: the same numbers, ends and reason for the same versions are written once, and answered
@@ -79,29 +71,29 @@ def set_balances(
     keyed = Keyed(derived_id("set", client_id, *sorted(map(to_json, wanted)), reason or ""), "")
 
     def attempt() -> Edited:
-        loaded = known_client(store, practice_id, client_id, types, (keyed.source_id,))
+        loaded = known_client(context, client_id, types, (keyed.source_id,))
         done = loaded.operations.get(keyed.source_id)
         if done:
             first = from_json(_Numbers, done.answer or "{}")
-            return Edited(entries_of(store, practice_id, done), repeated=True, credits=first.credits)
-        act = act_of(keyed.source_id, CauseKind.STAFF, {}, actor, now, reason)
+            return Edited(entries_of(context.store, context.practice_id, done), repeated=True, credits=first.credits)
+        act = act_of(keyed.source_id, CauseKind.STAFF, {}, context.actor, context.now, reason)
         room = room_for(len(wanted))
         # A stale version is told before anything else is done about these wallets.
         for change in wanted:
             editing.check_version(loaded.wallets[change.appointment_type], change.version)
-        before = settled(store, loaded.wallets.values(), now, loaded.dated, room)
+        before = settled(context.store, loaded.wallets.values(), context.now, loaded.dated, room)
         changes = [
             editing.set_balance(before[w.appointment_type], w.balance, w.version, w.expires_at, act, loaded.dated, room)
             for w in wanted
         ]
         entries = own_entries(changes, keyed.source_id)
-        items = wallet_writes(store, changes, now, loaded.dated, wallets=len(changes))
+        items = wallet_writes(context.store, changes, context.now, loaded.dated, wallets=len(changes))
         after = [replace(c.wallet, version=c.before.version + int(c.made)) for c in changes]
-        credits = _credits(loaded, after, now)
+        credits = _credits(loaded, after, context.now)
         if items:
-            done = record_of(keyed, client_id, "replaced", entries, now)
+            done = record_of(keyed, client_id, "replaced", entries, context.now)
             done = replace(done, answer=to_json(_Numbers(credits)))
-            store.commit([writes.operation(practice_id, done), *items])
+            context.commit([writes.operation(context.practice_id, done), *items])
         return Edited(entries, credits=credits)
 
     return once(attempt)
@@ -115,14 +107,11 @@ def _credits(loaded: Loaded, wallets: Iterable[Wallet], now: datetime) -> tuple[
 
 
 def adjust(
-    store: Store,
-    practice_id: str,
+    context: Context,
     client_id: str,
     appointment_type: str,
     amount: int,
     keyed: Keyed,
-    actor: Actor,
-    now: datetime,
     reason: str,
     expires_at: datetime | None = None,
 ) -> Edited:
@@ -132,23 +121,20 @@ def adjust(
         raise Invalid("This amount cannot be added.", fault)
 
     def decide(loaded: Loaded) -> list[Change]:
-        act = act_of(keyed.source_id, CauseKind.STAFF, {}, actor, now, reason)
+        act = act_of(keyed.source_id, CauseKind.STAFF, {}, context.actor, context.now, reason)
         room, settings = room_for(1), loaded.dated
-        before = settled(store, loaded.wallets.values(), now, settings, room)[appointment_type]
+        before = settled(context.store, loaded.wallets.values(), context.now, settings, room)[appointment_type]
         return [editing.adjust(before, amount, expires_at, act, settings, room)]
 
-    return once_per_key(store, practice_id, client_id, (appointment_type,), keyed, now, decide)
+    return once_per_key(context, client_id, (appointment_type,), keyed, decide)
 
 
 def grant_by_hand(
-    store: Store,
-    practice_id: str,
+    context: Context,
     client_id: str,
     package_id: str,
     quantity: int,
     keyed: Keyed,
-    actor: Actor,
-    now: datetime,
     reason: str | None = None,
     expires_at: datetime | None = None,
 ) -> Edited:
@@ -157,7 +143,7 @@ def grant_by_hand(
     Its own rule says when it ends unless `expires_at` does; a package that ends with a billing
     cycle needs it. Raises Invalid, NotFound, KeyReused, LimitReached.
     """
-    package = known_client(store, practice_id, client_id, ()).catalogue.packages.get(package_id)
+    package = known_client(context, client_id, ()).catalogue.packages.get(package_id)
     if package is None or package.archived:
         told = "is archived" if package else "does not exist"
         fault = Problem("/package_id", "not_on_sale", "name a package that is on sale")
@@ -171,10 +157,10 @@ def grant_by_hand(
         raise Invalid("There is no billing cycle to end with.", fault)
 
     def decide(loaded: Loaded) -> list[Change]:
-        act = act_of(keyed.source_id, CauseKind.PACKAGE, {"package_id": package_id}, actor, now, reason)
+        act = act_of(keyed.source_id, CauseKind.PACKAGE, {"package_id": package_id}, context.actor, context.now, reason)
         room, settings = room_for(len(credits)), loaded.dated
-        end = expires_at or end_of(package.expiry, now, settings.at(now).timezone)
-        before = settled(store, loaded.wallets.values(), now, settings, room)
+        end = expires_at or end_of(package.expiry, context.now, settings.at(context.now).timezone)
+        before = settled(context.store, loaded.wallets.values(), context.now, settings, room)
         changes = []
         for appointment_type, amount in credits.items():
             lot = editing.a_complimentary_lot(before[appointment_type].wallet, amount, end, act)
@@ -182,17 +168,14 @@ def grant_by_hand(
             changes.append(add_lot(before[appointment_type], lot, act, settings, room))
         return changes
 
-    return once_per_key(store, practice_id, client_id, tuple(credits), keyed, now, decide)
+    return once_per_key(context, client_id, tuple(credits), keyed, decide)
 
 
 def change_lot(
-    store: Store,
-    practice_id: str,
+    context: Context,
     client_id: str,
     appointment_type: str,
     lot_id: str,
-    actor: Actor,
-    now: datetime,
     *,
     void: bool = False,
     expires_at: datetime | None = None,
@@ -201,34 +184,31 @@ def change_lot(
     """Voids a lot, or gives it a later end (None: never); an emptied one, too. Raises LotClosed, Invalid, NotFound."""
 
     def attempt() -> Edited:
-        loaded = known_client(store, practice_id, client_id, (appointment_type,))
+        loaded = known_client(context, client_id, (appointment_type,))
         wallet, settings, room = loaded.wallets[appointment_type], loaded.dated, room_for(1)
         source_id = f"api/{derived_id('edit', client_id, lot_id, str(wallet.version))}"
-        act = act_of(source_id, CauseKind.STAFF, {"lot_id": lot_id}, actor, now, reason)
-        before = settled(store, [wallet], now, settings, room)[appointment_type]
-        before = knowing(store, before, [lot_id])
+        act = act_of(source_id, CauseKind.STAFF, {"lot_id": lot_id}, context.actor, context.now, reason)
+        before = settled(context.store, [wallet], context.now, settings, room)[appointment_type]
+        before = knowing(context.store, before, [lot_id])
         if void:
             change = editing.void(before, lot_id, act)
         else:
             change = editing.extend(before, lot_id, expires_at, act, settings, room)
-        items = wallet_writes(store, [change], now, settings)
+        items = wallet_writes(context.store, [change], context.now, settings)
         if items:
-            store.commit(items)
+            context.commit(items)
         return Edited(own_entries([change], source_id))
 
     return once(attempt)
 
 
 def transfer(
-    store: Store,
-    practice_id: str,
+    context: Context,
     giver_id: str,
     receiver_id: str,
     appointment_type: str,
     amount: int,
     keyed: Keyed,
-    actor: Actor,
-    now: datetime,
     reason: str | None = None,
 ) -> Edited:
     """Moves credits from one client to another in one transaction, once per key.
@@ -252,42 +232,42 @@ def transfer(
             others=(receiver_id,),
             also=(pair,),
         )
-        loaded = store.load(practice_id, wanted)
+        loaded = context.load(wanted)
         check_known(loaded, appointment_type)
         if receiver_id not in loaded.others:
             raise NotFound("There is no such client to receive them.")
         done = loaded.operations.get(keyed.source_id)
         if done:
-            return again(store, practice_id, done, keyed)
-        act = act_of(keyed.source_id, CauseKind.TRANSFER, cause, actor, now, reason)
+            return first_answer(context, done, keyed)
+        act = act_of(keyed.source_id, CauseKind.TRANSFER, cause, context.actor, context.now, reason)
         settings, theirs, room = loaded.dated, loaded.dated_of(receiver_id), room_for(2)
-        giver = settled(store, loaded.wallets.values(), now, settings, room)[appointment_type]
-        receiver = settled(store, [loaded.also[pair]], now, theirs, room)[appointment_type]
+        giver = settled(context.store, loaded.wallets.values(), context.now, settings, room)[appointment_type]
+        receiver = settled(context.store, [loaded.also[pair]], context.now, theirs, room)[appointment_type]
         before = giver
         giver, receiver = move(giver, receiver, amount, act, settings, theirs, room)
         entries = own_entries([giver, receiver], keyed.source_id)
-        items = [writes.operation(practice_id, record_of(keyed, giver_id, "transferred", entries, now))]
-        items += wallet_writes(store, [giver], now, settings, wallets=2)
-        items += wallet_writes(store, [receiver], now, theirs, wallets=2)
+        items = [writes.operation(context.practice_id, record_of(keyed, giver_id, "transferred", entries, context.now))]
+        items += wallet_writes(context.store, [giver], context.now, settings, wallets=2)
+        items += wallet_writes(context.store, [receiver], context.now, theirs, wallets=2)
         came = next(entry for entry in entries if entry.kind is EntryKind.TRANSFERRED_IN)
-        items += _new_holder(store, practice_id, payments_moved(before, giver), came)
+        items += _new_holder(context, payments_moved(before, giver), came)
         if len(items) > TRANSACTION:
             raise LimitReached("These credits come from too many payments to move at once. Move fewer at a time.")
-        store.commit(items)
+        context.commit(items)
         return Edited(entries)
 
     return once(attempt)
 
 
-def _new_holder(store: Store, practice_id: str, payment_ids: list[str], came: Entry) -> list[Write]:
+def _new_holder(context: Context, payment_ids: list[str], came: Entry) -> list[Write]:
     """Each payment whose credits were moved learns who has some now. Raises LimitReached beyond 40 wallets."""
     if not payment_ids:
         return []
     items = []
-    for record in store.load(practice_id, Wanted(payments=tuple(payment_ids))).payments.values():
+    for record in context.load(Wanted(payments=tuple(payment_ids))).payments.values():
         after = record.with_holders([(came.client_id, came.appointment_type, came.sequence - 1)])
         if len(after.holders) > MAX_HOLDERS:
             raise LimitReached(f"One payment's credits are kept in at most {MAX_HOLDERS} wallets.")
         if record.grants and after != record:
-            items.append(writes.payment(practice_id, after))
+            items.append(writes.payment(context.practice_id, after))
     return items

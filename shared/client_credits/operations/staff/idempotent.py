@@ -13,10 +13,10 @@ from client_credits.domain.errors import KeyReused, NotFound
 from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Change, Entry
 from client_credits.domain.ledger.operation import EntryRef, Operation
 from client_credits.operations.committing import entries_of, once, wallet_writes
+from client_credits.operations.context import Context
 from client_credits.operations.queries.credits import TypeCredits
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
-from client_credits.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,38 +45,26 @@ class Edited:
 
 
 def once_per_key(
-    store: Store,
-    practice_id: str,
-    client_id: str,
-    types: tuple[str, ...],
-    keyed: Keyed,
-    now: datetime,
-    decide: Callable[[Loaded], list[Change]],
+    context: Context, client_id: str, types: tuple[str, ...], keyed: Keyed, decide: Callable[[Loaded], list[Change]]
 ) -> Edited:
     def attempt() -> Edited:
-        loaded = known_client(store, practice_id, client_id, types, (keyed.source_id,))
+        loaded = known_client(context, client_id, types, (keyed.source_id,))
         done = loaded.operations.get(keyed.source_id)
         if done:
-            return again(store, practice_id, done, keyed)
+            return first_answer(context, done, keyed)
         changes = decide(loaded)
         entries = own_entries(changes, keyed.source_id)
-        items = [writes.operation(practice_id, record_of(keyed, client_id, "edited", entries, now))]
-        items += wallet_writes(store, changes, now, loaded.dated, wallets=len(changes))
-        store.commit(items)
+        items = [writes.operation(context.practice_id, record_of(keyed, client_id, "edited", entries, context.now))]
+        items += wallet_writes(context.store, changes, context.now, loaded.dated, wallets=len(changes))
+        context.commit(items)
         return Edited(entries)
 
     return once(attempt)
 
 
-def known_client(
-    store: Store,
-    practice_id: str,
-    client_id: str,
-    types: tuple[str, ...],
-    source_ids: tuple[str, ...] = (),
-) -> Loaded:
+def known_client(context: Context, client_id: str, types: tuple[str, ...], source_ids: tuple[str, ...] = ()) -> Loaded:
     wanted = Wanted(client_id=client_id, types=types, source_ids=source_ids)
-    loaded = store.load(practice_id, wanted)
+    loaded = context.load(wanted)
     check_known(loaded, *types)
     return loaded
 
@@ -89,11 +77,11 @@ def check_known(loaded: Loaded, *types: str) -> None:
         raise NotFound(f"There is no appointment type {unknown[0]}.")
 
 
-def again(store: Store, practice_id: str, done: Operation, keyed: Keyed) -> Edited:
+def first_answer(context: Context, done: Operation, keyed: Keyed) -> Edited:
     """The first answer, read back by the operation's record. Raises KeyReused for another request."""
     if done.content != keyed.digest:
         raise KeyReused("This Idempotency-Key stands for another request. Use a new one.")
-    return Edited(entries_of(store, practice_id, done), repeated=True)
+    return Edited(entries_of(context.store, context.practice_id, done), repeated=True)
 
 
 def record_of(keyed: Keyed, client_id: str, outcome: str, entries: Iterable[Entry], now: datetime) -> Operation:

@@ -23,6 +23,7 @@ from client_credits.domain.practice.dated_settings import Earlier, changed_value
 from client_credits.domain.practice.names import hashed_email
 from client_credits.domain.practice.records import MAX_CUSTOMERS, Account, Client, SettingsChange
 from client_credits.operations.committing import once
+from client_credits.operations.context import Context
 from client_credits.operations.payments import replaying
 from client_credits.operations.queries import clients as listing
 from client_credits.store import keys, writes
@@ -34,26 +35,19 @@ from client_credits.store.table import Write
 CATALOGUE_BYTES = 350_000  # of the 400 KB an item may have
 
 
-def create_practice(store: Store, practice_id: str, now: datetime) -> bool:
+def create_practice(context: Context) -> bool:
     """Creates a practice with default settings and an empty catalogue; False when it exists already."""
 
     def attempt() -> bool:
-        if store.table.get([keys.account(practice_id)]):
+        if context.store.table.get([keys.account(context.practice_id)]):
             return False
-        store.commit([writes.account(Account(practice_id, created_at=now))])
+        context.commit([writes.account(Account(context.practice_id, created_at=context.now))])
         return True
 
     return once(attempt)
 
 
-def change_account_settings(
-    store: Store,
-    practice_id: str,
-    changes: Mapping[str, Any],
-    actor: Actor,
-    now: datetime,
-    confirmed: bool = False,
-) -> Account:
+def change_account_settings(context: Context, changes: Mapping[str, Any], confirmed: bool = False) -> Account:
     """Changes the account's settings; one record of it enters everyone's history.
 
     What is dated before this second keeps the values of then, once the practice has an entry.
@@ -63,43 +57,38 @@ def change_account_settings(
     wanted = rules.checked_changes(changes, for_client=False)
 
     def attempt() -> tuple[Account, bool]:
-        loaded = store.load(practice_id, Wanted())
+        loaded = context.load(Wanted())
         account = loaded.account
         if wanted.get("enabled") is False and loaded.settings.enabled and not confirmed:
-            raise _switching_off(store, practice_id, loaded.catalogue, now)
+            raise _switching_off(context, loaded.catalogue)
         values = {k: v for k, v in (account.values | wanted).items() if v is not None}
         if values == account.values:
             return account, False
-        earlier = _earlier(account.earlier, account.values, values, now, partial(store.any_wallet, practice_id))
+        earlier = _earlier(
+            account.earlier, account.values, values, context.now, partial(context.store.any_wallet, context.practice_id)
+        )
         changed = replace(account, values=values, earlier=earlier)
-        note = _note(None, account.values, values, account.version, actor, now)
-        store.commit([writes.account(changed), writes.settings_change(practice_id, note)])
+        note = _note(None, account.values, values, account.version, context.actor, context.now)
+        context.commit([writes.account(changed), writes.settings_change(context.practice_id, note)])
         creates = loaded.settings.unknown_clients == "park" and rules.effective(values).unknown_clients == "create"
         return replace(changed, version=account.version + 1), creates
 
     account, creates = once(attempt)
     if creates:
-        replaying.replay_everything(store, practice_id, now)
+        replaying.replay_everything(context)
     return account
 
 
-def _switching_off(store: Store, practice_id: str, catalogue: Catalogue, now: datetime) -> ConfirmationRequired:
+def _switching_off(context: Context, catalogue: Catalogue) -> ConfirmationRequired:
     carrying = [p.package_id for p in catalogue.packages.values() if any(p.credits.values())]
     return ConfirmationRequired(
         "Switching credits off stops all checks and hides every balance. Repeat with confirm: true.",
-        clients_with_credits=listing.count_holding(store, practice_id, now),
+        clients_with_credits=listing.count_holding(context),
         packages_with_credits=sorted(carrying),
     )
 
 
-def change_client_settings(
-    store: Store,
-    practice_id: str,
-    client_id: str,
-    changes: Mapping[str, Any],
-    actor: Actor,
-    now: datetime,
-) -> tuple[Account, Client]:
+def change_client_settings(context: Context, client_id: str, changes: Mapping[str, Any]) -> tuple[Account, Client]:
     """Sets or clears one client's overrides; no other client changes. Raises Invalid, NotFound.
 
     What is dated before this second keeps the values of then, once the client has an entry.
@@ -107,18 +96,18 @@ def change_client_settings(
     wanted = rules.checked_changes(changes, for_client=True)
 
     def attempt() -> tuple[Account, Client]:
-        loaded = store.load(practice_id, Wanted(client_id=client_id))
+        loaded = context.load(Wanted(client_id=client_id))
         if loaded.client is None:
             raise NotFound("There is no such client.")
         before = loaded.client.overrides
         overrides = {k: v for k, v in (before | wanted).items() if v is not None}
         if overrides == before:
             return loaded.account, loaded.client
-        any_entry = partial(store.any_entry, practice_id, client_id)
-        earlier = _earlier(loaded.client.earlier, before, overrides, now, any_entry)
+        any_entry = partial(context.store.any_entry, context.practice_id, client_id)
+        earlier = _earlier(loaded.client.earlier, before, overrides, context.now, any_entry)
         changed = replace(loaded.client, overrides=overrides, earlier=earlier)
-        note = _note(client_id, before, overrides, changed.version, actor, now)
-        store.commit([writes.client(practice_id, changed), writes.settings_change(practice_id, note)])
+        note = _note(client_id, before, overrides, changed.version, context.actor, context.now)
+        context.commit([writes.client(context.practice_id, changed), writes.settings_change(context.practice_id, note)])
         return loaded.account, changed
 
     return once(attempt)
@@ -172,9 +161,7 @@ def put_appointment_type(store: Store, practice_id: str, kind: AppointmentType) 
     return once(attempt)
 
 
-def put_package(
-    store: Store, practice_id: str, package: Package, archived: bool, now: datetime
-) -> tuple[Package, bool]:
+def put_package(context: Context, package: Package, archived: bool) -> tuple[Package, bool]:
     """Creates or replaces a package, then grants what was parked for want of its prices.
 
     Raises Invalid for types not in the catalogue or a rollover without cycles, AlreadyMapped for a
@@ -183,20 +170,20 @@ def put_package(
     """
 
     def attempt() -> tuple[Package, bool]:
-        loaded = store.load(practice_id, Wanted())
+        loaded = context.load(Wanted())
         catalogue = loaded.catalogue
         _check_package(package, catalogue)
         before = catalogue.packages.get(package.package_id)
-        archived_at = (before and before.archived_at) or now
+        archived_at = (before and before.archived_at) or context.now
         stored = replace(package, archived_at=archived_at if archived else None)
         changed = replace(catalogue, packages=catalogue.packages | {package.package_id: stored})
         if changed != catalogue:
-            _commit_catalogue(store, loaded.account, changed)
+            _commit_catalogue(context.store, loaded.account, changed)
         return stored, before is None
 
     answer = once(attempt)
     if package.stripe_prices and not archived:
-        replaying.replay(store, practice_id, [("price", price) for price in package.stripe_prices], now)
+        replaying.replay(context, [("price", price) for price in package.stripe_prices])
     return answer
 
 
@@ -227,9 +214,7 @@ def _commit_catalogue(store: Store, account: Account, changed: Catalogue) -> Non
     store.commit([writes.catalogue(account.practice_id, changed), writes.account(moved)])
 
 
-def put_client(
-    store: Store, practice_id: str, wanted: Client, now: datetime, email_key: Callable[[], bytes] | None = None
-) -> tuple[Client, bool]:
+def put_client(context: Context, wanted: Client, email_key: Callable[[], bytes] | None = None) -> tuple[Client, bool]:
     """Creates or replaces a client's profile (not its settings), and claims its Stripe customers.
 
     With `email_key` the client is found by its e-mail from then on.
@@ -240,28 +225,30 @@ def put_client(
 
     def attempt() -> tuple[Client, bool, bool]:
         links = tuple(("customer", customer) for customer in wanted.stripe_customers)
-        loaded = store.load(practice_id, Wanted(client_id=wanted.client_id, links=links))
+        loaded = context.load(Wanted(client_id=wanted.client_id, links=links))
         for pair, owner in loaded.links.items():
             if owner != wanted.client_id:
                 raise AlreadyMapped(f"The Stripe customer {pair[1]} is another client's.")
         known = loaded.client
-        own = known or Client(wanted.client_id, created_at=now)
+        own = known or Client(wanted.client_id, created_at=context.now)
         kept = {name: getattr(own, name) for name in ("overrides", "earlier", "created_at", "version")}
         changed = replace(wanted, **kept)
         if changed != known:
             dropped = set(known.stripe_customers if known else ()) - set(wanted.stripe_customers)
-            freed = _free_links(store, practice_id, wanted.client_id, dropped)
+            freed = _free_links(context, wanted.client_id, dropped)
             claimed = [
-                writes.link(practice_id, *pair, wanted.client_id, None) for pair in links if pair not in loaded.links
+                writes.link(context.practice_id, *pair, wanted.client_id, None)
+                for pair in links
+                if pair not in loaded.links
             ]
-            found_by = _email_writes(practice_id, known, changed, now, email_key) if email_key else []
-            store.commit([writes.client(practice_id, changed), *claimed, *freed, *found_by])
+            found_by = _email_writes(context.practice_id, known, changed, context.now, email_key) if email_key else []
+            context.commit([writes.client(context.practice_id, changed), *claimed, *freed, *found_by])
         return changed, known is None, known is None and loaded.settings.unknown_clients == "park"
 
     client, new, awaited = once(attempt)
     known = [("client", wanted.client_id)] if awaited else []
     known += [("customer", customer) for customer in wanted.stripe_customers]
-    replaying.replay(store, practice_id, known, now)
+    replaying.replay(context, known)
     return client, new
 
 
@@ -274,16 +261,16 @@ def _email_writes(
     return gone + ([writes.email(practice_id, new, after.client_id)] if new else [])
 
 
-def _free_links(store: Store, practice_id: str, client_id: str, dropped: set[str]) -> list[Write]:
+def _free_links(context: Context, client_id: str, dropped: set[str]) -> list[Write]:
     """The writes that make these customers nobody's; what one transaction would not hold is committed first."""
     links = tuple(("customer", customer) for customer in sorted(dropped))
-    owned = [pair for pair, owner in _owners(store, practice_id, links).items() if owner == client_id]
-    freed = [writes.link(practice_id, *pair, None, client_id) for pair in owned]
+    owned = [pair for pair, owner in _owners(context, links).items() if owner == client_id]
+    freed = [writes.link(context.practice_id, *pair, None, client_id) for pair in owned]
     while len(freed) > MAX_CUSTOMERS:
-        store.commit(freed[:MAX_CUSTOMERS])
+        context.commit(freed[:MAX_CUSTOMERS])
         freed = freed[MAX_CUSTOMERS:]
     return freed
 
 
-def _owners(store: Store, practice_id: str, links: tuple[tuple[str, str], ...]) -> dict[tuple[str, str], str]:
-    return store.load(practice_id, Wanted(links=links)).links if links else {}
+def _owners(context: Context, links: tuple[tuple[str, str], ...]) -> dict[tuple[str, str], str]:
+    return context.load(Wanted(links=links)).links if links else {}

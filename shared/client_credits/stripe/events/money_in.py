@@ -4,6 +4,7 @@ Owns which of them grants, whose it is and what it bought; the paths inside invo
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from client_credits.domain.ids import is_id
 from client_credits.domain.payments.facts import (
@@ -152,43 +153,39 @@ def invoice(event: Event) -> Facts:
     about = event.about
     invoice_id = values.required(values.reference(about, "id"))
     lines, lines_missing = values.page(about, "lines")
-    kept = _kept(event, lines)
-    prices = tuple(dict.fromkeys(filter(None, map(shapes.price_of, kept))))
+    prices = tuple(dict.fromkeys(filter(None, map(shapes.price_of, lines))))
     told = (invoice_id, customer_of(about), prices)
     if values.text(about, "status") not in (None, "paid"):
         return event.parked("not_paid", *told)
     if not lines and not lines_missing:
         return Ignored(event.event_id, "no_lines")
     try:
-        paid = _paid_invoice(event, lines, kept, lines_missing)
+        paid = _paid_invoice(event, lines, lines_missing)
     except QuantityNotWhole:
         return event.parked("quantity_not_whole", *told)
     if paid.lines or lines_missing:
         return paid
-    return Ignored(event.event_id, "threshold" if _of_threshold(about) else "nothing_bought")
+    return Ignored(event.event_id, "nothing_bought")
 
 
-def _of_threshold(about: Fields) -> bool:
-    return values.text(about, "billing_reason") == THRESHOLD
+def _within_cycle(event: Event, line: Fields) -> bool:
+    """Whether a line bills use so far: a threshold's does, unless it starts a new period."""
+    of_cycle = shapes.is_subscription_line(line) and not shapes.is_proration(line)
+    if values.text(event.about, "billing_reason") != THRESHOLD or not of_cycle:
+        return False
+    return not shapes.begins_period(line, values.instant(event.about, "created") or event.occurred_at)
 
 
-def _kept(event: Event, lines: list[Fields]) -> list[Fields]:
-    """The lines that may grant: a threshold bills for use so far, within a cycle that another invoice granted,
-    unless it starts a new one."""
-    if not _of_threshold(event.about):
-        return lines
-    made = values.instant(event.about, "created") or event.occurred_at
-    return [line for line in lines if not shapes.is_subscription_line(line) or shapes.begins_period(line, made)]
-
-
-def _paid_invoice(event: Event, lines: list[Fields], kept: list[Fields], lines_missing: bool) -> Payment:
+def _paid_invoice(event: Event, lines: list[Fields], lines_missing: bool) -> Payment:
     about = event.about
     sources = list(_invoice_metadata(about, lines))
     named, package_id = _line_of_package(lines), _first_named("package_id", sources)
     paid_at = values.instant(values.child(about, "status_transitions"), "paid_at")
     subscription = shapes.subscription_of(about, lines)
-    read = [shapes.invoice_line(line, about, subscription, package_id if line is named else None) for line in kept]
+    read = [shapes.invoice_line(line, about, subscription, package_id if line is named else None) for line in lines]
     _check_distinct(each.line for each in read)
+    used = {each.line.line_id for each, line in zip(read, lines, strict=True) if _within_cycle(event, line)}
+    bought = counted(read, complete=not lines_missing)
     return Payment(
         payment_id=values.required(values.reference(about, "id")),
         account=event.account,
@@ -199,7 +196,7 @@ def _paid_invoice(event: Event, lines: list[Fields], kept: list[Fields], lines_m
         client_id=_first_named("client_id", sources),
         subscription=subscription,
         payment_intent=shapes.paid_by(about, "payment_intent"),
-        lines=counted(read, complete=not lines_missing),
+        lines=tuple(replace(line, within_cycle=line.line_id in used) for line in bought),
         lines_missing=lines_missing,
         paid=shapes.paid_amount(about),
         charge=shapes.paid_by(about, "charge"),

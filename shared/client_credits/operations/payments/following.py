@@ -1,0 +1,160 @@
+"""What a payment's record asks for reaches the wallets: credits clawed back, reinstated, put off, frozen.
+
+What to do follows from the record and the wallets alone, step by step, each step one transaction under
+their versions. So it may be repeated at will, and a repeat completes what a worker left that died.
+"""
+
+from collections import Counter
+from datetime import datetime
+
+from client_credits.domain.errors import Busy
+from client_credits.domain.ids import payment_of
+from client_credits.domain.ledger.entries import Act, Entry
+from client_credits.domain.ledger.operation import EntryRef, Operation
+from client_credits.domain.ledger.settling import settle
+from client_credits.domain.payments.disputing import waits
+from client_credits.domain.payments.payment_record import (
+    MAX_HOLDERS,
+    PaymentRecord,
+    disowned,
+)
+from client_credits.domain.payments.returning import returns
+from client_credits.operations.committing import ATTEMPTS, once, room_for, settled_all, wallet_writes
+from client_credits.operations.context import Context
+from client_credits.operations.payments import parking, steps
+from client_credits.operations.payments.steps import Step, View, When
+from client_credits.store import writes
+from client_credits.store.records import Wanted
+
+
+def follow(context: Context, payment_id: str, returned_at: datetime | None = None) -> list[Entry]:
+    """Writes what a payment's record asks for and the wallets do not show yet; returns the entries.
+
+    `returned_at` is when credits came back, where that is what it follows from, not news. Freezes first
+    and unfreezes last, so that nothing is spent in between. Raises Busy under contention. Safe to
+    repeat: then there is nothing left to write. News that were followed for another payment cannot be
+    true of this one: they are parked, and count here no more.
+    """
+    for _ in range(ATTEMPTS):
+        try:
+            return _followed(context, payment_id, returned_at)
+        except _ToldOfAnother as news:  # each at most once: the record refuses them from here on
+            _disown(context, payment_id, news.about)
+    raise Busy("This payment was told of too much that is another's. Send the same request again.")
+
+
+class _ToldOfAnother(Exception):
+    """A refund or dispute that was followed for another payment."""
+
+    def __init__(self, about: str) -> None:
+        super().__init__(about)
+        self.about = about
+
+
+def _disown(context: Context, payment_id: str, about: str) -> None:
+    parking.park_news(context, payment_id, about)
+
+    def attempt() -> None:
+        record = context.load(Wanted(payments=(payment_id,))).payments[payment_id]
+        context.commit([writes.payment(context.practice_id, disowned(record, about))])
+
+    once(attempt)
+
+
+def _followed(context: Context, payment_id: str, returned_at: datetime | None) -> list[Entry]:
+    record = context.load(Wanted(payments=(payment_id,))).payments[payment_id]
+    if not record.grants:
+        return []
+    ending = (steps.put_off,) if waits(record.disputes) else ()
+    in_turn: tuple[Step, ...] = (steps.take_back,)
+    if record.disputes:
+        in_turn = (steps.freeze_more, *ending, steps.take_back, steps.freeze_exactly)
+    when = When(context.now, returned_at)
+    entries = [
+        entry
+        for types in _together(record)
+        for step in in_turn
+        for entry in _carried_out(context, record, types, when, step)
+    ]
+    for also in _short_payments(context, entries):
+        entries += follow(context, also)
+    return entries
+
+
+def _short_payments(context: Context, entries: list[Entry]) -> list[str]:
+    """Payments given back whose lots had repaid a debt and have the credits again: these belong to them first."""
+    returned = [(e.client_id, e.appointment_type, p.lot_id) for e in entries for p, _ in returns(e)]
+    wallets = context.load(Wanted(also=tuple({pair[:2] for pair in returned}))).also if returned else {}
+    lots = [(wallets[pair[:2]], wallets[pair[:2]].lot(pair[2] or "")) for pair in returned]
+    short = {payment_of(lot.payment) for of, lot in lots if lot and lot.payment and of.mark(lot.payment).short}
+    return sorted(short)
+
+
+def _together(record: PaymentRecord) -> list[frozenset[str]]:
+    """The payment's appointment types, as many at a time as one transaction holds the wallets of."""
+    wallets = Counter(holder.appointment_type for holder in record.holders)
+    batches: list[frozenset[str]] = []
+    room = 0
+    for kind, count in sorted(wallets.items()):
+        if count > room or not batches:
+            batches.append(frozenset())
+            room = MAX_HOLDERS
+        batches[-1] |= {kind}
+        room -= count
+    return batches
+
+
+def _carried_out(context: Context, known: PaymentRecord, types: frozenset[str], when: When, step: Step) -> list[Entry]:
+    """One step for some types, decided anew on conflict, and when somebody was given some of the credits meanwhile."""
+    holders, tried = known.holders, 0
+
+    def attempt() -> list[Entry]:
+        nonlocal holders, tried
+        tried += 1
+        pairs = tuple((h.client_id, h.appointment_type) for h in holders if h.appointment_type in types)
+        clients = tuple(dict.fromkeys(client_id for client_id, _ in pairs))
+        loaded = context.load(Wanted(payments=(known.payment_id,), also=pairs, others=clients))
+        record = loaded.payments[known.payment_id]
+        if record.holders != holders:
+            holders = record.holders
+            return attempt()
+        before = settled_all(context.store, loaded, pairs, when.now, room_for(len(pairs)))
+        return _step(context, View(record, loaded, before, when, is_repeated=tried > 1), step)
+
+    return once(attempt)
+
+
+def _step(context: Context, view: View, step: Step) -> list[Entry]:
+    record, changes, act = step(context.store, view)
+    own = [e for change in changes.values() for e in change.entries if e.source_id == act.source_id]
+    touched = [pair for pair in changes if changes[pair] is not view.changes[pair]]
+    if not touched and record == view.record:
+        return []
+    if own and view.is_repeated:  # something was in the way: only mere contention may be tried again
+        _check_own(context, view.record, act)
+    items = [writes.payment(context.practice_id, record)]
+    if own:
+        items.append(writes.operation(context.practice_id, _done(act, own)))
+    for pair in touched:
+        settings = view.loaded.dated_of(pair[0])
+        change = settle(changes[pair], act.now, settings, act, limit=room_for(len(changes)))
+        items += wallet_writes(context.store, [change], act.now, settings, wallets=len(changes))
+    context.commit(items)
+    return own
+
+
+def _check_own(context: Context, record: PaymentRecord, act: Act) -> None:
+    """Raises _ToldOfAnother where this act is on record and the payment, unchanged, knows nothing of it."""
+    about = act.source_id.split("/")[1]
+    if about not in {what.split("/")[0] for _, what in record.news}:
+        return
+    if act.source_id not in context.load(Wanted(source_ids=(act.source_id,))).operations:
+        return
+    now = context.load(Wanted(payments=(record.payment_id,))).payments[record.payment_id]
+    if now.version == record.version:
+        raise _ToldOfAnother(about)
+
+
+def _done(act: Act, own: list[Entry]) -> Operation:
+    refs = tuple(EntryRef(e.appointment_type, e.sequence, e.amount, e.client_id) for e in own)
+    return Operation(act.source_id, "", str(own[0].kind), own[0].client_id, refs, act.now)

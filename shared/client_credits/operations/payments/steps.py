@@ -1,0 +1,184 @@
+"""The steps that follow a payment's record: each from its wallets, settled, to what they become.
+
+Nothing is written here. `following` loads, carries the steps out in their order and commits.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from client_credits.domain.ids import payment_key
+from client_credits.domain.ledger.entries import Act, Cause, CauseKind, Change, Entry
+from client_credits.domain.ledger.wallet import Freeze
+from client_credits.domain.payments.clawing_back import (
+    Books,
+    Family,
+    Ledger,
+    Pair,
+    claw,
+    family,
+    refreeze,
+    waited_for,
+)
+from client_credits.domain.payments.disputing import lots_by_client, waits
+from client_credits.domain.payments.facts import DisputeStatus, RefundStatus
+from client_credits.domain.payments.payment_record import (
+    PaidGrant,
+    PaymentRecord,
+)
+from client_credits.domain.payments.returning import repayers
+from client_credits.operations.committing import knowing
+from client_credits.operations.context import STRIPE
+from client_credits.store.records import Loaded
+from client_credits.store.store import Store
+
+EXTEND = "extend"  # what only disputes that were won do
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """When we decide, and when credits came back, where that is what is followed."""
+
+    now: datetime
+    returned_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A payment's record with all its wallets, settled."""
+
+    record: PaymentRecord
+    loaded: Loaded
+    changes: dict[Pair, Change]
+    when: When
+    is_repeated: bool = False
+
+
+Step = Callable[[Store, View], tuple[PaymentRecord, dict[Pair, Change], Act]]
+
+
+def take_back(store: Store, view: View) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
+    """Takes the credits that the money given back paid for, and reinstates those whose money is here after all."""
+    act, record = _named(view.record, "clawback", view)
+    known, families, ledger = _lots_and_entries(store, view)
+    books, grants = Books(known, act, ledger), []
+    for grant in record.grants:
+        if grant in families:
+            part = record.part_undone(grant.line_id, grant.amount)
+            owe = view.loaded.dated_of(grant.client_id).at(act.occurred_at).clawback_shortfall == "debt"
+            known_family = families[grant]
+            grants.append(claw(books, record.payment_id, grant, part, known_family, owe=owe, ends=record.ends))
+        else:
+            grants.append(grant)
+    after = books.changes()
+    made = {pair: change if change is not known[pair] else view.changes[pair] for pair, change in after.items()}
+    if any(made[pair] is not view.changes[pair] for pair in made) or tuple(grants) != record.grants:
+        return replace(record, grants=tuple(grants)), made, act
+    return view.record, made, act
+
+
+def put_off(store: Store, view: View) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
+    """Lots end later by what they waited in disputes that were won."""
+    act, record = _named(view.record, EXTEND, view)
+    known, families, ledger = _lots_and_entries(store, view)
+    after = {pair: waited_for(change, families.values(), ledger, act) for pair, change in known.items()}
+    made = {pair: change if change is not known[pair] else view.changes[pair] for pair, change in after.items()}
+    return (record if any(made[pair] is not view.changes[pair] for pair in made) else view.record), made, act
+
+
+def _lots_and_entries(store: Store, view: View) -> tuple[dict[Pair, Change], dict[PaidGrant, Family], Ledger]:
+    """The wallets knowing every lot that credits may return to, and what their entries tell of each grant."""
+    record, types = view.record, {appointment_type for _, appointment_type in view.changes}
+    ledger = Ledger(
+        {kind: _ledger(store, view, kind) for kind in sorted(types)},
+        waits(record.disputes),
+        {r.refund_id: r.at for r in record.refunds if r.status is RefundStatus.FAILED},
+    )
+    grants = [grant for grant in record.grants if grant.appointment_type in types]
+    families = {
+        grant: family(record.payment_id, grant, ledger.of(grant.appointment_type), record.ends) for grant in grants
+    }
+    lots = _lots_to_know(record, families, ledger)
+    known = {pair: knowing(store, change, lots.get(pair, ())) for pair, change in view.changes.items()}
+    return known, families, ledger
+
+
+def _lots_to_know(record: PaymentRecord, families: dict[PaidGrant, Family], ledger: Ledger) -> dict[Pair, list[str]]:
+    """The lots of each wallet that credits may return to, or whose ends may move."""
+    found: dict[Pair, list[str]] = {}
+    for grant, of in families.items():
+        kind, entries = grant.appointment_type, ledger.of(grant.appointment_type)
+        for taken in grant.taken:
+            found.setdefault((taken.client_id, kind), []).append(taken.lot_id)
+        if grant.owed:
+            repaid = repayers(entries, grant.client_id, payment_key(record.payment_id, grant.line_id))
+            found.setdefault((grant.client_id, kind), []).extend(each.lot_id for each in repaid)
+        if ledger.waits:
+            for client_id, lots in lots_by_client(entries, of.lots).items():
+                found.setdefault((client_id, kind), []).extend(lots)
+    return found
+
+
+def _ledger(store: Store, view: View, appointment_type: str) -> list[Entry]:
+    """The entries of all wallets of a type that have had credits of the payment, each as far as it was loaded."""
+    found: list[Entry] = []
+    for holder in view.record.holders:
+        if holder.appointment_type == appointment_type:
+            change = view.changes[holder.client_id, appointment_type]
+            of = change.before
+            stored = store.entries_after(of.practice_id, holder.client_id, appointment_type, holder.since)
+            found += [entry for entry in stored if entry.sequence <= of.sequence]
+            found += change.entries
+    return found
+
+
+def freeze_more(store: Store, view: View) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
+    """Adds the causes that freeze; those that are over stay until what they cost is taken."""
+    return _freeze(view, lambda causes: tuple(dict.fromkeys((*causes, *view.record.open_disputes))))
+
+
+def freeze_exactly(store: Store, view: View) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
+    return _freeze(view, lambda causes: view.record.open_disputes)
+
+
+def _freeze(
+    view: View, causes: Callable[[tuple[Freeze, ...]], tuple[Freeze, ...]]
+) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
+    act, named = _named(view.record, "freeze", view)
+    changes = dict(view.changes)
+    for (client_id, kind), change in view.changes.items():
+        keys = [payment_key(named.payment_id, g.line_id) for g in named.grants if g.appointment_type == kind]
+        frozen = {k: causes(change.wallet.mark(k).frozen) for k in keys}
+        changes[client_id, kind] = refreeze(change, frozen, act, view.loaded.settings_of(client_id))
+    made = any(changes[pair] is not view.changes[pair] for pair in changes)
+    return (named if made else view.record), changes, act
+
+
+def _named(record: PaymentRecord, verb: str, view: View) -> tuple[Act, PaymentRecord]:
+    """The act, named after the newest news not followed yet: `clawback/<refund or dispute>/<status>`.
+
+    What follows from the same news again, when credits return later, is numbered by the record's version.
+    """
+    now = view.when.now
+    paid_at = record.paid_at or now
+    own = [(paid_at, standing) for standing in record.standing] + record.cut_short
+    told = sorted([(at, f"{record.payment_id}/{what}") for at, what in own] + record.news)
+    if verb == EXTEND:
+        told = [(at, what) for at, what in told if what.endswith(f"/{DisputeStatus.WON}")]
+    new = [(at, what) for at, what in told if f"{verb}/{what}" not in record.followed]
+    at, what = (new or told or [(paid_at, record.payment_id)])[-1]
+    source_id = f"{verb}/{what}"
+    if new:
+        record = replace(record, followed=(*record.followed, source_id))
+    else:
+        source_id, at = f"{source_id}/{record.version}", view.when.returned_at or now
+    return Act(source_id, _cause(record, what.split("/")[0]), STRIPE, min(max(at, paid_at), now), now), record
+
+
+def _cause(record: PaymentRecord, about: str) -> Cause:
+    ids = {"payment": record.payment_id}
+    if about == record.payment_id:
+        return Cause(CauseKind.SUBSCRIPTION, ids | {"subscription": record.subscription or ""})
+    if about in {dispute.dispute_id for dispute in record.disputes}:
+        return Cause(CauseKind.DISPUTE, ids | {"dispute": about})
+    return Cause(CauseKind.REFUND, ids | {"refund": about})

@@ -1,0 +1,183 @@
+"""What is read page by page: histories, the roster, names, sessions, what is parked, what is due.
+
+A page may be short; what goes on behind it says so. Lists by an index may lag a second behind.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from client_credits.domain.ledger.entries import Entry
+from client_credits.domain.payments.parked import Parked, ParkedState, Replay
+from client_credits.domain.practice.names import LAST
+from client_credits.domain.practice.records import SettingsChange
+from client_credits.store import codec, keys
+from client_credits.store.histories import EVERYTHING, Period
+from client_credits.store.table import Item, Page, Table
+
+
+class Lists:
+    """One table's lists."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def history_page(
+        self,
+        practice_id: str,
+        client_id: str,
+        appointment_type: str,
+        before: str | None,
+        limit: int,
+        only: Period = EVERYTHING,
+    ) -> list[Entry]:
+        """Entries of one type, newest first, older than the sort key `before`."""
+        pk, begins = keys.client(practice_id, client_id)[0], keys.entries_of(appointment_type)
+        return [codec.from_item(Entry, i) for i in self._newest(pk, begins, before, limit, only)]
+
+    def settings_changes(
+        self,
+        practice_id: str,
+        client_id: str | None,
+        before: str | None,
+        limit: int,
+        only: Period = EVERYTHING,
+    ) -> list[SettingsChange]:
+        """Changes of the account's settings, or of one client's, newest first."""
+        pk = keys.client(practice_id, client_id)[0] if client_id else practice_id
+        found = self._newest(pk, "changed#", before, limit, only)
+        return [codec.from_item(SettingsChange, item) for item in found]
+
+    def _newest(self, pk: str, begins: str, before: str | None, limit: int, only: Period) -> list[Item]:
+        """The newest `limit` items that `only` lets through; as many requests as that takes."""
+        where, values = only.filter()
+        found: list[Item] = []
+        while len(found) < limit:
+            page = self.table.query(
+                pk,
+                begins=begins,
+                after=before,
+                limit=limit,
+                newest_first=True,
+                where=where,
+                values=values,
+            )
+            found += page.items
+            if page.after is None:
+                break
+            before = page.after
+        return found[:limit]
+
+    def any_entry(self, practice_id: str, client_id: str) -> bool:
+        """Whether a client has any ledger entry. One request."""
+        return bool(self.table.query(keys.client(practice_id, client_id)[0], begins="entry#", limit=1).items)
+
+    def any_wallet(self, practice_id: str) -> bool:
+        """Whether any client of a practice has a wallet, which comes with its first entry; one that came a
+        moment ago may be missed. One request where many have one, at most as many as hold all clients."""
+        return any(self._wallets_in(practice_id, shard) for shard in range(keys.ROSTER_SHARDS))
+
+    def _wallets_in(self, practice_id: str, shard: int) -> bool:
+        after, limit = None, 10
+        while True:
+            page = self.roster_page(practice_id, shard, after, limit, where="attribute_exists(balance)")
+            if page.items or page.last is None:
+                return bool(page.items)
+            after, limit = page.last["roster_sk"], min(10 * limit, 10_000)
+
+    def parked_page(self, practice_id: str, after: str | None, limit: int) -> tuple[list[Parked], str | None]:
+        """Open parked payments, the longest parked first, and where the next page begins; a page may be short.
+
+        May lag a second behind what was parked, never behind what was closed.
+        """
+        condition = "roster_pk = :pk" + (" AND roster_sk > :after" if after else "")
+        values = {":pk": keys.open_parked_pk(practice_id)} | ({":after": after} if after else {})
+        page = self.table.query_index("roster", condition, codec.to_attributes(values), limit=limit)
+        found = self.parked(practice_id, [keys.parked_id(item) for item in page.items])
+        last = str(page.items[-1]["roster_sk"]) if page.last else None
+        return [p for p in found if p.state is ParkedState.OPEN], last
+
+    def parked(self, practice_id: str, parked_ids: Iterable[str]) -> list[Parked]:
+        """The parked payments that there are, in this order; one batch read, none without ids."""
+        wanted = [keys.parked(practice_id, parked_id) for parked_id in parked_ids]
+        found = self.table.get(wanted)
+        records = (codec.versioned(Parked, found.get(key)) for key in wanted)
+        return [record for record in records if record]
+
+    def waiting_page(
+        self, practice_id: str, waits_for: tuple[str, str], after: str | None, limit: int
+    ) -> tuple[list[str], str | None]:
+        """The ids of parked payments that wait for this, and the id behind which the next page begins.
+
+        Consistent: what was parked before is found. A page may be short.
+        """
+        pk = keys.waiting(practice_id, *waits_for, "")[0]
+        values = codec.to_attributes({":open": "open"})
+        page = self.table.query(
+            pk, after=after, limit=limit, where="#state = :open", names={"#state": "state"}, values=values
+        )
+        return [keys.key_of(item)[1] for item in page.items], page.after
+
+    def replay(self, practice_id: str, waits_for: tuple[str, str]) -> Replay:
+        """How far what waits for this has been tried again; one never begun is at version 0."""
+        key = keys.replay(practice_id, *waits_for)
+        return codec.versioned(Replay, self.table.get([key]).get(key)) or Replay(waits_for)
+
+    def due_page(self, shard: str, until: str, limit: int) -> Page:
+        """The keys and kinds of one shard's items that are due by `until`, the longest due first."""
+        condition = "due_shard = :shard AND due_at <= :until"
+        values = {":shard": {"S": shard}, ":until": {"S": until}}
+        return self.table.query_index("due", condition, values, limit=limit)
+
+    def roster_page(
+        self,
+        practice_id: str,
+        shard: int,
+        after: str | None,
+        limit: int,
+        where: str | None = None,
+        values: dict[str, dict[str, str]] | None = None,
+        begins: str = "",
+    ) -> Page:
+        """One shard of the roster, in client order: each profile followed by its wallets' numbers.
+
+        `begins` is what the clients' ids begin with.
+        """
+        condition, bound = _range("roster", keys.roster_shard(practice_id, shard), begins, after)
+        return self.table.query_index("roster", condition, bound | (values or {}), limit=limit, where=where)
+
+    def names_page(self, practice_id: str, after: str | None, limit: int, begins: str = "") -> Page:
+        """Profiles in order of folded name and id, those without a name last. `begins` is a folded name's beginning."""
+        condition, bound = _range("names", keys.names_pk(practice_id), begins, after)
+        return self.table.query_index("names", condition, bound, limit=limit)
+
+    def clients_of_email(self, practice_id: str, hashed: str) -> list[str]:
+        """The clients, at most 100, who have or had the e-mail of this keyed hash. Their profiles know which."""
+        return [str(item["sk"]) for item in self.table.query(keys.email(practice_id, hashed, "")[0], limit=100).items]
+
+    def sessions_page(self, practice_id: str, shard: int, before: str | None, limit: int, state: str) -> Page:
+        """Bookings of one shard in this state, the latest session first; `limit` counts those looked at."""
+        condition = "sessions_pk = :pk" + (" AND sessions_sk < :before" if before else "")
+        values = {":pk": {"S": keys.sessions_shard(practice_id, shard)}, ":state": {"S": state}}
+        if before:
+            values[":before"] = {"S": before}
+        return self.table.query_index(
+            "sessions",
+            condition,
+            values,
+            limit=limit,
+            where="#state = :state",
+            names={"#state": "state"},
+            newest_first=True,
+        )
+
+
+def _range(index: str, pk: str, begins: str, after: str | None) -> tuple[str, dict[str, Any]]:
+    """The condition, with its values, for what begins so and stands behind `after` in an index."""
+    bound: dict[str, Any] = {":pk": {"S": pk}}
+    condition = f"{index}_pk = :pk"
+    if begins:  # an index takes one condition on its range key; no key goes on with the character of :low
+        bound |= {":low": {"S": f"{after}\x01" if after else begins}, ":high": {"S": begins + LAST}}
+        return f"{condition} AND {index}_sk BETWEEN :low AND :high", bound
+    if after:
+        return f"{condition} AND {index}_sk > :after", bound | {":after": {"S": after}}
+    return condition, bound
