@@ -12,6 +12,7 @@ BOOKING_ORDER = "tests/integration/test_booking_order.py"
 LATENESS = "tests/integration/test_memory_table_lateness.py"
 MONEY_BACK, PLANS = f"{UNIT}/test_money_back.py", f"{UNIT}/test_plan_changes.py"
 WON = f"{UNIT}/test_disputes_won.py"
+LIVES = "tests/property/test_practice_machine.py"
 
 
 @dataclass(frozen=True)
@@ -625,5 +626,57 @@ SEEDS = (
         "for about in (lot.payment, lot.subscription):",
         "for about in (lot.payment,):",
         f"{UNIT}/test_past_due.py",
+    ),
+    # -- what histories of all that may happen find by themselves
+    Seed(
+        "an emptied lot keeps the end that it had",
+        "domain/ledger/adjusting.py",
+        "with_lot(replace(lot, expires_at=expires_at))",
+        "with_lot(replace(lot, expires_at=expires_at if lot.remaining else lot.expires_at))",
+        LIVES,
+    ),
+    Seed(
+        "an end and a refund take by the order in which they are told",
+        "domain/ledger/tranches.py",
+        "return Fraction(max(0, int(every * part) - (every - come)), come)",
+        "return part",
+        LIVES,
+    ),
+    Seed(
+        "a late sweep goes by the settings of the day it comes",
+        "domain/practice/dated_settings.py",
+        "return self.now if passed == len(self._until) else self._held[passed]",
+        "return self.now",
+        LIVES,
+    ),
+    Seed(
+        "a late sweep repays by the settings of the day it comes",
+        "domain/ledger/settling.py",
+        "_repay(change, instant, now, settings.at(instant), act, room, idle)",
+        "_repay(change, instant, now, settings.at(now), act, room, idle)",
+        LIVES,
+    ),
+    Seed(
+        "a late sweep ends tranches by the time zone of the day it comes",
+        "domain/ledger/settling.py",
+        "settings.at(tranches.comes_at(coming)).timezone",
+        "settings.at(now).timezone",
+        LIVES,
+    ),
+    Seed(
+        "a tranche past due comes frozen, whatever the practice sets",
+        "domain/ledger/settling.py",
+        "wallet = refrozen(wallet.with_lot(lot), settings.at(instant))",
+        "wallet = wallet.with_lot(lot)",
+        f"{UNIT}/test_past_due.py",
+        "repays_when_it_comes",
+    ),
+    Seed(
+        "what comes past due waits to be freed",
+        "domain/ledger/settling.py",
+        "        change = _frozen_at(change, now, settings)\n    change = _void",
+        "        pass\n    change = _void",
+        f"{UNIT}/test_past_due.py",
+        "repay_at_once",
     ),
 )
