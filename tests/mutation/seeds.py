@@ -631,8 +631,8 @@ SEEDS = (
     Seed(
         "an emptied lot keeps the end that it had",
         "domain/ledger/adjusting.py",
-        "with_lot(replace(lot, expires_at=expires_at))",
-        "with_lot(replace(lot, expires_at=expires_at if lot.remaining else lot.expires_at))",
+        "replace(lot, expires_at=expires_at, extended=True)",
+        "replace(lot, expires_at=expires_at if lot.remaining else lot.expires_at, extended=True)",
         LIVES,
     ),
     Seed(
@@ -678,5 +678,21 @@ SEEDS = (
         "        pass\n    change = _void",
         f"{UNIT}/test_past_due.py",
         "repay_at_once",
+    ),
+    Seed(
+        "the next cycle cuts short what staff extended",
+        "domain/ledger/rolling.py",
+        "if lot.extended and lot.end > ends:",
+        "if False:",
+        f"{UNIT}/test_rolling.py",
+        "staff_gave",
+    ),
+    Seed(
+        "a tranche withheld whole leaves a lot of nothing",
+        "domain/ledger/settling.py",
+        "if lot.granted:  # all",
+        "if True:  # all",
+        f"{UNIT}/test_tranches.py",
+        "withheld_whole",
     ),
 )
