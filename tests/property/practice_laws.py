@@ -187,9 +187,10 @@ class Money:
         months = (months_after(line.period_start, n, line.period_start.day) for n in range(MONTHS))
         coming = max(1, sum(month < ended for month in months))
         in_time = min(coming, len(granted))
-        never_come = each * (MONTHS - coming)
-        taken = Fraction(max(0, int(each * MONTHS * part) - never_come), each * coming)
-        return each * in_time - int(each * in_time * taken), len(granted) - in_time
+        if coming < MONTHS:  # those that never come are taken first
+            never_come = each * (MONTHS - coming)
+            part = Fraction(max(0, int(each * MONTHS * part) - never_come), each * coming)
+        return each * in_time - int(each * in_time * part), len(granted) - in_time
 
     def _part_back(self, payment_id: str) -> Fraction:
         refunds = self.refunds.get(payment_id, {}).values()
