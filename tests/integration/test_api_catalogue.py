@@ -28,6 +28,9 @@ from client_credits.store.codec import to_json
 
 PACKAGE = "/v1/packages/ten-pack"
 DEFAULTS: dict[str, Any] = {
+    "description": None,
+    "price": None,
+    "limit_per_client": None,
     "url": None,
     "credits": {},
     "renews_each_cycle": True,
@@ -40,6 +43,9 @@ DEFAULTS: dict[str, Any] = {
 }
 FULL: dict[str, Any] = {
     "name": "Ten sessions",
+    "description": "Ten sessions within half a year",
+    "price": {"amount": 90_000, "currency": "eur"},
+    "limit_per_client": 2,
     "url": "https://practice.test/ten",
     "credits": {"follow-up": 9, "initial": 1},
     "renews_each_cycle": False,
@@ -189,6 +195,17 @@ WRONG: list[tuple[str, Any, str]] = [
     ("monthly_tranches", 1, "/monthly_tranches"),
     ("monthly_tranches", None, "/monthly_tranches"),
     ("price", "price_1", "/price"),
+    ("price", {"amount": 1}, "/price/currency"),
+    ("price", {"amount": 1, "currency": "EUR"}, "/price/currency"),
+    ("price", {"amount": -1, "currency": "eur"}, "/price/amount"),
+    ("price", {"amount": 1.5, "currency": "eur"}, "/price/amount"),
+    ("price", {"amount": 10**12, "currency": "eur"}, "/price/amount"),
+    ("limit_per_client", 0, "/limit_per_client"),
+    ("limit_per_client", "1", "/limit_per_client"),
+    ("limit_per_client", 1.0, "/limit_per_client"),
+    ("limit_per_client", 1_000_001, "/limit_per_client"),
+    ("description", "", "/description"),
+    ("description", "a" * 2001, "/description"),
 ]
 
 

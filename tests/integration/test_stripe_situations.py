@@ -134,6 +134,99 @@ def whose_it_is_was_told_by_the_subscriptions_checkout(practice: StripePractice)
     practice.hear(practice.stripe.checkout_subscription("cus_1", "price_four", client_reference="c1"))
 
 
+@situation(("granted", 30))
+def a_session_says_how_many(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.checkout("price_pair", metadata=TEN | {"quantity": "3"}))
+
+
+@situation(("granted", 30))
+def a_sessions_items_say_how_many(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.checkout(("price_ten", 3), metadata=TEN), Answering(practice))
+
+
+@situation(("granted", 10))
+def a_session_of_three_without_a_key_or_a_price_grants_one(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.checkout(("price_ten", 3), metadata=TEN))
+
+
+@situation(("granted", 6))
+def what_was_charged_says_how_many(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.checkout(("price_pair", 3), metadata=ME | {"package_id": "priced"}))
+
+
+@situation(("granted", 2))
+def what_was_charged_does_not_come_out_whole(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.checkout("price_ten", metadata=ME | {"package_id": "priced"}))
+
+
+@situation(("granted", 10), ("granted", 16), initial=[("granted", 2)])
+def an_optional_item_is_bought_beside_the_package(practice: StripePractice) -> None:
+    bought = ("price_ten", ("price_eight", 2))
+    practice.hear(practice.stripe.checkout(*bought, metadata=TEN, offered=("price_eight",)), Answering(practice))
+
+
+@situation(("granted", 10))
+def a_terminal_sale(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.sell(90_000, TEN))
+
+
+@situation(("granted", 20), ("clawed_back", -10))
+def a_terminal_sale_of_two_half_refunded(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.sell(180_000, TEN | {"quantity": "2"}))
+    practice.hear(practice.stripe.refund(practice.stripe.last("charge"), 90_000))
+
+
+@situation()
+def an_intent_without_our_metadata(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.sell(90_000))
+    practice.hear(practice.stripe.sell(90_000, ME))
+    practice.hear(practice.stripe.sell(90_000, {"package_id": "ten"}))
+
+
+@situation(parked=("unknown_client",))
+def a_terminal_sale_for_nobody(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.sell(90_000, {"client_id": "undefined", "package_id": "ten"}))
+
+
+@situation(parked=("unknown_client",))
+def a_payment_link_with_the_reference_null(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.checkout("price_ten", metadata={"package_id": "ten"}, client_reference="null"))
+
+
+@situation(("granted", 10))
+def a_session_and_its_intent_are_one_sale(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.checkout("price_ten", metadata=TEN))
+    practice.hear(practice.stripe.intent_of(practice.stripe.last("checkout.session"), TEN))
+
+
+@situation(("granted", 10), ("granted", 10), ("clawed_back", -20))
+def an_intent_of_more_than_its_session_is_refunded(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.checkout("price_ten", metadata=TEN))
+    session = practice.stripe.last("checkout.session")
+    practice.hear(practice.stripe.intent_of(session, TEN | {"quantity": "2"}))
+    practice.hear(practice.stripe.refund(session))
+
+
+@situation(("granted", 10))
+def an_invoice_and_its_intent_are_one_sale(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.invoice("cus_1", "price_ten", metadata=ME))
+    practice.hear(practice.stripe.intent_of(practice.stripe.last("invoice"), TEN))
+
+
+@situation(("granted", 1), parked=("over_limit",))
+def a_package_is_bought_more_often_than_one_client_may(practice: StripePractice) -> None:
+    for _ in range(2):
+        practice.hear(practice.stripe.checkout("price_intro", metadata=ME | {"package_id": "intro"}))
+
+
+@situation(("granted", 1), ("clawed_back", -1), ("granted", 1))
+def what_was_refunded_in_full_may_be_bought_again(practice: StripePractice) -> None:
+    intro = ME | {"package_id": "intro"}
+    practice.hear(practice.stripe.checkout("price_intro", metadata=intro))
+    practice.hear(practice.stripe.refund(practice.stripe.last("checkout.session")))
+    practice.hear(practice.stripe.checkout("price_intro", metadata=intro))
+
+
 # -- renewals --------------------------------------------------------------------------------------
 
 
@@ -472,6 +565,9 @@ class Answering(StripeApi):
 
     def retrieve(self, kind: StripeKind, object_id: str, version: str | None = None) -> dict[str, Any]:
         return dict(self._objects[object_id])
+
+    def line_items(self, session_id: str) -> list[dict[str, Any]]:
+        return list(self._objects[session_id]["line_items"]["data"])
 
 
 def _bought_once(version: str) -> tuple[StripePractice, Events]:

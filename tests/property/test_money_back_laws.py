@@ -5,6 +5,8 @@ granted, less the target of every payment, less one credit per standing session.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
 from math import floor
 from typing import Any
 
@@ -12,11 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client_credits.domain.errors import InsufficientCredits
-from client_credits.domain.payments.facts import Dispute, DisputeStatus, MoneyBack
+from client_credits.domain.payments.facts import (
+    CreditNote,
+    Dispute,
+    DisputeStatus,
+    MoneyBack,
+    Payment,
+    PaymentMade,
+)
 from client_credits.store.records import Wanted
-from tests.support.builders import HOUR, NOW
+from tests.support.builders import HOUR, NOW, a_line, a_payment
 from tests.unit.test_money_back import PAID, Practice, dispute, news, refund
 
+News = MoneyBack | PaymentMade
 PAYMENTS = ("in_1", "in_2")
 CLIENTS = ("c1", "c2")
 
@@ -162,3 +172,88 @@ def test_any_order_split_and_repetition_of_news_gives_the_same_result_as_their_s
     if stand:
         at_once.tell(refund("re_sum", stand))
     assert mixed.numbers() == at_once.numbers()
+
+
+@dataclass(frozen=True)
+class Paid:
+    """How a payment of 10,000 was paid: so much from the balance, by a money of its own, and by the shared one."""
+
+    balance: int
+    own: int
+    refunded: int  # of its own money
+    noted: int  # by a credit note to the balance
+
+    @property
+    def shared(self) -> int:
+        return PAID - self.balance - self.own
+
+
+@st.composite
+def paid(draw: st.DrawFn) -> Paid:
+    balance = draw(st.sampled_from([0, 1_000, 4_000]))
+    own = draw(st.sampled_from([0, 1_500, 3_000]))
+    return Paid(balance, own, draw(st.integers(0, own)), draw(st.sampled_from([0, 0, 700, 2_000])))
+
+
+def news_of_moneys(one: Paid, two: Paid, refunds: list[int], last_fails: bool, moves: int) -> list[Payment | News]:
+    """Two payments, what paid them and what went back. The shared money was detached and attached `moves` times."""
+    told: list[Payment | News] = []
+    for payment_id, each in zip(PAYMENTS, (one, two), strict=True):
+        line = a_line(f"il_{payment_id}", amount=PAID)
+        told.append(a_payment(payment_id, line, paid=PAID, by_balance=each.balance, subscription=None))
+        told.append(made(payment_id, "pi_shared", each.shared))
+        if each.own:
+            told.append(made(payment_id, money(payment_id), each.own))
+        if each.refunded:
+            told.append(refund(f"re_{payment_id}", each.refunded, payment_intent=money(payment_id)))
+        if each.noted:
+            note = CreditNote(f"cn_{payment_id}", each.noted, (), (), beside_refunds=each.noted, at=NOW + HOUR)
+            told.append(news(payment_id=payment_id, payment_intent=None, notes=(note,)))
+    for move in range(moves):
+        told.append(made(PAYMENTS[0], "pi_shared", one.shared, hours=move + 1, detached=move % 2 == 0))
+    for number, amount in enumerate(refunds):
+        told.append(refund(f"re_{number}", amount, "pending", payment_intent="pi_shared"))
+        if last_fails and number == len(refunds) - 1:
+            told.append(refund(f"re_{number}", amount, "failed", at=NOW + 2 * HOUR, payment_intent="pi_shared"))
+    return told
+
+
+def made(payment_id: str, intent: str, amount: int, hours: int = 0, *, detached: bool = False) -> PaymentMade:
+    about = ("evt", "own", "test", payment_id, intent)
+    return PaymentMade(*about, amount=amount, at=NOW + hours * HOUR, detached=detached)
+
+
+def left_of(one: Paid, two: Paid, given_back: int, detached: bool) -> int:
+    """The credits that both payments still stand for, reckoned apart from the code under test."""
+    pays = [0 if detached else one.shared, two.shared]
+    left = 0
+    for each, part in zip((one, two), pays, strict=True):
+        of_shared = min(Fraction(part), Fraction(given_back * part, sum(pays)))
+        gone = each.refunded + each.noted + of_shared + (each.shared - part)
+        left += 10 - floor(10 * min(Fraction(PAID), gone) / PAID)
+    return left
+
+
+@given(
+    paid(),
+    paid(),
+    st.lists(st.integers(1, 8_000), max_size=3),
+    st.booleans(),
+    st.integers(0, 3),
+    st.integers(0, 6),
+    st.randoms(use_true_random=False),
+)
+def test_payments_that_share_a_money_stand_for_what_each_of_their_moneys_left_of_them(
+    one: Paid, two: Paid, refunds: list[int], last_fails: bool, moves: int, spent: int, random: Any
+) -> None:
+    told = news_of_moneys(one, two, refunds, last_fails, moves)
+    told += random.sample(told, k=min(4, len(told)))
+    random.shuffle(told)
+    practice = Practice(restore_grace_days_practice=0)
+    for each in told:
+        practice.hear(each)
+    for number in range(spent):
+        practice.book(number)
+    given_back = sum(refunds[:-1] if last_fails else refunds)
+    assert practice.wallet().balance == left_of(one, two, given_back, detached=moves % 2 == 1) - spent
+    practice.check("c1")

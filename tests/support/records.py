@@ -32,11 +32,18 @@ from client_credits.domain.ledger.wallet import (
     Value,
     Wallet,
 )
-from client_credits.domain.payments.facts import Payment, PaymentLine, Trial
+from client_credits.domain.payments.facts import PaidWith, Payment, PaymentLine, QuantityFrom, Trial
 from client_credits.domain.payments.parked import Parked, ParkedState, Replay
-from client_credits.domain.practice.catalogue import AppointmentType, Catalogue, Expiry, ExpiryKind, Package
+from client_credits.domain.practice.catalogue import (
+    AppointmentType,
+    Catalogue,
+    Expiry,
+    ExpiryKind,
+    Package,
+    PackagePrice,
+)
 from client_credits.domain.practice.dated_settings import Earlier
-from client_credits.domain.practice.records import Account, Client, SettingsChange
+from client_credits.domain.practice.records import Account, Bought, Client, SettingsChange
 from client_credits.store import codec, writes
 from client_credits.store.store import Store
 from client_credits.store.table import Table, Write
@@ -134,6 +141,7 @@ LINE = PaymentLine(
     also=("il_3",),
     charged=8000,
     within_cycle=True,
+    quantity_from=QuantityFrom.ITEMS,
 )
 PAYMENT = Payment(
     *("in_1", "own", "test", "evt_1", NOW, "cus_1", "c1", "sub_1", "pi_1"),
@@ -141,6 +149,12 @@ PAYMENT = Payment(
     lines_missing=True,
     paid=9000,
     charge="ch_1",
+    by_balance=1000,
+    overpaid=500,
+    credited_before=200,
+    credited_after=300,
+    paid_with=(PaidWith("pi_1", "ch_1", 8000),),
+    items=(PaymentLine("li_1", "price_1", 1, 5, "usd"),),
 )
 FULL: list[Any] = [
     Wallet(
@@ -214,6 +228,7 @@ FULL: list[Any] = [
         overrides={"max_negative": 0, "auto_repay": False, "credit_must_cover": "booking"},
         created_at=NOW,
         earlier=(Earlier(NOW, {"auto_repay": None}),),
+        bought=(Bought("ten-pack", "in_1/il_1", "in_1", 2),),
     ),
     Account("p1", {"timezone": "Europe/Berlin", "enabled": False}, NOW, 4, earlier=(Earlier(NOW, {"timezone": None}),)),
     Catalogue(
@@ -231,6 +246,9 @@ FULL: list[Any] = [
                 stripe_prices=("price_1", "price_2"),
                 url="https://example.org/ten",
                 archived_at=NOW,
+                description="Ten sessions",
+                price=PackagePrice(90_000, "eur"),
+                limit_per_client=2,
             )
         },
     ),

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from client_credits.domain.invariants import breaches
-from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
+from client_credits.domain.practice.catalogue import Expiry, ExpiryKind, PackagePrice
 from client_credits.domain.practice.records import Account, Client
 from client_credits.operations.bookings import spending as bookings
 from client_credits.operations.context import BOOKINGS, STRIPE, Context
@@ -15,6 +15,7 @@ from client_credits.samples.stripe_account.checkout import Events, Sandbox
 from client_credits.store import writes
 from client_credits.store.records import Wanted
 from client_credits.stripe import work as stripe_work
+from client_credits.stripe.api.queries import StripeApi
 from tests.support.builders import a_catalogue, a_package, cancelled, created
 from tests.support.memory_table import memory_store
 
@@ -34,6 +35,8 @@ PACKAGES = [
     ),
     a_package("year", credits={"follow-up": 2}, stripe_prices=("price_year",), monthly_tranches=True),
     a_package("taster", credits={"follow-up": 1}, stripe_prices=("price_taste",), trial_grants=True),
+    a_package("priced", credits={"follow-up": 2}, stripe_prices=(), price=PackagePrice(20_000, "usd")),
+    a_package("intro", credits={"follow-up": 1}, stripe_prices=("price_intro",), limit_per_client=1),
     a_package("set-up", credits={}, stripe_prices=("price_setup",)),
 ]
 PRICES: dict[str, tuple[int, str | None]] = {
@@ -44,6 +47,8 @@ PRICES: dict[str, tuple[int, str | None]] = {
     "price_roll_10": (100_000, "month"),
     "price_year": (120_000, "year"),
     "price_taste": (10_000, "month"),
+    "price_pair": (20_000, None),  # of no package
+    "price_intro": (3_000, None),
     "price_setup": (5_000, None),
     "price_unknown": (7_000, None),
 }
@@ -67,10 +72,10 @@ class StripePractice:
     def now(self) -> datetime:
         return self.stripe.now + timedelta(minutes=5)
 
-    def hear(self, events: Events) -> list[str]:
-        """Each event through the worker's own path; how each ended, without those ignored."""
+    def hear(self, events: Events, api: StripeApi | None = None) -> list[str]:
+        """Each event through the worker's own path; how each ended, without those ignored. `api`: with a key."""
         outcomes = [
-            stripe_work.handle(Context(self.store, "p1", STRIPE, self.now), None, "test", e, "{}") for e in events
+            stripe_work.handle(Context(self.store, "p1", STRIPE, self.now), api, "test", e, "{}") for e in events
         ]
         return [outcome for outcome in outcomes if not outcome.startswith("ignored")]
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from itertools import permutations
 from typing import Any
 
@@ -11,10 +12,18 @@ from tests.support.builders import DAY, NOW, a_line, a_package
 from tests.unit.test_money_back import PAID, STAFF, Practice, news, refund
 
 from client_credits.domain.ledger.wallet import Lot, Wallet
-from client_credits.domain.payments.facts import Dispute, DisputeStatus, MoneyBack
+from client_credits.domain.payments.facts import (
+    Dispute,
+    DisputeStatus,
+    MoneyBack,
+    PaymentMade,
+    SubscriptionNews,
+    SubscriptionStatus,
+)
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
 from client_credits.operations.committing import settle_wallet
-from client_credits.operations.context import Context
+from client_credits.operations.context import STRIPE, Context
+from client_credits.operations.payments import subscriptions
 from client_credits.operations.staff import editing
 from client_credits.operations.staff.idempotent import Keyed
 from client_credits.store import writes
@@ -101,6 +110,18 @@ def test_what_expired_in_a_dispute_comes_back_when_it_is_won_and_ends_later(swep
     assert not only_lot(practice.wallet()).frozen
 
 
+def test_a_dispute_won_of_a_money_that_paid_two_invoices_gives_both_their_time_back() -> None:
+    practice = Calendar()
+    practice.pay()
+    practice.pay("in_2", payment_intent=None)
+    practice.hear(PaymentMade("evt", "own", "test", "in_2", "pi_1", amount=PAID, at=NOW))
+    practice.on(10).dispute(10, "open", 10)
+    practice.on(40).dispute(10, "won", 40)
+    assert (practice.balance(), practice.ends()) == (20, [END + 30] * 2)
+    named = [e.source_id for e in practice.store.entries_after("p1", "c1", "follow-up", 0) if e.kind == "extended"]
+    assert named == ["extend/dp_1/won/in_1", "extend/dp_1/won/in_2"]
+
+
 @pytest.mark.parametrize(("told_on", "left"), [(41, 10), (59, 10), (60, 0), (90, 0)])
 def test_a_dispute_told_late_to_be_won_ends_the_lots_when_it_would_have_in_time(told_on: float, left: int) -> None:
     for known, swept in ((True, True), (True, False), (False, True), (False, False)):
@@ -114,6 +135,23 @@ def test_a_dispute_told_late_to_be_won_ends_the_lots_when_it_would_have_in_time(
         assert practice.balance() == left
         practice.on(61).sweep()
         assert practice.wallet().balance == 0
+
+
+@pytest.mark.parametrize("order", permutations(range(3)))
+def test_a_dispute_won_after_the_end_of_a_subscription_gives_back_what_ended_meanwhile(order: tuple[int, ...]) -> None:
+    practice = Calendar(past_due="freeze")
+    practice.pay()
+    practice.on(45)
+
+    def ended() -> None:
+        told = SubscriptionNews("evt", "own", "test", day(20), "sub_1", SubscriptionStatus.ENDED, day(20))
+        subscriptions.apply_news(Context(practice.store, "p1", STRIPE, practice.now), told)
+
+    told = [partial(practice.dispute, 10, "open", 10), ended, partial(practice.dispute, 10, "won", 40)]
+    for number in order:
+        told[number]()
+    assert (practice.balance(), practice.ends()) == (10, [END + 30])
+    assert not only_lot(practice.wallet()).frozen
 
 
 @pytest.mark.parametrize("order", permutations(range(4)))

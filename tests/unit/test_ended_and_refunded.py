@@ -10,12 +10,13 @@ from fractions import Fraction
 from itertools import permutations
 
 import pytest
-from tests.support.builders import DAY, HOUR, created
+from tests.support.builders import DAY, HOUR, cancelled, created
 from tests.unit.test_money_back import dispute, refund
 from tests.unit.test_money_back_histories import BEGINS, ENDS, MARCH, follow
 from tests.unit.test_plan_change_histories import balance, proration
 from tests.unit.test_plan_changes import Practice, cycle
 
+from client_credits.domain.bookings.booking import CancelledBy
 from client_credits.domain.ledger.entries import EntryKind
 from client_credits.domain.ledger.tranches import Ended, Plan, last_of, part_of_those_that_come
 from client_credits.domain.payments.facts import MoneyBack
@@ -71,7 +72,9 @@ CASES: dict[str, tuple[list[Step], int]] = {
     "all back": ([paid, back(9_000), ended], 0),
     "failed": ([paid, PENDING, ended, FAILED], 6),
     "dispute lost": ([paid, told(dispute("open", 7_875, at=MARCH + HOUR)), ended, LOST], 3),
+    "dispute won": ([paid, told(dispute("open", at=MARCH - DAY)), ended, told(dispute("won", at=MARCH + DAY))], 6),
     "upgrade refunded": ([paid, upgraded, ended, back(9_000, money="pi_2")], 6),
+    "a third of the upgrade back": ([paid, upgraded, ended, back(3_000, money="pi_2")], 10),  # 7 of the 18 of its 22
     "year refunded, not its upgrade": ([paid, upgraded, ended, back(9_000)], 4),
 }
 
@@ -118,17 +121,44 @@ def test_news_after_the_whole_year_still_count_what_never_came() -> None:
         assert practice.wallet().balance == 3
 
 
-def test_what_was_spent_of_a_tranche_that_came_too_late_is_owed_by_nobody_and_taken_when_it_returns() -> None:
+def eight_booked() -> Practice:
+    """January's to April's eight credits are all booked; April's came after the end."""
     practice = Practice(now=BEGINS + HOUR)
     paid(practice)
     practice.now = APRIL
-    for number in range(8):  # January's to April's; April's came after the end
+    for number in range(8):
         event = created(f"b{number}", occurred_at=practice.now, starts_at=practice.now + DAY)
         spending.book(Context(practice.store, "p1", BOOKINGS, practice.now), event)
+    return practice
+
+
+def test_what_was_spent_of_a_tranche_that_came_too_late_is_owed_as_if_it_had_not_come() -> None:
+    practice = eight_booked()
     ended(practice)
-    assert (practice.wallet().balance, practice.wallet().debt) == (0, 0)
+    assert (practice.wallet().balance, practice.wallet().debt) == (-2, 2)
     back(7_875)(practice)  # 3 of the six that came in time
-    assert practice.wallet().debt == 3
+    assert (practice.wallet().balance, practice.wallet().debt) == (-5, 5)
+
+
+def cancel(practice: Practice, number: int) -> int:
+    """The balance then."""
+    event = cancelled(f"b{number}", CancelledBy.PRACTICE, occurred_at=practice.now)
+    spending.cancel(Context(practice.store, "p1", BOOKINGS, practice.now), event)
+    return practice.wallet().balance
+
+
+def test_what_returns_to_a_tranche_that_came_too_late_lessens_what_is_owed_then_frees_the_others() -> None:
+    practice = eight_booked()
+    ended(practice)
+    assert [cancel(practice, number) for number in reversed(range(8))] == [-1, 0, 1, 2, 3, 4, 5, 6]
+
+
+def test_sessions_that_a_tranche_which_came_too_late_had_paid_are_paid_by_the_others() -> None:
+    practice = eight_booked()
+    assert [cancel(practice, number) for number in range(6)] == [1, 2, 3, 4, 5, 6]
+    ended(practice)  # two sessions stand, and six credits came in time
+    assert (practice.wallet().balance, practice.wallet().debt) == (4, 0)
+    assert [cancel(practice, number) for number in (6, 7)] == [5, 6]
 
 
 def test_no_credits_are_taken_before_they_came() -> None:

@@ -4,6 +4,7 @@ They lie beside the repository, not in it; without that folder these tests are s
 """
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -105,9 +106,25 @@ def refunded(status: RefundStatus) -> MoneyBack:
         1642649111,
         payment_intent="pi_1GszsK2eZvKYlo2CfhZyoZLp",
         charge="ch_1NirD82eZvKYlo2CIvbtLWuY",
-        refunds=(Refund("re_1Nispe2eZvKYlo2Cd31jOCgZ", 1000, status, at(1642649111)),),
+        refunds=(Refund("re_1Nispe2eZvKYlo2Cd31jOCgZ", 1000, status, at(1642649111), at(1692942318)),),
     )
 
+
+NOTED_BEFORE_PAYMENT = back(
+    "evt_1KJrLuJDPojXS6LNKLCh0CEr",
+    1642649422,
+    payment_id="in_1MxvRkLkdIwHu7ixABNtI99m",
+    notes=(
+        CreditNote(
+            "cn_1MxvRqLkdIwHu7ixY0xbUcxk",
+            1099,
+            (("il_1MxvRlLkdIwHu7ixnkbntxUV", 1099),),
+            refunds=(),
+            before_payment=1099,
+            at=at(1681750958),
+        ),
+    ),
+)
 
 EVENTS: dict[str, Facts] = {
     "recorded-2022-11-15/checkout.session.completed": ignored("evt_1MhUT6E0b6fckueSlc4GyvIi", "its_invoice_grants"),
@@ -143,10 +160,10 @@ EVENTS: dict[str, Facts] = {
     "test-2020-03-02/charge_dispute_closed": DISPUTED,
     "test-2020-03-02/charge_dispute_created": DISPUTED,
     "test-2020-03-02/charge_dispute_funds_withdrawn": DISPUTED,
-    "test-2020-03-02/credit_note_created": ignored("evt_1KJrLuJDPojXS6LNKLCh0CEr", "no_refund_named"),
+    "test-2020-03-02/credit_note_created": NOTED_BEFORE_PAYMENT,
     "test-2020-03-02/invoice_payment_paid": PaymentMade(
         *("evt_test_invoice_payment_paid", "own", "test"),
-        *("in_103Q0w2eZvKYlo2C5PYwf6Wf", "pi_103Q0w2eZvKYlo2C364X582Z"),
+        *("in_103Q0w2eZvKYlo2C5PYwf6Wf", "pi_103Q0w2eZvKYlo2C364X582Z", None, 2000, at(1642649111)),
     ),
     "test-2020-03-02/refund_created": refunded(RefundStatus.SUCCEEDED),
     "test-2020-03-02/refund_failed": refunded(RefundStatus.FAILED),
@@ -175,7 +192,7 @@ CUSTOMER = "cus_QXg1o8vcGmoR32"
 PRICE = "price_1PgafmB7WZ01zgkW02Hf9z6c"
 
 
-def handmade(line_id: str, price: str | None, subscription: str | None = None) -> Payment:
+def handmade(line_id: str, price: str | None, subscription: str | None = None, overpaid: int = 0) -> Payment:
     """The vendor's example of an invoice, paid; its one line has an empty period, and in a subscription is a
     proration of no price."""
     return Payment(
@@ -189,6 +206,7 @@ def handmade(line_id: str, price: str | None, subscription: str | None = None) -
         subscription=subscription,
         payment_intent=None,
         lines=(PaymentLine(line_id, price, 1, 1000, "usd", proration=subscription is not None),),
+        overpaid=overpaid,
     )
 
 
@@ -211,14 +229,14 @@ OBJECTS: dict[str, tuple[Facts, Facts, Facts, Facts]] = {
     ),
     "2025-03-31.basil": (
         Unsupported("evt_1", "not_paid", INVOICE, CUSTOMER),
-        handmade(LINE, None),
-        handmade(BARE_LINE, None),
+        handmade(LINE, None, overpaid=149300825),
+        handmade(BARE_LINE, None, overpaid=149300825),
         NO_ITEMS,
     ),
     "2026-06-24.dahlia": (
         Unsupported("evt_1", "not_paid", INVOICE, CUSTOMER),
-        handmade(LINE, None, "subscription"),
-        handmade(BARE_LINE, None, "subscription"),
+        handmade(LINE, None, "subscription", overpaid=149300825),
+        handmade(BARE_LINE, None, "subscription", overpaid=149300825),
         Ignored("evt_1", "its_invoice_grants"),
     ),
 }
@@ -274,12 +292,14 @@ NOTED = back(
             1690,
             (("il_1Pgc74B7WZ01zgkWWh45tUBA", 1190), ("", 500)),
             refunds=("obj_123",),
+            at=at(1234567890),
         ),
     ),
 )
-NO_REFUND = Ignored("evt_1", "no_refund_named")
-A_REFUND = (Refund("re_1Pgc72B7WZ01zgkWqPvrRrPE", 100, RefundStatus.SUCCEEDED, at(CREATED)),)
-A_FAILED_REFUND = (Refund("re_1Pgc72B7WZ01zgkWqPvrRrPE", 100, RefundStatus.FAILED, at(CREATED)),)
+BEFORE_PAYMENT = replace(NOTED, refunds=(), notes=(replace(NOTED.notes[0], refunds=(), before_payment=1690),))
+BOTH = replace(NOTED, notes=(replace(NOTED.notes[0], before_payment=1690),))
+A_REFUND = (Refund("re_1Pgc72B7WZ01zgkWqPvrRrPE", 100, RefundStatus.SUCCEEDED, at(CREATED), at(1234567890)),)
+A_FAILED_REFUND = (Refund("re_1Pgc72B7WZ01zgkWqPvrRrPE", 100, RefundStatus.FAILED, at(CREATED), at(1234567890)),)
 AN_INQUIRY = (Dispute("dp_1Pgc71B7WZ01zgkWMevJiAUx", 1000, DisputeStatus.WARNED, at(CREATED), at(1234567890)),)
 
 # By event type: the object it is about, and what it says in each of the versions above. The examples are
@@ -291,7 +311,7 @@ WRAPPED: dict[str, tuple[str, list[Facts]]] = {
     "refund.failed": ("refund", [back("evt_1", CREATED, charge=CHARGE, refunds=A_FAILED_REFUND)] * 3),
     "charge.dispute.created": ("dispute", [back("evt_1", CREATED, charge=CHARGE, disputes=AN_INQUIRY)] * 3),
     "charge.dispute.funds_reinstated": ("dispute", [back("evt_1", CREATED, charge=CHARGE, disputes=AN_INQUIRY)] * 3),
-    "credit_note.created": ("credit_note", [NO_REFUND, NOTED, NOTED]),
+    "credit_note.created": ("credit_note", [BEFORE_PAYMENT, NOTED, BOTH]),
     "invoice_payment.paid": ("invoice_payment", [Ignored("evt_1", "payment_not_named")] * 3),
     "customer.subscription.updated": (
         "subscription",

@@ -17,6 +17,7 @@ from client_credits.domain.payments.facts import (
     Dispute,
     DisputeStatus,
     MoneyBack,
+    Payment,
     PaymentMade,
     Refund,
     RefundStatus,
@@ -55,6 +56,18 @@ class Practice:
     def tell(self, news: MoneyBack) -> str:
         self._tick()
         return money_back.apply_money_back(Context(self.store, "p1", STRIPE, self.now), news)
+
+    def hear(self, facts: Payment | PaymentMade | MoneyBack) -> None:
+        """Whatever is told of a payment or its money."""
+        self._tick()
+        context = Context(self.store, "p1", STRIPE, self.now)
+        match facts:
+            case Payment():
+                paying.pay(context, facts)
+            case PaymentMade():
+                money_back.apply_payment_made(context, facts)
+            case MoneyBack():
+                money_back.apply_money_back(context, facts)
 
     def book(self, number: int, client: str = "c1") -> None:
         self._tick()

@@ -8,11 +8,13 @@ from itertools import accumulate
 
 import pytest
 from tests.support.builders import DAY, HOUR, NOW, a_catalogue, a_line, a_package
-from tests.unit.test_money_back import PAID, Practice, news, refund
+from tests.unit.test_money_back import PAID, Practice, dispute, news, refund
 from tests.unit.test_plan_changes import Practice as Subscribed
 
 from client_credits.domain.errors import LimitReached
+from client_credits.domain.ledger.entries import EntryKind
 from client_credits.domain.payments.facts import CreditNote, MoneyBack
+from client_credits.domain.payments.given_back import given_back
 from client_credits.domain.payments.payment_record import PaymentRecord
 from client_credits.domain.practice.catalogue import Catalogue, Expiry, ExpiryKind
 from client_credits.operations import sweeping
@@ -116,6 +118,17 @@ def test_a_refund_of_a_tenth_takes_a_tenth_of_all_tranches_whenever_it_is_told(t
     assert after_the_year(practice) == 24 - 2  # 2.4 of 24, rounded down
 
 
+def test_credits_are_frozen_and_freed_no_earlier_than_they_came() -> None:
+    practice = a_year_paid()
+    practice.now = JULY
+    follow(practice, dispute("open", at=MARCH))
+    follow(practice, dispute("won", at=MARCH + HOUR))
+    entries = practice.store.entries_after("p1", "c1", "follow-up", 0)
+    newest = datetime(2026, 7, 5, 9, tzinfo=UTC)  # July's tranche is among them
+    zero = [(entry.kind, entry.occurred_at) for entry in entries if not entry.amount]
+    assert zero == [(EntryKind.FROZEN, newest), (EntryKind.UNFROZEN, newest)]
+
+
 @pytest.mark.parametrize(("amount", "left"), [(4_500, 6), (6_749, 6), (6_750, 6), (7_125, 5), (9_000, 0)])
 @pytest.mark.parametrize("told_at", [MARCH + HOUR, JULY])
 def test_a_refund_beside_an_end_first_takes_what_no_longer_comes(told_at: datetime, amount: int, left: int) -> None:
@@ -215,7 +228,7 @@ def test_a_custom_line_of_a_credit_note_is_given_back_of_every_line() -> None:
     told = translate(credit_note(named, custom), "test")
     assert isinstance(told, MoneyBack)
     practice.tell(told)
-    undone = [record(practice).part_undone(line, paid) for line, paid in (("il_1", 4_000), ("il_2", 6_000))]
+    undone = [given_back(record(practice)).part_of(line, paid) for line, paid in (("il_1", 4_000), ("il_2", 6_000))]
     assert undone == [Fraction(4, 5), Fraction(3, 10)]  # 20.00 + 12.00 of 40.00, and 18.00 of 60.00
     assert practice.numbers() == (20 - 8 - 3, 0)
 
@@ -233,6 +246,6 @@ def test_one_refund_on_two_credit_notes_leaves_a_later_general_one_its_part() ->
     practice.tell(refund("re_1", 5_000))
     assert practice.numbers() == (30 - 5 - 5, 0)
     practice.tell(refund("re_2", 4_000))  # a fifth of the 200.00 that were paid
-    undone = [record(practice).part_undone(line, amount) for line, amount in amounts.items()]
+    undone = [given_back(record(practice)).part_of(line, amount) for line, amount in amounts.items()]
     assert undone == [Fraction(7, 10), Fraction(7, 10), Fraction(1, 5)]
     assert practice.numbers() == (30 - 7 - 7 - 2, 0)

@@ -179,8 +179,8 @@ ANSWERS = {
     "MeAnswer": "practice role client_id subject",
     "PracticeAnswer": "id name timezone enabled packages_url",
     "AppointmentTypeAnswer": "id name bookable_without_credits archived",
-    "PackageAnswer": "id name url credits renews_each_cycle expiry rollover_cap trial_grants monthly_tranches "
-    "stripe_prices archived",
+    "PackageAnswer": "id name description price limit_per_client url credits renews_each_cycle expiry rollover_cap "
+    "trial_grants monthly_tranches stripe_prices archived",
     "ClientAnswer": "id name email stripe_customers external_ids",
     "ListedClient": "id name email stripe_customers external_ids balances",
     "CreditsAnswer": "client_id enabled as_of credits",
@@ -191,7 +191,9 @@ ANSWERS = {
     "balance_after postings cause actor reason occurred_at recorded_at",
     "OwnEntryAnswer": "entry_id appointment_type kind amount balance_after ends cause occurred_at recorded_at",
     "OwnCauseAnswer": "kind package_id booking_id starts_at",
-    "PackageOnSale": "id name url credits renews_each_cycle expiry rollover_cap monthly_tranches",
+    "PackageOnSale": "id name description price limit_per_client url credits renews_each_cycle expiry rollover_cap "
+    "monthly_tranches",
+    "PackagePriceAnswer": "amount currency",
     "OwnEligibilityAnswer": "appointment_type allowed reason message balance available shortfall would_use "
     "packages as_of",
     "EligibilityAnswer": "appointment_type allowed reason message balance available shortfall would_use "
@@ -206,8 +208,9 @@ ANSWERS = {
 }
 BODIES = {
     "AppointmentTypePut": "id name bookable_without_credits archived",
-    "PackagePut": "id name url credits renews_each_cycle expiry rollover_cap trial_grants monthly_tranches "
-    "stripe_prices archived",
+    "PackagePriceBody": "amount currency",
+    "PackagePut": "id name description price limit_per_client url credits renews_each_cycle expiry rollover_cap "
+    "trial_grants monthly_tranches stripe_prices archived",
     "ExpiryBody": "kind n date",
     "ClientPut": "id name email stripe_customers external_ids",
     "ClientSearch": "q email limit cursor",

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.support.builders import DAY, NOW, a_catalogue, a_line, a_package, a_payment
+from tests.support.builders import DAY, NOW, a_catalogue, a_line, a_package, a_payment, cancelled, created
 from tests.support.memory_table import memory_store
 
 from client_credits.domain.errors import AlreadyResolved
@@ -15,6 +15,7 @@ from client_credits.domain.payments.parked import Parked, ParkedState
 from client_credits.domain.practice.catalogue import Package
 from client_credits.domain.practice.records import Account, Client
 from client_credits.operations import sweeping
+from client_credits.operations.bookings import spending
 from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments import linking, money_back, parking, paying, replaying, resolving
 from client_credits.operations.staff import practices
@@ -38,8 +39,12 @@ class Practice:
         self.calls: Counter[str] = Counter()
         self.table.watch = lambda moment, call: self.calls.update([call] if moment == "before" else [])
 
+    @property
+    def context(self) -> Context:
+        return Context(self.store, "p1", STRIPE, NOW)
+
     def pay(self, payment: Payment) -> list[str]:
-        return [outcome.fate for outcome in paying.pay(Context(self.store, "p1", STRIPE, NOW), payment)]
+        return [outcome.fate for outcome in paying.pay(self.context, payment)]
 
     def open(self) -> list[Parked]:
         return list(parking.every_open(self.store, "p1"))
@@ -297,3 +302,81 @@ def test_news_that_come_while_the_sweep_is_at_it_begin_anew() -> None:
     )
     practice.sweep()
     assert (practice.balance(), practice.open()) == (150, [])
+
+
+# -- waiting for a client who does not exist yet
+
+
+def parking_practice() -> Practice:
+    practice = Practice()
+    account = practice.store.load("p1", Wanted()).account
+    practice.store.commit([writes.account(replace(account, values={"unknown_clients": "park"}))])
+    return practice
+
+
+def by_booking(practice: Practice, client_id: str) -> None:
+    spending.book(practice.context, created(f"b-{client_id}", client_id=client_id))
+
+
+def by_cancellation(practice: Practice, client_id: str) -> None:
+    spending.cancel(practice.context, cancelled(f"b-{client_id}", client_id=client_id))
+
+
+def by_api(practice: Practice, client_id: str) -> None:
+    practices.put_client(practice.context, Client(client_id))
+
+
+WAYS = {
+    "an invoice": bought("in_1", client_id="c1"),
+    "an invoice for a subscription's item": a_payment(
+        "in_1", a_line(subscription_item="si_1", period_start=NOW, period_end=NOW + DAY), client_id="c1"
+    ),
+    "a session": bought("cs_1", a_line("three-pack", price=None, package_id="three-pack"), client_id="c1"),
+    "a payment intent": bought(
+        "pi_1", a_line("three-pack", price=None, package_id="three-pack"), client_id="c1", payment_intent="pi_1"
+    ),
+}
+
+
+@pytest.mark.parametrize("comes", [by_booking, by_cancellation, by_api], ids=lambda way: way.__name__)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_payment_parked_for_a_client_is_granted_when_that_client_comes(way: str, comes: Any) -> None:
+    practice = parking_practice()
+    assert practice.pay(WAYS[way]) == ["unknown_client"]
+    assert practice.store.load("p1", Wanted(others=("c1",))).others == {}
+    comes(practice, "c2")
+    assert practice.balance() == 0
+    comes(practice, "c1")
+    assert (practice.open(), practice.balance() + spent(practice)) == ([], 3)
+
+
+def spent(practice: Practice) -> int:
+    """What a booking that brought the client has used or owes of the credits."""
+    entries = practice.store.entries_after("p1", "c1", "follow-up", 0)
+    return -sum(entry.amount for entry in entries if entry.kind == "spent")
+
+
+def test_whose_a_parked_payment_is_may_be_told_after_it_was_parked() -> None:
+    practice, payment = parking_practice(), bought()
+    practice.pay(payment)
+    linking.apply_link(practice.context, CustomerLink("evt_l", "cus_1", "c1"))
+    assert [parked.reason for parked in practice.open()] == ["unknown_client"]
+    by_api(practice, "c1")
+    assert (practice.open(), practice.balance()) == ([], 3)
+
+
+def test_a_booking_heard_again_wakes_what_its_worker_died_before_waking() -> None:
+    practice = parking_practice()
+    practice.pay(bought("in_1", client_id="c1"))
+
+    def dies(moment: str, call: str) -> None:
+        if moment == "after" and call == "transact_write_items":
+            practice.table.watch = lambda moment, call: None
+            raise RuntimeError("the worker died")
+
+    practice.table.watch = dies
+    with pytest.raises(RuntimeError):
+        by_booking(practice, "c1")
+    assert [parked.reason for parked in practice.open()] == ["unknown_client"]
+    by_booking(practice, "c1")
+    assert practice.open() == []

@@ -1,12 +1,20 @@
 """Past due freezes by the setting, at any moment, wherever the credits went."""
 
+from dataclasses import replace
 from datetime import timedelta
 
-from tests.support.builders import HOUR, created
+from tests.support.builders import HOUR, a_debt, a_lot, a_wallet, an_act, created, told
+from tests.support.builders import NOW as BUILT
 from tests.unit.test_plan_changes import START, Practice, cycle
 
-from client_credits.domain.ledger.entries import Actor
+from client_credits.domain.ledger.entries import Actor, untouched
+from client_credits.domain.ledger.freezing import past_due
+from client_credits.domain.ledger.settling import settle
+from client_credits.domain.ledger.wallet import Coming, Mark
+from client_credits.domain.payments.granting import add_lot
+from client_credits.domain.practice.catalogue import Expiry
 from client_credits.domain.practice.records import Client
+from client_credits.domain.practice.settings import Settings
 from client_credits.operations import sweeping
 from client_credits.operations.bookings import spending
 from client_credits.operations.context import STRIPE, Context
@@ -82,6 +90,24 @@ def test_settling_a_wallet_that_is_past_due_and_settled_changes_nothing() -> Non
     numbers(practice)
     practice.news("past_due", START + DAY)
     assert practice.wallet().version == version
+
+
+LATE = past_due("sub_1", BUILT - DAY)  # told of a subscription whose practice keeps its credits
+
+
+def test_what_is_granted_while_past_due_and_kept_repays_at_once() -> None:
+    owing = a_wallet(debts=(a_debt(),), marks=(Mark("sub_1", (LATE,)),))
+    granted = add_lot(untouched(owing), a_lot(subscription="sub_1", effective_at=BUILT), an_act(), Settings(), room=40)
+    assert told(granted) == [("granted", 3), ("repaid", 0)]
+
+
+def test_a_tranche_that_comes_while_past_due_and_kept_repays_when_it_comes_however_late_the_sweep() -> None:
+    first = replace(a_lot(effective_at=BUILT - 40 * DAY, subscription="sub_1"), payment="in_1/il_1")
+    plan = Coming("pay/1", first, BUILT - 40 * DAY, 2, 3, Expiry(), BUILT + 400 * DAY)
+    owing = a_wallet(debts=(a_debt(since=BUILT - 30 * DAY),), marks=(Mark("sub_1", (LATE,)),), coming=(plan,))
+    (granted, repaid) = settle(untouched(owing), BUILT, Settings()).entries
+    assert (granted.kind, repaid.kind) == ("granted", "repaid")
+    assert repaid.occurred_at == granted.occurred_at
 
 
 def test_a_tranche_that_comes_while_a_kept_subscription_is_past_due_repays_when_it_comes() -> None:

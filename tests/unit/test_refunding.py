@@ -8,7 +8,10 @@ import pytest
 from tests.support.builders import HOUR, NOW
 
 from client_credits.domain.payments.facts import CreditNote, Dispute, DisputeStatus, MoneyBack, Refund, RefundStatus
-from client_credits.domain.payments.payment_record import Money, PaymentRecord, learned, linked, waiting
+from client_credits.domain.payments.given_back import given_back
+from client_credits.domain.payments.money import Money, Share
+from client_credits.domain.payments.payment_record import PaymentRecord
+from client_credits.domain.payments.told import learned, linked, waiting
 
 PENDING, SUCCEEDED, FAILED = RefundStatus.PENDING, RefundStatus.SUCCEEDED, RefundStatus.FAILED
 
@@ -58,7 +61,7 @@ def record(*told: MoneyBack, paid: int = 10_000) -> PaymentRecord:
 )
 def test_money_given_back_is_summed_once(told: list[MoneyBack], refunded: int) -> None:
     for order in permutations(told):
-        assert record(*order, *order).refunded == refunded
+        assert given_back(record(*order, *order)).refunded == refunded
 
 
 @pytest.mark.parametrize(
@@ -83,22 +86,136 @@ def test_money_given_back_is_summed_once(told: list[MoneyBack], refunded: int) -
 )
 def test_a_credit_note_assigns_its_refunds_to_its_lines(told: list[MoneyBack], first: str, second: str) -> None:
     for order in permutations(told):
-        known = record(*order)
-        parts = known.part_undone("il_1", 4_000), known.part_undone("il_2", 6_000)
+        back = given_back(record(*order))
+        parts = back.part_of("il_1", 4_000), back.part_of("il_2", 6_000)
         assert parts == (Fraction(first), Fraction(second))
 
 
+def test_a_note_for_any_of_the_lines_granted_together_is_for_their_grant() -> None:
+    """Two tiers of one item: 4,000 and 6,000, of which the note credits half of the second."""
+    back = given_back(record(note(3_000, ("il_2", 3_000)), refund("re_1", 3_000)))
+    assert back.part_of("il_1", 10_000, also=("il_2",)) == Fraction(3, 10)
+
+
 def test_nothing_is_undone_of_what_cost_nothing() -> None:
-    assert record(refund("re_1", 500), paid=0).part_undone("il_1", 0) == 0
+    assert given_back(record(refund("re_1", 500), paid=0)).part_of("il_1", 0) == 0
 
 
 def test_a_revoked_payment_is_undone_whatever_was_paid() -> None:
-    assert PaymentRecord("in_1", paid=0, revoked="subscription_ended").part_undone("il_1", 0) == 1
+    assert given_back(PaymentRecord("in_1", paid=0, revoked="subscription_ended")).part_of("il_1", 0) == 1
 
 
 def test_what_waited_with_the_money_moves_to_its_payment() -> None:
     money = waiting(Money("pi_1"), refund("re_1", 3_000))
     money = waiting(money, news(refunded_total=3_000))
-    known, money = linked(PaymentRecord("in_1", paid=10_000), money)
-    assert (known.refunded, money.payment_id, money.refunds, money.refunded_total) == (3_000, "in_1", (), 0)
-    assert linked(known, waiting(Money("pi_2"), refund("re_2", 1_000)))[0].refunded == 4_000
+    records, money = linked([PaymentRecord("in_1", paid=10_000)], money, Share("in_1"))
+    known = records["in_1"]
+    assert given_back(known).refunded == 3_000
+    assert (money.payment_ids, money.refunds, money.refunded_total) == (("in_1",), (), 0)
+    again, _ = linked([known], waiting(Money("pi_2"), refund("re_2", 1_000)), Share("in_1"))
+    assert given_back(again["in_1"]).refunded == 4_000
+
+
+# Several moneys, several payments
+
+
+def paid_by(*shares: tuple[str, str, int], told: tuple[MoneyBack, ...] = (), **fields: Any) -> PaymentRecord:
+    """in_1, which cost 10,000, with what these moneys paid of it and of others: (money, payment, amount)."""
+    records = {payment_id: PaymentRecord(payment_id, paid=10_000) for _, payment_id, _ in shares}
+    records["in_1"] = PaymentRecord("in_1", **({"paid": 10_000} | fields))
+    moneys: dict[str, Money] = {}
+    for name, payment_id, amount in shares:
+        money = moneys.get(name, Money(name))
+        sharing = [records[i] for i in {*money.payment_ids, payment_id}]
+        after, moneys[name] = linked(sharing, money, Share(payment_id, amount, NOW))
+        records |= after
+    known = records["in_1"]
+    for each in told:
+        known = learned(known, each)
+    return known
+
+
+def beside(amount: int, payment_id: str = "in_1", **given: Any) -> MoneyBack:
+    """A credit note of no line, given to the balance."""
+    told = CreditNote("cn_1", amount, (), **({"refunds": (), "beside_refunds": amount} | given))
+    return news(payment_intent=None, payment_id=payment_id, notes=(told,))
+
+
+OWN, SHARED = [("pi_1", "in_1", 10_000)], [("pi_1", "in_1", 2_000), ("pi_1", "in_2", 6_000)]
+TWO = [("pi_1", "in_1", 4_000), ("pi_2", "in_1", 6_000)]
+OF_PI_2 = {"payment_intent": "pi_2"}
+
+
+@pytest.mark.parametrize(
+    ("shares", "told", "fields", "refunded"),
+    [
+        # what the customer's balance paid counts as paid, and stays where money alone is refunded
+        ([("pi_1", "in_1", 6_000)], [refund("re_1", 6_000)], {"by_balance": 4_000}, 6_000),
+        ([("pi_1", "in_1", 6_000)], [refund("re_1", 6_000), beside(4_000)], {"by_balance": 4_000}, 10_000),
+        # a refund and a lost dispute of one money are together at most what it paid
+        ([("pi_1", "in_1", 6_000)], [refund("re_1", 6_000), dispute(DisputeStatus.LOST)], {"by_balance": 4_000}, 6_000),
+        (TWO, [refund("re_1", 4_000), dispute(DisputeStatus.LOST)], {}, 4_000),
+        # what failed of one money gives back nothing of another's
+        (TWO, [news(refunded_total=4_000), news(**OF_PI_2, refunds=(Refund("re_2", 6_000, FAILED, NOW),))], {}, 4_000),
+        (TWO, [news(refunded_total=4_000), news(**OF_PI_2, refunded_total=3_000)], {}, 7_000),
+        # overpayment goes first
+        (OWN, [refund("re_1", 5_000)], {"overpaid": 5_000}, 0),
+        (OWN, [refund("re_1", 8_000)], {"overpaid": 5_000}, 3_000),
+        (OWN, [refund("re_1", 15_000)], {"overpaid": 5_000}, 10_000),
+        # but not before what a note gives back of the payment itself
+        (OWN, [refund("re_1", 3_000), note(3_000, ("il_1", 3_000))], {"overpaid": 5_000}, 3_000),
+        # a money of two payments
+        (SHARED, [refund("re_1", 4_000)], {"paid": 2_000}, 1_000),
+        (SHARED, [refund("re_1", 8_000)], {"paid": 2_000}, 2_000),
+        (SHARED, [news(refunded_total=4_000)], {"paid": 2_000}, 1_000),
+        (SHARED, [dispute(DisputeStatus.LOST)], {"paid": 2_000}, 1_000),
+        # a refund is for the payment of its note
+        (SHARED, [refund("re_1", 1_000), note(1_000, ("il_1", 1_000))], {"paid": 2_000}, 1_000),
+        (
+            SHARED,
+            [refund("re_1", 4_000), beside(4_000, "in_2", beside_refunds=0, refunds=("re_1",))],
+            {"paid": 2_000},
+            0,
+        ),
+        (SHARED, [news(refunded_total=4_000), beside(4_000, "in_2", beside_refunds=0, refunds=("re_1",))], {}, 0),
+        # credit notes without a refund
+        (OWN, [beside(4_000)], {}, 4_000),
+        (OWN, [beside(4_000), refund("re_1", 3_000)], {}, 7_000),
+        (OWN, [beside(4_000, voided=True)], {}, 0),
+        # before payment, heard or only told by the invoice, counts once, as paid and as given back
+        (OWN, [], {"paid": 6_000, "credited_before": 4_000}, 4_000),
+        (
+            OWN,
+            [beside(4_000, beside_refunds=0, before_payment=4_000)],
+            {"paid": 6_000, "credited_before": 4_000},
+            4_000,
+        ),
+        (OWN, [beside(4_000, beside_refunds=0, before_payment=4_000)], {"paid": 6_000}, 4_000),
+        # what the invoice says was credited since it was paid adds nothing to what was heard of it
+        (OWN, [], {"credited_after": 4_000}, 4_000),
+        (OWN, [beside(4_000)], {"credited_after": 4_000}, 4_000),
+        (OWN, [refund("re_1", 4_000)], {"credited_after": 4_000}, 4_000),
+        (OWN, [refund("re_1", 4_000, FAILED)], {"credited_after": 4_000}, 0),
+        # of an older note's refund only its own event tells the amount: the rest went to the balance
+        (OWN, [beside(4_000, beside_refunds=0, rest_beside=True, refunds=("re_1",)), refund("re_1", 1_000)], {}, 4_000),
+        (OWN, [beside(4_000, beside_refunds=0, rest_beside=True, refunds=("re_1",))], {}, 0),
+    ],
+)
+def test_what_was_given_back_is_reckoned_for_each_money_apart(
+    shares: list[tuple[str, str, int]], told: list[MoneyBack], fields: dict[str, Any], refunded: int
+) -> None:
+    for order in permutations(told):
+        assert given_back(paid_by(*shares, told=(*order, *order), **fields)).refunded == refunded
+
+
+def test_a_sum_told_before_a_refund_was_made_does_not_hold_it() -> None:
+    later = Refund("re_2", 2_000, SUCCEEDED, NOW + 2 * HOUR, NOW + 2 * HOUR)
+    told = [news(refunded_total=3_000, occurred_at=NOW + HOUR), news(refunds=(later,))]
+    for order in permutations(told):
+        assert given_back(record(*order)).refunded == 5_000
+
+
+def test_of_a_money_whose_amounts_are_not_told_each_payment_has_an_equal_part() -> None:
+    shares = Share("in_1"), Share("in_2", 6_000)
+    records, _ = linked([PaymentRecord("in_1", paid=10_000), PaymentRecord("in_2", paid=6_000)], Money("pi_1"), *shares)
+    assert given_back(learned(records["in_1"], refund("re_1", 4_000))).refunded == 2_000

@@ -9,6 +9,7 @@ from client_credits.domain.payments.facts import (
     MoneyBack,
     Payment,
     PaymentLine,
+    QuantityFrom,
     Refund,
 )
 from client_credits.samples.events import (
@@ -58,7 +59,8 @@ def test_a_credit_note_follows_the_line_of_the_sample_with_several(version: str)
     given = {"invoice": "in_5", "credit_note": "cn_9", "refund": "re_9", "amount": "500", "api_version": version}
     told = translate(stripe_event("credit-note", given), "test")
     assert isinstance(paid, Payment) and isinstance(told, MoneyBack)
-    assert told.notes == (CreditNote("cn_9", 500, ((paid.lines[2].line_id, 500),), ("re_9",)),)
+    noted = CreditNote("cn_9", 500, ((paid.lines[2].line_id, 500),), ("re_9",), at=told.notes[0].at)
+    assert told.notes == (noted,)
 
 
 @both_shapes
@@ -148,7 +150,18 @@ def test_a_session_takes_its_overrides() -> None:
     told = translate(stripe_event("checkout-completed", given, now=NOW), "test")
     assert isinstance(told, Payment)
     assert (told.payment_id, told.client_id, told.paid_at) == ("cs_9", "c-9", SECOND)
-    assert told.lines == (PaymentLine("p9", None, 1, 5, "usd", package_id="p9"),)
+    assert told.lines == (PaymentLine("p9", None, 1, 5, "usd", package_id="p9", quantity_from=QuantityFrom.ASSUMED),)
+
+
+@pytest.mark.parametrize("version", ["2024-06-20", "2026-10-28.endive"])
+@pytest.mark.parametrize(("case", "named"), [("terminal-sale", "payment_intent"), ("checkout-quantity", "session")])
+def test_a_sale_that_names_its_package_takes_its_overrides(case: str, named: str, version: str) -> None:
+    given = {named: "pi_9", "package_id": "p9", "client_id": "c-9", "amount": "500", "quantity": "4"}
+    told = translate(stripe_event(case, given | {"api_version": version}, now=NOW), "test")
+    assert isinstance(told, Payment)
+    assert (told.payment_id, told.client_id, told.paid_at, told.paid) == ("pi_9", "c-9", SECOND, 500)
+    assert told.lines == (PaymentLine("p9", None, 4, 500, "usd", package_id="p9", quantity_from=QuantityFrom.METADATA),)
+    assert translate(stripe_event(case, {"quantity": "", "package_id": "p9"}), "test").lines[0].quantity == 1
 
 
 def test_a_dotted_path_reaches_everything() -> None:

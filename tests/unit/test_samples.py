@@ -20,6 +20,7 @@ from client_credits.domain.payments.facts import (
     Payment,
     PaymentLine,
     PaymentMade,
+    QuantityFrom,
     Refund,
     RefundStatus,
     SubscriptionNews,
@@ -87,7 +88,9 @@ HALF_A_MONTH = {
     "period_end": SECOND,
     "proration": True,
 }
-PACK = PaymentLine("follow-up-3", None, 1, 18000, "usd", package_id="follow-up-3")
+PACK = PaymentLine(
+    *("follow-up-3", None, 1, 18000, "usd"), package_id="follow-up-3", quantity_from=QuantityFrom.ASSUMED
+)
 IN_SESSION = {"payment_id": "cs_test_1", "subscription": None}
 BY_HAND: dict[str, Any] = {"subscription": None}
 
@@ -102,7 +105,7 @@ def back(**fields: Any) -> MoneyBack:
 
 
 def refunded(amount: int, status: RefundStatus) -> MoneyBack:
-    return back(refunds=(Refund("re_1", amount, status, SECOND),))
+    return back(refunds=(Refund("re_1", amount, status, SECOND, SECOND),))
 
 
 def disputed(status: DisputeStatus) -> MoneyBack:
@@ -111,7 +114,7 @@ def disputed(status: DisputeStatus) -> MoneyBack:
 
 def credited(voided: bool = False) -> MoneyBack:
     """The newer shapes; the older name the refund without its amount."""
-    note = CreditNote("cn_1", 18000, (("il_1_SeveralPlan", 18000),), ("re_1",), voided)
+    note = CreditNote("cn_1", 18000, (("il_1_SeveralPlan", 18000),), ("re_1",), voided, at=SECOND)
     announced = () if voided else (Refund("re_1", 18000, RefundStatus.PENDING, SECOND),)
     return back(payment_id="in_1", payment_intent=None, charge=None, refunds=announced, notes=(note,))
 
@@ -137,6 +140,12 @@ SAYS: dict[str, Facts] = {
     "checkout-completed-free": payment(PACK, **IN_SESSION, paid=0),
     "checkout-expired": Ignored("evt_1", "checkout_expired"),
     "checkout-payment-link": payment(PACK, **IN_SESSION, payment_intent="pi_1", customer=None),
+    "checkout-quantity": payment(
+        replace(PACK, quantity=2, amount=36000, quantity_from=QuantityFrom.METADATA),
+        **IN_SESSION,
+        payment_intent="pi_1",
+        paid=36000,
+    ),
     "checkout-several-items": Unsupported(
         *("evt_1", "line_items_not_in_event", "cs_test_1", "cus_SampleRiverside"),
         related="cs_test_1",
@@ -181,7 +190,7 @@ SAYS: dict[str, Facts] = {
         paid=10667,
     ),
     "invoice-payment-failed": Ignored("evt_1", "payment_failed"),
-    "invoice-payment-paid": PaymentMade("evt_1", "own", "test", "in_1", "pi_1"),
+    "invoice-payment-paid": PaymentMade("evt_1", "own", "test", "in_1", "pi_1", None, 18000, SECOND),
     "invoice-payment-succeeded": Ignored("evt_1", "twin_of_invoice_paid"),
     "invoice-uncollectible": Ignored("evt_1", "invoice_uncollectible"),
     "invoice-voided": Ignored("evt_1", "invoice_voided"),
@@ -192,16 +201,23 @@ SAYS: dict[str, Facts] = {
     "subscription-collection-paused": stands(SubscriptionStatus.RUNNING),
     "subscription-created": stands(SubscriptionStatus.RUNNING),
     "subscription-deleted": stands(SubscriptionStatus.ENDED, SECOND),
+    "subscription-past-due-thin": Unsupported(
+        *("evt_1", "thin_event"),
+        related="sub_SampleFollowUps",
+        event_type="customer.subscription.past_due",
+        account="own",
+    ),
     "subscription-past-due": stands(SubscriptionStatus.PAST_DUE),
     "subscription-paused": stands(SubscriptionStatus.PAUSED),
     "subscription-resumed": stands(SubscriptionStatus.RUNNING),
+    "terminal-sale": payment(PACK, payment_id="pi_1", subscription=None, payment_intent="pi_1", charge="ch_1"),
     "subscription-updated": stands(SubscriptionStatus.RUNNING),
 }
 
 # What no charge paid: the older shapes say nothing of one.
 FREE = {"invoice-paid-trial", "invoice-paid-full-discount", "invoice-paid-out-of-band"}
 # Cases that only newer shapes have, and those whose oldest or first newer shape there is a sample of, too.
-ONLY_NEW = {"invoice-paid-thin", "invoice-payment-paid"}
+ONLY_NEW = {"invoice-paid-thin", "invoice-payment-paid", "subscription-past-due-thin"}
 MORE = {
     OLDEST: {
         *("charge-refunded", "checkout-completed", "checkout-payment-link", "credit-note", "invoice-paid-cycle"),
@@ -235,6 +251,8 @@ def said(case: str, version: str) -> Facts:
 
 
 def ids_for(case: str) -> dict[str, str]:
+    if case == "terminal-sale":
+        return {"event": "evt_1", "payment_intent": "pi_1"}
     return {"event": "evt_1", "session": "cs_test_1"} if case.startswith("checkout") else IDS
 
 
@@ -246,7 +264,7 @@ def made(case: str, version: str) -> dict[str, Any]:
 @pytest.mark.parametrize(("case", "version"), EVERY_SHAPE)
 def test_a_stripe_sample_says(case: str, version: str) -> None:
     event = made(case, version)
-    assert event.get("api_version") == (None if case == "invoice-paid-thin" else version)
+    assert event.get("api_version") == (None if case.endswith("-thin") else version)
     assert translate(event, "test") == said(case, version)
 
 

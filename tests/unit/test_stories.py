@@ -18,6 +18,7 @@ ENDS: dict[str, tuple[int, int]] = {
     "first-year": (45, 0),
     "trial": (4, 0),
     "checkout-pack": (8, 0),
+    "terminal-sale": (17, 0),
     "async-payment": (10, 0),
     "free-by-coupon": (10, 0),
     "upgrade-mid-cycle": (7, 1),

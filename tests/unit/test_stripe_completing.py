@@ -24,7 +24,7 @@ from client_credits.domain.payments.facts import (
 )
 from client_credits.stripe.api.errors import StripeRefused
 from client_credits.stripe.api.queries import StripeApi, StripeKind
-from client_credits.stripe.completing import complete, completed_event, event_of, payment_behind
+from client_credits.stripe.completing import complete, completed_event, event_of, payments_behind
 from client_credits.stripe.events.translate import translate
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -58,9 +58,9 @@ class Stripe(StripeApi):
             raise StripeRefused(404)
         return shown(self.objects[object_id])
 
-    def invoice_paid_by(self, payment_intent: str) -> str | None:
+    def invoices_paid_by(self, payment_intent: str) -> list[tuple[str, int | None]]:
         self.asked.append(f"invoice paid by {payment_intent}")
-        return next((o["id"] for o in self._paid("invoice", payment_intent)), None)
+        return [(o["id"], o.get("_part")) for o in self._paid("invoice", payment_intent)]
 
     def session_paid_by(self, payment_intent: str) -> Object | None:
         self.asked.append(f"session paid by {payment_intent}")
@@ -141,8 +141,8 @@ def test_a_session_without_any_items_is_not_asked_about_for_ever() -> None:
 
 
 def test_a_session_that_names_its_package_keeps_the_line_its_event_had() -> None:
-    """With items it would have other lines, and be granted once more under their names."""
-    session = a_session("cs_1", T0, metadata={"package_id": "three-pack"})
+    """Under another name it would be granted once more. Its metadata say how often: nothing is asked."""
+    session = a_session("cs_1", T0, metadata={"package_id": "three-pack", "quantity": "2"})
     stripe = Stripe(session)
     plain = translate(snapshot("checkout.session.completed", session, id="evt_thin"), "test")
     for event in (
@@ -152,6 +152,23 @@ def test_a_session_that_names_its_package_keeps_the_line_its_event_had() -> None
     ):
         assert completed_event(event, "test", stripe)[1] == plain
     assert "items of cs_1" not in stripe.asked
+
+
+@pytest.mark.parametrize(
+    "named", [{}, {"quantity": "2", "optional": True}], ids=["how often is not said", "more was offered beside it"]
+)
+def test_a_session_that_names_its_package_is_asked_for_its_items_where_they_tell_more(named: Object) -> None:
+    offered = [{"price": "price_2", "quantity": 1}] if named.pop("optional", False) else None
+    items = an_item("li_1", "price_1", 3), an_item("li_2", "price_2")
+    session = a_session("cs_1", T0, *items, metadata={"package_id": "three-pack"} | named, optional_items=offered)
+    stripe = Stripe(session)
+    for _ in range(2):
+        _, facts = completed_event(snapshot("checkout.session.completed", session), "test", stripe)
+        assert isinstance(facts, Payment)
+        assert [line.line_id for line in facts.lines] == ["three-pack"]
+        assert [(item.line_id, item.quantity) for item in facts.items] == [("li_1", 3), ("li_2", 1)]
+        assert not facts.lines_missing
+    assert stripe.asked == ["items of cs_1"] * 2
 
 
 def test_a_credit_note_gets_all_its_lines() -> None:
@@ -307,11 +324,18 @@ SESSION = a_session("cs_1", T0, payment_intent="pi_3")
 )
 def test_the_payment_behind_money_is_found(facts: MoneyBack, payment_id: str, asked: list[str]) -> None:
     stripe = Stripe(IN_NEW, IN_OLD, SESSION)
-    made = payment_behind(stripe, facts)
-    assert made == PaymentMade("evt_1", "own", "test", payment_id, facts.payment_intent, facts.charge)
+    made = payments_behind(stripe, facts)
+    assert made == [PaymentMade("evt_1", "own", "test", payment_id, facts.payment_intent, facts.charge)]
     assert stripe.asked == asked
 
 
+def test_all_invoices_that_an_intent_paid_are_found_with_what_it_paid_of_each() -> None:
+    parts = {"in_1": 600, "in_2": 400}
+    invoices = [an_invoice(i, T0) | {"payment_intent": "pi_1", "_part": part} for i, part in parts.items()]
+    made = payments_behind(Stripe(*invoices), back(payment_intent="pi_1"))
+    assert {each.payment_id: each.amount for each in made} == parts
+
+
 def test_money_that_paid_neither_invoice_nor_session_is_nobody_s() -> None:
-    assert payment_behind(Stripe(), back(payment_intent="pi_1", charge="ch_1")) is None
-    assert payment_behind(Stripe(), back()) is None
+    assert payments_behind(Stripe(), back(payment_intent="pi_1", charge="ch_1")) == []
+    assert payments_behind(Stripe(), back()) == []

@@ -9,6 +9,7 @@ import pytest
 from tests.support.builders import DAY, HOUR, NOW, a_catalogue, a_line, a_package, a_wallet
 from tests.support.limits import size_of
 from tests.unit.test_bounds import longest, stored_bytes
+from tests.unit.test_disputes_won import disputed
 from tests.unit.test_money_back import PAID, Practice, dispute, refund
 from tests.unit.test_money_back_histories import sell
 
@@ -101,6 +102,23 @@ def test_a_dispute_of_forty_wallets_freezes_takes_and_gives_back() -> None:
     assert not any(lot.frozen for wallet in practice.all_of(names) for lot in wallet.open_lots)
     for name in names:
         practice.check(name)
+
+
+def test_a_dispute_of_forty_wallets_that_is_won_gives_back_what_ended_in_each() -> None:
+    practice, names = in_many_wallets(MAX_HOLDERS, Expiry(ExpiryKind.DAYS, 29))
+    practice.tell(disputed(10, "open", 10))
+    practice.now = NOW + 35 * DAY
+    practice.settle(names)
+    assert [wallet.balance for wallet in practice.all_of(names)] == [0] * MAX_HOLDERS
+    practice.now = NOW + 40 * DAY
+    for _ in range(2):
+        practice.tell(disputed(10, "won", 40))
+    wallets = practice.all_of(names)
+    assert [wallet.balance for wallet in wallets] == [1] * MAX_HOLDERS
+    ends = {lot.expires_at for wallet in wallets for lot in wallet.open_lots}
+    assert ends == {NOW.replace(hour=0) + 60 * DAY}  # 30 days after the midnight that ends the 29th day
+    assert not any(lot.frozen for wallet in wallets for lot in wallet.open_lots)
+    assert max(practice.sizes) <= 100
 
 
 def test_cycles_of_twenty_five_types_that_roll_over_are_told_after_they_have_ended() -> None:

@@ -14,6 +14,15 @@ def is_id(text: object) -> bool:
     return isinstance(text, str) and _ID.fullmatch(text) is not None
 
 
+# What a page writes where it has no reference to give. Lower case.
+_NOBODY = frozenset({"null", "undefined", "none", "nan"})
+
+
+def names_something(text: object) -> bool:
+    """Whether `text` can be an id that somebody gave: an id, and no word for nothing (`null`, `NaN` ...)."""
+    return is_id(text) and str(text).lower() not in _NOBODY
+
+
 def derived_id(prefix: str, *parts: str) -> str:
     """`prefix_` and 100 bits of a hash of `parts`; parts are kept apart, so ("a", "bc") != ("ab", "c")."""
     digest = sha256("\x1f".join(parts).encode()).digest()

@@ -39,6 +39,8 @@ def whole_number(key: str, value: str) -> int:
     return int(value)
 
 
+_NAME_PACKAGES = ("checkout.session", "payment_intent")  # what was bought, in their metadata
+
 # Named places of a Stripe event: each sets its value and tells whether the event has such a place
 
 
@@ -63,7 +65,7 @@ def _is_proration(line: Event) -> bool:
 
 def _set_client(event: Event, value: str) -> bool:
     about = about_of(event)
-    if about.get("object") not in ("invoice", "checkout.session", "subscription", "customer"):
+    if about.get("object") not in ("invoice", "subscription", "customer", *_NAME_PACKAGES):
         return False
     places = [found for found in _metadata(about) if "client_id" in found]
     for place in places or [about["metadata"]]:
@@ -82,7 +84,7 @@ def _metadata(value: Any) -> list[Event]:
 
 def _set_package(event: Event, value: str) -> bool:
     about = about_of(event)
-    if about.get("object") not in ("invoice", "checkout.session"):
+    if about.get("object") not in ("invoice", *_NAME_PACKAGES):
         return False
     _set_or_remove(about["metadata"], "package_id", value)
     return True
@@ -108,7 +110,11 @@ def _set_price(event: Event, value: str) -> bool:
 
 
 def _set_quantity(event: Event, value: str) -> bool:
-    line, quantity = _main_line(event), whole_number("quantity", value)
+    about, line = about_of(event), _main_line(event)
+    if about.get("object") in _NAME_PACKAGES:
+        _set_or_remove(about["metadata"], "quantity", value)
+        return True
+    quantity = whole_number("quantity", value)
     if line is None:
         return False
     _set_line(line, line["amount"] * quantity // line["quantity"])
@@ -137,6 +143,7 @@ def _set_amount(event: Event, value: str) -> bool:
 # What `amount` sets of an object without lines of its own; of a charge, what was given back.
 _AMOUNTS = {
     "checkout.session": ("amount_subtotal", "amount_total"),
+    "payment_intent": ("amount", "amount_received"),
     "charge": ("amount_refunded",),
     "refund": ("amount",),
     "dispute": ("amount",),

@@ -86,6 +86,19 @@ def checkout_pack(t: Telling) -> None:
     t.step("Two of them are booked.", bookings=t.booked(2), session=8)
 
 
+def terminal_sale(t: Telling) -> None:
+    t.days_ago(60)
+    t.step("Twice ten sessions are sold at the terminal.", t.sell(TEN, 2), session=20)
+    t.step("Three of them are booked.", bookings=t.booked(3), session=17)
+    t.days_ago(40)
+    half = t.sandbox.refund(t.sandbox.last("charge"), t.offers[TEN].unit_amount)
+    t.step("Half of the money is given back.", half, session=7)
+    t.days_ago(20)
+    t.step("Ten more are bought through Checkout.", t.checkout(TEN), session=17)
+    intent = t.sandbox.intent_of(t.sandbox.last("checkout.session"), t.naming(TEN))
+    t.step("The payment intent of that says the same: it is the same sale.", intent, session=17)
+
+
 def async_payment(t: Telling) -> None:
     t.days_ago(30)
     t.step("Ten sessions are bought, to be paid by bank.", t.checkout(TEN, later=True))
@@ -282,6 +295,7 @@ STORIES = {
     "first-year": Story("twelve months of a subscription", (FOUR,), first_year),
     "trial": Story("a trial, then the first paid month", (FOUR,), trial),
     "checkout-pack": Story("a pack bought through Checkout", (TEN,), checkout_pack),
+    "terminal-sale": Story("sessions sold at a terminal, half of them given back", (TEN,), terminal_sale),
     "async-payment": Story("a pack paid by bank, at the second try", (TEN,), async_payment),
     "free-by-coupon": Story("a pack given away with a coupon", (TEN,), free_by_coupon),
     "upgrade-mid-cycle": Story("a bigger plan within the month", (FOUR, EIGHT), upgrade_mid_cycle),

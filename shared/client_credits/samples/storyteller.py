@@ -125,8 +125,16 @@ class Telling:
 
     def checkout(self, name: str, **more: Any) -> list[Event]:
         """A purchase of one package; the session names it, for its events carry no items."""
-        metadata = {**self.named, "package_id": self.offers[name].package_id}
-        return self.sandbox.checkout(self.price(name), customer=self.customer, metadata=metadata, **more)
+        return self.sandbox.checkout(self.price(name), customer=self.customer, metadata=self.naming(name), **more)
+
+    def naming(self, name: str, **more: str) -> dict[str, str]:
+        """What a payment's metadata say of whose it is and what it bought."""
+        return {**self.named, "package_id": self.offers[name].package_id, **more}
+
+    def sell(self, name: str, quantity: int) -> list[Event]:
+        """A sale at a terminal, by a payment intent alone."""
+        amount = self.offers[name].unit_amount * quantity
+        return self.sandbox.sell(amount, self.naming(name, quantity=str(quantity)), self.customer)
 
     def by_hand(self, *names: str) -> list[Event]:
         """An invoice for packages, paid."""

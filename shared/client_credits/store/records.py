@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from client_credits.domain.bookings.booking import Booking
 from client_credits.domain.ledger.operation import Operation
 from client_credits.domain.ledger.wallet import Wallet
+from client_credits.domain.payments.money import Money
 from client_credits.domain.payments.parked import Parked
-from client_credits.domain.payments.payment_record import Money, PaymentRecord
+from client_credits.domain.payments.payment_record import PaymentRecord
 from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.domain.practice import settings as rules
 from client_credits.domain.practice.catalogue import Catalogue

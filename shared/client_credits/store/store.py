@@ -12,8 +12,9 @@ from client_credits.domain.errors import NotFound
 from client_credits.domain.ledger.entries import Entry
 from client_credits.domain.ledger.operation import Operation
 from client_credits.domain.ledger.wallet import Lot, Wallet
+from client_credits.domain.payments.money import Money
 from client_credits.domain.payments.parked import Parked
-from client_credits.domain.payments.payment_record import Money, PaymentRecord
+from client_credits.domain.payments.payment_record import PaymentRecord
 from client_credits.domain.payments.reconciliation import Reconciliation
 from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.domain.practice.catalogue import Catalogue

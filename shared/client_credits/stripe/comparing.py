@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 from client_credits.domain.payments.facts import CustomerLink, Facts, MoneyBack, Payment, Unsupported
 from client_credits.domain.payments.granting import LineFate, decide_line
+from client_credits.domain.payments.money import money_of
 from client_credits.domain.payments.parked import Parked, ParkedState
-from client_credits.domain.payments.payment_record import money_of
 from client_credits.domain.payments.reconciliation import Verdict
+from client_credits.domain.payments.selling import with_items_sold
 from client_credits.operations.context import Context
 from client_credits.operations.payments import parking
 from client_credits.store.records import Loaded, Wanted
 from client_credits.stripe.api.queries import StripeApi
-from client_credits.stripe.completing import payment_behind
+from client_credits.stripe.completing import payments_behind
 
 # Lines that grant nothing and leave nothing behind.
 _NOTHING_TO_GRANT = frozenset({LineFate.PRORATION, LineFate.TRIAL, LineFate.NO_QUANTITY})
@@ -56,6 +57,7 @@ class Comparison:
     def _payment(self, payment: Payment) -> Judged:
         """Each line has left its record, or nothing to leave; else the payment is, or was, among the parked."""
         catalogue = self.context.store.catalogue(self.context.practice_id)
+        payment = with_items_sold(payment, catalogue)
         sources = tuple(decide_line(payment, line, catalogue).source_id for line in payment.lines)
         loaded = self.context.load(Wanted(source_ids=sources, parked_id=parking.id_of(payment)))
         lines = [decide_line(payment, line, loaded.catalogue) for line in payment.lines]
@@ -82,7 +84,11 @@ class Comparison:
         money_id = money_of(news)
         loaded = self._known(news.payment_id, money_id)
         money = loaded.money.get(money_id or "")
-        payment_id = news.payment_id or (money.payment_id if money else None)
+        if money and money.same_as:
+            money_id, loaded = money.same_as, self._known(news.payment_id, money.same_as)
+            money = loaded.money[money.same_as]
+        home = loaded.payments[news.payment_id].within if news.payment_id else None
+        payment_id = home or news.payment_id or next(iter(money.payment_ids if money else ()), None)
         if payment_id and payment_id != news.payment_id:
             loaded = self._known(payment_id, money_id)
         places = (loaded.payments[payment_id] if payment_id else None, money)
@@ -106,10 +112,10 @@ class Comparison:
 
     def _waiting(self, news: MoneyBack) -> Judged:
         """News of money wait for their payment; they must not where Stripe can tell which it is and it is known."""
-        behind = payment_behind(self.api, news)
-        if behind is None or not self._known(behind.payment_id, None).payments[behind.payment_id].version:
-            return _FINE
-        return Judged(Verdict.DIFFERENT, f"waits for {behind.payment_id}")
+        for behind in payments_behind(self.api, news):
+            if self._known(behind.payment_id, None).payments[behind.payment_id].version:
+                return Judged(Verdict.DIFFERENT, f"waits for {behind.payment_id}")
+        return _FINE
 
 
 def _as_parked(parked: Parked) -> Judged:

@@ -10,10 +10,18 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from client_credits.domain.ids import is_id
-from client_credits.domain.payments.facts import OWN_ACCOUNT, Facts, MoneyBack, Payment, PaymentMade, Unsupported
+from client_credits.domain.payments.facts import (
+    OWN_ACCOUNT,
+    Facts,
+    MoneyBack,
+    Payment,
+    PaymentMade,
+    QuantityFrom,
+    Unsupported,
+)
 from client_credits.stripe.api.queries import Answer, StripeApi, StripeKind
 from client_credits.stripe.events.frame import Mode
-from client_credits.stripe.events.translate import translate
+from client_credits.stripe.events.translate import read_as, translate
 
 # What kind of object an event of a type is about; the longest beginning that fits counts.
 _ABOUT: Mapping[str, StripeKind] = {
@@ -26,7 +34,15 @@ _ABOUT: Mapping[str, StripeKind] = {
     "refund.": StripeKind.REFUND,
     "credit_note.": StripeKind.CREDIT_NOTE,
     "customer.subscription.": StripeKind.SUBSCRIPTION,
+    "payment_intent.": StripeKind.PAYMENT_INTENT,
 }
+
+
+def lacks_items(facts: Facts) -> bool:
+    """Whether a payment's session has items that would tell more of it."""
+    if not isinstance(facts, Payment) or not facts.names_package or facts.items:
+        return False
+    return facts.lines_missing or any(line.quantity_from is QuantityFrom.ASSUMED for line in facts.lines)
 
 
 STEPS = 3  # a thin event becomes a snapshot, and that may lack lines
@@ -51,6 +67,8 @@ def complete(event: Answer, facts: Facts, api: StripeApi) -> Answer | None:
     `event` itself stays as it is. Translate the answer again; completing it twice adds nothing more.
     """
     match facts:
+        case Payment(payment_id=session_id) if lacks_items(facts):
+            return _with_object(event, line_items=_as_list(api.line_items(session_id)))
         case Payment(lines_missing=True, payment_id=invoice_id):
             return _with_object(event, lines=_as_list(api.invoice_lines(invoice_id)))
         case Unsupported(reason="line_items_not_in_event", payment_id=str(session_id)):
@@ -75,17 +93,21 @@ def event_of(type_: str, about: Answer, api: StripeApi, event_id: str, created: 
     return event if api.account == OWN_ACCOUNT else {**event, "account": api.account}
 
 
-def payment_behind(api: StripeApi, facts: MoneyBack) -> PaymentMade | None:
-    """The invoice or checkout session that the money was paid for; None where there is neither.
+def payments_behind(api: StripeApi, facts: MoneyBack) -> list[PaymentMade]:
+    """The invoices or the checkout session that the money was paid for; none where there is neither.
 
     By the payment intent among the payments of invoices, by the older shape of the charge, by the
     payment intent among checkout sessions.
     """
     intent, charge = facts.payment_intent, facts.charge
-    found = facts.payment_id or (api.invoice_paid_by(intent) if intent else None)
-    found = found or (api.invoice_of_charge(charge) if charge else None)
-    found = found or (_paid_in_session(api, intent) if intent else None)
-    return PaymentMade(facts.event_id, facts.account, facts.mode, found, intent, charge) if found else None
+    about = (facts.event_id, facts.account, facts.mode)
+    if facts.payment_id:
+        return [PaymentMade(*about, facts.payment_id, intent, charge)]
+    paid = api.invoices_paid_by(intent) if intent else []
+    if paid:
+        return [PaymentMade(*about, invoice, intent, charge, amount) for invoice, amount in paid]
+    found = (api.invoice_of_charge(charge) if charge else None) or (_paid_in_session(api, intent) if intent else None)
+    return [PaymentMade(*about, found, intent, charge)] if found else []
 
 
 def _paid_in_session(api: StripeApi, payment_intent: str) -> str | None:
@@ -103,7 +125,10 @@ def _snapshot(event: Answer, api: StripeApi) -> Answer | None:
     if kind is None or not isinstance(object_id, str) or not is_id(object_id) or not isinstance(event_id, str):
         return None
     made = _seconds(event.get("created"))
-    return event_of(type_, api.retrieve(kind, object_id), api, event_id, made, livemode) if made is not None else None
+    if made is None:
+        return None
+    about = api.retrieve(kind, object_id)
+    return event_of(read_as(type_, about), about, api, event_id, made, livemode)
 
 
 def _kind(type_: str) -> StripeKind | None:

@@ -30,10 +30,10 @@ from client_credits.domain.payments.facts import (
 from client_credits.domain.payments.granting import LineFate
 from client_credits.domain.payments.parked import Parked, ParkedState
 from client_credits.operations.context import Context
-from client_credits.operations.payments import linking, money_back, parking, paying
+from client_credits.operations.payments import intents, linking, money_back, parking, paying
 from client_credits.stripe.api.errors import StripeRefused
 from client_credits.stripe.api.queries import StripeApi, StripeKind
-from client_credits.stripe.completing import completed_event, event_of, payment_behind
+from client_credits.stripe.completing import completed_event, event_of, lacks_items, payments_behind
 from client_credits.stripe.events import values
 from client_credits.stripe.events.frame import Mode
 from client_credits.stripe.events.translate import translate
@@ -63,7 +63,7 @@ def apply(context: Context, facts: Facts, raw: str) -> str:
         case MoneyBack():
             return money_back.apply_money_back(context, facts)
         case PaymentMade():
-            return money_back.apply_payment_made(context, facts)
+            return intents.apply_payment_made(context, facts)
         case SubscriptionNews():
             return f"subscription_{paying.subscription_told(context, facts)}"
         case CustomerLink():
@@ -157,7 +157,8 @@ class _Work:
     def through(self, owner: str, event: Event, facts: Facts, raw: str) -> tuple[Facts, str]:
         """Completes the facts, applies them, and finds the payment where money came back for an unknown one."""
         lines_missing = isinstance(facts, Payment) and facts.lines_missing
-        if lines_missing or (isinstance(facts, Unsupported) and facts.reason in INCOMPLETE):
+        incomplete = isinstance(facts, Unsupported) and facts.reason in INCOMPLETE
+        if lines_missing or incomplete or lacks_items(facts):
             facts = self._completed(event, facts)
         outcome = apply(self.context.of(owner), facts, raw)
         if isinstance(facts, MoneyBack) and outcome == "waiting":
@@ -184,16 +185,19 @@ class _Work:
         return outcome
 
     def payment_anew(self, parked: Parked) -> tuple[Event, Facts, str] | None:
-        """The event of a parked payment that has lines missing, as Stripe has the invoice now."""
+        """The event of a parked payment that has lines missing, as Stripe has its invoice or session now."""
         if parked.payment is None or not parked.payment.lines_missing or (api := self.api()) is None:
             return None
         paid = parked.payment
+        kind, told_by = StripeKind.INVOICE, "invoice.paid"
+        if paid.names_package:
+            kind, told_by = StripeKind.SESSION, "checkout.session.completed"
         try:
-            about = api.retrieve(StripeKind.INVOICE, paid.payment_id)
+            about = api.retrieve(kind, paid.payment_id)
         except StripeRefused:
             return None
         seconds = int(paid.paid_at.timestamp())
-        event = event_of("invoice.paid", about, api, paid.event_id, seconds, paid.mode == "live")
+        event = event_of(told_by, about, api, paid.event_id, seconds, paid.mode == "live")
         return event, translate(event, self.mode), json.dumps(event)
 
     def _completed(self, event: Event, facts: Facts) -> Facts:
@@ -205,17 +209,16 @@ class _Work:
             return replace(facts, reason=_reason(refused)) if isinstance(facts, Unsupported) else facts
 
     def _found(self, owner: str, facts: MoneyBack, raw: str) -> tuple[Facts, str]:
-        """Asks which payment the money was paid for; until that is known, the news wait with the money."""
+        """Asks which payments the money was paid for; until that is known, the news wait with the money."""
         api = self.api()
         try:
-            made = payment_behind(api, facts) if api else None
+            paid = payments_behind(api, facts) if api else []
         except StripeRefused as refused:
             parked = Unsupported(facts.event_id, _reason(refused), account=self.account)
             return parked, apply(self.context.of(owner), parked, raw)
-        if made is None:
-            return facts, "waiting"
-        apply(self.context.of(owner), made, raw)
-        return facts, "followed"
+        for made in paid:
+            apply(self.context.of(owner), made, raw)
+        return facts, "followed" if paid else "waiting"
 
 
 def _kept(context: Context, parked: Parked, mode: Mode) -> tuple[Event, Facts, str] | None:

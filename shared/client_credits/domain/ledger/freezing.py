@@ -23,13 +23,15 @@ def frozen_by(wallet: Wallet, lot: Lot, settings: Settings) -> tuple[Freeze, ...
     return tuple(each for each in wallet.frozen_by(lot) if counts or not each.cause.startswith(PAST_DUE))
 
 
+def freezes(wallet: Wallet, lot: Lot, settings: Settings) -> tuple[Freeze, ...]:
+    """What freezes a lot of the wallet while these settings hold. What no mark concerns stays as it is."""
+    marked = {mark.about for mark in wallet.marks if mark.frozen}
+    return frozen_by(wallet, lot, settings) if {lot.payment, lot.subscription} & marked else lot.frozen
+
+
 def refrozen(wallet: Wallet, settings: Settings) -> Wallet:
     """The wallet with its marked lots frozen by just what freezes them; the same where nothing changes."""
-    marked = {mark.about for mark in wallet.marks if mark.frozen}
-    if not marked:
+    if not any(mark.frozen for mark in wallet.marks):
         return wallet
-    lots = tuple(
-        replace(lot, frozen=frozen_by(wallet, lot, settings)) if {lot.payment, lot.subscription} & marked else lot
-        for lot in wallet.lots
-    )
+    lots = tuple(replace(lot, frozen=freezes(wallet, lot, settings)) for lot in wallet.lots)
     return wallet if lots == wallet.lots else replace(wallet, lots=lots)

@@ -23,7 +23,7 @@ from client_credits.domain.ledger.entries import (
     Posting,
     Repayment,
 )
-from client_credits.domain.ledger.freezing import refrozen
+from client_credits.domain.ledger.freezing import freezes, frozen_by, refrozen
 from client_credits.domain.ledger.rolling import Ending, endings
 from client_credits.domain.ledger.taking import without_excess_holds
 from client_credits.domain.ledger.wallet import Debt, DebtCause, Lot, Wallet, take
@@ -58,8 +58,6 @@ def settle(
 
 def _settled(change: Change, now: datetime, settings: SettingsOverTime, act: Act | None, limit: int | None) -> Change:
     room = _Room(change, limit)
-    if act:  # its lots come frozen by all that may freeze them; what does follows from the settings
-        change = _frozen_at(change, now, settings)
     change = _void_returned(change, now, act, room)
     floor, older = change.wallet.settled_at, _older_lots(change, act)
     reached = min(act.occurred_at, now) if act else floor
@@ -178,8 +176,8 @@ def _repayable(wallet: Wallet, settings: SettingsOverTime) -> set[datetime]:
         begin
         for lot in wallet.open_lots
         for debt in wallet.debts
-        if not lot.frozen
-        and (begin := max(lot.effective_at, debt.since)) < lot.end
+        if (begin := max(lot.effective_at, debt.since)) < lot.end
+        and not freezes(wallet, lot, settings.at(begin))
         and _may_repay(lot, debt, settings.at(begin))
     }
     lapses = {hold.expires_at for hold in wallet.holds if settings.at(hold.expires_at).auto_repay}
@@ -271,9 +269,10 @@ def _bring_tranches(
         if not room.left(change):
             return change, False
         lot = tranches.next_lot(change.wallet, coming, settings.at(tranches.comes_at(coming)).timezone)
+        lot = replace(lot, frozen=frozen_by(change.wallet, lot, settings.at(instant)))
         wallet = tranches.after_next(change.wallet, coming)
         if lot.granted:  # all of it may be withheld
-            wallet = refrozen(wallet.with_lot(lot), settings.at(instant))
+            wallet = wallet.with_lot(lot)
         wallet = replace(wallet, granted_total=wallet.granted_total + lot.granted)
         kept_back = tranches.withheld(coming)
         told = {tranches.WITHHELD: str(kept_back)} if kept_back else {}

@@ -50,7 +50,7 @@ def due(wallet: Wallet, instant: datetime) -> Coming | None:
 
 
 def next_lot(wallet: Wallet, coming: Coming, timezone: str) -> Lot:
-    """The lot of the next tranche, frozen by what freezes its payment. Its end counts from its own start."""
+    """The lot of the next tranche; what freezes it is for the settings to say. Its end counts from its own start."""
     begins = comes_at(coming)
     lot = coming.lot
     amount = lot.granted - withheld(coming)
@@ -61,7 +61,7 @@ def next_lot(wallet: Wallet, coming: Coming, timezone: str) -> Lot:
         remaining=amount,
         effective_at=begins,
         expires_at=expires_at(coming.expiry, begins, timezone, coming.cycle_end),
-        frozen=wallet.frozen_by(lot),
+        frozen=(),
         rollover=replace(lot.rollover, since=begins) if lot.rollover else None,
     )
 

@@ -41,7 +41,7 @@ class Family:
 
     `granted` counts what was withheld of tranches that came after a refund, which `withheld` is.
     `kind` is what the grant's own lot is. Lots of tranches that came though their subscription had ended
-    are `late` and count in nothing else, `late_spent` of them is spent.
+    are `late` and count in nothing else; `late_spent` of them is spent.
     """
 
     granted: int
@@ -104,7 +104,7 @@ def claw(
     `books` hold the settled wallets of all who have had its credits, the buyer's included. With
     `owe` the buyer owes what was spent of the undone part; without, it is only reported. Tranches that no
     longer come since `ends` are undone first; of those that came all the same all that is left is taken,
-    and what was spent of them is forgotten.
+    and what was spent of them counts as spent of those that came in time.
     """
     key = payment_key(payment_id, grant.line_id)
     pairs = books.holding(grant)
@@ -114,10 +114,10 @@ def claw(
     grant = books.take(pairs, grant, None, of.late)
     target = int(of.granted * part)
     grant = books.come_back(pairs, grant, of)
-    short = max(0, of.spent - (of.granted - target))
+    short = max(0, of.spent + of.late_spent - (of.granted - target))
     remaining = sum(lot.remaining for pair in pairs for lot in _lots_of(books.wallets[pair], of.lots))
     taken_back = _taken_back(grant, of)
-    taken = max(0, min(target - short, taken_back + remaining))
+    taken = max(0, min(target + of.late_spent - short, taken_back + remaining))
     more_taken, more_short = taken - taken_back, short - grant.owed - grant.reported
     refund = 0
     if more_short > 0:  # the setting of today decides about what is new, not about what was told before
@@ -376,25 +376,27 @@ def refreeze(change: Change, causes: Mapping[str, tuple[Freeze, ...]], act: Act,
     """The lots of each payment line or subscription named are frozen by exactly its causes, beside others',
     as far as the settings let them count.
 
-    One `frozen` and one `unfrozen` entry of 0 at most, naming the lots whose usability changed. What
-    returns to these lots later is frozen alike.
+    One `frozen` and one `unfrozen` entry of 0 at most, naming the lots whose usability changed, dated no
+    earlier than these began. What returns to these lots later is frozen alike.
     """
     wallet = change.wallet
     for about, own in causes.items():
         wallet = wallet.with_mark(replace(wallet.mark(about), frozen=own))
-    changed: dict[EntryKind, list[Posting]] = {EntryKind.FROZEN: [], EntryKind.UNFROZEN: []}
+    changed: dict[EntryKind, list[Lot]] = {EntryKind.FROZEN: [], EntryKind.UNFROZEN: []}
     for lot in wallet.lots:
         frozen = frozen_by(wallet, lot, settings)
         if frozen == lot.frozen or not {lot.payment, lot.subscription} & set(causes):
             continue
         if bool(frozen) != bool(lot.frozen) and lot.remaining:
             kind = EntryKind.FROZEN if frozen else EntryKind.UNFROZEN
-            changed[kind].append(Posting(0, lot_id=lot.lot_id))
+            changed[kind].append(lot)
         wallet = wallet.with_lot(replace(lot, frozen=frozen))
     if wallet is change.wallet:
         return change
     change = replace(change, wallet=wallet)
-    for kind, postings in changed.items():
-        if postings:
-            change = change.record(change.wallet, kind, act, tuple(postings))
+    for kind, lots in changed.items():
+        if lots:
+            begun = [lot.effective_at for lot in lots if lot.effective_at <= act.now]
+            postings = tuple(Posting(0, lot_id=lot.lot_id) for lot in lots)
+            change = change.record(change.wallet, kind, act, postings, max([min(act.occurred_at, act.now), *begun]))
     return change

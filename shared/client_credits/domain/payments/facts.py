@@ -18,6 +18,15 @@ class Trial(StrEnum):
     UNKNOWN = "unknown"  # it costs nothing, and nothing of it says why
 
 
+class QuantityFrom(StrEnum):
+    """What says how often a payment bought the package that it names."""
+
+    METADATA = "metadata"
+    ITEMS = "items"  # those of the checkout session, as Stripe was asked for them
+    PRICE = "price"  # what was charged, by the package's price
+    ASSUMED = "assumed"  # nothing does: once
+
+
 @dataclass(frozen=True, slots=True)
 class PaymentLine:
     """What a payment is for: one line, or all lines of one subscription item and period together.
@@ -43,6 +52,7 @@ class PaymentLine:
     also: tuple[str, ...] = ()  # the other lines that are counted in this one
     charged: int | None = None
     within_cycle: bool = False  # bills use so far of a period that another payment is for
+    quantity_from: QuantityFrom | None = None  # of the package that the payment itself names
 
     @property
     def of_cycle(self) -> bool:
@@ -56,8 +66,24 @@ class PaymentLine:
 
 
 @dataclass(frozen=True, slots=True)
+class PaidWith:
+    """One money that paid a payment, by the names that are told, and the minor units it paid of it.
+
+    `amount` is None where it is not told. A charge has a payment intent too, or stands alone.
+    """
+
+    payment_intent: str | None = None
+    charge: str | None = None
+    amount: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Payment:
-    """A payment that succeeded. Instants are UTC; `paid_at` is when the money came, not when we heard."""
+    """A payment that succeeded. Instants are UTC; `paid_at` is when the money came, not when we heard.
+
+    `paid` is what money and the customer's balance paid of it, with tax and after discounts: what a
+    refund is measured by. All amounts are in minor units.
+    """
 
     payment_id: str
     account: str
@@ -70,8 +96,32 @@ class Payment:
     payment_intent: str | None
     lines: tuple[PaymentLine, ...]
     lines_missing: bool = False  # the payment has more lines than the event carried
-    paid: int = 0  # minor units, of all lines with tax and after discounts: what a refund is measured by
+    paid: int = 0
     charge: str | None = None
+    by_balance: int = 0  # of `paid`, what the customer's balance paid
+    overpaid: int = 0  # beyond `paid`: it went to the customer's balance
+    credited_before: int = 0  # by credit notes before it was paid, so that it never was
+    credited_after: int = 0  # by credit notes since
+    paid_with: tuple[PaidWith, ...] = ()  # every money that paid it, where the event lists them
+    items: tuple[PaymentLine, ...] = ()  # of a session whose first line is the package it names: see `selling`
+
+    @property
+    def moneys(self) -> tuple[PaidWith, ...]:
+        """Every money told to have paid it; none where nothing is told. One alone paid all that money paid."""
+        if len(self.paid_with) > 1 or not (self.paid_with or self.payment_intent or self.charge):
+            return self.paid_with
+        one = self.paid_with[0] if self.paid_with else PaidWith(self.payment_intent, self.charge)
+        return (one if one.amount is not None else replace(one, amount=self.paid - self.by_balance),)
+
+    @property
+    def is_own_intent(self) -> bool:
+        """Whether it is a payment intent of the practice's own: a sale at a terminal, or in a custom checkout."""
+        return self.payment_id == self.payment_intent
+
+    @property
+    def names_package(self) -> bool:
+        """Whether it is a checkout session that names the package it sold; that is its first line."""
+        return not self.is_own_intent and any(line.quantity_from for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +150,26 @@ class DisputeStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """Money given back, in minor units; `at` is when this status was told of."""
+    """Money given back, in minor units; `at` is when this status was told of, `made_at` when it was made.
+
+    `money` is what it is of, where that is known.
+    """
 
     refund_id: str
     amount: int
     status: RefundStatus
     at: datetime
+    made_at: datetime | None = None
+    money: str = ""
+
+    @property
+    def since(self) -> datetime:
+        """When it began to count or, where it failed, ceased to."""
+        return self.at if self.status is RefundStatus.FAILED else self.made
+
+    @property
+    def made(self) -> datetime:
+        return min(self.made_at or self.at, self.at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +185,7 @@ class Dispute:
     at: datetime
     opened_at: datetime | None = None  # when the bank asked, whatever the status is now
     won_at: datetime | None = None
+    money: str = ""  # what it is about
 
     @property
     def since(self) -> datetime:
@@ -134,14 +199,29 @@ class Dispute:
 
 @dataclass(frozen=True, slots=True)
 class CreditNote:
-    """Which lines of a payment its refunds are for. `total` is the note's, `lines` are (line id, amount)
-    of the lines it names; under an empty id what it credits beside them, for the payment as a whole."""
+    """What was credited of a payment, and which lines that is for. `total` is the note's, `lines` are
+    (line id, amount) of the lines it names; under an empty id what it credits beside them, for the
+    payment as a whole.
+
+    Of the total `before_payment` was never paid, `beside_refunds` was given to the customer's balance or
+    outside of Stripe, the rest by its refunds; with `rest_beside` what these leave was given to the
+    balance too.
+    """
 
     note_id: str
     total: int
     lines: tuple[tuple[str, int], ...]
     refunds: tuple[str, ...]
     voided: bool = False
+    before_payment: int = 0
+    beside_refunds: int = 0
+    rest_beside: bool = False
+    at: datetime | None = None
+    payment: str = ""  # the payment it is of
+
+    @property
+    def counts(self) -> bool:
+        return not self.voided and self.total > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +247,10 @@ class MoneyBack:
 
 @dataclass(frozen=True, slots=True)
 class PaymentMade:
-    """Which payment intent or charge paid an invoice: an index for refunds, granting nothing."""
+    """Which payment intent or charge paid an invoice: an index for refunds, granting nothing.
+
+    `amount` is what it paid of it, in minor units; `detached`, that from `at` on it pays it no more.
+    """
 
     event_id: str
     account: str
@@ -175,6 +258,9 @@ class PaymentMade:
     payment_id: str
     payment_intent: str | None = None
     charge: str | None = None
+    amount: int | None = None
+    at: datetime | None = None
+    detached: bool = False
 
 
 class SubscriptionStatus(StrEnum):
@@ -245,6 +331,9 @@ def not_ahead(facts: Facts, now: datetime) -> Facts:
                 occurred_at=min(facts.occurred_at, now),
                 refunds=tuple(replace(refund, at=min(refund.at, now)) for refund in facts.refunds),
                 disputes=tuple(replace(dispute, at=min(dispute.at, now)) for dispute in facts.disputes),
+                notes=tuple(replace(note, at=min(note.at, now) if note.at else None) for note in facts.notes),
             )
+        case PaymentMade():
+            return replace(facts, at=min(facts.at, now) if facts.at else None)
         case _:
             return facts

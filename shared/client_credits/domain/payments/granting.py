@@ -52,6 +52,7 @@ class LineFate(StrEnum):
     WAITS_FOR_CYCLE = "waits_for_cycle"  # a change of plan whose period's own invoice is not known yet
     TOO_MANY = "too_many_credits"
     NO_CYCLE = "no_cycle_to_end_with"
+    OVER_LIMIT = "over_limit"  # beyond how often one client may buy the package
 
 
 PARKED = frozenset(
@@ -64,6 +65,7 @@ PARKED = frozenset(
         LineFate.WAITS_FOR_CYCLE,
         LineFate.TOO_MANY,
         LineFate.NO_CYCLE,
+        LineFate.OVER_LIMIT,
     }
 )
 
@@ -286,14 +288,16 @@ def _with_cycle(change: Change, lot: Lot, line: PaymentLine, act: Act) -> Change
 def _tranche_numbers(wallet: Wallet, subscription: str | None, line: LineDecision) -> range:
     """The numbers of the tranches that a line brings, the one at once included; just one without tranches.
 
-    What a change of plan adds comes together with the tranches of its cycle.
+    What a change of plan adds comes together with the tranches of its cycle, all of them, though an end
+    may have been heard before that cuts both short.
     """
     cycle = _cycle(subscription, line.line)
     if cycle is None or line.package is None or not line.package.monthly_tranches:
         return range(1, 2)
     if known := _coming_beside(wallet, line.line, cycle):
-        begun = [n for n in range(1, known.count + 1) if starts_of(known, n) <= cycle.starts]
-        return range(max(begun, default=1), known.count + 1)
+        count = months_in(known.starts, known.cycle_end)
+        begun = [n for n in range(1, count + 1) if starts_of(known, n) <= cycle.starts]
+        return range(max(begun, default=1), count + 1)
     return range(1, months_in(cycle.starts, cycle.ends) + 1)
 
 

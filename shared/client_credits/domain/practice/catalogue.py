@@ -32,6 +32,14 @@ class AppointmentType:
 
 
 @dataclass(frozen=True, slots=True)
+class PackagePrice:
+    """What a package costs once, for people to read; `amount` in minor units of `currency`, lower case."""
+
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
 class Package:
     """What is sold: credits per appointment type, and how they renew and expire."""
 
@@ -46,6 +54,9 @@ class Package:
     stripe_prices: tuple[str, ...] = ()
     url: str | None = None
     archived_at: datetime | None = None
+    description: str | None = None
+    price: PackagePrice | None = None
+    limit_per_client: int | None = None  # how often one client may buy it; None: without bound
 
     @property
     def archived(self) -> bool:

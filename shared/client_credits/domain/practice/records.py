@@ -22,6 +22,17 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Bought:
+    """So many units of a package with a limit, by the payment that paid; `key` names the purchase: a payment's
+    line, or a subscription."""
+
+    package_id: str
+    key: str
+    payment_id: str
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
 class Client:
     """A person who books, by the practice's own id; `overrides` are this client's settings,
     `earlier` what they were."""
@@ -35,6 +46,7 @@ class Client:
     created_at: datetime | None = None
     version: int = 0
     earlier: tuple[Earlier, ...] = ()
+    bought: tuple[Bought, ...] = ()  # of packages that one client may buy so often and no more
 
 
 @dataclass(frozen=True, slots=True)

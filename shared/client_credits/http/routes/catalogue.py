@@ -89,7 +89,8 @@ def list_packages(limit: Limit = 50, cursor: Cursor = None) -> Packages | Packag
     chosen, more = _page(sorted(packages), limit, ask.open("packages", cursor))
     going_on = ask.seal("packages", more)
     if ask.for_client:
-        return PackagesOnSale(items=[package_on_sale(packages[each]) for each in chosen], next_cursor=going_on)
+        on_sale = [package_on_sale(packages[each], ask.caller.client_id) for each in chosen]
+        return PackagesOnSale(items=on_sale, next_cursor=going_on)
     return Packages(items=[package_answer(packages[each]) for each in chosen], next_cursor=going_on)
 
 
@@ -98,7 +99,7 @@ def get_package(package_id: PathId) -> PackageAnswer | PackageOnSale:
     ask, package = asked(router), _catalogue().packages.get(package_id)
     if package is None or (ask.for_client and package.archived):
         raise NotFound("There is no such package.")
-    return package_on_sale(package) if ask.for_client else package_answer(package)
+    return package_on_sale(package, ask.caller.client_id) if ask.for_client else package_answer(package)
 
 
 @router.put(

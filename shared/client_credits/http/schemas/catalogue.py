@@ -9,7 +9,8 @@ from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.instants import YEARS, read_instant
 from client_credits.domain.ledger.expiry import fixed_end
 from client_credits.domain.ledger.wallet import MAX_TYPES
-from client_credits.domain.practice.catalogue import AppointmentType, Expiry, ExpiryKind, Package
+from client_credits.domain.payments.references import link_for
+from client_credits.domain.practice.catalogue import AppointmentType, Expiry, ExpiryKind, Package, PackagePrice
 from client_credits.http.schemas.common import Answer, Id, Price, Request, Text, Url
 
 
@@ -67,15 +68,28 @@ class ExpiryBody(Request):
             raise ValueError("at most 120 months")
 
 
+MAX_PRICE = 999_999_999_999  # minor units: twelve digits, as at Stripe
 Credits = Annotated[StrictInt, Field(ge=0, le=MAX_CREDITS)]
+Description = Annotated[str, Field(strict=True, min_length=1, max_length=2000)]
+
+
+class PackagePriceBody(Request):
+    """What a package costs once: minor units, and an ISO 4217 code in lower case."""
+
+    amount: Annotated[StrictInt, Field(ge=0, le=MAX_PRICE)]
+    currency: Annotated[str, Field(strict=True, pattern=r"^[a-z]{3}$")]
 
 
 class PackagePut(Request):
-    """`rollover_cap` is for what expires with `cycle_end`: 0 use or lose, null no bound. With
-    `monthly_tranches` the `credits` are those of each month."""
+    """`limit_per_client`: what one client buys beyond it is parked. A `url` may hold `{client_reference}`;
+    Stripe's own pay page gets it by itself. `rollover_cap` is for what expires with `cycle_end`: 0 use or lose,
+    null no bound. With `monthly_tranches` the `credits` are those of each month."""
 
     id: Id | None = Field(default=None, description="May be repeated from the path, not changed.")
     name: Text
+    description: Description | None = None
+    price: PackagePriceBody | None = None
+    limit_per_client: Annotated[StrictInt, Field(ge=1, le=MAX_CREDITS)] | None = None
     url: Url | None = None
     credits: Annotated[dict[Id, Credits], Field(max_length=MAX_TYPES)] = Field(default_factory=dict)
     renews_each_cycle: StrictBool = True
@@ -98,7 +112,15 @@ class PackagePut(Request):
             monthly_tranches=self.monthly_tranches,
             stripe_prices=tuple(dict.fromkeys(self.stripe_prices)),
             url=self.url,
+            description=self.description,
+            price=PackagePrice(self.price.amount, self.price.currency) if self.price else None,
+            limit_per_client=self.limit_per_client,
         )
+
+
+class PackagePriceAnswer(Answer):
+    amount: int
+    currency: str
 
 
 class PackageOnSale(Answer):
@@ -106,6 +128,9 @@ class PackageOnSale(Answer):
 
     id: str
     name: str
+    description: str | None
+    price: PackagePriceAnswer | None
+    limit_per_client: int | None
     url: str | None
     credits: dict[str, int]
     renews_each_cycle: bool
@@ -120,13 +145,17 @@ class PackageAnswer(PackageOnSale):
     archived: bool
 
 
-def package_on_sale(package: Package) -> PackageOnSale:
-    """The package for a client. Field by field: what is not named here is not told."""
+def package_on_sale(package: Package, client_id: str | None = None) -> PackageOnSale:
+    """The package, with a link for this client. Field by field: what is not named here is not told."""
+    price, url = package.price, package.url
     told = {"kind": str(package.expiry.kind), "n": package.expiry.n, "date": package.expiry.date}
     return PackageOnSale(
         id=package.package_id,
         name=package.name,
-        url=package.url,
+        description=package.description,
+        price=PackagePriceAnswer(amount=price.amount, currency=price.currency) if price else None,
+        limit_per_client=package.limit_per_client,
+        url=link_for(url, client_id) if url and client_id else url,
         credits=package.credits,
         renews_each_cycle=package.renews_each_cycle,
         expiry={k: v for k, v in told.items() if v is not None},

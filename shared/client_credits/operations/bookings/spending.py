@@ -47,18 +47,24 @@ class BookingOutcome:
     booking: Booking
     entries: tuple[Entry, ...] = ()
     repeated: bool = False
+    is_awaited: bool = False  # its client was not known before, and payments may be parked for that
 
 
 def book(context: Context, event: Created) -> BookingOutcome:
     """Spends one credit per seat, or records why not. Repeats, and bookings already cancelled, change nothing.
 
+    A client not yet known is created; where payments are parked for such clients, they are tried again.
     An event dated ahead of `now` counts as of now.
     """
     if event.occurred_at > context.now:
         event = replace(event, occurred_at=context.now, told_at=event.occurred_at)
 
+    awaited = False
+
     def attempt(client_id: str | None, type_id: str) -> BookingOutcome:
+        nonlocal awaited
         loaded = _load(context, event.booking_id, client_id, type_id)
+        awaited = loaded.settings.unknown_clients == "park"
         booking, step = after_created(loaded.booking, event)
         if step is Next.NOTHING:
             return BookingOutcome(booking, repeated=True)
@@ -78,7 +84,10 @@ def book(context: Context, event: Created) -> BookingOutcome:
         change, booked, _ = spend(before, booking, act, settings.at(act.occurred_at), kind.bookable_without_credits)
         return _commit(context, booked, [change], loaded, act)
 
-    return once(lambda: attempt(event.client_id, event.session.appointment_type))
+    outcome = once(lambda: attempt(event.client_id, event.session.appointment_type))
+    if outcome.is_awaited or (awaited and outcome.repeated):  # by a repeat, too: the first may have died in between
+        _wake(context, outcome.booking)
+    return outcome
 
 
 def cancel(context: Context, event: Cancelled) -> BookingOutcome:
@@ -107,6 +116,8 @@ def cancel(context: Context, event: Cancelled) -> BookingOutcome:
         return _commit(context, booking, [change], loaded, act)
 
     outcome = once(lambda: attempt(event.client_id, event.appointment_type or ""))
+    if outcome.is_awaited:
+        _wake(context, outcome.booking)
     cancellation = outcome.booking.cancellation
     if cancellation and outcome.booking.follow:  # by a repeat, too: the first may have died in between
         # Few cancellations touch a refunded payment; every cold start would pay for what they need.
@@ -183,8 +194,18 @@ def _commit(context: Context, booking: Booking, changes: list[Change], loaded: L
     wrote = [c for c in changes if booking.state is not BookingState.REFUSED]
     items = [writes.booking(context.practice_id, booking)]
     items += wallet_writes(context.store, wrote, act.now, loaded.dated, booking.booking_id)
-    if booking.client_id and loaded.client is None:
+    is_new = bool(booking.client_id) and loaded.client is None
+    if booking.client_id and is_new:
         items.append(writes.client(context.practice_id, Client(booking.client_id, created_at=act.now)))
     context.commit(items)
     entries = tuple(entry for change in wrote for entry in change.entries)
-    return BookingOutcome(booking, entries)
+    return BookingOutcome(booking, entries, is_awaited=is_new and loaded.settings.unknown_clients == "park")
+
+
+def _wake(context: Context, booking: Booking) -> None:
+    """Tries again the payments that are parked until the booking's client exists."""
+    if booking.client_id:
+        # Few practices park payments, and every cold start would pay for what it takes.
+        from client_credits.operations.payments.replaying import replay  # noqa: PLC0415
+
+        replay(context, [("client", booking.client_id)])

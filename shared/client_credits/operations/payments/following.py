@@ -13,12 +13,10 @@ from client_credits.domain.ledger.entries import Act, Entry
 from client_credits.domain.ledger.operation import EntryRef, Operation
 from client_credits.domain.ledger.settling import settle
 from client_credits.domain.payments.disputing import waits
-from client_credits.domain.payments.payment_record import (
-    MAX_HOLDERS,
-    PaymentRecord,
-    disowned,
-)
+from client_credits.domain.payments.news import news_of
+from client_credits.domain.payments.payment_record import MAX_HOLDERS, PaymentRecord
 from client_credits.domain.payments.returning import returns
+from client_credits.domain.payments.told import disowned
 from client_credits.operations.committing import ATTEMPTS, once, room_for, settled_all, wallet_writes
 from client_credits.operations.context import Context
 from client_credits.operations.payments import parking, steps
@@ -146,7 +144,7 @@ def _step(context: Context, view: View, step: Step) -> list[Entry]:
 def _check_own(context: Context, record: PaymentRecord, act: Act) -> None:
     """Raises _ToldOfAnother where this act is on record and the payment, unchanged, knows nothing of it."""
     about = act.source_id.split("/")[1]
-    if about not in {what.split("/")[0] for _, what in record.news}:
+    if about not in {what.split("/")[0] for _, what in news_of(record)}:
         return
     if act.source_id not in context.load(Wanted(source_ids=(act.source_id,))).operations:
         return

@@ -12,9 +12,12 @@ from client_credits.domain.ledger.entries import Act, Cause, CauseKind, Change, 
 from client_credits.domain.ledger.operation import EntryRef, Operation
 from client_credits.domain.payments.facts import Payment, PaymentLine, Trial
 from client_credits.domain.payments.granting import LineDecision, LineFate, grant, levels, lot_for, plan_for
-from client_credits.domain.payments.parked import Parked
-from client_credits.domain.payments.payment_record import PaidGrant, PaymentRecord, linked, money_of
+from client_credits.domain.payments.limits import with_bought
+from client_credits.domain.payments.one_money import joined, with_sold
+from client_credits.domain.payments.parked import Parked, ParkedState
+from client_credits.domain.payments.payment_record import PaidGrant, PaymentRecord
 from client_credits.domain.payments.subscriptions import Level, Period, SubscriptionState, upgrade, with_levels
+from client_credits.domain.payments.told import linked_alone
 from client_credits.domain.practice.catalogue import Catalogue
 from client_credits.domain.practice.records import Client
 from client_credits.operations.committing import room_for, settled, wallet_writes
@@ -24,14 +27,16 @@ from client_credits.store import writes
 from client_credits.store.records import Loaded
 from client_credits.store.table import Write
 
+COVERED = "covered"  # all of it was granted by another payment of the same money
+
 
 @dataclass(frozen=True, slots=True)
 class LineOutcome:
     """What became of one line. `operation` is the first outcome's record, also for a repeat.
 
-    The rest is what remains to be done beside the line: to follow money given back, to freeze or
-    unfreeze a subscription, to try parked changes of plan again. `parked` is the payment's
-    parked record as the line left it.
+    The rest is what remains to be done beside the line: to link what else paid the payment, to follow
+    money given back, to freeze or unfreeze a subscription, to try parked changes of plan again. `parked`
+    is the payment's parked record as the line left it.
     """
 
     line_id: str
@@ -39,11 +44,13 @@ class LineOutcome:
     operation: Operation | None = None
     repeated: bool = False
     entries: tuple[Entry, ...] = ()  # written by this call; a repeat's are found by its record
+    unlinked: bool = False
     follow: bool = False
     enforce: bool = False
     wakes: tuple[str, ...] = ()
     parked: Parked | None = None
     client_id: str | None = None  # whose it is, where that client does not exist yet
+    home: str = ""  # the payment whose record holds what the line grants
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +74,16 @@ class Granting:
         client_id: str,
         by_staff: StaffDecision,
         settled: frozenset[str],
+        own: PaymentRecord | None = None,
     ) -> None:
+        """`own` is the payment's record where another one's, that `loaded` has in its place, holds the grants."""
         self._context = context
+        self._told = payment  # as it was heard; what is granted is booked at the home
+        self._line_id = decision.line.line_id
+        self._own = own
+        self._home = loaded.payments[payment.payment_id]
+        self._units: int | None = None  # how many were lacked, where that was counted
+        payment, decision = _at_home(payment, decision, self._home)
         self._payment = payment
         self._decision = decision
         self._loaded = loaded
@@ -88,11 +103,14 @@ class Granting:
         """Grants, once. Returns the outcome and the records as they stand after it. Raises LimitReached, Conflicted."""
         decision, loaded = self._decision, self._loaded
         state, credits = self._subscription()
+        granted_before = self._granted_before
+        credits = self._lacked(credits)
         changes = self._granted(credits)
         own = [e for change in changes for e in change.entries if e.source_id == self._act.source_id]
-        done = self._record(_outcome(decision, credits, granted_before=self._granted_before), own)
+        outcome = COVERED if self._units == 0 else _outcome(decision, credits, granted_before=granted_before)
+        done = self._record(outcome, own)
         items = [writes.operation(self._context.practice_id, done)]
-        if decision.once_id and credits and decision.once_id not in loaded.operations:
+        if decision.once_id and (credits or self._units == 0) and decision.once_id not in loaded.operations:
             first = replace(done, source_id=decision.once_id, content=self._payment.payment_id)
             items.append(writes.operation(self._context.practice_id, first))
         record, payment_items = self._payment_record(changes)
@@ -100,15 +118,42 @@ class Granting:
         if state != loaded.subscription:
             items.append(writes.subscription(self._context.practice_id, state))
         items += wallet_writes(self._context.store, changes, self._context.now, loaded.dated, wallets=len(changes))
-        if loaded.client is None:
-            items.append(
-                writes.client(self._context.practice_id, Client(self._client_id, created_at=self._context.now))
-            )
+        if client := self._client(credits):
+            items.append(writes.client(self._context.practice_id, client))
         if parked := self._parked():
             items.append(writes.parked(self._context.practice_id, parked, self._context.now))
         self._context.commit(items)
-        after = replace(loaded, payments={record.payment_id: record}, subscription=state, parked=parked)
-        return LineOutcome(decision.line.line_id, done.outcome, done, entries=tuple(own)), after
+        after = replace(loaded, payments={self._told.payment_id: record}, subscription=state, parked=parked)
+        return LineOutcome(self._line_id, done.outcome, done, entries=tuple(own)), after
+
+    def _lacked(self, credits: dict[str, int]) -> dict[str, int]:
+        """What of these credits no other payment of the same money granted; how often the package was lacked is noted.
+
+        The other one was charged for all of it: what comes beside it has no value of its own.
+        """
+        line, package = self._decision.line, self._decision.package
+        if not credits or package is None or self._decision.fate is not LineFate.GRANT:
+            return credits
+        self._home, units = with_sold(
+            self._loaded.payments[self._told.payment_id],
+            package.package_id,
+            line.quantity,
+            by_intent=self._told.is_own_intent,
+        )
+        self._units = units
+        if units == line.quantity:
+            return credits
+        self._decision = replace(self._decision, line=replace(line, quantity=max(1, units), amount=0, charged=0))
+        return {t: n // line.quantity * units for t, n in credits.items()} if units else {}
+
+    def _client(self, credits: dict[str, int]) -> Client | None:
+        """The client's profile where it is new, or counts what was bought."""
+        known = self._loaded.client or Client(self._client_id, created_at=self._context.now)
+        package, line = self._decision.package, self._decision.line
+        assert package is not None
+        if credits and package.limit_per_client is not None and self._decision.fate is LineFate.GRANT:
+            known = with_bought(known, package.package_id, self._payment, line, self._loaded.payments.values())
+        return known if known != self._loaded.client else None
 
     @property
     def _first(self) -> Operation | None:
@@ -132,7 +177,10 @@ class Granting:
         record = self._loaded.parked
         if record is None or not record.is_payable:
             return None
-        return parking.without_line(record, self._payment, self._decision.line.line_id, self._settled, self._act.actor)
+        left = parking.without_line(record, self._told, self._line_id, self._settled, self._act.actor)
+        if self._units == 0 and left.state is not ParkedState.OPEN:
+            return replace(left, closed_reason=f"{COVERED} {self._payment.payment_id}")
+        return left
 
     def _subscription(self) -> tuple[SubscriptionState, dict[str, int]]:
         """The subscription with what this line tells of it, and the credits the line grants."""
@@ -174,16 +222,25 @@ class Granting:
     def _payment_record(self, changes: list[Change]) -> tuple[PaymentRecord, list[Write]]:
         """The payment with what this line granted, and the link from the money that paid it."""
         payment, loaded = self._payment, self._loaded
-        before = loaded.payments[payment.payment_id]
-        if not changes:
+        before = self._home
+        if not changes and self._units is None:
             return before, []
+        own = self._own
+        items: list[Write] = []
+        if own and own.within is None:
+            before, own = joined(before, own)
+            items.append(writes.payment(self._context.practice_id, own))
         record = replace(
             before,
             account=payment.account,
             mode=payment.mode,
             paid=max(before.paid, payment.paid),
-            paid_at=payment.paid_at,
-            subscription=payment.subscription,
+            by_balance=max(before.by_balance, payment.by_balance),
+            overpaid=max(before.overpaid, payment.overpaid),
+            credited_before=max(before.credited_before, payment.credited_before),
+            credited_after=max(before.credited_after, payment.credited_after),
+            paid_at=before.paid_at if own and before.paid_at else payment.paid_at,
+            subscription=payment.subscription or before.subscription,
             upheld=before.upheld or self._insists,
             ends=loaded.subscription.ends if payment.subscription else (),
             grants=(*before.grants, *map(self._paid_grant, changes)),
@@ -191,11 +248,8 @@ class Granting:
         record = record.with_holders(
             (e.client_id, e.appointment_type, e.sequence - 1) for e in map(self._granting_entry, changes)
         )
-        items: list[Write] = []
-        money = loaded.money.get(money_of(payment) or "")
-        if money and money.payment_id is None:
-            record, money = linked(record, money)
-            items.append(writes.money(self._context.practice_id, money))
+        record, moneys = linked_alone(record, payment, loaded.money)
+        items += [writes.money(self._context.practice_id, money) for money in moneys]
         return record, [*items, writes.payment(self._context.practice_id, record)]
 
     def _granting_entry(self, change: Change) -> Entry:
@@ -212,7 +266,18 @@ class Granting:
     def _record(self, outcome: str, own: list[Entry]) -> Operation:
         refs = tuple(EntryRef(e.appointment_type, e.sequence, e.amount) for e in own)
         paid_for = content(self._payment, self._decision.line)
-        return Operation(self._decision.source_id, paid_for, outcome, self._client_id, refs, self._context.now)
+        granted_by = self._payment.payment_id if outcome == COVERED else None
+        return Operation(
+            self._decision.source_id, paid_for, outcome, self._client_id, refs, self._context.now, granted_by
+        )
+
+
+def _at_home(payment: Payment, decision: LineDecision, home: PaymentRecord) -> tuple[Payment, LineDecision]:
+    """The line as it is booked: in the record of the first payment of its money it has a name of its own."""
+    if home.payment_id == payment.payment_id:
+        return payment, decision
+    line = replace(decision.line, line_id=f"{payment.payment_id}:{decision.line.line_id}")
+    return replace(payment, payment_id=home.payment_id), replace(decision, line=line)
 
 
 def _outcome(decision: LineDecision, credits: dict[str, int], *, granted_before: bool) -> str:
@@ -232,6 +297,7 @@ def _cause_ids(payment: Payment, decision: LineDecision) -> dict[str, str]:
         "event_id": payment.event_id,
         "subscription": payment.subscription,
         "customer": payment.customer,
+        "quantity_from": decision.line.quantity_from,
     }
     return {name: value for name, value in ids.items() if value}
 

@@ -13,9 +13,14 @@ from client_credits.domain.errors import LimitReached
 from client_credits.domain.ledger.operation import Operation
 from client_credits.domain.payments.facts import Payment, PaymentLine, Trial
 from client_credits.domain.payments.granting import PARKED, LineDecision, LineFate, decide_line, judged, once_id_of
+from client_credits.domain.payments.limits import is_over_limit, payments_of
+from client_credits.domain.payments.money import Money, names_in
+from client_credits.domain.payments.one_money import home_of, with_sold
 from client_credits.domain.payments.parked import ParkedState
-from client_credits.domain.payments.payment_record import PaymentRecord, is_of, money_of
+from client_credits.domain.payments.payment_record import PaymentRecord, is_of
+from client_credits.domain.payments.selling import by_price
 from client_credits.domain.payments.subscriptions import SubscriptionState
+from client_credits.domain.payments.told import unlinked
 from client_credits.operations.committing import once
 from client_credits.operations.context import Context
 from client_credits.operations.payments import following, money_back, parking
@@ -35,8 +40,10 @@ def apply_lines(context: Context, payment: Payment, by_staff: StaffDecision) -> 
         outcomes.append(_apply_line(context, payment, line, client_id, by_staff, settled))
     if by_staff.insists and any(outcome.repeated for outcome in outcomes):
         money_back.uphold(context, payment.payment_id)
-    if any(outcome.follow for outcome in outcomes):
-        following.follow(context, payment.payment_id)
+    if any(outcome.unlinked for outcome in outcomes):
+        money_back.link_paid(context, payment)
+    for home in sorted({outcome.home for outcome in outcomes if outcome.follow}):
+        following.follow(context, home)
     if payment.subscription and any(outcome.enforce for outcome in outcomes):
         subscribing.enforce(context, payment.subscription)
     return outcomes
@@ -75,10 +82,13 @@ def _apply_line(
     payment = replace(payment, subscription=line.subscription or payment.subscription)
 
     def attempt() -> LineOutcome:
-        guess = decide_line(payment, line, context.store.catalogue(context.practice_id), by_staff.package_id)
-        loaded = _of_account(context.load(_wanted(payment, guess, client_id)), payment)
+        catalogue = context.store.catalogue(context.practice_id)
+        guess = decide_line(payment, by_price(payment, line, catalogue), catalogue, by_staff.package_id)
+        wanted = _wanted(payment, guess, client_id)
+        loaded, own = _at_home(context, context.load(wanted), wanted, payment)
+        loaded = _of_account(loaded, payment)
         paid = replace(payment, lines=tuple(judged(each, loaded.subscription) for each in payment.lines))
-        told = judged(line, loaded.subscription)
+        told = by_price(payment, judged(line, loaded.subscription), loaded.catalogue)
         decision = decide_line(paid, told, loaded.catalogue, by_staff.package_id)
         if set(decision.credits) - set(loaded.wallets) and client_id:
             return attempt()  # the catalogue changed: this worker's copy is fresh now
@@ -91,7 +101,11 @@ def _apply_line(
             return _and_then(LineOutcome(line.line_id, fate), payment, after)
         if client_id is None or (loaded.client is None and loaded.settings.unknown_clients == "park"):
             return LineOutcome(line.line_id, "unknown_client", client_id=client_id)
-        granting = Granting(context, paid, decision, loaded, client_id, by_staff, settled)
+        loaded = _with_bought(context, loaded, payment, decision)
+        decided = by_staff.insists or (own is not None and own.within)  # or with the sale that it belongs to
+        if not decided and _is_over_limit(decision, loaded, payment):
+            return LineOutcome(line.line_id, LineFate.OVER_LIMIT)
+        granting = Granting(context, paid, decision, loaded, client_id, by_staff, settled, own)
         outcome, after = granting.commit()
         return _and_then(outcome, payment, after)
 
@@ -102,16 +116,50 @@ def _apply_line(
 
 
 def _wanted(payment: Payment, guess: LineDecision, client_id: str | None) -> Wanted:
-    money = money_of(payment)
     return Wanted(
         client_id=client_id,
         types=tuple(guess.package.credits) if guess.package and client_id else (),
         source_ids=(guess.source_id, *_once_ids(payment, guess.line)),
         payments=(payment.payment_id,),
-        money=(money,) if money else (),
+        money=tuple(name for told in payment.moneys for name in names_in(told, payment.account)),
         subscription=payment.subscription,
         parked_id=parking.id_of(payment),
     )
+
+
+def _at_home(context: Context, loaded: Loaded, wanted: Wanted, payment: Payment) -> tuple[Loaded, PaymentRecord | None]:
+    """The records with the one that holds the grants in place of the payment's own, which is told beside them.
+
+    None where that is its own, as but for the second payment of one money it is.
+    """
+    own = loaded.payments[payment.payment_id]
+    home = home_of(payment, own, _money_of(payment, loaded))
+    if home == payment.payment_id:
+        return loaded, None
+    found = context.load(replace(wanted, payments=(payment.payment_id, home)))
+    return replace(found, payments={payment.payment_id: found.payments[home]}), found.payments[payment.payment_id]
+
+
+def _with_bought(context: Context, loaded: Loaded, payment: Payment, decision: LineDecision) -> Loaded:
+    """The records with those of the payments that count against the package's limit."""
+    package = decision.package
+    if package is None or package.limit_per_client is None:
+        return loaded
+    named = set(payments_of(loaded.client, package.package_id)) - {r.payment_id for r in loaded.payments.values()}
+    if not named:
+        return loaded
+    found = context.load(Wanted(payments=tuple(sorted(named)))).payments
+    return replace(loaded, payments={**found, **loaded.payments})
+
+
+def _is_over_limit(decision: LineDecision, loaded: Loaded, payment: Payment) -> bool:
+    """Whether what the line would grant, beyond what was granted by the same money, passes the package's limit."""
+    package, line, home = decision.package, decision.line, loaded.payments[payment.payment_id]
+    if package is None or decision.fate is not LineFate.GRANT or not decision.credits:
+        return False
+    _, lacked = with_sold(home, package.package_id, line.quantity, by_intent=payment.is_own_intent)
+    line = replace(line, quantity=lacked)
+    return bool(lacked) and is_over_limit(package, loaded.client, payment, line, loaded.payments.values())
 
 
 def _once_ids(payment: Payment, line: PaymentLine) -> list[str]:
@@ -128,7 +176,7 @@ def _of_account(loaded: Loaded, payment: Payment) -> Loaded:
         record = PaymentRecord(record.payment_id, version=record.version)
     if state.account not in ("", payment.account):
         state = SubscriptionState(state.subscription, waiting=state.waiting, version=state.version)
-    return replace(loaded, payments={record.payment_id: record}, subscription=state)
+    return replace(loaded, payments={payment.payment_id: record}, subscription=state)
 
 
 def _fate(payment: Payment, decision: LineDecision, loaded: Loaded, by_staff: StaffDecision) -> LineFate:
@@ -180,12 +228,20 @@ def _learned(
     return replace(loaded, subscription=state)
 
 
+def _money_of(payment: Payment, loaded: Loaded) -> Money | None:
+    """The money that paid it, where that is known to have paid something."""
+    names = (name for told in payment.moneys for name in names_in(told, payment.account))
+    return next((loaded.money[name] for name in names if loaded.money[name].shares), None)
+
+
 def _and_then(outcome: LineOutcome, payment: Payment, loaded: Loaded) -> LineOutcome:
     """The outcome with what remains to be done, by the records as they stand; also after a crash, by a repeat."""
     record, state = loaded.payments[payment.payment_id], loaded.subscription
-    own = parking.id_of(payment)
+    own, is_home = parking.id_of(payment), record.payment_id == payment.payment_id
     return replace(
         outcome,
+        unlinked=is_home and bool(record.grants) and bool(unlinked(record, payment)),
+        home=record.payment_id,
         follow=record.eventful and bool(record.grants),
         enforce=state.is_past_due or state.frozen or bool(state.ended_at or state.replaced),
         wakes=tuple(parked for parked in state.waiting if parked != own),

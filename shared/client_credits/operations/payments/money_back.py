@@ -8,22 +8,14 @@ from dataclasses import replace
 
 from client_credits.domain.ledger.entries import Entry
 from client_credits.domain.ledger.tranches import Ended
-from client_credits.domain.payments.facts import MoneyBack, PaymentMade
-from client_credits.domain.payments.payment_record import (
-    Money,
-    is_of,
-    learned,
-    linked,
-    money_of,
-    waiting,
-)
+from client_credits.domain.payments.facts import MoneyBack, Payment, PaymentMade
+from client_credits.domain.payments.money import money_of
 from client_credits.operations.committing import once
 from client_credits.operations.context import Context
 from client_credits.operations.payments import following
+from client_credits.operations.payments.money_told import learn, link
 from client_credits.store import writes
 from client_credits.store.records import Wanted
-
-ELSEWHERE = ""  # in place of a payment's id: it is another account's
 
 
 def apply_money_back(context: Context, news: MoneyBack) -> str:
@@ -32,70 +24,29 @@ def apply_money_back(context: Context, news: MoneyBack) -> str:
     While nobody knows which payment it is about, the news wait with the money: `waiting`. Else
     `followed`. Raises Busy under contention. Safe to repeat.
     """
-    payment_id = once(lambda: _learn(context, news))
-    if payment_id is None:
+    payment_ids = once(lambda: learn(context, news))
+    if payment_ids is None:
         return "waiting"
-    if payment_id == ELSEWHERE:
-        return "of_another_account"
-    following.follow(context, payment_id)
-    return "followed"
+    for payment_id in payment_ids:
+        following.follow(context, payment_id)
+    return "followed" if payment_ids else "of_another_account"
 
 
 def apply_payment_made(context: Context, made: PaymentMade) -> str:
-    """Learns which money paid a payment; what had waited for it takes effect. Safe to repeat."""
-    money_id = money_of(made)
-    if money_id is None:
+    """Learns which money paid a payment, or pays it no more; what had waited for it takes effect. Safe to repeat."""
+    if money_of(made) is None:
         return "nothing_named"
-
-    def attempt() -> bool:
-        loaded = context.load(Wanted(payments=(made.payment_id,), money=(money_id,)))
-        record, money = loaded.payments[made.payment_id], loaded.money[money_id]
-        if not is_of(record, made.account):
-            return False
-        if money.payment_id is None:
-            record = replace(record, account=made.account, mode=made.mode)
-            record, money = linked(record, money)
-            context.commit([writes.payment(context.practice_id, record), writes.money(context.practice_id, money)])
-        return bool(record.eventful and record.grants)
-
-    if once(attempt):
-        following.follow(context, made.payment_id)
+    for payment_id in once(lambda: link(context, made)):
+        following.follow(context, payment_id)
     return "linked"
 
 
-def _learn(context: Context, news: MoneyBack) -> str | None:
-    """Adds the news to the payment's record, or to the money's while its payment is not known (None).
-
-    ELSEWHERE when the payment is another account's.
-    """
-    money_id = money_of(news)
-    named = (news.payment_id,) if news.payment_id else ()
-    loaded = context.load(Wanted(payments=named, money=(money_id,) if money_id else ()))
-    money = loaded.money.get(money_id or "")
-    payment_id = news.payment_id or (money.payment_id if money else None)
-    if payment_id is None:
-        assert money is not None, "news name a payment or money"
-        _note_waiting(context, money, news)
-        return None
-    if payment_id not in loaded.payments:
-        loaded = context.load(Wanted(payments=(payment_id,)))
-    if not is_of(loaded.payments[payment_id], news.account):
-        return ELSEWHERE
-    record = replace(loaded.payments[payment_id], account=news.account, mode=news.mode)
-    items = []
-    if money and money.payment_id is None:
-        record, money = linked(record, money)
-        items.append(writes.money(context.practice_id, money))
-    record = learned(record, news)
-    if record != loaded.payments[payment_id]:
-        context.commit([*items, writes.payment(context.practice_id, record)])
-    return payment_id
-
-
-def _note_waiting(context: Context, money: Money, news: MoneyBack) -> None:
-    noted = waiting(money, news)
-    if noted != money:
-        context.commit([writes.money(context.practice_id, noted)])
+def link_paid(context: Context, payment: Payment) -> None:
+    """Links a payment to everything that it says paid it. Safe to repeat."""
+    for told in payment.moneys:
+        about = (payment.event_id, payment.account, payment.mode, payment.payment_id)
+        made = PaymentMade(*about, told.payment_intent, told.charge, told.amount, payment.paid_at)
+        apply_payment_made(context, made)
 
 
 def revoke(context: Context, payment_id: str, reason: str) -> bool:

@@ -33,7 +33,7 @@ def park_payment(
     for_subscription: bool = False,
     client_id: str | None = None,
 ) -> bool:
-    """Parks a payment once; one already parked (or resolved, or dismissed) stays as it is.
+    """Parks a payment once; one already parked (or resolved, or dismissed) stays as it is, but for whose it is.
 
     `missing` are the lines not granted. `for_subscription`: the next payment of its subscription tries
     it again, parked before or not. True where something was written: look once more whether it is
@@ -46,8 +46,10 @@ def park_payment(
     def attempt() -> bool:
         loaded = context.load(Wanted(parked_id=record.parked_id, subscription=subscription))
         known, state = loaded.parked, loaded.subscription
-        items = [] if known else _beginning(context, record)
         is_open = known is None or known.state is ParkedState.OPEN
+        items = [] if known else _beginning(context, record)
+        if known and is_open and client_id and known.client_id != client_id:  # whose it is was told meanwhile
+            items = _beginning(context, replace(known, client_id=client_id))
         if subscription and is_open and record.parked_id not in state.waiting:
             waiting = replace(state, waiting=(*state.waiting, record.parked_id))
             items.append(writes.subscription(context.practice_id, waiting))

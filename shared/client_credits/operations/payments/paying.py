@@ -14,6 +14,7 @@ from client_credits.domain.errors import AlreadyResolved
 from client_credits.domain.payments.facts import Payment, SubscriptionNews
 from client_credits.domain.payments.granting import LineFate
 from client_credits.domain.payments.parked import Parked, ParkedState
+from client_credits.domain.payments.selling import with_items_sold
 from client_credits.operations.committing import once
 from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments import parking
@@ -45,6 +46,8 @@ def pay(
     though it was paid after its subscription's end. Safe to repeat: a line already granted answers with
     its first outcome. Raises Busy under contention.
     """
+    if payment.items:
+        payment = with_items_sold(payment, context.load(Wanted()).catalogue)
     outcomes = _applied(context, payment, StaffDecision(client_id, package_id, insists))
     _wake(context, _woken(outcomes))
     _close(context, payment, outcomes)

@@ -24,7 +24,7 @@ def resolve(
     parked = _open(context, parked_id)
     if parked.payment is None:
         return _upheld(context, parked)
-    insists = parked.reason == LineFate.SUBSCRIPTION_ENDED
+    insists = parked.reason in (LineFate.SUBSCRIPTION_ENDED, LineFate.OVER_LIMIT)
     answers = {"client_id": client_id, "package_id": package_id}
     outcomes = pay(context, parked.payment, **answers, insists=insists)
     missing = [outcome for outcome in outcomes if outcome.fate in PARKED_FATES]
@@ -84,5 +84,6 @@ _ADVICE = {
     "limit_reached": "the client's wallet is full",
     "subscription_ended": "it was paid after its subscription had ended: resolving it grants all the same",
     "trial_not_known": "it is not known whether its subscription was in trial; it is tried again when that comes",
+    "over_limit": "the client bought this package as often as one client may: resolving it grants all the same",
     "waits_for_cycle": "the payment of the period it changes is not known yet; it is tried again when that comes",
 }

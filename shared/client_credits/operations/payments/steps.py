@@ -22,10 +22,9 @@ from client_credits.domain.payments.clawing_back import (
 )
 from client_credits.domain.payments.disputing import lots_by_client, waits
 from client_credits.domain.payments.facts import DisputeStatus, RefundStatus
-from client_credits.domain.payments.payment_record import (
-    PaidGrant,
-    PaymentRecord,
-)
+from client_credits.domain.payments.given_back import given_back
+from client_credits.domain.payments.news import CREDITED, news_of
+from client_credits.domain.payments.payment_record import PaidGrant, PaymentRecord
 from client_credits.domain.payments.returning import repayers
 from client_credits.operations.committing import knowing
 from client_credits.operations.context import STRIPE
@@ -62,9 +61,10 @@ def take_back(store: Store, view: View) -> tuple[PaymentRecord, dict[Pair, Chang
     act, record = _named(view.record, "clawback", view)
     known, families, ledger = _lots_and_entries(store, view)
     books, grants = Books(known, act, ledger), []
+    back = given_back(record)
     for grant in record.grants:
         if grant in families:
-            part = record.part_undone(grant.line_id, grant.amount)
+            part = back.part_of(grant.line_id, grant.amount, grant.also)
             owe = view.loaded.dated_of(grant.client_id).at(act.occurred_at).clawback_shortfall == "debt"
             known_family = families[grant]
             grants.append(claw(books, record.payment_id, grant, part, known_family, owe=owe, ends=record.ends))
@@ -162,23 +162,38 @@ def _named(record: PaymentRecord, verb: str, view: View) -> tuple[Act, PaymentRe
     now = view.when.now
     paid_at = record.paid_at or now
     own = [(paid_at, standing) for standing in record.standing] + record.cut_short
-    told = sorted([(at, f"{record.payment_id}/{what}") for at, what in own] + record.news)
+    told = sorted([(at, f"{record.payment_id}/{what}") for at, what in own] + news_of(record))
     if verb == EXTEND:
-        told = [(at, what) for at, what in told if what.endswith(f"/{DisputeStatus.WON}")]
+        told = [(at, what) for at, what in told if what.split("/")[1] == DisputeStatus.WON]
     new = [(at, what) for at, what in told if f"{verb}/{what}" not in record.followed]
     at, what = (new or told or [(paid_at, record.payment_id)])[-1]
     source_id = f"{verb}/{what}"
     if new:
         record = replace(record, followed=(*record.followed, source_id))
+        at = max(at, view.when.returned_at or at)  # what returned was not there when the news came
     else:
         source_id, at = f"{source_id}/{record.version}", view.when.returned_at or now
-    return Act(source_id, _cause(record, what.split("/")[0]), STRIPE, min(max(at, paid_at), now), now), record
+    return Act(source_id, _cause(record, what), STRIPE, min(max(at, paid_at), now), now), record
 
 
-def _cause(record: PaymentRecord, about: str) -> Cause:
+def _cause(record: PaymentRecord, what: str) -> Cause:
+    """The refund, dispute, credit note or charge that was told, or the payment's subscription."""
     ids = {"payment": record.payment_id}
-    if about == record.payment_id:
+    about, status = f"{what}/".split("/")[:2]
+    if about == record.payment_id and record.within:
+        return Cause(CauseKind.PACKAGE, ids | {"granted_by": record.within})
+    if about == record.payment_id and status not in ("", CREDITED):
         return Cause(CauseKind.SUBSCRIPTION, ids | {"subscription": record.subscription or ""})
     if about in {dispute.dispute_id for dispute in record.disputes}:
         return Cause(CauseKind.DISPUTE, ids | {"dispute": about})
-    return Cause(CauseKind.REFUND, ids | {"refund": about})
+    kind = next((kind for kind, known in _named_by(record).items() if about in known), None)
+    return Cause(CauseKind.REFUND, ids | ({kind: about} if kind else {}))
+
+
+def _named_by(record: PaymentRecord) -> dict[str, set[str]]:
+    return {
+        "refund": {refund.refund_id for refund in record.refunds},
+        "credit_note": {note.note_id for note in record.notes},
+        "charge": {paid_by.charge for paid_by in record.paid_by if paid_by.charge},
+        "payment_intent": {paid_by.name for paid_by in record.paid_by},
+    }

@@ -6,6 +6,7 @@ from datetime import datetime
 from client_credits.domain.bookings.booking import owed_for
 from client_credits.domain.bookings.deciding import Decision, Reason, Session, decide
 from client_credits.domain.ledger.wallet import Lot, Wallet
+from client_credits.domain.payments.references import link_for
 from client_credits.domain.practice import settings as rules
 from client_credits.domain.practice.catalogue import Package
 from client_credits.domain.practice.settings import Settings
@@ -42,7 +43,7 @@ def may_book(context: Context, client_id: str, sessions: list[Session]) -> list[
     wallets = {t: _settled(w, context.now, loaded.dated).wallet for t, w in loaded.wallets.items()}
     answers = []
     for session in sessions:
-        answer, wallet = _may_book(loaded, wallets[session.appointment_type], session, context.now)
+        answer, wallet = _may_book(loaded, wallets[session.appointment_type], session, client_id, context.now)
         wallets[session.appointment_type] = wallet
         answers.append(answer)
     return answers
@@ -56,11 +57,13 @@ def may_book_each_type(context: Context, client_id: str, starts_at: datetime | N
         if not kind.archived:
             wallet = _settled(loaded.wallets[type_id], context.now, loaded.dated).wallet
             session = Session(type_id, starts_at or context.now, seats)
-            answers.append(_may_book(loaded, wallet, session, context.now)[0])
+            answers.append(_may_book(loaded, wallet, session, client_id, context.now)[0])
     return answers
 
 
-def _may_book(loaded: Loaded, wallet: Wallet, session: Session, now: datetime) -> tuple[Eligibility, Wallet]:
+def _may_book(
+    loaded: Loaded, wallet: Wallet, session: Session, client_id: str, now: datetime
+) -> tuple[Eligibility, Wallet]:
     settings, kind = loaded.settings, loaded.catalogue.types.get(session.appointment_type)
     if not settings.enabled:
         decision = Decision(True, Reason.CREDITS_DISABLED, 0, 0)
@@ -81,12 +84,18 @@ def _may_book(loaded: Loaded, wallet: Wallet, session: Session, now: datetime) -
         available=decision.available,
         shortfall=decision.shortfall,
         would_use=decision.takes,
-        packages=[replace(p, url=p.url or settings.packages_url) for p in helping],
+        packages=[_offered(p, settings, client_id) for p in helping],
         settings=settings,
         sources=rules.sources(loaded.client.overrides if loaded.client else None),
         as_of=now,
     )
     return answer, _after(wallet, decision, session, now)
+
+
+def _offered(package: Package, settings: Settings, client_id: str) -> Package:
+    """The package with its link, or the practice's for all packages, as made for this client."""
+    url = package.url or settings.packages_url
+    return replace(package, url=link_for(url, client_id) if url else None)
 
 
 def _after(wallet: Wallet, decision: Decision, session: Session, now: datetime) -> Wallet:

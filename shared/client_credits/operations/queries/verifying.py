@@ -152,7 +152,7 @@ def _unfollowed(store: Store, practice_id: str, packages: list[Entry], read: _Re
             yield Breach(RECORDED, where, "the payment has credits and no record")
             continue
         money = store.load(practice_id, Wanted(money=tuple(p.money for p in record.paid_by))).money
-        if any(known.payment_id != payment_id for known in money.values()):
+        if not record.within and any(payment_id not in known.payment_ids for known in money.values()):
             yield Breach(RECORDED, where, "what paid the payment does not lead to it")
         own = [e for e in packages if e.cause.ids.get("payment") == payment_id]
         cycles = any(p.facts and p.facts.subscription for e in own for p in e.postings)

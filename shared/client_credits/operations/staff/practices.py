@@ -231,7 +231,7 @@ def put_client(context: Context, wanted: Client, email_key: Callable[[], bytes] 
                 raise AlreadyMapped(f"The Stripe customer {pair[1]} is another client's.")
         known = loaded.client
         own = known or Client(wanted.client_id, created_at=context.now)
-        kept = {name: getattr(own, name) for name in ("overrides", "earlier", "created_at", "version")}
+        kept = {name: getattr(own, name) for name in ("overrides", "earlier", "created_at", "version", "bought")}
         changed = replace(wanted, **kept)
         if changed != known:
             dropped = set(known.stripe_customers if known else ()) - set(wanted.stripe_customers)

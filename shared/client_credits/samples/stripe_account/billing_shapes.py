@@ -156,14 +156,15 @@ def _period(of: Item) -> Fields:
 
 
 def invoice(of: Invoice, shape: Shape) -> Fields:
-    paid, amount_paid = of.status == "paid", of.due if of.status == "paid" else 0
+    paid = of.status == "paid"
+    amount_paid = of.due - of.unpaid + of.overpaid if paid or of.unpaid else 0
     lines = [_line(each, of, shape) for each in of.lines]
     told: Fields = {
         "id": of.invoice_id,
         "object": "invoice",
         "amount_due": of.due,
         "amount_paid": amount_paid,
-        "amount_remaining": of.due - amount_paid,
+        "amount_remaining": max(0, of.due - amount_paid),
         "attempt_count": of.attempts,
         "attempted": of.attempts > 0 or paid,
         "auto_advance": of.status == "open",
@@ -186,6 +187,7 @@ def invoice(of: Invoice, shape: Shape) -> Fields:
         "period_end": seconds(of.created),
         "period_start": seconds(of.created),
         "post_payment_credit_notes_amount": 0,
+        "pre_payment_credit_notes_amount": of.credited_before,
         "starting_balance": of.starting_balance,
         "status": of.status,
         "status_transitions": {
@@ -224,7 +226,7 @@ def _newer_invoice(of: Invoice, shape: Shape) -> Fields:
     about = {"metadata": dict(of.subscription_metadata), "subscription": of.subscription}
     parent = {"quote_details": None, "subscription_details": about, "type": "subscription_details"}
     told: Fields = {
-        "amount_overpaid": 0,
+        "amount_overpaid": of.overpaid,
         "effective_at": seconds(of.created),
         "parent": parent if of.subscription else None,
         "rendering": None,

@@ -106,7 +106,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Invoice:
-    """`status` is open, paid, void or uncollectible; `starting_balance` the customer's before it."""
+    """`status` is open, paid, void or uncollectible; `starting_balance` the customer's before it.
+
+    `credited_before` is what credit notes took off while it was open, `unpaid` what is left of it since a
+    payment was detached.
+    """
 
     invoice_id: str
     customer: str
@@ -122,6 +126,9 @@ class Invoice:
     closed_at: datetime | None = None
     out_of_band: bool = False
     charge: "Charge | None" = None
+    credited_before: int = 0
+    overpaid: int = 0
+    unpaid: int = 0
 
     @property
     def subtotal(self) -> int:
@@ -137,7 +144,7 @@ class Invoice:
 
     @property
     def due(self) -> int:
-        return max(0, self.total + self.starting_balance)
+        return max(0, self.total + self.starting_balance - self.credited_before)
 
     @property
     def ending_balance(self) -> int:
@@ -159,6 +166,14 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True)
+class Intent:
+    """A payment intent by what it charged, with metadata of its own."""
+
+    charge: Charge
+    metadata: Metadata
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A Checkout session. `bought` are its items: (id, price, quantity)."""
 
@@ -177,6 +192,7 @@ class Session:
     subscription: str | None = None
     invoice: str | None = None
     makes_invoice: bool = False
+    offered: tuple[str, ...] = ()  # prices of optional items beside what is sold
 
     @property
     def subtotal(self) -> int:
@@ -207,7 +223,11 @@ class Dispute:
 
 @dataclass(frozen=True, slots=True)
 class CreditNote:
-    """What is credited of an invoice, by its lines, and the refund that gave it back."""
+    """What is credited of an invoice, by its lines, and the refund that gave it back.
+
+    Of its total `before` was taken off the open invoice, `to_balance` given to the customer's balance, and
+    `outside` outside of Stripe.
+    """
 
     note_id: str
     invoice: Invoice
@@ -215,15 +235,28 @@ class CreditNote:
     created: datetime
     refund: str | None = None
     voided_at: datetime | None = None
+    before: int = 0
+    to_balance: int = 0
+    outside: int = 0
 
     @property
     def total(self) -> int:
         return sum(amount for _, _, amount in self.credited)
 
+    @property
+    def after(self) -> int:
+        return self.total - self.before
+
+    @property
+    def type(self) -> str:
+        if not self.before:
+            return "post_payment"
+        return "mixed" if self.after else "pre_payment"
+
 
 @dataclass(frozen=True, slots=True)
 class InvoicePayment:
-    """Which charge paid an invoice."""
+    """Which charge paid an invoice, and what of it."""
 
     payment_id: str
     invoice: str
@@ -232,4 +265,4 @@ class InvoicePayment:
     charge: Charge | None
 
 
-Held = Customer | Subscription | Invoice | Charge | Session | Refund | Dispute | CreditNote | InvoicePayment
+Held = Customer | Subscription | Invoice | Charge | Intent | Session | Refund | Dispute | CreditNote | InvoicePayment

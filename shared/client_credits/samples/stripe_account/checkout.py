@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from client_credits.samples.stripe_account.account import Event, Events
-from client_credits.samples.stripe_account.billing import Billing, Bought
-from client_credits.samples.stripe_account.books import Charge, CreditNote, Dispute, Invoice, Refund, Session
+from client_credits.samples.stripe_account.billing import Bought
+from client_credits.samples.stripe_account.books import Charge, CreditNote, Dispute, Intent, Invoice, Refund, Session
+from client_credits.samples.stripe_account.paying import Paying
 
 __all__ = ["VERSIONS", "Event", "Events", "Sandbox"]
 
@@ -24,7 +25,7 @@ ALL_REFUNDS_TELL = "2024-10-28"  # from here on refunds of charges have events o
 CHECKOUT = "checkout.session"
 
 
-class Sandbox(Billing):
+class Sandbox(Paying):
     """A Stripe account. Payments are named by their invoice, their session or their charge."""
 
     # -- Checkout ------------------------------------------------------------------------------
@@ -39,10 +40,16 @@ class Sandbox(Billing):
         percent_off: int = 0,
         later: bool = False,
         makes_invoice: bool = False,
+        offered: tuple[str, ...] = (),
     ) -> Events:
-        """A purchase through Checkout. Paid `later`, by bank say, its money is still under way (see `arrives`)."""
+        """A purchase through Checkout. Paid `later`, by bank say, its money is still under way (see `arrives`).
+
+        `offered` are the prices of optional items, whether or not they are among what is `bought`.
+        """
         session = replace(self._session(bought, metadata), customer=customer, client_reference=client_reference)
-        session = replace(session, payment_link=payment_link, discount=session.subtotal * percent_off // 100)
+        session = replace(
+            session, payment_link=payment_link, offered=offered, discount=session.subtotal * percent_off // 100
+        )
         if makes_invoice:
             assert customer
             paid = self.invoice(customer, *bought, metadata=metadata, percent_off=percent_off)
@@ -56,6 +63,20 @@ class Sandbox(Billing):
         self._put(replace(paid_session, payment_status="paid" if charge else "no_payment_required"))
         told = [self._tell("charge.succeeded", charge.charge_id)] if charge else []
         return [*told, self._tell(f"{CHECKOUT}.completed", session.session_id)]
+
+    def sell(self, amount: int, metadata: Mapping[str, str] | None = None, customer: str | None = None) -> Events:
+        """A sale by a payment intent alone: at a terminal, or in a checkout of the practice's own."""
+        charge = self._charged(amount, customer)
+        assert charge, "nothing costs nothing"
+        return [self._tell("charge.succeeded", charge.charge_id), *self._succeeds(charge, metadata)]
+
+    def intent_of(self, payment: str, metadata: Mapping[str, str] | None = None) -> Events:
+        """The payment intent that paid an invoice or a session succeeds, with metadata of its own."""
+        return self._succeeds(self._charge_of(payment), metadata)
+
+    def _succeeds(self, charge: Charge, metadata: Mapping[str, str] | None) -> Events:
+        self._put(Intent(charge, metadata or {}))
+        return [self._tell("payment_intent.succeeded", charge.payment_intent)]
 
     def arrives(self, session_id: str, succeeds: bool = True) -> Events:
         """The money that was under way arrives, or does not."""
@@ -160,15 +181,38 @@ class Sandbox(Billing):
 
     # -- credit notes --------------------------------------------------------------------------
 
-    def credit_note(self, invoice_id: str, credited: Mapping[str, int], refunds: bool = True) -> Events:
-        """Lines of a paid invoice are credited, by their ids, and the money goes back with a refund."""
+    def credit_note(
+        self,
+        invoice_id: str,
+        credited: Mapping[str, int],
+        refunds: bool = True,
+        to_balance: int = 0,
+        outside: int = 0,
+    ) -> Events:
+        """Lines of a paid invoice are credited, by their ids, and the money goes back with a refund, but for what
+        goes to the customer's balance or outside of Stripe. Without a refund all of it goes to the balance."""
+        total = sum(credited.values())
+        if not refunds:
+            to_balance = total - outside
+        told = self.refund(invoice_id, total - to_balance - outside) if refunds else []
+        refund = self.last("refund") if refunds else None
+        note = replace(self._note(invoice_id, credited), refund=refund, to_balance=to_balance, outside=outside)
+        self._put(note)
+        return [*told, self._tell("credit_note.created", note.note_id)]
+
+    def credit_before(self, invoice_id: str, credited: Mapping[str, int]) -> Events:
+        """Lines of an open invoice are credited: so much less is to be paid."""
+        note = self._note(invoice_id, credited)
+        self._put(replace(note, before=note.total))
+        held = self._get(invoice_id, Invoice)
+        self._put(replace(held, credited_before=held.credited_before + note.total))
+        return [self._tell("credit_note.created", note.note_id)]
+
+    def _note(self, invoice_id: str, credited: Mapping[str, int]) -> CreditNote:
         invoice = self._get(invoice_id, Invoice)
         lines = {line.line_id: line for line in invoice.lines}
         parts = tuple((self._new_id("cnli"), lines[line], amount) for line, amount in credited.items())
-        told = self.refund(invoice_id, sum(credited.values())) if refunds else []
-        refund = self.last("refund") if refunds else None
-        note = self._put(CreditNote(self._new_id("cn"), invoice, parts, self.now, refund))
-        return [*told, self._tell("credit_note.created", note.note_id)]
+        return CreditNote(self._new_id("cn"), invoice, parts, self.now)
 
     def void_credit_note(self, note_id: str) -> Events:
         self._put(replace(self._get(note_id, CreditNote), voided_at=self.now))

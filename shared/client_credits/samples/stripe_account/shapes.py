@@ -21,6 +21,7 @@ from client_credits.samples.stripe_account.books import (
     Customer,
     Dispute,
     Held,
+    Intent,
     Invoice,
     InvoicePayment,
     Line,
@@ -48,6 +49,8 @@ def rendered(held: Held, shape: Shape) -> Fields:
             return session(held, shape)
         case Charge():
             return charge(held, shape)
+        case Intent():
+            return payment_intent(held, shape)
         case Refund():
             return refund(held)
         case Dispute():
@@ -120,6 +123,8 @@ def session(of: Session, shape: Shape) -> Fields:
         "url": None,
     }
     told |= {"client_secret": None, "ui_mode": "hosted"} if shape.since(RENDERING) else {}
+    offered = [{"price": price_id, "quantity": 1, "adjustable_quantity": None} for price_id in of.offered]
+    told |= {"optional_items": offered} if offered and shape.since(BASIL) else {}
     newer: Fields = {"collected_information": None, "discounts": []}
     told |= newer if shape.since(BASIL) else {"shipping_details": None}
     return told | ({"customer_account": None} if shape.since(CLOVER) else {})
@@ -171,6 +176,31 @@ def charge(of: Charge, shape: Shape) -> Fields:
         "status": "succeeded",
     }
     return told if shape.since(BASIL) else told | {"invoice": of.invoice}
+
+
+def payment_intent(of: Intent, shape: Shape) -> Fields:
+    charged = of.charge
+    told: Fields = {
+        "id": charged.payment_intent,
+        "object": "payment_intent",
+        "amount": charged.amount,
+        "amount_capturable": 0,
+        "amount_received": charged.amount,
+        "canceled_at": None,
+        "capture_method": "automatic_async",
+        "created": seconds(charged.created),
+        "currency": CURRENCY,
+        "customer": charged.customer,
+        "description": None,
+        "latest_charge": charged.charge_id,
+        "livemode": shape.livemode,
+        "metadata": dict(of.metadata),
+        "next_action": None,
+        "payment_method_types": ["card_present"],
+        "status": "succeeded",
+    }
+    told |= {"customer_account": None} if shape.since(CLOVER) else {}
+    return told if shape.since(BASIL) else told | {"invoice": charged.invoice}
 
 
 def refund(of: Refund) -> Fields:
@@ -231,7 +261,7 @@ def credit_note(of: CreditNote, shape: Shape) -> Fields:
         "created": seconds(of.created),
         "currency": CURRENCY,
         "customer": of.invoice.customer,
-        "customer_balance_transaction": None,
+        "customer_balance_transaction": f"cbtxn_{of.note_id}" if of.to_balance else None,
         "discount_amount": 0,
         "effective_at": seconds(of.created),
         "invoice": of.invoice.invoice_id,
@@ -240,19 +270,19 @@ def credit_note(of: CreditNote, shape: Shape) -> Fields:
         "memo": None,
         "metadata": {},
         "number": f"{of.note_id.removeprefix('cn_')}-01",
-        "out_of_band_amount": None,
+        "out_of_band_amount": of.outside or None,
         "reason": None,
         "status": "void" if of.voided_at else "issued",
         "subtotal": of.total,
         "total": of.total,
-        "type": "post_payment",
+        "type": of.type,
         "voided_at": seconds(of.voided_at),
     }
     if not shape.since(BASIL):
         return told | {"refund": of.refund}
-    given: Fields = {"amount_refunded": of.total, "refund": of.refund}
+    given: Fields = {"amount_refunded": of.after - of.to_balance - of.outside, "refund": of.refund}
     if shape.since(CLOVER):
-        told |= {"customer_account": None, "post_payment_amount": of.total, "pre_payment_amount": 0}
+        told |= {"customer_account": None, "post_payment_amount": of.after, "pre_payment_amount": of.before}
         given |= {"payment_record_refund": None, "type": "refund"}
     return told | {"refunds": [given] if of.refund else [], "total_taxes": []}
 

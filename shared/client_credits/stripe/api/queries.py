@@ -37,6 +37,7 @@ class StripeKind(StrEnum):
     CREDIT_NOTE = "credit_note"
     SUBSCRIPTION = "subscription"
     INVOICE_PAYMENT = "invoice_payment"
+    PAYMENT_INTENT = "payment_intent"
     EVENT = "event"
 
 
@@ -110,12 +111,16 @@ class StripeApi:
         service = self._service(kind)
         return self._one(lambda: service.retrieve(object_id, params, options))
 
-    def invoice_paid_by(self, payment_intent: str) -> str | None:
-        """The invoice that a payment intent paid."""
+    def invoices_paid_by(self, payment_intent: str) -> list[tuple[str, int | None]]:
+        """The invoices that a payment intent paid, and what it paid of each, in minor units, where that is told.
+
+        Where it has paid none yet, the one that it is meant for.
+        """
         paid_by = {"type": "payment_intent", "payment_intent": payment_intent}
-        rows = self._all(self._v1.invoice_payments.list, payment=paid_by)
-        found = sorted(rows, key=lambda row: row.get("status") != "paid")  # a paid one first
-        return next(filter(None, (_reference(row.get("invoice")) for row in found)), None)
+        rows = list(self._all(self._v1.invoice_payments.list, payment=paid_by))
+        paid = [row for row in rows if row.get("status") == "paid"] or rows[:1]
+        found = {_reference(row.get("invoice")): row.get("amount_paid") for row in paid}
+        return [(i, amount if isinstance(amount, int) else None) for i, amount in found.items() if i]
 
     def session_paid_by(self, payment_intent: str) -> Answer | None:
         """The checkout session that a payment intent belongs to."""
@@ -176,6 +181,7 @@ class StripeApi:
             StripeKind.CREDIT_NOTE: v1.credit_notes,
             StripeKind.SUBSCRIPTION: v1.subscriptions,
             StripeKind.INVOICE_PAYMENT: v1.invoice_payments,
+            StripeKind.PAYMENT_INTENT: v1.payment_intents,
             StripeKind.EVENT: v1.events,
         }[kind]
 

@@ -48,8 +48,8 @@ DISPUTE_STATUSES = {
 
 def charge(event: Event) -> Facts:
     """A charge's refunds so far; since 2022-11-15 it tells their sum alone."""
-    about = event.about
-    refunds = tuple(_refund(each, event.occurred_at) for each in _refunds_of(about))
+    about, at = event.about, _told_at(event)
+    refunds = tuple(_refund(each, at) for each in _refunds_of(about))
     refunded = values.unsigned_amount(about, "amount_refunded")
     if refunded is None and not refunds:
         raise values.Unreadable
@@ -57,7 +57,7 @@ def charge(event: Event) -> Facts:
         event_id=event.event_id,
         account=event.account,
         mode=event.mode,
-        occurred_at=event.occurred_at,
+        occurred_at=_told_at(event),
         payment_id=values.reference(about, "invoice"),
         payment_intent=values.reference(about, "payment_intent"),
         charge=values.required(values.reference(about, "id")),
@@ -66,12 +66,17 @@ def charge(event: Event) -> Facts:
     )
 
 
+def _told_at(event: Event) -> datetime:
+    """When the event was made; one that does not tell is dated by what it is about, never by its arrival."""
+    return event.created or values.required(values.instant(event.about, "created"))
+
+
 def _refunds_of(about: Fields) -> list[Fields]:
     return values.rows(values.child(about, "refunds"), "data")
 
 
 def refund(event: Event) -> Facts:
-    told = _refund(event.about, event.occurred_at, failed=event.kind == REFUND_FAILED)
+    told = _refund(event.about, _told_at(event), failed=event.kind == REFUND_FAILED)
     return _about_a_charge(event, refunds=(told,))
 
 
@@ -82,6 +87,7 @@ def _refund(about: Fields, at: datetime, *, failed: bool = False) -> Refund:
         amount=values.required(values.unsigned_amount(about, "amount")),
         status=RefundStatus.FAILED if failed else status,
         at=at,
+        made_at=values.instant(about, "created"),
     )
 
 
@@ -92,7 +98,7 @@ def dispute(event: Event) -> Facts:
         dispute_id=values.required(values.reference(about, "id")),
         amount=values.required(values.unsigned_amount(about, "amount")),
         status=values.required(DISPUTE_STATUSES.get(values.text(about, "status") or "")),
-        at=event.occurred_at,
+        at=_told_at(event),
         opened_at=values.instant(about, "created"),
     )
     return _about_a_charge(event, disputes=(told,))
@@ -110,7 +116,7 @@ def _about_a_charge(event: Event, refunds: tuple[Refund, ...] = (), disputes: tu
         event_id=event.event_id,
         account=event.account,
         mode=event.mode,
-        occurred_at=event.occurred_at,
+        occurred_at=_told_at(event),
         payment_id=values.reference(charged, "invoice") or values.reference(intent, "invoice"),
         payment_intent=intent_id,
         charge=charge_id,
@@ -123,36 +129,61 @@ def _about_a_charge(event: Event, refunds: tuple[Refund, ...] = (), disputes: tu
 
 
 def credit_note(event: Event) -> Facts:
-    """Which lines of an invoice its refunds are for; a note about no refund, or no line, tells nothing."""
+    """What was credited of an invoice, how it was given, and which lines it is for."""
     note = event.about
     invoice = values.required(values.reference(note, "invoice"))
     note_id = values.required(values.reference(note, "id"))
-    given = _given_back(note)
-    if not given:
-        return Ignored(event.event_id, "no_refund_named")
     if values.flag(values.child(note, "lines"), "has_more"):
         return event.incomplete("note_lines_not_in_event", invoice, None)
-    lines = _credited_lines(note)
-    if not any(lines):
-        return Ignored(event.event_id, "no_lines_named")
     total = values.unsigned_amount(note, "total")
+    total = values.required(values.unsigned_amount(note, "amount") if total is None else total)
+    if not total:
+        return Ignored(event.event_id, "nothing_credited")
+    made = values.instant(note, "created") or _told_at(event)
     voided = event.kind == NOTE_VOIDED or values.text(note, "status") == "void"
+    given = _given_back(note)
+    before = _before_payment(note, total, given)
+    beside, rest_beside = _beside_refunds(note, total - before, given)
     told = CreditNote(
         note_id=note_id,
-        total=values.required(values.unsigned_amount(note, "amount") if total is None else total),
-        lines=tuple(lines.items()),
+        total=total,
+        lines=tuple(_credited_lines(note).items()),
         refunds=tuple(given),
         voided=voided,
+        before_payment=before,
+        beside_refunds=beside,
+        rest_beside=rest_beside,
+        at=(values.instant(note, "voided_at") or _told_at(event)) if voided else made,
     )
     return MoneyBack(
         event_id=event.event_id,
         account=event.account,
         mode=event.mode,
-        occurred_at=event.occurred_at,
+        occurred_at=_told_at(event),
         payment_id=invoice,
-        refunds=() if voided else _announced(given, values.instant(note, "created") or event.occurred_at),
+        refunds=() if voided else _announced(given, made),
         notes=(told,),
     )
+
+
+def _before_payment(note: Fields, total: int, given: dict[str, int | None]) -> int:
+    """What was credited of the invoice before it was paid. Older shapes tell it by the note's type alone."""
+    told = values.unsigned_amount(note, "pre_payment_amount")
+    if told is not None:
+        return min(told, total)
+    return total if values.text(note, "type") == "pre_payment" and not given else 0
+
+
+def _beside_refunds(note: Fields, after_payment: int, given: dict[str, int | None]) -> tuple[int, bool]:
+    """What went to the customer's balance or outside of Stripe, and whether what its refunds leave did too.
+
+    Where a shape names a refund without its amount, only that refund's own event tells how much is left.
+    """
+    amounts = [amount for amount in given.values() if amount is not None]
+    if len(amounts) == len(given):
+        return max(0, after_payment - sum(amounts)), False
+    outside = min(values.unsigned_amount(note, "out_of_band_amount") or 0, after_payment)
+    return outside, values.reference(note, "customer_balance_transaction") is not None
 
 
 def _given_back(note: Fields) -> dict[str, int | None]:

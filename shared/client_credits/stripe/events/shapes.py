@@ -29,7 +29,6 @@ from client_credits.stripe.events.values import (
     reference,
     required,
     text,
-    unsigned_amount,
     whole,
 )
 
@@ -82,15 +81,6 @@ def paid_by(invoice: Fields, means: str) -> str | None:
         if found:
             return found
     return reference(invoice, means)
-
-
-def paid_amount(invoice: Fields) -> int:
-    """What was paid for the whole invoice, in minor units, 0 or more: tax included, discounts and the
-    customer's balance taken off."""
-    told = unsigned_amount(invoice, "amount_paid")
-    if told is not None or invoice.get("total") is None:
-        return told or 0
-    return max(0, amount(invoice, "total"))
 
 
 # A line of an invoice

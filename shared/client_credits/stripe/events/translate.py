@@ -5,7 +5,7 @@ event as it came, asks nobody for more, and never raises: what cannot be turned 
 `Unsupported`, to be parked, and what changes nothing is `Ignored` with its reason.
 
 What grants: `invoice.paid` for subscriptions and invoices, `checkout.session.completed` for one-off
-purchases without an invoice. Each payment has exactly one event that grants it.
+purchases without an invoice, `payment_intent.succeeded` for what the practice sells by intents of its own.
 
 An event that lacks something (a session's items, an invoice's later lines, a thin event's object) is
 translated again once that was put where a full event has it.
@@ -14,7 +14,15 @@ translated again once that was put where a full event has it.
 from collections.abc import Callable
 
 from client_credits.domain.payments.facts import OWN_ACCOUNT, Facts, Ignored
-from client_credits.stripe.events import frame, money_back, money_in, subscriptions, values
+from client_credits.stripe.events import (
+    frame,
+    money_back,
+    money_in,
+    payment_intents,
+    sessions,
+    subscriptions,
+    values,
+)
 from client_credits.stripe.events.frame import THIN, THIN_PREFIX, Event, Mode
 from client_credits.stripe.events.values import Fields, Unreadable
 
@@ -23,14 +31,18 @@ __all__ = ["HANDLED", "IGNORED", "OWN_ACCOUNT", "PAYMENTS", "Mode", "translate"]
 CHECKOUT_COMPLETED = "checkout.session.completed"
 CHECKOUT_PAID_LATER = "checkout.session.async_payment_succeeded"  # the same session, paid at last
 INVOICE_PAID = "invoice.paid"
-PAYMENTS = frozenset({CHECKOUT_COMPLETED, CHECKOUT_PAID_LATER, INVOICE_PAID})
+INTENT_PAID = "payment_intent.succeeded"
+PAYMENTS = frozenset({CHECKOUT_COMPLETED, CHECKOUT_PAID_LATER, INVOICE_PAID, INTENT_PAID})
+SUBSCRIPTION_CHANGED = "customer.subscription.updated"
 
 # Each type that may change something: the object it is about, and who reads it.
 HANDLED: dict[str, tuple[str, Callable[[Event], Facts]]] = {
-    CHECKOUT_COMPLETED: ("checkout.session", money_in.session),
-    CHECKOUT_PAID_LATER: ("checkout.session", money_in.session),
+    CHECKOUT_COMPLETED: ("checkout.session", sessions.session),
+    CHECKOUT_PAID_LATER: ("checkout.session", sessions.session),
     INVOICE_PAID: ("invoice", money_in.invoice),
+    INTENT_PAID: ("payment_intent", payment_intents.payment_intent),
     "invoice_payment.paid": ("invoice_payment", money_in.invoice_payment),
+    money_in.DETACHED: ("invoice_payment", money_in.invoice_payment),
     "charge.refunded": ("charge", money_back.charge),
     "refund.created": ("refund", money_back.refund),
     "refund.updated": ("refund", money_back.refund),
@@ -45,7 +57,7 @@ HANDLED: dict[str, tuple[str, Callable[[Event], Facts]]] = {
     "credit_note.updated": ("credit_note", money_back.credit_note),
     "credit_note.voided": ("credit_note", money_back.credit_note),
     "customer.subscription.created": ("subscription", subscriptions.subscription),
-    "customer.subscription.updated": ("subscription", subscriptions.subscription),
+    SUBSCRIPTION_CHANGED: ("subscription", subscriptions.subscription),
     "customer.subscription.deleted": ("subscription", subscriptions.subscription),
     "customer.subscription.paused": ("subscription", subscriptions.subscription),
     "customer.subscription.resumed": ("subscription", subscriptions.subscription),
@@ -64,7 +76,6 @@ IGNORED = {
     "invoice.marked_uncollectible": "invoice_uncollectible",
     "checkout.session.async_payment_failed": "payment_failed",
     "checkout.session.expired": "checkout_expired",
-    "payment_intent.succeeded": "its_invoice_or_session_grants",
     "charge.succeeded": "its_invoice_or_session_grants",
     "payment_intent.payment_failed": "payment_failed",
     "charge.failed": "payment_failed",
@@ -73,6 +84,26 @@ IGNORED = {
     "radar.early_fraud_warning.created": "fraud_warning",
     "radar.early_fraud_warning.updated": "fraud_warning",
 }
+
+
+# Beginnings of the types that tell how an object stands. A thin event of any such type leads to asking for it.
+STANDING = ("customer.subscription.", "invoice.")
+# But of these there is nothing to ask for: an invoice not made yet, and a draft that is gone.
+WITHOUT_OBJECT = frozenset({"invoice.upcoming", "invoice.deleted"})
+
+
+def asks(kind: str) -> bool:
+    """Whether a thin event of this type leads to asking Stripe for its object."""
+    return kind in HANDLED or (kind.startswith(STANDING) and kind not in WITHOUT_OBJECT)
+
+
+def read_as(kind: str, about: Fields) -> str:
+    """The type that an object is read as which a thin event of type `kind` led to, given as it is now."""
+    if kind in HANDLED or not asks(kind):
+        return kind
+    if kind.startswith("customer.subscription."):
+        return SUBSCRIPTION_CHANGED
+    return INVOICE_PAID if about.get("status") == "paid" else kind
 
 
 def translate(event: object, mode: Mode) -> Facts:
@@ -91,10 +122,11 @@ def _translate(event: Fields, event_id: str, mode: Mode) -> Facts:
     if event["livemode"] is not (mode == "live"):
         return Ignored(event_id, "other_mode")
     kind = told.removeprefix(THIN_PREFIX)
+    is_thin = event.get("object") == THIN or kind != told
+    if is_thin and asks(kind):
+        return frame.thin(event_id, event, PAYMENTS)
     if kind not in HANDLED:
         return Ignored(event_id, IGNORED.get(kind, "type_not_handled"))
-    if event.get("object") == THIN or kind != told:
-        return frame.thin(event_id, event, PAYMENTS)
     return _facts(frame.read(event, event_id, kind, mode))
 
 

@@ -5,12 +5,12 @@ Knows JSON and how Stripe writes ids, lists, instants and money; knows no field 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TypeVar
 
-from client_credits.domain.ids import is_id
+from client_credits.domain.ids import is_id, names_something
 
 Fields = Mapping[str, object]
 T = TypeVar("T")
@@ -115,6 +115,12 @@ def rows(of: Fields, name: str) -> list[Fields]:
 
 def metadata(of: Fields) -> Fields:
     return child(of, "metadata")
+
+
+def first_named(name: str, sources: Iterable[Fields]) -> str | None:
+    """The first value of `name` that names something: an id, and no word for nothing. Others count as absent."""
+    given = (source.get(name) for source in sources)
+    return next((v for v in given if isinstance(v, str) and names_something(v)), None)
 
 
 def amount(line: Fields, name: str) -> int:

@@ -1,0 +1,72 @@
+"""What told of money back, and when: the names that entries of what follows are written under.
+
+Knows no amounts of credits; what the news come to is `given_back`'s.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from client_credits.domain.payments.facts import CreditNote, DisputeStatus
+from client_credits.domain.payments.given_back import untold
+from client_credits.domain.payments.money import own_shares
+from client_credits.domain.payments.payment_record import PaymentRecord
+
+CREDITED = "credited"  # what a payment itself tells of its credit notes
+
+
+def news_of(record: PaymentRecord) -> list[tuple[datetime, str]]:
+    """What has been told, as (instant, name), the newest last: `<refund or dispute>/<status>`, `<credit note>/issued`,
+    `<charge>/<sum>` for what only its sum told, `<money>/detached/<instant>`.
+
+    Where the money paid several payments, the payment's id stands behind it.
+    """
+    return sorted({*_of_refunds(record), *_of_notes(record), *_of_money(record), *_of_invoice(record)})
+
+
+def _of_refunds(record: PaymentRecord) -> Iterator[tuple[datetime, str]]:
+    shared = {each.money for each in record.paid_by if len(each.shares) > 1}
+
+    def behind(money: str) -> str:
+        return f"/{record.payment_id}" if money in shared else ""
+
+    for refund in record.refunds:
+        yield refund.since, f"{refund.refund_id}/{refund.status}{behind(refund.money)}"
+    for dispute in record.disputes:
+        at = dispute.since if dispute.status is DisputeStatus.OPEN else dispute.at
+        yield at, f"{dispute.dispute_id}/{dispute.status}{behind(dispute.money)}"
+    beyond = untold(record)
+    for each in record.paid_by:
+        if beyond[each.money] and each.refunded_at:
+            yield each.refunded_at, f"{each.name}/{each.refunded_total}{behind(each.money)}"
+
+
+def _of_notes(record: PaymentRecord) -> Iterator[tuple[datetime, str]]:
+    """Those that gave back more than their refunds tell, or say which lines refunds are for that were followed."""
+    about = {name.split("/")[1] for name in record.followed}
+    for note in record.notes:
+        own = note.payment in ("", record.payment_id)
+        tells = note.before_payment or note.beside_refunds or note.rest_beside or about & set(note.refunds)
+        if own and note.at and tells:
+            yield note.at, f"{note.note_id}/{'void' if note.voided else 'issued'}"
+
+
+def _of_money(record: PaymentRecord) -> Iterator[tuple[datetime, str]]:
+    """What was detached from the payment and, once that was followed, what has paid it since."""
+    detached = [int(name.rpartition("/")[2]) for name in record.followed if "/detached/" in name]
+    for each, share in own_shares(record.paid_by, record.payment_id):
+        at = int(share.at.timestamp()) if share.at else 0
+        if share.at and (share.detached or (detached and at >= min(detached))):
+            yield share.at, f"{each.name}/{'detached' if share.detached else 'attached'}/{at}"
+
+
+def _of_invoice(record: PaymentRecord) -> Iterator[tuple[datetime, str]]:
+    """What the invoice itself says of its credit notes, until they are heard."""
+    if record.paid_at and _is_credited_beyond(record, record.own_notes):
+        yield record.paid_at, f"{record.payment_id}/{CREDITED}"
+
+
+def _is_credited_beyond(record: PaymentRecord, notes: Iterable[CreditNote]) -> bool:
+    told = list(notes)
+    before = sum(note.before_payment for note in told)
+    after = sum(note.total - note.before_payment for note in told)
+    return record.credited_before > before or record.credited_after > after
