@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from tests.support.stripe_practice import BEGINS, ME, PACKAGES, StripePractice
 
+from client_credits.domain.payments.facts import CustomerLink
 from client_credits.operations.context import STRIPE, Context
+from client_credits.operations.payments import linking
 from client_credits.operations.staff.practices import put_package
 from client_credits.samples.stripe_account.checkout import VERSIONS, Events
 from client_credits.stripe import work as stripe_work
@@ -344,13 +346,13 @@ def a_higher_quantity_grants_the_difference(practice: StripePractice) -> None:
     practice.hear(practice.at(BEGINS + 5 * DAY).stripe.change(practice.stripe.last("subscription"), quantity=3))
 
 
-@situation(("granted", 4), ("granted", 8), initial=[("granted", 1)])
+@situation(("granted", 4), ("granted", 7), initial=[("granted", 1)])  # 23 of 28 days: 6.57 and 0.82, rounded up
 def another_plan_is_added(practice: StripePractice) -> None:
     practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME))
     practice.hear(practice.at(BEGINS + 5 * DAY).stripe.add_item(practice.stripe.last("subscription"), "price_eight"))
 
 
-@situation(("granted", 4), ("granted", 2))
+@situation(("granted", 4), ("granted", 2), ("clawed_back", -3))  # 23 of 28 days were given back: 3.29
 def another_interval_begins_a_cycle_of_its_own(practice: StripePractice) -> None:
     practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME))
     practice.hear(practice.at(BEGINS + 5 * DAY).stripe.change(practice.stripe.last("subscription"), "price_year"))
@@ -360,6 +362,88 @@ def another_interval_begins_a_cycle_of_its_own(practice: StripePractice) -> None
 def the_cycle_after_an_upgrade_is_a_whole_one(practice: StripePractice) -> None:
     _changed(practice, "price_eight")
     practice.hear(practice.stripe.cycle(practice.stripe.last("subscription")))
+
+
+@situation(("granted", 4), ("granted", 4), ("granted", 8), initial=[("granted", 1), ("granted", 1)])
+def an_upgrade_is_paid_with_the_next_cycle(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME))
+    subscription = practice.stripe.last("subscription")
+    practice.hear(practice.at(BEGINS + 5 * DAY).stripe.change(subscription, "price_eight", pending=True))
+    assert practice.entries() == [("granted", 4)]
+    practice.hear(practice.stripe.cycle(subscription))
+
+
+@situation(("granted", 4), ("granted", 2), initial=[("granted", 1)], upgrade_grant="prorated")
+def an_upgrade_is_invoiced_by_hand(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME))
+    subscription = practice.stripe.last("subscription")
+    practice.hear(practice.at(BEGINS + 12 * DAY).stripe.change(subscription, "price_eight", pending=True))
+    practice.hear(practice.at(BEGINS + 20 * DAY).stripe.invoice_pending(subscription))  # 16 of 28 days: 2.29 and 0.57
+
+
+@situation(("granted", 4))
+def up_and_down_on_one_invoice_grants_nothing(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME))
+    subscription = practice.stripe.last("subscription")
+    practice.hear(practice.at(BEGINS + 5 * DAY).stripe.change(subscription, "price_eight", pending=True))
+    practice.hear(practice.at(BEGINS + 8 * DAY).stripe.change(subscription, "price_four", pending=True))
+    practice.hear(practice.at(BEGINS + 9 * DAY).stripe.invoice_pending(subscription))
+
+
+@situation(("granted", 4), ("granted", 4), initial=[("granted", 1)])
+def an_upgrade_under_a_full_discount_grants_like_any_other(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME))
+    subscription = practice.stripe.last("subscription")
+    practice.hear(practice.at(BEGINS + 5 * DAY).stripe.change(subscription, "price_eight", percent_off=100))
+
+
+@situation(("granted", 4), ("granted", 4), initial=[("granted", 1)])
+def another_item_takes_the_place_of_the_first(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME))
+    practice.hear(practice.at(BEGINS + 5 * DAY).stripe.swap(practice.stripe.last("subscription"), "price_eight"))
+
+
+# 23 of 28 days: 3.29 of 4. Then 322 of 365: 21.17 of 24, of which 20 had not come.
+@situation(("granted", 4), ("granted", 2), ("clawed_back", -3), ("granted", 2), ("granted", 4), ("clawed_back", -1))
+def from_months_to_a_year_and_back(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME))
+    subscription = practice.stripe.last("subscription")
+    practice.hear(practice.at(BEGINS + 5 * DAY).stripe.change(subscription, "price_year"))
+    practice.hear(practice.at(BEGINS + 48 * DAY).stripe.change(subscription, "price_four"))
+
+
+@situation(("granted", 4), ("granted", 4), ("clawed_back", -3))  # 18 of 28 days: 2.57
+def the_billing_anchor_is_restarted(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME))
+    practice.hear(practice.at(BEGINS + 10 * DAY).stripe.restart(practice.stripe.last("subscription")))
+
+
+@situation(("granted", 4), ("granted", 4), ("clawed_back", -1), ("clawed_back", -1), initial=[("granted", 1)])
+def a_subscription_is_cancelled_with_the_rest_given_back(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME))
+    subscription = practice.stripe.last("subscription")
+    practice.hear(practice.at(BEGINS + 7 * DAY).stripe.change(subscription, "price_eight"))
+    # A week is left: a quarter of the cycle's 4, a third of the upgrade's 4 and 1. 1, 1.33 and 0.33.
+    practice.hear(practice.at(BEGINS + 21 * DAY).stripe.cancel(subscription, prorates=True))
+
+
+def _known(practice: StripePractice) -> None:
+    """Older prorations do not tell whose they are: the customer does."""
+    linking.apply_link(Context(practice.store, "p1", STRIPE, practice.now), CustomerLink("evt_link", "cus_1", "c1"))
+
+
+@situation(("granted", 2), ("granted", 4))  # 10 of 31 days: 1.29, rounded up
+def a_first_invoice_until_an_anchor_ahead_grants_its_part(practice: StripePractice) -> None:
+    _known(practice)
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME, anchor=BEGINS + 10 * DAY))
+    practice.hear(practice.stripe.cycle(practice.stripe.last("subscription")))
+
+
+@situation(("granted", 2), ("granted", 1), upgrade_grant="prorated")  # 4 more for 5 of 31 days: 0.65; and 0.16
+def an_upgrade_before_an_anchor_ahead_grants_its_part(practice: StripePractice) -> None:
+    _known(practice)
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME, anchor=BEGINS + 10 * DAY))
+    practice.hear(practice.at(BEGINS + 5 * DAY).stripe.change(practice.stripe.last("subscription"), "price_eight"))
 
 
 # -- cycle ends and tranches -----------------------------------------------------------------------
@@ -388,7 +472,8 @@ def a_cancelled_year_brings_no_more(practice: StripePractice) -> None:
     practice.at(datetime(2025, 9, 1, tzinfo=UTC)).book(1)
 
 
-@situation(("granted", 2), ("granted", 2), ("granted", 4), ("spent", -1))
+# 327.4 of 365 days were given back: 21.5 of 24, of which 20 had not come.
+@situation(("granted", 2), ("granted", 2), ("granted", 4), ("clawed_back", -2), ("spent", -1))
 def a_year_changed_to_months_brings_no_more(practice: StripePractice) -> None:
     practice.hear(practice.stripe.subscribe("cus_1", "price_year", metadata=ME))
     subscription = practice.stripe.last("subscription")

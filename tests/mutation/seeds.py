@@ -14,6 +14,7 @@ MONEY_ORDER = "tests/integration/test_money_any_order.py"
 MONEY_BACK, PLANS = f"{UNIT}/test_money_back.py", f"{UNIT}/test_plan_changes.py"
 WON = f"{UNIT}/test_disputes_won.py"
 LIVES = "tests/property/test_practice_machine.py"
+RISES, STORIES = f"{UNIT}/test_rises.py", f"{UNIT}/test_plan_change_stories.py"
 ONE_SALE, LIMITS = "tests/integration/test_stripe_one_sale.py", f"{UNIT}/test_limits.py"
 ORDERS, SAME_LOTS = "tests/property/test_order_of_everything.py", "come_to_the_same_lots"
 LIFE = "tests/property/test_wallet_life_machine.py"
@@ -365,9 +366,9 @@ SEEDS = (
     ),
     Seed(
         "what is undone of a grant is rounded up",
-        "domain/payments/clawing_back.py",
-        "target = int(of.granted * part)",
-        "target = -int(-of.granted * part // 1)",
+        "domain/payments/replaced.py",
+        "max(int(stands_for * refunded), nearest)",
+        "max(-int(-stands_for * refunded // 1), nearest)",
         MONEY_BACK,
     ),
     Seed(
@@ -468,17 +469,96 @@ SEEDS = (
     # -- subscriptions
     Seed(
         "up, down and up again grants again",
-        "domain/payments/subscriptions.py",
-        "rise = max(0, sum(now.values()) - most)",
-        "rise = max(0, sum(now.values()) - (most if instant == changes[0].at else 0))",
+        "domain/payments/plan_changes.py",
+        "height = max(height, total)",
+        "height = total",
         PLANS,
     ),
     Seed(
         "what an upgrade has granted already is granted again",
-        "operations/payments/grant.py",
-        "more = {t: due.get(t, 0) - period.upgraded.get(t, 0) for t in self._decision.credits}",
-        "more = {t: due.get(t, 0) for t in self._decision.credits}",
+        "domain/payments/plan_changes.py",
+        "own := _nearest(total) - _nearest(before)",
+        "own := _nearest(total)",
         PLANS,
+    ),
+    Seed(
+        "a change that was refunded in full stays a height",
+        "domain/payments/plan_changes.py",
+        "if change.undone_at is None or change.undone_at > of.at:",
+        "if True:",
+        RISES,
+    ),
+    Seed(
+        "an item that ended with money back stays a height",
+        "domain/payments/plan_changes.py",
+        "height -= now.pop(item, Fraction(0))",
+        "now.pop(item, Fraction(0))",
+        RISES,
+    ),
+    Seed(
+        "a stub is no part of the height of later changes",
+        "domain/payments/plan_changes.py",
+        "height += sum(now.values()) - before",
+        "height += 0 if step.at > period.starts else sum(now.values()) - before",
+        RISES,
+    ),
+    Seed(
+        "payments keep what an earlier change heard later owns",
+        "operations/payments/plan_changes.py",
+        "if change.told is not None and change.told != own[change.invoice]:",
+        "if False:",
+        STORIES,
+    ),
+    Seed(
+        "what a payment owns more than it granted is not granted",
+        "operations/payments/plan_changes.py",
+        "(grant.owned or 0) > grant.granted and not grant.plan",
+        "False",
+        STORIES,
+    ),
+    Seed(
+        "a refund in full is not told to the other changes of its plan",
+        "operations/payments/plan_changes.py",
+        "if not (record.changes and record.subscription):",
+        "if True:",
+        STORIES,
+    ),
+    Seed(
+        "a period that gave way keeps its credits",
+        "domain/payments/replaced.py",
+        "if ended.item == span.item and ended.until == span.ends and ended.at < span.ends",
+        "if False",
+        "tests/property/test_value_of_periods.py",
+        "paid_for and not many",
+    ),
+    Seed(
+        "what was given back and what was refunded are added",
+        "domain/payments/replaced.py",
+        "max(int(stands_for * refunded), nearest)",
+        "min(stands_for, int(stands_for * refunded) + nearest)",
+        "tests/unit/test_replaced_periods.py",
+    ),
+    Seed(
+        "what a package that grants once granted is given back with its item",
+        "domain/payments/replaced.py",
+        "if not span.once or any(",
+        "if True or any(",
+        "tests/unit/test_replaced_periods.py",
+    ),
+    Seed(
+        "a change of a plan by the month brings a tranche at once",
+        "domain/payments/granting.py",
+        "later = first > plan.count or starts_of(plan, first) > cycle.starts",
+        "later = False",
+        f"{UNIT}/test_tranches.py",
+        "comes_with_the_tranches",
+    ),
+    Seed(
+        "a dismissed cycle leaves its changes waiting",
+        "operations/payments/resolving.py",
+        "if closed.payment and closed.payment.subscription:",
+        "if False:",
+        f"{UNIT}/test_plan_change_histories.py",
     ),
     Seed(
         "a subscription rises from the dead",
@@ -504,8 +584,8 @@ SEEDS = (
     Seed(
         "tranches go on after the end",
         "domain/ledger/tranches.py",
-        "if starts_of(plan, n) < at), default=plan.first)",
-        "if starts_of(plan, n)), default=plan.first)",
+        "if starts_of(plan, n) < at), default=none)",
+        "if starts_of(plan, n)), default=none)",
         PLANS,
     ),
     Seed(
@@ -805,8 +885,8 @@ SEEDS = (
     Seed(
         "an upgrade heard after its subscription's end knows only the tranches left",
         "domain/payments/granting.py",
-        "count = months_in(known.starts, known.cycle_end)",
-        "count = known.count",
+        "starts = line.within or cycle.starts",
+        "starts = cycle.starts",
         f"{UNIT}/test_ended_and_refunded.py",
         "in_any_order and upgrade",
     ),
@@ -838,8 +918,8 @@ SEEDS = (
     Seed(
         "an end and a refund are two reckonings",
         "domain/payments/clawing_back.py",
-        "        part = part_of_those_that_come(grant.plan, ends, part)",
-        "        pass",
+        "come = part_of_those_that_come(grant.plan, ends, exact)",
+        "come = exact",
         LIFE,
         "no_law_is_broken",
     ),
@@ -893,17 +973,17 @@ SEEDS = (
     ),
     Seed(
         "money back told of an invoice does not find its intent's grants",
-        "operations/payments/money_back.py",
-        "        payment_id = home\n",
-        "        pass\n",
+        "operations/payments/money_told.py",
+        "news, named = replace(news, payment_id=home), (home,)",
+        "pass",
         ONE_SALE,
         "some",
     ),
     Seed(
         "a credit note of an invoice's line gives back nothing of what its intent granted",
-        "domain/payments/payment_record.py",
-        "note.total <= 0 or self.sold_by_intent:",
-        "note.total <= 0:",
+        "domain/payments/given_back.py",
+        "replace(note, lines=()) if record.sold_by_intent else note",
+        "note",
         ONE_SALE,
         "some",
     ),

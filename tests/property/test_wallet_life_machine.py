@@ -138,7 +138,7 @@ class WalletLifeMachine(RuleBasedStateMachine):
         subscription = f"sub_{name}"
         ends = paid_at + lasts * HOUR if lasts and months == 1 else None
         lot = a_lot(name, amount, paid_at, ends, subscription)
-        payment = PaymentRecord(name, "own", "test", PAID, paid_at, subscription)
+        payment = PaymentRecord(name, "own", "test", PAID, paid_at=paid_at, subscription=subscription)
         asked = f"{client} buys {amount} x {months} until {ends}"
         self.everywhere(asked, lambda life: life.pay(client, payment, lot, months, paid_at))
 

@@ -13,6 +13,7 @@ from client_credits.domain.ids import payment_key
 from client_credits.domain.invariants import breaches
 from client_credits.domain.ledger.entries import Entry, untouched
 from client_credits.domain.ledger.settling import settle
+from client_credits.domain.payments.given_back import given_back
 from client_credits.domain.payments.payment_record import PaymentRecord
 from tests.property.wallet_life import LINE, Book, WalletLife
 
@@ -135,7 +136,7 @@ def a_payment_stands_for_what_was_not_given_back(payment: PaymentRecord, books: 
 def _stands_for(payment: PaymentRecord, granted: list[Entry]) -> tuple[int, int]:
     """Credits of it that nobody takes, of those that have come; and how many tranches came too late to count."""
     (grant,) = payment.grants
-    part = Fraction(payment.refunded, payment.paid)
+    part = given_back(payment).refunded / payment.paid
     if grant.plan is None:
         each = granted[0].amount
         return each - int(each * part), 0

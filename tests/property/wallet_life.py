@@ -21,8 +21,11 @@ from client_credits.domain.ledger.wallet import Coming, Freeze, Lot, LotSource, 
 from client_credits.domain.payments.clawing_back import Books, Family, Ledger, claw, family, refreeze, waited_for
 from client_credits.domain.payments.disputing import waits
 from client_credits.domain.payments.facts import MoneyBack, RefundStatus
+from client_credits.domain.payments.given_back import given_back
 from client_credits.domain.payments.granting import add_lot
-from client_credits.domain.payments.payment_record import PaidGrant, PaymentRecord, learned
+from client_credits.domain.payments.news import news_of
+from client_credits.domain.payments.payment_record import PaidGrant, PaymentRecord
+from client_credits.domain.payments.told import learned
 from client_credits.domain.practice.catalogue import Expiry
 from client_credits.domain.practice.dated_settings import DatedSettings, remembered
 from tests.support.builders import DAY, NOW, cancelled
@@ -239,12 +242,12 @@ class WalletLife:
 
     def _claw(self, payment_id: str) -> None:
         record, changes = self.payments[payment_id], self._holders(payment_id)
-        news = max((at for at, _ in record.news), default=self.now)
+        news = max((at for at, _ in news_of(record)), default=self.now)
         act = self.act("clawback", CauseKind.REFUND, news, payment=payment_id)
         of, ledger = self._told(payment_id, changes)
         books = Books({(client, KIND): change for client, change in changes.items()}, act, ledger)
         (grant,) = record.grants
-        part = record.part_undone(LINE, record.paid)
+        part = given_back(record).part_of(LINE, record.paid)
         grant = claw(books, payment_id, grant, part, of, owe=True, ends=record.ends)
         for (client, _), change in books.changes().items():
             self.commit(settle(change, self.now, self.settings[client], act, limit=ROOM))

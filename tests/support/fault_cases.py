@@ -15,6 +15,7 @@ from client_credits.domain.payments.facts import (
     Dispute,
     DisputeStatus,
     MoneyBack,
+    Payment,
     PaymentMade,
     Refund,
     RefundStatus,
@@ -379,6 +380,34 @@ UPGRADE = a_payment(
 )
 
 
+def _rest(hours: int) -> dict[str, Any]:
+    return YEAR | {"period_start": NOW - hours * HOUR, "proration": True}
+
+
+def rise(payment_id: str, hours: int, before: int, after: int) -> Payment:
+    """More of the same plan, so many hours ago, paid by money of its own."""
+    lines = (
+        a_line("il_old", quantity=before, amount=-3_000, **_rest(hours)),
+        a_line("il_new", quantity=after, amount=6_000, **_rest(hours)),
+    )
+    at = NOW - hours * HOUR
+    return a_payment(payment_id, *lines, paid=9_000, payment_intent=f"pi_{payment_id}", paid_at=at)
+
+
+EARLIER, LATER = rise("in_e", 20, 1, 2), rise("in_l", 10, 2, 4)
+RESTART = a_payment(
+    "in_r",
+    a_line("il_old", amount=-8_000, **_rest(5)),
+    a_line("il_full", **(YEAR | {"period_start": NOW - 5 * HOUR, "period_end": NOW + 365 * DAY})),
+)
+
+
+def earlier_refunded(store: Store, now: datetime) -> None:
+    refunds = (Refund("re_e", 9_000, RefundStatus.SUCCEEDED, NOW - 15 * HOUR),)
+    news = MoneyBack("evt_e", "own", "test", NOW, None, "pi_in_e", None, refunds)
+    apply_money_back(Context(store, P, STRIPE, now), news)
+
+
 def money_back(amount: int, status: str = "succeeded") -> Step:
     refunds = (Refund("re_1", amount, RefundStatus(status), NOW - HOUR),)
     return lambda s, now: apply_money_back(
@@ -427,6 +456,13 @@ MONEY_BACK = [
         lambda s, now: pay(Context(s, P, STRIPE, now), WHOLE),
         past=(paying(UPGRADE),),
     ),
+    Case("an earlier change of plan after a later one", paying(EARLIER), past=(paying(WHOLE), paying(LATER))),
+    Case(
+        "a refund of a change of plan before the next one",
+        earlier_refunded,
+        past=(paying(WHOLE), paying(EARLIER), paying(LATER)),
+    ),
+    Case("a period restarted", paying(RESTART), past=(paying(WHOLE), paying(EARLIER))),
     Case("a subscription past due", standing("past_due"), past=(setting(past_due="freeze"), paying(WHOLE))),
     Case("a subscription that ended before it was paid", standing("ended", NOW - 2 * DAY), past=(paying(WHOLE),)),
 ]

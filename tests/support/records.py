@@ -34,6 +34,7 @@ from client_credits.domain.ledger.wallet import (
 )
 from client_credits.domain.payments.facts import PaidWith, Payment, PaymentLine, QuantityFrom, Trial
 from client_credits.domain.payments.parked import Parked, ParkedState, Replay
+from client_credits.domain.payments.plan_changes import Interval
 from client_credits.domain.practice.catalogue import (
     AppointmentType,
     Catalogue,
@@ -140,6 +141,7 @@ LINE = PaymentLine(
     subscription="sub_2",
     also=("il_3",),
     charged=8000,
+    interval=Interval(months=1, days=1),
     within_cycle=True,
     quantity_from=QuantityFrom.ITEMS,
 )

@@ -1,7 +1,7 @@
 """A year paid in tranches that ends and is refunded: one reckoning, whatever is told first and whenever it is swept.
 
 The year begins on 5 January and brings two credits a month, 24 in all, for 90.00. It ends on 20 March: six
-come, 18 no longer do. An upgrade of 10 February brings two more a month, 22 in all, for 55.00: four come.
+come, 18 no longer do. An upgrade of 10 February brings two more a month from March on, 20 in all, for 55.00: two come.
 """
 
 from collections.abc import Callable
@@ -74,8 +74,8 @@ CASES: dict[str, tuple[list[Step], int]] = {
     "dispute lost": ([paid, told(dispute("open", 7_875, at=MARCH + HOUR)), ended, LOST], 3),
     "dispute won": ([paid, told(dispute("open", at=MARCH - DAY)), ended, told(dispute("won", at=MARCH + DAY))], 6),
     "upgrade refunded": ([paid, upgraded, ended, back(9_000, money="pi_2")], 6),
-    "a third of the upgrade back": ([paid, upgraded, ended, back(3_000, money="pi_2")], 10),  # 7 of the 18 of its 22
-    "year refunded, not its upgrade": ([paid, upgraded, ended, back(9_000)], 4),
+    "a third of the upgrade back": ([paid, upgraded, ended, back(3_000, money="pi_2")], 8),  # 6 of the 18 of its 20
+    "year refunded, not its upgrade": ([paid, upgraded, ended, back(9_000)], 2),
 }
 
 

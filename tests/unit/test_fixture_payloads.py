@@ -29,6 +29,7 @@ from client_credits.domain.payments.facts import (
     Trial,
     Unsupported,
 )
+from client_credits.domain.payments.plan_changes import Interval
 from client_credits.stripe.events.translate import translate
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "fixtures"
@@ -54,7 +55,8 @@ def back(event_id: str, seconds: int, **told: Any) -> MoneyBack:
 
 
 def news(event_id: str, seconds: int, *told: Any, **more: Any) -> SubscriptionNews:
-    """`told`: subscription, status, when it ended, customer; `more`: its trial and prices."""
+    """`told`: subscription, status, when it ended, customer; `more`: its trial, anchor and prices, all monthly."""
+    more["intervals"] = dict.fromkeys((price for _, price in more["prices"]), Interval(months=1))
     return SubscriptionNews(event_id, "own", "test", at(seconds), *told, **more)
 
 
@@ -134,6 +136,7 @@ EVENTS: dict[str, Facts] = {
         *(SubscriptionStatus.RUNNING, None, "cus_NSPOMxl5eL01qM"),
         trial=(at(1677834419), at(1680426419)),
         prices=(("si_NSPOg1R6mHTgyg", "price_1M3wjkE0b6fckueSKPgfRMSG"),),
+        anchor=at(1680426419),
     ),
     "recorded-2022-11-15/invoice.paid": A_TRIAL_OF_ELEVEN_SEATS,
     "recorded-2022-11-15/invoice.payment_succeeded": ignored("evt_1MhUT7E0b6fckueSTtEJC9R4", "twin_of_invoice_paid"),
@@ -148,11 +151,13 @@ EVENTS: dict[str, Facts] = {
         *("evt_1Tsk6h2fVmBzG7emqrOvINIF", 1783950075, "sub_1Tsk6c2fVmBzG7emSj6bpdd7"),
         *(SubscriptionStatus.ENDED, at(1783950075), "cus_UsV69VpWwIJqjF"),
         prices=(("si_UsV6Hf3DSXDeP5", "price_1Tsk6c2fVmBzG7emVNx3lXhv"),),
+        anchor=at(1783950070),
     ),
     "recorded-2026-06-24.dahlia/customer.subscription.updated": news(
         *("evt_1Tsk6Y2fVmBzG7em73eHobf3", 1783950065, "sub_1Tsk6U2fVmBzG7em2SW1Pnox"),
         *(SubscriptionStatus.RUNNING, None, "cus_UsV6bblNTiPV0B"),
         prices=(("si_UsV6FV9BtJA7xC", "price_1Tsk6S2fVmBzG7em44DW3Qvr"),),
+        anchor=at(1783950062),
     ),
     "recorded-2026-06-24.dahlia/payment_intent.succeeded": ignored(
         "evt_3Tsk6D2fVmBzG7em12aUmBez", "its_invoice_or_session_grants"
@@ -172,6 +177,7 @@ EVENTS: dict[str, Facts] = {
         *("evt_1J02QdJDPojXS6LNnOJB09Xb", 1623149102, "sub_JdIzvfy6o5GZRd"),
         *(SubscriptionStatus.ENDED, at(1623149102), "cus_IhGfebO16cMIGN"),
         prices=(("si_JdIzi4Tn5jV9PD", "price_1IDQm5JDPojXS6LNM31hxKzp"),),
+        anchor=at(1623148918),
     ),
 }
 
@@ -315,11 +321,35 @@ WRAPPED: dict[str, tuple[str, list[Facts]]] = {
     "invoice_payment.paid": ("invoice_payment", [Ignored("evt_1", "payment_not_named")] * 3),
     "customer.subscription.updated": (
         "subscription",
-        [news("evt_1", CREATED, SUBSCRIPTION, SubscriptionStatus.RUNNING, None, CUSTOMER, prices=PRICES)] * 3,
+        [
+            news(
+                "evt_1",
+                CREATED,
+                SUBSCRIPTION,
+                SubscriptionStatus.RUNNING,
+                None,
+                CUSTOMER,
+                prices=PRICES,
+                anchor=at(1234567890),
+            )
+        ]
+        * 3,
     ),
     "customer.subscription.deleted": (
         "subscription",
-        [news("evt_1", CREATED, SUBSCRIPTION, SubscriptionStatus.ENDED, at(1234567890), CUSTOMER, prices=PRICES)] * 3,
+        [
+            news(
+                "evt_1",
+                CREATED,
+                SUBSCRIPTION,
+                SubscriptionStatus.ENDED,
+                at(1234567890),
+                CUSTOMER,
+                prices=PRICES,
+                anchor=at(1234567890),
+            )
+        ]
+        * 3,
     ),
     "subscription_item.updated": ("subscription_item", [Ignored("evt_1", "type_not_handled")] * 3),
 }

@@ -188,8 +188,9 @@ def test_a_plan_change_told_by_another_account_than_the_subscriptions_is_parked(
     period = {"subscription_item": "si_1", "period_start": NOW, "period_end": NOW + 30 * DAY}
     practice.pay(a_payment("in_1", a_line(**period)))
     rest = period | {"period_start": NOW + 10 * DAY, "proration": True}
-    theirs = a_payment("in_2", a_line(**rest), account="acct_A", paid_at=NOW + 10 * DAY)
-    assert practice.pay(theirs) == ["waits_for_cycle"]
+    before = a_line("il_old", amount=-3_000, **rest)
+    theirs = a_payment("in_2", before, a_line(**rest), account="acct_A", paid_at=NOW + 10 * DAY)
+    assert practice.pay(theirs) == ["waits_for_cycle"] * 2
     assert [parked.reason for parked in practice.open()] == ["waits_for_cycle"]
     practice.pay(a_payment("in_3", a_line(**period)))
     assert [parked.reason for parked in practice.open()] == ["waits_for_cycle"], "woken, and still not explained"

@@ -12,6 +12,7 @@ from tests.unit.test_plan_changes import END, PLANS, STAFF, START, Practice, cyc
 
 from client_credits.domain.errors import Invalid
 from client_credits.domain.payments.facts import PaymentLine
+from client_credits.domain.payments.plan_changes import Interval
 from client_credits.domain.practice.catalogue import Catalogue
 from client_credits.domain.practice.records import Client
 from client_credits.operations import sweeping
@@ -50,7 +51,7 @@ def balance(practice: Practice, client: str = "c1") -> int:
 
 
 @pytest.mark.parametrize("told_at", [MARCH + HOUR, JULY])
-def test_an_upgrade_of_a_plan_by_the_month_grants_from_its_own_month_whenever_it_is_told(told_at: datetime) -> None:
+def test_an_upgrade_of_a_plan_by_the_month_grants_from_the_next_month_whenever_it_is_told(told_at: datetime) -> None:
     practice = Practice(now=BEGINS + HOUR)
     practice.pay("in_1", BEGINS, cycle("price_year", BEGINS, ENDS))
     practice.now = told_at
@@ -60,7 +61,7 @@ def test_an_upgrade_of_a_plan_by_the_month_grants_from_its_own_month_whenever_it
     )
     practice.pay("in_2", MARCH, *change)
     practice.now = ENDS + DAY
-    assert balance(practice) == 12 * 2 + 10 * 2  # two more from March's tranche on
+    assert balance(practice) == 12 * 2 + 9 * 2  # two more from April's tranche on
 
 
 def test_an_upgrade_of_a_yearly_item_counts_from_its_own_level_after_a_monthly_items_renewal() -> None:
@@ -250,6 +251,20 @@ def test_a_dismissed_payment_stays_dismissed_when_it_is_told_again() -> None:
     assert (practice.wallet().balance, practice.parked()) == (0, [])
 
 
+def test_a_change_whose_cycle_staff_dismissed_waits_no_more() -> None:
+    practice = Practice()
+    sell(
+        practice.store,
+        a_catalogue(*(replace(p, archived_at=START - DAY) if p.package_id == "four" else p for p in PLANS)),
+    )
+    assert practice.pay("in_1", START, cycle()) == {"package_archived"}
+    cycle_parked = waiting_one(practice)
+    upgraded(practice, "in_2", "price_4", "price_8", START + DAY)
+    assert sorted(practice.parked()) == ["package_archived", "waits_for_cycle"]
+    resolving.dismiss(Context(practice.store, "p1", STAFF, practice.now), cycle_parked, "granted by hand")
+    assert (practice.wallet().balance, practice.parked()) == (4, [])
+
+
 def test_staff_name_the_package_of_an_upgrade_and_it_grants_the_difference() -> None:
     practice = Practice()
     practice.pay("in_1", START, cycle())
@@ -265,6 +280,7 @@ def test_a_plan_removed_and_added_again_as_another_item_mints_nothing() -> None:
         at = START + number * DAY
         gone = proration("il_old", "price_4", -3_000, at, item=f"si_{number - 1}")
         practice.pay(f"in_{number}a", at, gone)
-        again = proration("il_new", "price_4", 3_000, at + HOUR, item=f"si_{number}")
+        new = proration("il_new", "price_4", 3_000, at + HOUR, item=f"si_{number}")
+        again = replace(new, interval=Interval(months=1))
         practice.pay(f"in_{number}b", at + HOUR, again)
         assert practice.wallet().balance == 4, number

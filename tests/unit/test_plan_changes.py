@@ -14,7 +14,6 @@ from client_credits.domain.ledger.entries import Actor
 from client_credits.domain.ledger.tranches import brings
 from client_credits.domain.ledger.wallet import Wallet
 from client_credits.domain.payments.facts import PaymentLine, SubscriptionNews, SubscriptionStatus
-from client_credits.domain.payments.subscriptions import Level, Period, upgrade
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
 from client_credits.domain.practice.records import Account, Client
 from client_credits.operations.bookings import spending as bookings
@@ -133,10 +132,11 @@ def test_changes_in_any_order_grant_the_same() -> None:
 
 
 def test_an_item_replaced_by_another_is_a_change_and_not_a_purchase() -> None:
-    gone = Level("si_1", START + DAY)
-    new = Level("si_2", START + DAY, {"follow-up": 6})
-    period = Period(START, END, (Level("si_1", START, {"follow-up": 4}, base=True), gone, new))
-    assert upgrade(period, "difference") == {"follow-up": 2}
+    practice = Practice()
+    practice.pay("in_1", START, cycle())
+    old, new = change("price_4", "price_8", START + DAY)
+    practice.pay("in_2", START + DAY, old, replace(new, subscription_item="si_2"))
+    assert (practice.wallet().balance, practice.parked()) == (8, [])
 
 
 def test_a_full_line_of_a_new_period_is_a_cycle() -> None:

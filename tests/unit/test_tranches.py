@@ -64,6 +64,7 @@ def paid(
     ends: datetime | None = END,
     amount: int = 2,
     room: int = 40,
+    within: datetime | None = None,
     **fields: object,
 ) -> Change:
     """The wallet after a year was paid, told at `now` (else at once)."""
@@ -78,7 +79,7 @@ def paid(
     item = None if starts is None else "si_1"
     line = a_line("il_1", subscription_item=item, period_start=starts, period_end=ends, proration=proration)
     payment = a_payment(str(fields.pop("payment_id", "in_1")), line, **({"paid_at": starts or START} | fields))
-    decision = decide_line(payment, line, a_catalogue(package))
+    decision = replace(decide_line(payment, line, a_catalogue(package)), within=within)
     told_at = now or payment.paid_at
     act = Act(decision.grant_id, CAUSE, an_act().actor, payment.paid_at, told_at)
     return grant(settle(untouched(wallet or a_wallet()), told_at, RULES), amount, decision, payment, act, RULES, room)
@@ -358,14 +359,14 @@ def test_of_several_ends_the_earliest_that_concerns_the_plan_counts() -> None:
 
 
 def test_what_a_change_of_plan_adds_comes_with_the_tranches_of_its_year() -> None:
-    """Two more a month from 10 April: at once, then on 30 April with the fourth tranche, and so on."""
+    """Two more a month from 10 April: nothing at once, then on 30 April with the fourth tranche, and so on."""
     wallet = settled(paid().wallet, day(4, 10)).wallet
-    change = paid(wallet, starts=day(4, 10), ends=END, payment_id="in_2", proration=True)
+    change = paid(wallet, starts=day(4, 10), ends=END, payment_id="in_2", proration=True, within=START)
     added = change.wallet.coming[-1]
     assert (added.starts, added.number, added.count) == (START, 4, 12)
-    assert change.wallet.open_lots[-1].value == Value(9000, "eur", 20)
+    assert (change.wallet.balance, added.lot.value) == (wallet.balance, Value(9000, "eur", 18))
     after = settled(change.wallet, END)
-    assert after.wallet.balance == 24 + 20
+    assert after.wallet.balance == 24 + 18
     assert after.entries[1].source_id == "stripe/own/test/in_2/il_1/4"
     assert [e.occurred_at for e in after.entries[:2]] == [day(4, 30)] * 2
 

@@ -17,6 +17,13 @@ def months_after(instant: datetime, months: int, anchor_day: int) -> datetime:
     return on_anchor(instant.replace(year=year, month=month + 1, day=1), anchor_day)
 
 
+def months_before(instant: datetime, months: int) -> datetime:
+    """The same time and day so many months earlier, or the last day that the month has. Months are 0 or more,
+    and do not reach beyond the year 1."""
+    year, month = divmod(instant.year * 12 + instant.month - 1 - months, 12)
+    return on_anchor(instant.replace(year=year, month=month + 1, day=1), instant.day)
+
+
 def day_months_after(day: date, months: int) -> date:
     """The same day of the month `months` later, or the last that the month has. Months are 0 to 120."""
     midnight = datetime.combine(day, time.min, tzinfo=UTC)

@@ -42,7 +42,7 @@ from client_credits.stripe.events.values import Unreadable
 # What Stripe can be asked for, by the reason that an event is not understood for.
 INCOMPLETE = frozenset({"thin_event", "line_items_not_in_event", "note_lines_not_in_event"})
 
-_ASKS_SUBSCRIPTION = str(LineFate.TRIAL_NOT_KNOWN)
+_ASKS_SUBSCRIPTION = frozenset({str(LineFate.TRIAL_NOT_KNOWN), str(LineFate.WAITS_FOR_INTERVAL)})
 
 Event = Mapping[str, Any]
 # The API with the key of a practice, for an account of Stripe's; None where the practice has no key.
@@ -163,12 +163,13 @@ class _Work:
         outcome = apply(self.context.of(owner), facts, raw)
         if isinstance(facts, MoneyBack) and outcome == "waiting":
             facts, outcome = self._found(owner, facts, raw)
-        if isinstance(facts, Payment) and _ASKS_SUBSCRIPTION in outcome.split(","):
+        if isinstance(facts, Payment) and not _ASKS_SUBSCRIPTION.isdisjoint(outcome.split(",")):
             outcome = self._subscription_asked(owner, facts, raw, outcome)
         return facts, outcome
 
     def _subscription_asked(self, owner: str, paid: Payment, raw: str, outcome: str) -> str:
-        """Asks how a subscription stands whose zero line may be a trial's; without an answer the payment waits."""
+        """Asks how a subscription stands whose zero line may be a trial's, or how long a price lasts that a stub was
+        paid for; without an answer the payment waits."""
         api = self.api()
         try:
             for named in sorted({line.subscription or paid.subscription or "" for line in paid.lines}):

@@ -93,7 +93,8 @@ def after_next(wallet: Wallet, coming: Coming) -> Wallet:
 class Plan:
     """The tranches that a paid line brings of one type, as its payment remembers them for good: `first` to `count`.
 
-    `each` is the credits of one. The rest is named as in `Coming`. The first comes with the payment.
+    `each` is the credits of one. The rest is named as in `Coming`. The first comes with the payment or, of a
+    change within the plan (`later`), with its month.
     """
 
     starts: datetime
@@ -102,16 +103,18 @@ class Plan:
     count: int
     each: int
     item: str | None = None
+    later: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
     """From an instant on a subscription's plans bring no more tranches: all of its items', or one's that
-    was replaced, as far as it began before."""
+    was replaced, as far as it began before. `until` is the end of the period of which the rest was given back."""
 
     subscription: str
     at: datetime
     item: str | None = None
+    until: datetime | None = None
 
     def concerns(self, plan: Plan) -> bool:
         return self.item is None or (plan.item == self.item and plan.starts < self.at)
@@ -122,7 +125,8 @@ def last_of(plan: Plan, ends: Iterable[Ended]) -> int:
     at = min((ended.at for ended in ends if ended.concerns(plan)), default=None)
     if at is None:
         return plan.count
-    return max((n for n in range(plan.first, plan.count + 1) if starts_of(plan, n) < at), default=plan.first)
+    none = plan.first - 1 if plan.later else plan.first
+    return max((n for n in range(plan.first, plan.count + 1) if starts_of(plan, n) < at), default=none)
 
 
 def part_of_those_that_come(plan: Plan, ends: Iterable[Ended], part: Fraction) -> Fraction:
@@ -131,6 +135,8 @@ def part_of_those_that_come(plan: Plan, ends: Iterable[Ended], part: Fraction) -
     if last == plan.count:
         return part
     every, come = ((n - plan.first + 1) * plan.each for n in (plan.count, last))
+    if not come:
+        return Fraction(0)
     return Fraction(max(0, int(every * part) - (every - come)), come)
 
 

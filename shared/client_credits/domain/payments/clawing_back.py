@@ -13,7 +13,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from client_credits.domain.ids import derived_id, payment_key
-from client_credits.domain.ledger.entries import Act, Change, Entry, EntryKind, LotFacts, Posting, lot_of
+from client_credits.domain.ledger.entries import Act, Change, Entry, EntryKind, LotFacts, Posting, facts_of, lot_of
 from client_credits.domain.ledger.freezing import frozen_by
 from client_credits.domain.ledger.taking import taken_from
 from client_credits.domain.ledger.tranches import (
@@ -28,6 +28,7 @@ from client_credits.domain.ledger.tranches import (
 from client_credits.domain.ledger.wallet import Debt, DebtCause, Freeze, Lot, Wallet
 from client_credits.domain.payments.disputing import Wait, expired_too_soon, put_off
 from client_credits.domain.payments.payment_record import PaidGrant, Taken
+from client_credits.domain.payments.replaced import given_back, undone_of
 from client_credits.domain.payments.returning import Repaid, made_from, repayers, returns
 from client_credits.domain.practice.settings import Settings
 
@@ -70,12 +71,15 @@ def family(payment_id: str, grant: PaidGrant, entries: Iterable[Entry], ends: It
     spending += [posting for entry in ledger for posting, _ in returns(entry)]
     spent, late_spent = (-sum(p.amount for p in spending if p.lot_id in group) for group in (lots, late))
     granted = sum(entry.amount for entry in in_time) + withheld
-    return Family(granted, spent, frozenset(lots), told[grant.lot_id], withheld, frozenset(late), late_spent)
+    kind = facts_of(grant.kind) if grant.kind else told[grant.lot_id]
+    return Family(granted, spent, frozenset(lots), kind, withheld, frozenset(late), late_spent)
 
 
 def _is_late(entry: Entry, grant: PaidGrant, ends: Iterable[Ended]) -> bool:
     """Whether a tranche came whose month starts at or after its subscription's end: as if it never had."""
-    if grant.plan is None or any(posting.lot_id == grant.lot_id for posting in entry.postings):
+    if grant.plan is None:
+        return False
+    if not grant.plan.later and any(posting.lot_id == grant.lot_id for posting in entry.postings):
         return False
     return int(entry.source_id.rsplit("/", 1)[1]) > last_of(grant.plan, ends)
 
@@ -99,7 +103,8 @@ def claw(
     owe: bool,
     ends: tuple[Ended, ...] = (),
 ) -> PaidGrant:
-    """What is undone of one grant becomes `part` (0 to 1) of it; returns the grant as it then stands.
+    """What is undone of one grant becomes `part` (0 to 1) of what it owns, or what was given back with its period
+    where that is more; returns the grant as it then stands.
 
     `books` hold the settled wallets of all who have had its credits, the buyer's included. With
     `owe` the buyer owes what was spent of the undone part; without, it is only reported. Tranches that no
@@ -109,10 +114,8 @@ def claw(
     key = payment_key(payment_id, grant.line_id)
     pairs = books.holding(grant)
     last = last_of(grant.plan, ends) if grant.plan else 1
-    if grant.plan:
-        part = part_of_those_that_come(grant.plan, ends, part)
     grant = books.take(pairs, grant, None, of.late)
-    target = int(of.granted * part)
+    part, target = _target(grant, of, part, ends)
     grant = books.come_back(pairs, grant, of)
     short = max(0, of.spent + of.late_spent - (of.granted - target))
     remaining = sum(lot.remaining for pair in pairs for lot in _lots_of(books.wallets[pair], of.lots))
@@ -136,6 +139,20 @@ def claw(
     books.mark(pairs, key, short=_taken_back(grant, of) < target or of.late_spent > 0)
     books.bind_tranches(pairs, key, part, last if grant.plan else None)
     return grant
+
+
+def _target(grant: PaidGrant, of: Family, part: Fraction, ends: tuple[Ended, ...]) -> tuple[Fraction, int]:
+    """Which part of the credits that come is to be undone, and how many that are of those that have come."""
+    back = given_back(grant.span, ends)
+    if not grant.plan:
+        return part, undone_of(of.granted, grant.owned, part, back)
+    months = grant.plan.count - grant.plan.first + 1
+    owned = None if grant.owned is None else months * grant.owned
+    every = months * grant.plan.each
+    undone = undone_of(every, owned, part, back)
+    exact = part if undone == int(every * part) else Fraction(undone, every)
+    come = part_of_those_that_come(grant.plan, ends, exact)
+    return come, int(of.granted * come)
 
 
 def _taken_back(grant: PaidGrant, of: Family) -> int:

@@ -3,9 +3,11 @@
 Owns the shape of a payment as the rules see it. Knows no provider's field names.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+
+from client_credits.domain.payments.plan_changes import Interval
 
 OWN_ACCOUNT = "own"  # the account of Stripe's of events that name none: the practice's own
 
@@ -51,6 +53,7 @@ class PaymentLine:
     subscription: str | None = None  # where the line names one of its own
     also: tuple[str, ...] = ()  # the other lines that are counted in this one
     charged: int | None = None
+    interval: Interval | None = None  # how long its price lasts, where the event tells
     within_cycle: bool = False  # bills use so far of a period that another payment is for
     quantity_from: QuantityFrom | None = None  # of the package that the payment itself names
 
@@ -274,7 +277,8 @@ class SubscriptionStatus(StrEnum):
 class SubscriptionNews:
     """How a subscription stands, as told at `occurred_at`; `ended_at` is set for good once it ended.
 
-    `trial` is when it is or was in trial, `prices` are its (item, price) pairs.
+    `trial` is when it is or was in trial, `prices` are its (item, price) pairs, `intervals` tell how long
+    prices last, `anchor` is the instant that its periods are counted from.
     """
 
     event_id: str
@@ -287,6 +291,8 @@ class SubscriptionNews:
     customer: str | None = None
     trial: tuple[datetime, datetime] | None = None
     prices: tuple[tuple[str, str], ...] = ()
+    intervals: dict[str, Interval] = field(default_factory=dict)
+    anchor: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

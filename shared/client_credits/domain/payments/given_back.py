@@ -80,6 +80,16 @@ def given_back(record: PaymentRecord) -> GivenBack:
     )
 
 
+def undone_at(record: PaymentRecord) -> datetime | None:
+    """When all of it had been given back, if it was: with the last of what gave something back."""
+    back = given_back(replace(record, revoked=None))
+    if not back.undone:
+        return None
+    told = [r.at for r in record.refunds if _stands(r)]
+    told += [d.at for d in record.disputes if d.status is DisputeStatus.LOST]
+    return max(told, default=record.paid_at)
+
+
 class _Assigned:
     """What refunds gave back by credit notes, and what is left of each money's, in minor units.
 

@@ -28,7 +28,7 @@ from client_credits.domain.ledger.wallet import (
     Wallet,
 )
 from client_credits.domain.payments.facts import Payment, PaymentLine, Trial
-from client_credits.domain.payments.subscriptions import Level, SubscriptionState
+from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.domain.practice.catalogue import Catalogue, ExpiryKind, Package
 from client_credits.domain.practice.dated_settings import SettingsOverTime
 
@@ -38,6 +38,7 @@ class LineFate(StrEnum):
 
     GRANT = "grant"
     UPGRADE = "upgrade"  # a change of plan: grants what its period's plans never came to so far
+    STUB = "stub"  # an item that begins within an interval: grants its part
     NOT_RENEWING = "not_renewing"  # a later cycle of a package that grants once
     PRORATION = "proration"
     WITHIN_CYCLE = "within_cycle"  # bills use so far of a cycle that another payment is for
@@ -50,6 +51,7 @@ class LineFate(StrEnum):
     SUBSCRIPTION_ENDED = "subscription_ended"  # paid for after its subscription's end
     OTHER_ACCOUNT = "payment_of_another_account"  # one of that id was granted to another account of Stripe's
     WAITS_FOR_CYCLE = "waits_for_cycle"  # a change of plan whose period's own invoice is not known yet
+    WAITS_FOR_INTERVAL = "waits_for_interval"  # a stub whose price's interval is not known yet
     TOO_MANY = "too_many_credits"
     NO_CYCLE = "no_cycle_to_end_with"
     OVER_LIMIT = "over_limit"  # beyond how often one client may buy the package
@@ -63,6 +65,7 @@ PARKED = frozenset(
         LineFate.OTHER_ACCOUNT,
         LineFate.TRIAL_NOT_KNOWN,
         LineFate.WAITS_FOR_CYCLE,
+        LineFate.WAITS_FOR_INTERVAL,
         LineFate.TOO_MANY,
         LineFate.NO_CYCLE,
         LineFate.OVER_LIMIT,
@@ -77,6 +80,8 @@ class LineDecision:
     package: Package | None = None
     source_id: str = ""  # the line's one name in the practice
     once_id: str | None = None  # of a subscription's item: the name of its first paid grant, or of its trial's
+    owns: int | None = None  # how many credits its amount is for, where that is not the package's number
+    within: datetime | None = None  # of a change: when the period begins that it is within
 
     @property
     def grants_once(self) -> bool:
@@ -102,9 +107,7 @@ def decide_line(
     source_id, once_id = source_id_of(payment, line), once_id_of(payment, line)
     if line.proration and line.amount < 0:
         return LineDecision(line, LineFate.PRORATION, None, source_id)
-    package = _package(line, catalogue)
-    if package_id and (package is None or package.archived):
-        package = catalogue.packages.get(package_id)
+    package = package_of(line, catalogue, package_id)
     if line.proration and line.subscription_item is None:
         return LineDecision(line, LineFate.PRORATION, package, source_id)
     if line.within_cycle:
@@ -127,27 +130,16 @@ def judged(line: PaymentLine, state: SubscriptionState) -> PaymentLine:
     return line
 
 
-def levels(payment: Payment, catalogue: Catalogue, ends: datetime | None, package_id: str | None = None) -> list[Level]:
-    """The plan levels that the proration lines of a paid change of plan tell, all at once, of one period.
-
-    An item that is only given back for stands for nothing from then on. `package_id` is staff's answer
-    for a price that no package has.
-    """
-    found: dict[tuple[str, datetime], Level] = {}
-    for line in payment.lines:
-        if not (line.proration and line.subscription_item and line.period_start and line.period_end == ends):
-            continue
-        key = line.subscription_item, line.period_start
-        package = decide_line(payment, line, catalogue, package_id).package
-        if package and line.amount:
-            found[key] = Level(*key, _times(package, line))
-        elif line.amount < 0:
-            found.setdefault(key, Level(*key))
-    return list(found.values())
-
-
 def _times(package: Package, line: PaymentLine) -> dict[str, int]:
     return {t: n * line.quantity for t, n in package.credits.items() if n * line.quantity}
+
+
+def package_of(line: PaymentLine, catalogue: Catalogue, package_id: str | None = None) -> Package | None:
+    """The package that a line pays for; `package_id` is staff's answer where none is on sale."""
+    package = _package(line, catalogue)
+    if package_id and (package is None or package.archived):
+        package = catalogue.packages.get(package_id)
+    return package
 
 
 def _package(line: PaymentLine, catalogue: Catalogue) -> Package | None:
@@ -215,7 +207,8 @@ def grant(
     lots, debts and holds, or more credits than a number may say.
     """
     lot = lot_for(change.wallet, amount, line, payment, act, settings)
-    change = _entered(change, lot, act)
+    plan = plan_for(lot, line)
+    change = change if plan and plan.later else _entered(change, lot, act)
     change = _with_tranches(change, lot, line, act)
     change = _with_cycle(change, lot, line.line, act)
     return _settled(change, act, settings, room)
@@ -237,9 +230,12 @@ def lot_for(
     begins, ends = starts_at(payment, line.line), ends_at(payment, line.line)
     subscription = payment.subscription if recurring else None
     cycle = _cycle(subscription, line.line)
-    times = line.line.quantity * len(_tranche_numbers(wallet, subscription, line))
+    plan = _months(subscription, line)
+    tranches = max(1, plan.count - plan.first + 1) if plan else 1
+    source_id = f"{act.source_id}/{plan.first}" if plan and plan.later else act.source_id
+    each = sum(package.credits.values()) * line.line.quantity if line.owns is None else max(1, line.owns)
     return Lot(
-        lot_id=derived_id("lot", act.source_id, wallet.client_id, wallet.appointment_type),
+        lot_id=derived_id("lot", source_id, wallet.client_id, wallet.appointment_type),
         granted=amount,
         remaining=amount,
         effective_at=begins,
@@ -250,7 +246,7 @@ def lot_for(
         payment=payment_key(payment.payment_id, line.line.line_id),
         subscription=subscription,
         cycle=(cycle.starts, cycle.ends) if cycle else None,
-        value=Value(line.line.worth, line.line.currency, sum(package.credits.values()) * times),
+        value=Value(line.line.worth, line.line.currency, each * tranches),
         rollover=None if is_late(payment, line.line) else _rollover(wallet, subscription, package, line.line, begins),
     )
 
@@ -285,48 +281,49 @@ def _with_cycle(change: Change, lot: Lot, line: PaymentLine, act: Act) -> Change
     return change.record(wallet, EntryKind.EXTENDED, act, tuple(Posting(0, lot_id=lot_id) for lot_id in moved))
 
 
-def _tranche_numbers(wallet: Wallet, subscription: str | None, line: LineDecision) -> range:
-    """The numbers of the tranches that a line brings, the one at once included; just one without tranches.
+def _months(subscription: str | None, line: LineDecision) -> Plan | None:
+    """The monthly tranches that a line brings; None where all comes at once.
 
-    What a change of plan adds comes together with the tranches of its cycle, all of them, though an end
-    may have been heard before that cuts both short.
+    A change within a period brings those whose months start from its instant on: nothing at once, unless a
+    month starts just then.
     """
     cycle = _cycle(subscription, line.line)
     if cycle is None or line.package is None or not line.package.monthly_tranches:
-        return range(1, 2)
-    if known := _coming_beside(wallet, line.line, cycle):
-        count = months_in(known.starts, known.cycle_end)
-        begun = [n for n in range(1, count + 1) if starts_of(known, n) <= cycle.starts]
-        return range(max(begun, default=1), count + 1)
-    return range(1, months_in(cycle.starts, cycle.ends) + 1)
-
-
-def _coming_beside(wallet: Wallet, line: PaymentLine, cycle: Cycle) -> Coming | None:
-    beside = (c for c in wallet.coming if (c.lot.subscription, c.cycle_end) == (cycle.subscription, cycle.ends))
-    return next(beside, None) if line.proration else None
-
-
-def plan_for(wallet: Wallet, lot: Lot, line: LineDecision) -> Plan | None:
-    """The tranches of which a line's lot is the first; None without any."""
-    numbers, cycle = _tranche_numbers(wallet, lot.subscription, line), _cycle(lot.subscription, line.line)
-    if cycle is None or len(numbers) < 2:
         return None
-    known = _coming_beside(wallet, line.line, cycle)
-    starts = known.starts if known else cycle.starts
-    return Plan(starts, cycle.ends, numbers[0], numbers[-1], lot.granted, line.line.subscription_item)
+    starts = line.within or cycle.starts
+    plan = Plan(starts, cycle.ends, 1, months_in(starts, cycle.ends), 0, line.line.subscription_item)
+    if line.within is None:
+        return plan
+    first = next((n for n in range(1, plan.count + 1) if starts_of(plan, n) >= cycle.starts), plan.count + 1)
+    later = first > plan.count or starts_of(plan, first) > cycle.starts
+    return replace(plan, first=first, later=later)
+
+
+def months_left(payment: Payment, line: LineDecision) -> bool:
+    """Whether a month is still to come for what a line brings by the month."""
+    plan = _months(payment.subscription, line)
+    return plan is None or plan.first <= plan.count
+
+
+def plan_for(lot: Lot, line: LineDecision) -> Plan | None:
+    """The tranches of which a line's lot is one; None where it is all there is."""
+    plan = _months(lot.subscription, line)
+    if plan is None or (plan.count == plan.first and not plan.later):
+        return None
+    return replace(plan, each=lot.granted)
 
 
 def _with_tranches(change: Change, lot: Lot, line: LineDecision, act: Act) -> Change:
-    """The wallet expects the tranches after the first."""
-    plan = plan_for(change.wallet, lot, line)
-    if plan is None:
+    """The wallet expects the tranches after the first, or all of those that come later."""
+    plan = plan_for(lot, line)
+    if plan is None or plan.first > plan.count:
         return change
     assert line.package is not None
     coming = Coming(
         source_id=act.source_id,
         lot=lot,
         starts=plan.starts,
-        number=plan.first + 1,
+        number=plan.first + (not plan.later),
         first=plan.first,
         item=plan.item,
         count=plan.count,

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from client_credits.domain.ledger.tranches import Ended, Plan, last_of
-from client_credits.domain.ledger.wallet import Freeze
+from client_credits.domain.ledger.wallet import Freeze, Lot
 from client_credits.domain.payments.facts import CreditNote, Dispute, DisputeStatus, Refund
 from client_credits.domain.payments.money import PaidBy, own_shares
+from client_credits.domain.payments.replaced import Span, given_back
 
 MAX_HOLDERS = 40  # wallets that may have credits of one payment
 
@@ -33,7 +34,9 @@ class PaidGrant:
     `amount` is the line's, in minor units. `owed` counts all debt ever made for it and not taken
     back since, repaid or not; `reported` is the shortfall that was only told. `let_go` is what was
     given back of what had been withheld of later tranches, `revived` what came back to each lot, in
-    all, of what had expired in disputes that were won.
+    all, of what had expired in disputes that were won. `span` is the time of a subscription's item that it
+    was paid for. A change of plan `owned` so much when it was last told, of which `granted` came as lots like
+    `kind`; without any there is no lot yet.
     """
 
     line_id: str
@@ -48,6 +51,10 @@ class PaidGrant:
     plan: Plan | None = None  # where it brings monthly tranches
     revived: tuple[Taken, ...] = ()
     also: tuple[str, ...] = ()  # further lines of the payment that were granted with this one
+    span: Span | None = None
+    owned: int | None = None
+    granted: int = 0
+    kind: Lot | None = None
 
     @property
     def taken_back(self) -> int:
@@ -90,7 +97,9 @@ class PaymentRecord:
     was paid, beside `paid`, and since. `revoked` says why it should not have granted at all; `upheld`,
     that staff decided that it counts all the same. `followed` names the news whose consequences for the
     credits are written; `foreign`, the refunds and disputes that were told of it and are another's.
-    `ends` are those of its subscription, as far as they were told. `within` is the payment of the same
+    `ends` are those of its subscription, as far as they were told and concern it. `changes` says that it
+    changed a plan; `reckoned` names the changes, and when they were, for which what it owns is another number.
+    `within` is the payment of the same
     money whose record holds this one's grants; `sold` and `sold_by_intent` count the packages, see `one_money`.
     """
 
@@ -115,6 +124,8 @@ class PaymentRecord:
     followed: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
     ends: tuple[Ended, ...] = ()
+    changes: bool = False
+    reckoned: tuple[tuple[datetime, str], ...] = ()
     within: str | None = None
     sold: dict[str, int] = field(default_factory=dict)
     sold_by_intent: dict[str, int] = field(default_factory=dict)
@@ -126,7 +137,7 @@ class PaymentRecord:
         told = self.refunds or self.disputes or self.notes or self.revoked or self.upheld or self.cut_short
         detached = any(share.detached for _, share in own_shares(self.paid_by, self.payment_id))
         summed = any(each.refunded_total for each in self.paid_by) or self.credited_before or self.credited_after
-        return bool(told or detached or summed or self.followed)
+        return bool(told or detached or summed or self.followed or self.reckoned)
 
     @property
     def own_notes(self) -> tuple[CreditNote, ...]:
@@ -140,9 +151,9 @@ class PaymentRecord:
 
     @property
     def cut_short(self) -> list[tuple[datetime, str]]:
-        """The ends after which tranches of its grants no longer come, as (instant, `ended/<item or subscription>`)."""
-        plans = [grant.plan for grant in self.grants if grant.plan]
-        cutting = (ended for ended in self.ends if any(last_of(plan, [ended]) < plan.count for plan in plans))
+        """The ends after which tranches of its grants no longer come, or with which the rest of their time was
+        given back, as (instant, `ended/<item or subscription>`)."""
+        cutting = (ended for ended in self.ends if any(_cuts(ended, grant, self.ends) for grant in self.grants))
         return [(ended.at, f"ended/{ended.item or ended.subscription}") for ended in cutting]
 
     @property
@@ -157,6 +168,20 @@ class PaymentRecord:
         for client_id, kind, since in pairs:
             known[client_id, kind] = min(since, known.get((client_id, kind), since))
         return replace(self, holders=tuple(Holder(*pair, since) for pair, since in sorted(known.items())))
+
+    def with_ends(self, ends: Iterable[Ended]) -> "PaymentRecord":
+        """The record with those ends that concern its grants, and all it knew: a subscription forgets, it does not."""
+        items = {grant.span.item for grant in self.grants if grant.span}
+        planned = any(grant.plan for grant in self.grants)
+        own = {e for e in ends if e.item in items or (e.item is None and (planned or items))}
+        return replace(self, ends=tuple(sorted({*self.ends, *own}, key=repr)))
+
+
+def _cuts(ended: Ended, grant: PaidGrant, ends: tuple[Ended, ...]) -> bool:
+    if grant.plan and last_of(grant.plan, [ended]) < grant.plan.count:
+        return True
+    whole = tuple(each for each in ends if each.item is None)
+    return given_back(grant.span, (ended, *whole)) > 0
 
 
 def is_of(known: PaymentRecord, account: str) -> bool:

@@ -1,45 +1,21 @@
-"""What is known of a subscription: whether it runs, which periods were paid, and what a change of plan brings.
+"""What is known of a subscription: whether it runs, which periods were paid, and what changed within them.
 
-Rules: a plan change grants `max(0, new - most granted this period)` per type, so that up-down-up
-mints nothing. Everything is a function of what was told, not of the order in which it was told.
+Everything is a function of what was told, not of the order in which it was told.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from fractions import Fraction
 
 from client_credits.domain.ledger.tranches import Ended
 from client_credits.domain.payments.facts import SubscriptionNews, SubscriptionStatus
+from client_credits.domain.payments.plan_changes import Base, Interval, Period, PlanChange
 
 PERIODS_KEPT = 12
 TRIALS_KEPT = 12
 PRICES_KEPT = 100
 PAYMENTS_KEPT = 100  # beyond, an end or being past due is no longer told to the oldest
 _STATUS_RANK = {status: rank for rank, status in enumerate(SubscriptionStatus)}
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """From `at` on a subscription's item stands for these credits per period; none: the item is gone.
-
-    `base` is what the period's own invoice brought; what comes above it is an upgrade.
-    """
-
-    item: str
-    at: datetime
-    credits: dict[str, int] = field(default_factory=dict)
-    base: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """A paid period, `starts <= t < ends`, its plan levels, and what upgrades granted within it."""
-
-    starts: datetime
-    ends: datetime
-    levels: tuple[Level, ...] = ()
-    upgraded: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +36,8 @@ class SubscriptionState:
     waiting: tuple[str, ...] = ()
     trials: tuple[tuple[datetime, datetime], ...] = ()  # when it was in trial, as its own events told
     prices: tuple[tuple[str, str], ...] = ()  # (item, price) as far as any event told, by item
-    replaced: tuple[tuple[str, datetime], ...] = ()  # (item, since when a new period of it runs in place of the old)
+    intervals: dict[str, Interval] = field(default_factory=dict)  # how long its prices last, as its events tell
+    anchor: datetime | None = None  # what its periods are counted from, as told last
     frozen: bool = False  # whether wallets were told that it is past due
     version: int = 0
 
@@ -82,9 +59,25 @@ class SubscriptionState:
 
     @property
     def ends(self) -> tuple[Ended, ...]:
-        """Since when its plans, or those of one item, bring no more tranches."""
+        """Since when its plans, or those of one item, bring no more tranches, and which were given back."""
         whole = (Ended(self.subscription, self.ended_at),) if self.ended_at else ()
-        return (*whole, *(Ended(self.subscription, at, item) for item, at in self.replaced))
+        return (*whole, *sorted({*self._given_back(), *self._replaced()}, key=repr))
+
+    def _given_back(self) -> Iterator[Ended]:
+        """Items that ended with money back, and those whose place they had taken."""
+        for period in self.periods:
+            for change in period.changes:
+                for item, at in change.gone.items():
+                    for each in sorted({item, *period.predecessors(item)}):
+                        yield Ended(self.subscription, at, each, until=period.ends)
+
+    def _replaced(self) -> Iterator[Ended]:
+        """Items whose period gave way to a full one of another length before it was over."""
+        begun = [(base.item, base.starts, period) for period in self.periods for base in period.bases]
+        for item, starts, period in begun:
+            if any(own == item and starts < other < period.ends for own, other, _ in begun):
+                at = min(other for own, other, _ in begun if own == item and starts < other < period.ends)
+                yield Ended(self.subscription, at, item)
 
     @property
     def is_past_due(self) -> bool:
@@ -99,22 +92,45 @@ class SubscriptionState:
 
         Items of different intervals have periods of their own: where several run, the one that `ends` then.
         """
-        known = (p for p in self.periods if p.starts <= at < p.ends)
+        known = (p for p in self.periods if p.is_paid and p.starts <= at < p.ends)
         return max(known, key=lambda p: (p.ends == ends, p.starts), default=None)
 
-    def with_item_period(self, item: str, starts: datetime, ends: datetime) -> "SubscriptionState":
-        """A full period of an item is known: one it starts within gives way to it, as it does to one that
-        starts within it. Whichever is heard first."""
-        own = [p for p in self.periods if any(level.base and level.item == item for level in p.levels)]
-        begun = {starts for p in own if p.starts < starts < p.ends} | {
-            p.starts for p in own if starts < p.starts < ends
-        }
-        found = sorted({*self.replaced, *((item, at) for at in begun)})
-        return replace(self, replaced=tuple(found[-PERIODS_KEPT:]))
+    def with_base(self, base: Base, starts: datetime, ends: datetime) -> "SubscriptionState":
+        """An item was paid for this period, or from `base.starts` on. What changed within it may be known already."""
+        known = next((p for p in self.periods if p.is_same(starts, ends)), None)
+        waiting = next((p for p in self.periods if not p.is_paid and p.ends == ends), None)
+        period = known or waiting or Period(starts, ends)
+        if base.starts == starts or not period.is_paid:
+            period = replace(period, starts=starts)
+        return self._with_period(known or waiting, period.with_base(base))
 
-    def with_period(self, period: Period) -> "SubscriptionState":
-        others = [p for p in self.periods if (p.starts, p.ends) != (period.starts, period.ends)]
-        newest = sorted([*others, period], key=lambda p: (p.starts, p.ends))[-PERIODS_KEPT:]
+    def with_change(self, change: PlanChange, at: datetime, ends: datetime) -> "SubscriptionState":
+        """An invoice changed the items of the period that `ends` then; it may not be paid yet, as far as is known."""
+        known = self.period_of(at, ends) or next((p for p in self.periods if p.ends == ends), None)
+        period = known or Period(at, ends)
+        before = period.change_of(change.invoice)
+        told = replace(change, told=before.told) if before else change
+        return self._with_period(known, period.with_change(told))
+
+    def with_undone(self, invoice: str, at: datetime | None) -> "SubscriptionState":
+        """An invoice was refunded in full at an instant, or is not any more."""
+        periods = [
+            p.with_change(replace(change, undone_at=at)) if (change := p.change_of(invoice)) else p
+            for p in self.periods
+        ]
+        return replace(self, periods=tuple(periods))
+
+    def with_told(self, invoice: str, ends: datetime, told: dict[str, int]) -> "SubscriptionState":
+        """An invoice's payment was told what its change within a period owns."""
+        periods = [
+            p.with_change(replace(change, told=told)) if p.ends == ends and (change := p.change_of(invoice)) else p
+            for p in self.periods
+        ]
+        return replace(self, periods=tuple(periods))
+
+    def _with_period(self, before: Period | None, after: Period) -> "SubscriptionState":
+        others = [period for period in self.periods if period is not before]
+        newest = sorted([*others, after], key=lambda p: (p.starts, p.ends))[-PERIODS_KEPT:]
         return replace(self, periods=tuple(newest))
 
     def with_payment(self, payment_id: str, paid_at: datetime) -> "SubscriptionState":
@@ -134,48 +150,9 @@ def told(state: SubscriptionState, news: SubscriptionNews) -> SubscriptionState:
     state = state.with_prices(news.prices)
     if news.trial:
         state = replace(state, trials=tuple(sorted({*state.trials, news.trial})[-TRIALS_KEPT:]))
+    prices = {**state.intervals, **news.intervals}
+    state = replace(state, intervals={price: prices[price] for price in sorted(prices)[-PRICES_KEPT:]})
     known = (state.status_at, _STATUS_RANK[state.status]) if state.status_at else None
     if known is None or (news.occurred_at, _STATUS_RANK[news.status]) > known:
-        state = replace(state, status=news.status, status_at=news.occurred_at)
+        state = replace(state, status=news.status, status_at=news.occurred_at, anchor=news.anchor or state.anchor)
     return state
-
-
-def with_levels(period: Period, levels: Iterable[Level]) -> Period:
-    """The period with these levels known, each once."""
-    known = {(level.item, level.at, level.base): level for level in (*period.levels, *levels)}
-    return replace(period, levels=tuple(known[key] for key in sorted(known)))
-
-
-def upgrade(period: Period, rule: str) -> dict[str, int]:
-    """What the changes of plan within a period grant in all, per type, by the setting `upgrade_grant`.
-
-    `difference`: the highest level above the period's own; `prorated`: each rise above all before
-    counts by what remains of the period, their sum to the nearest, halves up; `none`: nothing.
-    """
-    if rule == "none":
-        return {}
-    types = {t for level in period.levels for t in level.credits}
-    return {t: int(_rises(period, t, prorated=rule == "prorated") + Fraction(1, 2)) for t in types}
-
-
-def _rises(period: Period, appointment_type: str, *, prorated: bool) -> Fraction:
-    now: dict[str, int] = {}
-    for level in period.levels:
-        if level.base:
-            now[level.item] = level.credits.get(appointment_type, 0)
-    most, total = sum(now.values()), Fraction(0)
-    changes = sorted((level for level in period.levels if not level.base), key=lambda level: (level.at, level.item))
-    for instant in sorted({level.at for level in changes}):
-        for level in changes:
-            if level.at == instant:
-                now[level.item] = level.credits.get(appointment_type, 0)
-        rise = max(0, sum(now.values()) - most)
-        most += rise
-        total += rise * (_left(period, instant) if prorated else 1)
-    return total
-
-
-def _left(period: Period, instant: datetime) -> Fraction:
-    """Which part of the period is still to come, by whole seconds."""
-    length = int((period.ends - period.starts).total_seconds())
-    return Fraction(int((period.ends - instant).total_seconds()), length) if length > 0 else Fraction(0)

@@ -11,18 +11,32 @@ from hashlib import sha256
 from client_credits.domain.ledger.entries import Act, Cause, CauseKind, Change, Entry
 from client_credits.domain.ledger.operation import EntryRef, Operation
 from client_credits.domain.payments.facts import Payment, PaymentLine, Trial
-from client_credits.domain.payments.granting import LineDecision, LineFate, grant, levels, lot_for, plan_for
+from client_credits.domain.payments.given_back import undone_at
+from client_credits.domain.payments.granting import (
+    LineDecision,
+    LineFate,
+    grant,
+    lot_for,
+    months_left,
+    package_of,
+    plan_for,
+)
 from client_credits.domain.payments.limits import with_bought
 from client_credits.domain.payments.one_money import joined, with_sold
 from client_credits.domain.payments.parked import Parked, ParkedState
 from client_credits.domain.payments.payment_record import PaidGrant, PaymentRecord
-from client_credits.domain.payments.subscriptions import Level, Period, SubscriptionState, upgrade, with_levels
+from client_credits.domain.payments.plan_changes import MONTHLY, by_type, owned
+from client_credits.domain.payments.prorations import PackageOf, prorated
+from client_credits.domain.payments.replaced import Span
+from client_credits.domain.payments.subscriptions import SubscriptionState
+from client_credits.domain.payments.telling import leads, stub_grants, with_cycle, with_prorations
 from client_credits.domain.payments.told import linked_alone
-from client_credits.domain.practice.catalogue import Catalogue
+from client_credits.domain.practice.catalogue import Package
 from client_credits.domain.practice.records import Client
 from client_credits.operations.committing import room_for, settled, wallet_writes
 from client_credits.operations.context import Context
 from client_credits.operations.payments import parking
+from client_credits.operations.payments.plan_changes import rule_of
 from client_credits.store import writes
 from client_credits.store.records import Loaded
 from client_credits.store.table import Write
@@ -47,6 +61,7 @@ class LineOutcome:
     unlinked: bool = False
     follow: bool = False
     enforce: bool = False
+    reckon: bool = False
     wakes: tuple[str, ...] = ()
     parked: Parked | None = None
     client_id: str | None = None  # whose it is, where that client does not exist yet
@@ -90,6 +105,7 @@ class Granting:
         self._client_id = client_id
         self._insists = by_staff.insists
         self._package_id = by_staff.package_id
+        self._state, self._credits = loaded.subscription, dict[str, int]()
         self._settled = settled  # the payment's lines that need nothing more
         self._act = Act(
             source_id=self._grant_id,
@@ -105,6 +121,7 @@ class Granting:
         state, credits = self._subscription()
         granted_before = self._granted_before
         credits = self._lacked(credits)
+        self._state, self._credits = state, credits
         changes = self._granted(credits)
         own = [e for change in changes for e in change.entries if e.source_id == self._act.source_id]
         outcome = COVERED if self._units == 0 else _outcome(decision, credits, granted_before=granted_before)
@@ -187,43 +204,54 @@ class Granting:
         payment, decision, loaded = self._payment, self._decision, self._loaded
         # Remembered, so that it stays without a grant when delivered again after the package was made to renew.
         credits = {} if self._granted_before else decision.credits
-        state = levelled(loaded.subscription, payment, decision, credits, loaded.catalogue, self._package_id)
+        state = told_by_line(loaded.subscription, payment, decision, credits, self._package_of, self._undone_at())
         if not (payment.subscription and decision.line.subscription_item):
             return state, credits
         if decision.fate is LineFate.UPGRADE:
             state, credits = self._upgraded(state)
+        elif decision.fate is LineFate.STUB:
+            credits, _ = stub_grants(state, payment, decision.line, self._package_of)
+            credits = {by_type(kind): n for kind, n in credits.items()}
         state = replace(state, client_id=self._client_id)
         return state.with_payment(payment.payment_id, payment.paid_at), credits
 
-    def _upgraded(self, state: SubscriptionState) -> tuple[SubscriptionState, dict[str, int]]:
-        """What the change of plan brings above all that the period's plans came to, for the line's own types.
+    def _package_of(self, line: PaymentLine) -> Package | None:
+        return package_of(line, self._loaded.catalogue, self._package_id)
 
-        A package that grants once grants nothing by a change.
-        """
-        line, package = self._decision.line, self._decision.package
-        period = state.period_of(changed_at(self._payment, line), line.period_end)
-        assert period is not None and package is not None
-        if not package.renews_each_cycle:
+    def _undone_at(self) -> datetime | None:
+        """When the payment had been refunded in full, if it was, as far as it is known by now."""
+        before = self._home
+        return undone_at(replace(before, paid=max(before.paid, self._payment.paid)))
+
+    def _upgraded(self, state: SubscriptionState) -> tuple[SubscriptionState, dict[str, int]]:
+        """What the change of plan owns, by this line."""
+        payment, line = self._payment, self._decision.line
+        period = state.period_of(changed_at(payment, line), line.period_end)
+        change = period.change_of(payment.payment_id) if period else None
+        if period is None or change is None:
             return state, {}
-        due = upgrade(period, self._loaded.dated.at(self._payment.paid_at).upgrade_grant)
-        more = {t: due.get(t, 0) - period.upgraded.get(t, 0) for t in self._decision.credits}
-        credits = {t: n for t, n in more.items() if n > 0}
-        upgraded = {**period.upgraded, **{t: period.upgraded.get(t, 0) + n for t, n in credits.items()}}
-        return state.with_period(replace(period, upgraded=upgraded)), credits
+        own = owned(period, rule_of(self._loaded.dated))[payment.payment_id]
+        by_line = {kind: n for kind, n in own.items() if leads(state, payment, line, kind, self._package_of)}
+        told = {**(change.told or {}), **by_line}
+        within = replace(self._decision, within=period.starts)
+        comes = {kind: n for kind, n in by_line.items() if not kind.endswith(MONTHLY) or months_left(payment, within)}
+        credits = {by_type(kind): n for kind, n in comes.items()}
+        return state.with_told(payment.payment_id, period.ends, told), credits
 
     def _granted(self, credits: dict[str, int]) -> list[Change]:
         loaded, room = self._loaded, room_for(len(credits))
         before = settled(
             self._context.store, [loaded.wallets[t] for t in credits], self._context.now, loaded.dated, room
         )
-        args = (self._decision, self._payment, self._act, loaded.dated)
+        args = (self._worth(), self._payment, self._act, loaded.dated)
         return [grant(before[t], amount, *args, room) for t, amount in credits.items()]
 
     def _payment_record(self, changes: list[Change]) -> tuple[PaymentRecord, list[Write]]:
         """The payment with what this line granted, and the link from the money that paid it."""
         payment, loaded = self._payment, self._loaded
         before = self._home
-        if not changes and self._units is None:
+        more = self._owning_nothing(changes) if self._decision.fate is LineFate.UPGRADE else []
+        if not (changes or more) and self._units is None:
             return before, []
         own = self._own
         items: list[Write] = []
@@ -242,26 +270,69 @@ class Granting:
             paid_at=before.paid_at if own and before.paid_at else payment.paid_at,
             subscription=payment.subscription or before.subscription,
             upheld=before.upheld or self._insists,
-            ends=loaded.subscription.ends if payment.subscription else (),
-            grants=(*before.grants, *map(self._paid_grant, changes)),
+            changes=before.changes or self._decision.fate is LineFate.UPGRADE,
+            grants=(*before.grants, *map(self._paid_grant, changes), *more),
         )
-        record = record.with_holders(
-            (e.client_id, e.appointment_type, e.sequence - 1) for e in map(self._granting_entry, changes)
-        )
+        record = record.with_ends(self._state.ends if payment.subscription else ())
+        record = record.with_holders(map(self._holder, changes))
         record, moneys = linked_alone(record, payment, loaded.money)
         items += [writes.money(self._context.practice_id, money) for money in moneys]
         return record, [*items, writes.payment(self._context.practice_id, record)]
 
-    def _granting_entry(self, change: Change) -> Entry:
-        return next(entry for entry in change.entries if entry.source_id == self._act.source_id)
+    def _holder(self, change: Change) -> tuple[str, str, int]:
+        """The wallet, and its last entry before the grant."""
+        own = next((entry for entry in change.entries if entry.source_id == self._act.source_id), None)
+        of = change.before
+        return of.client_id, of.appointment_type, own.sequence - 1 if own else of.sequence
 
     def _paid_grant(self, change: Change) -> PaidGrant:
-        wallet, line = change.before, self._decision.line
-        amount = self._granting_entry(change).amount
-        lot = lot_for(wallet, amount, self._decision, self._payment, self._act, self._loaded.dated)
-        plan = plan_for(wallet, lot, self._decision)
+        wallet, line = change.before, self._worth()
+        amount = self._credits[wallet.appointment_type]
+        lot = lot_for(wallet, amount, line, self._payment, self._act, self._loaded.dated)
         wallet_of = wallet.client_id, wallet.appointment_type
-        return PaidGrant(line.line_id, *wallet_of, line.amount, lot.lot_id, plan=plan, also=line.also)
+        paid = PaidGrant(line.line.line_id, *wallet_of, line.line.amount, lot.lot_id, span=self._span())
+        paid = replace(paid, plan=plan_for(lot, line), also=line.line.also)
+        if self._decision.fate is not LineFate.UPGRADE:
+            return paid
+        return replace(paid, owned=amount, granted=amount, kind=lot)
+
+    def _owning_nothing(self, changes: list[Change]) -> list[PaidGrant]:
+        """The types that a change brings by this line and grants nothing of. What is heard later may change that."""
+        granted = {change.before.appointment_type for change in changes}
+        return [self._owning_nothing_of(kind) for kind in self._decision.credits if kind not in granted]
+
+    def _owning_nothing_of(self, kind: str) -> PaidGrant:
+        wallet, line = self._loaded.wallets[kind], self._worth()
+        lot = lot_for(wallet, 1, line, self._payment, self._act, self._loaded.dated)
+        paid = PaidGrant(line.line.line_id, wallet.client_id, kind, line.line.amount, "", span=self._span(), kind=lot)
+        return replace(paid, owned=0)
+
+    def _span(self) -> Span | None:
+        """The time of a subscription's item that the line pays for."""
+        line, package = self._decision.line, self._decision.package
+        if not (self._payment.subscription and line.subscription_item and line.period_start and line.period_end):
+            return None
+        once = package is not None and not package.renews_each_cycle
+        return Span(line.subscription_item, line.period_start, line.period_end, once)
+
+    def _worth(self) -> LineDecision:
+        """The line with what was paid for all the prorations it stands for."""
+        line = self._decision.line
+        if self._decision.fate not in (LineFate.UPGRADE, LineFate.STUB):
+            return self._decision
+        every = prorated(self._payment, line)
+        period = self._state.period_of(changed_at(self._payment, line), line.period_end)
+        within = period.starts if period and self._decision.fate is LineFate.UPGRADE else None
+        if self._decision.fate is LineFate.STUB:
+            every = [each for each in every if each.subscription_item == line.subscription_item]
+        amount, charged = (max(0, sum(each)) for each in zip(*((e.amount, e.worth) for e in every), strict=True))
+        also = tuple(each.line_id for each in every if each.line_id != line.line_id)
+        return replace(
+            self._decision,
+            line=replace(line, amount=amount, charged=charged, also=also),
+            owns=sum(self._credits.values()),
+            within=within,
+        )
 
     def _record(self, outcome: str, own: list[Entry]) -> Operation:
         refs = tuple(EntryRef(e.appointment_type, e.sequence, e.amount) for e in own)
@@ -308,34 +379,25 @@ def content(payment: Payment, line: PaymentLine) -> str:
     return sha256(text.encode()).hexdigest()[:16]
 
 
-def levelled(
+def told_by_line(
     state: SubscriptionState,
     payment: Payment,
     decision: LineDecision,
     credits: dict[str, int],
-    catalogue: Catalogue,
-    package_id: str | None,
+    package_of: PackageOf,
+    undone_at: datetime | None,
 ) -> SubscriptionState:
-    """The subscription with the plan levels that a line tells: its period's first ones (`credits`), or a change's."""
+    """The subscription with what a line tells: the period it begins with `credits`, or the change it is part of."""
     line = decision.line
-    if not (payment.subscription and line.subscription_item):
+    if not (payment.subscription and line.subscription_item and line.period_start and line.period_end):
         return state
     state = replace(state, account=payment.account, mode=payment.mode)
     if line.price:
         state = state.with_prices([(line.subscription_item, line.price)])
-    at = changed_at(payment, line)
-    known = state.period_of(at, line.period_end)
     if line.proration:
-        if known is None:
-            return state
-        return state.with_period(with_levels(known, levels(payment, catalogue, line.period_end, package_id)))
-    if not (line.period_start and line.period_end):
-        return state
-    period = Period(line.period_start, line.period_end)
-    same = known and (known.starts, known.ends) == (period.starts, period.ends)
-    state = state.with_item_period(line.subscription_item, line.period_start, line.period_end)
-    base = Level(line.subscription_item, line.period_start, credits, base=True)
-    return state.with_period(with_levels(known if known and same else period, [base]))
+        return with_prorations(state, payment, line, package_of, undone_at)
+    mark = MONTHLY if decision.package is not None and decision.package.monthly_tranches else ""
+    return with_cycle(state, payment, line, {f"{kind}{mark}": n for kind, n in credits.items()})
 
 
 def changed_at(payment: Payment, line: PaymentLine) -> datetime:

@@ -8,11 +8,21 @@ The payment's record, written with the grant, says where money given back has to
 """
 
 from dataclasses import replace
+from datetime import datetime
 
 from client_credits.domain.errors import LimitReached
 from client_credits.domain.ledger.operation import Operation
 from client_credits.domain.payments.facts import Payment, PaymentLine, Trial
-from client_credits.domain.payments.granting import PARKED, LineDecision, LineFate, decide_line, judged, once_id_of
+from client_credits.domain.payments.given_back import undone_at
+from client_credits.domain.payments.granting import (
+    PARKED,
+    LineDecision,
+    LineFate,
+    decide_line,
+    judged,
+    once_id_of,
+    package_of,
+)
 from client_credits.domain.payments.limits import is_over_limit, payments_of
 from client_credits.domain.payments.money import Money, names_in
 from client_credits.domain.payments.one_money import home_of, with_sold
@@ -20,12 +30,15 @@ from client_credits.domain.payments.parked import ParkedState
 from client_credits.domain.payments.payment_record import PaymentRecord, is_of
 from client_credits.domain.payments.selling import by_price
 from client_credits.domain.payments.subscriptions import SubscriptionState
+from client_credits.domain.payments.telling import Role, role
 from client_credits.domain.payments.told import unlinked
+from client_credits.domain.practice.catalogue import Package
 from client_credits.operations.committing import once
 from client_credits.operations.context import Context
 from client_credits.operations.payments import following, money_back, parking
 from client_credits.operations.payments import subscriptions as subscribing
-from client_credits.operations.payments.grant import Granting, LineOutcome, StaffDecision, changed_at, content, levelled
+from client_credits.operations.payments.grant import Granting, LineOutcome, StaffDecision, content, told_by_line
+from client_credits.operations.payments.plan_changes import News, differing, reckon, refunded, rule_of
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
 
@@ -44,13 +57,26 @@ def apply_lines(context: Context, payment: Payment, by_staff: StaffDecision) -> 
         money_back.link_paid(context, payment)
     for home in sorted({outcome.home for outcome in outcomes if outcome.follow}):
         following.follow(context, home)
-    if payment.subscription and any(outcome.enforce for outcome in outcomes):
-        subscribing.enforce(context, payment.subscription)
+        refunded(context, home)
+    told = list(zip(payment.lines, outcomes, strict=True))
+    news = News(payment.payment_id, max(_changed_at(payment), payment.paid_at))
+    for subscription in {line.subscription or payment.subscription for line, outcome in told if outcome.reckon}:
+        reckon(context, str(subscription), news)
+    for subscription in {line.subscription or payment.subscription for line, outcome in told if outcome.enforce}:
+        subscribing.enforce(context, str(subscription))
     return outcomes
 
 
+GRANTING = (LineFate.GRANT, LineFate.UPGRADE, LineFate.STUB)
 _GRANTING_NOTHING = (LineFate.PRORATION, LineFate.TRIAL, LineFate.NO_QUANTITY, LineFate.WITHIN_CYCLE)
 PARKED_FATES = {*map(str, PARKED), "unknown_client", "limit_reached"}
+
+
+def _changed_at(payment: Payment) -> datetime:
+    """When a change of plan took effect."""
+    return max(
+        (line.period_start for line in payment.lines if line.proration and line.period_start), default=payment.paid_at
+    )
 
 
 def _linked_client(context: Context, payment: Payment) -> str | None:
@@ -96,7 +122,8 @@ def _apply_line(
         if done:
             return _and_then(LineOutcome(line.line_id, done.outcome, done, True), payment, loaded)
         fate = _fate(paid, decision, loaded, by_staff)
-        if fate not in (LineFate.GRANT, LineFate.UPGRADE):
+        decision = replace(decision, fate=fate)
+        if fate not in GRANTING:
             after = _learned(context, paid, decision, fate, loaded, by_staff, client_id)
             return _and_then(LineOutcome(line.line_id, fate), payment, after)
         if client_id is None or (loaded.client is None and loaded.settings.unknown_clients == "park"):
@@ -186,18 +213,40 @@ def _fate(payment: Payment, decision: LineDecision, loaded: Loaded, by_staff: St
         return LineFate.OTHER_ACCOUNT
     if loaded.parked and loaded.parked.state is ParkedState.DISMISSED:
         return LineFate.DISMISSED
-    grants = decision.fate in (LineFate.GRANT, LineFate.UPGRADE)
     if not payment.subscription:
         return decision.fate
     if line.subscription_item is None:  # a proration says less than its subscription's events do
         bought = line.proration and line.amount > 0 and loaded.catalogue.package_for_price(line.price or "")
         return LineFate.WAITS_FOR_CYCLE if bought else decision.fate
-    if grants and not by_staff.insists and state.ended_before(payment.paid_at):
+    fate = decision.fate
+    if fate in (LineFate.UPGRADE, LineFate.PRORATION):
+        fate = _of_proration(payment, decision, loaded, by_staff)
+    at = line.period_start if fate is LineFate.UPGRADE and line.period_start else payment.paid_at
+    if fate in GRANTING and not by_staff.insists and state.ended_before(at):
         return LineFate.SUBSCRIPTION_ENDED
-    waits = line.proration and decision.fate is not LineFate.TRIAL
-    if waits and state.period_of(changed_at(payment, line), line.period_end) is None:
-        return LineFate.WAITS_FOR_CYCLE
-    return decision.fate
+    return fate
+
+
+def _of_proration(payment: Payment, decision: LineDecision, loaded: Loaded, by_staff: StaffDecision) -> LineFate:
+    """What a proration line does, by its whole invoice and what is known of its subscription."""
+    line, package = decision.line, decision.package
+    if not (line.period_start and line.period_end) or line.trial is Trial.YES:
+        return LineFate.PRORATION
+
+    def known(each: PaymentLine) -> Package | None:
+        return package_of(each, loaded.catalogue, by_staff.package_id)
+
+    match role(loaded.subscription, payment, line, known):
+        case Role.WAITING:
+            return LineFate.WAITS_FOR_CYCLE
+        case Role.STUB if decision.fate is LineFate.UPGRADE:
+            return LineFate.GRANT if package is not None and not package.renews_each_cycle else LineFate.STUB
+        case Role.STUB_WITHOUT_INTERVAL if decision.fate is LineFate.UPGRADE and package is not None:
+            return LineFate.WAITS_FOR_INTERVAL if package.renews_each_cycle else LineFate.GRANT
+        case Role.CHANGE if decision.fate is LineFate.UPGRADE:
+            return LineFate.UPGRADE
+        case _:
+            return LineFate.PRORATION
 
 
 def _learned(
@@ -213,14 +262,21 @@ def _learned(
 
     Money paid for credits leaves a record that says why it grants none.
     """
-    if fate not in _GRANTING_NOTHING:
+    dismissed = fate is LineFate.DISMISSED and not decision.line.proration  # its period was paid all the same
+    if fate not in _GRANTING_NOTHING and not dismissed:
         return loaded
+    record = loaded.payments.get(payment.payment_id, PaymentRecord(payment.payment_id))
+    undone = undone_at(replace(record, paid=max(record.paid, payment.paid)))
+
+    def known(line: PaymentLine) -> Package | None:
+        return package_of(line, loaded.catalogue, by_staff.package_id)
+
     items, state = [], loaded.subscription
     if fate is not LineFate.WITHIN_CYCLE:
-        state = levelled(state, payment, decision, {}, loaded.catalogue, by_staff.package_id)
+        state = told_by_line(state, payment, decision, decision.credits if dismissed else {}, known, undone)
     if state != loaded.subscription:
         items.append(writes.subscription(context.practice_id, state))
-    if decision.line.amount > 0 and decision.credits:
+    if decision.line.amount > 0 and decision.credits and not dismissed:
         done = Operation(decision.source_id, content(payment, decision.line), fate, client_id or "", (), context.now)
         items.append(writes.operation(context.practice_id, done))
     if items:
@@ -243,7 +299,8 @@ def _and_then(outcome: LineOutcome, payment: Payment, loaded: Loaded) -> LineOut
         unlinked=is_home and bool(record.grants) and bool(unlinked(record, payment)),
         home=record.payment_id,
         follow=record.eventful and bool(record.grants),
-        enforce=state.is_past_due or state.frozen or bool(state.ended_at or state.replaced),
+        enforce=state.is_past_due or state.frozen or bool(state.ends),
+        reckon=bool(differing(state, rule_of(loaded.dated))),
         wakes=tuple(parked for parked in state.waiting if parked != own),
         parked=loaded.parked,
     )

@@ -12,7 +12,7 @@ from client_credits.domain.payments.facts import MoneyBack, Payment, PaymentMade
 from client_credits.domain.payments.money import money_of
 from client_credits.operations.committing import once
 from client_credits.operations.context import Context
-from client_credits.operations.payments import following
+from client_credits.operations.payments import following, plan_changes
 from client_credits.operations.payments.money_told import learn, link
 from client_credits.store import writes
 from client_credits.store.records import Wanted
@@ -29,6 +29,7 @@ def apply_money_back(context: Context, news: MoneyBack) -> str:
         return "waiting"
     for payment_id in payment_ids:
         following.follow(context, payment_id)
+        plan_changes.refunded(context, payment_id)
     return "followed" if payment_ids else "of_another_account"
 
 
@@ -38,6 +39,7 @@ def apply_payment_made(context: Context, made: PaymentMade) -> str:
         return "nothing_named"
     for payment_id in once(lambda: link(context, made)):
         following.follow(context, payment_id)
+        plan_changes.refunded(context, payment_id)
     return "linked"
 
 
@@ -80,12 +82,13 @@ def uphold(context: Context, payment_id: str) -> list[Entry]:
 
 
 def end(context: Context, payment_id: str, ends: tuple[Ended, ...]) -> None:
-    """A payment learns since when its plans bring no more tranches; what follows is written. Safe to repeat."""
+    """A payment learns since when its plans bring no more tranches, and what of their time was given back; what
+    follows is written. Safe to repeat."""
 
     def attempt() -> None:
         record = context.load(Wanted(payments=(payment_id,))).payments[payment_id]
-        if record.ends != ends:
-            context.commit([writes.payment(context.practice_id, replace(record, ends=ends))])
+        if record.with_ends(ends) != record:
+            context.commit([writes.payment(context.practice_id, record.with_ends(ends))])
 
     once(attempt)
     following.follow(context, payment_id)

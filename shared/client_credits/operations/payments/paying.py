@@ -27,7 +27,11 @@ from client_credits.store.records import Wanted
 ROUNDS = 3  # apply, park and look again; once more where the payment got a reason to wait on top
 
 # Why a payment waits for more news of its subscription; the first two need nothing else.
-_HEALED_BY_SUBSCRIPTION = {str(LineFate.WAITS_FOR_CYCLE), str(LineFate.TRIAL_NOT_KNOWN)}
+_HEALED_BY_SUBSCRIPTION = {
+    str(LineFate.WAITS_FOR_CYCLE),
+    str(LineFate.TRIAL_NOT_KNOWN),
+    str(LineFate.WAITS_FOR_INTERVAL),
+}
 _TOLD_BY_SUBSCRIPTION = {*_HEALED_BY_SUBSCRIPTION, "unknown_client"}
 
 

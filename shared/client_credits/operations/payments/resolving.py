@@ -67,8 +67,14 @@ def line_entries(store: Store, practice_id: str, outcome: LineOutcome) -> list[E
 
 
 def dismiss(context: Context, parked_id: str, reason: str) -> Parked:
-    """Closes a parked payment without granting it. Raises NotFound or AlreadyResolved."""
-    return parking.close(context, parked_id, ParkedState.DISMISSED, reason)
+    """Closes a parked payment without granting it; what waited for it is tried again.
+
+    Raises NotFound or AlreadyResolved.
+    """
+    closed = parking.close(context, parked_id, ParkedState.DISMISSED, reason)
+    if closed.payment and closed.payment.subscription:
+        pay(context, closed.payment)
+    return closed
 
 
 def _pointer(fate: str) -> str:
@@ -83,6 +89,7 @@ _ADVICE = {
     "no_cycle_to_end_with": "the package expires with a billing cycle and this payment has none",
     "limit_reached": "the client's wallet is full",
     "subscription_ended": "it was paid after its subscription had ended: resolving it grants all the same",
+    "waits_for_interval": "how long its price lasts is not known; it is tried again with its subscription's next event",
     "trial_not_known": "it is not known whether its subscription was in trial; it is tried again when that comes",
     "over_limit": "the client bought this package as often as one client may: resolving it grants all the same",
     "waits_for_cycle": "the payment of the period it changes is not known yet; it is tried again when that comes",

@@ -94,7 +94,7 @@ def _lots_and_entries(store: Store, view: View) -> tuple[dict[Pair, Change], dic
         waits(record.disputes),
         {r.refund_id: r.at for r in record.refunds if r.status is RefundStatus.FAILED},
     )
-    grants = [grant for grant in record.grants if grant.appointment_type in types]
+    grants = [grant for grant in record.grants if grant.appointment_type in types and grant.lot_id]
     families = {
         grant: family(record.payment_id, grant, ledger.of(grant.appointment_type), record.ends) for grant in grants
     }
@@ -161,7 +161,8 @@ def _named(record: PaymentRecord, verb: str, view: View) -> tuple[Act, PaymentRe
     """
     now = view.when.now
     paid_at = record.paid_at or now
-    own = [(paid_at, standing) for standing in record.standing] + record.cut_short
+    changed = [(at, f"changed/{payment_id}") for at, payment_id in record.reckoned]
+    own = [(paid_at, standing) for standing in record.standing] + record.cut_short + changed
     told = sorted([(at, f"{record.payment_id}/{what}") for at, what in own] + news_of(record))
     if verb == EXTEND:
         told = [(at, what) for at, what in told if what.split("/")[1] == DisputeStatus.WON]

@@ -61,11 +61,11 @@ def _payments(context: Context, state: SubscriptionState) -> list[PaymentRecord]
 
 
 def _end_payments(context: Context, state: SubscriptionState) -> None:
-    """Every payment that brings tranches learns the ends, and what follows for its credits is written."""
+    """Every payment of which tranches end or time was given back learns it, and what follows is written."""
     if not state.ends:
         return
     for record in _payments(context, state):
-        if any(grant.plan for grant in record.grants):
+        if record.with_ends(state.ends).cut_short or record.cut_short:
             money_back.end(context, record.payment_id, state.ends)
 
 

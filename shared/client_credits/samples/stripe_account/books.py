@@ -75,6 +75,7 @@ class Subscription:
     reason: str | None = None
     pause: str | None = None
     latest_invoice: str | None = None
+    pending: tuple["Line", ...] = ()  # prorations that wait for an invoice
 
     @property
     def ends(self) -> datetime:

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from client_credits.samples.stripe_account.account import Event, Events
-from client_credits.samples.stripe_account.billing import Bought
 from client_credits.samples.stripe_account.books import Charge, CreditNote, Dispute, Intent, Invoice, Refund, Session
+from client_credits.samples.stripe_account.invoicing import Bought
 from client_credits.samples.stripe_account.paying import Paying
 
 __all__ = ["VERSIONS", "Event", "Events", "Sandbox"]

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from client_credits.samples.stripe_account.account import Events
-from client_credits.samples.stripe_account.billing import Billing, Bought
+from client_credits.samples.stripe_account.billing import Billing
 from client_credits.samples.stripe_account.books import Charge, Customer, Invoice, InvoicePayment
+from client_credits.samples.stripe_account.invoicing import Bought
 
 
 class Paying(Billing):

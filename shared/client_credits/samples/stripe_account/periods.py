@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from client_credits.domain.dates import months_after
+from client_credits.domain.dates import months_after, months_before
 from client_credits.samples.stripe_account.books import Price
 
 MONTHS = {"month": 1, "year": 12}
@@ -15,6 +15,14 @@ def period_at(anchor: datetime, price: Price, instant: datetime) -> tuple[dateti
     while _after(anchor, price, number + 1) <= instant:
         number += 1
     return _after(anchor, price, number), _after(anchor, price, number + 1)
+
+
+def period_before(ends: datetime, price: Price) -> datetime:
+    """When the period begins that ends then."""
+    assert price.interval is not None, price.price_id
+    if price.interval in DAYS:
+        return ends - timedelta(days=DAYS[price.interval] * price.interval_count)
+    return months_before(ends, MONTHS[price.interval] * price.interval_count)
 
 
 def _after(anchor: datetime, price: Price, periods: int) -> datetime:

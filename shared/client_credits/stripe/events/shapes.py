@@ -13,6 +13,7 @@ from decimal import Decimal
 from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.ids import is_id
 from client_credits.domain.payments.facts import PaymentLine, Trial
+from client_credits.domain.payments.plan_changes import Interval
 from client_credits.stripe.events.counting import Read
 from client_credits.stripe.events.values import (
     Fields,
@@ -33,6 +34,8 @@ from client_credits.stripe.events.values import (
 )
 
 MAX_QUANTITY = MAX_CREDITS
+
+MAX_INTERVALS = 1_100  # of days: Stripe's own bound is three years
 
 SUBSCRIPTION_LINE = "subscription_item_details"
 INVOICE_ITEM_LINE = "invoice_item_details"
@@ -106,6 +109,7 @@ def invoice_line(line: Fields, invoice: Fields, subscription: str | None, packag
         trial=_trial_of(line, 1 if quantity is None else quantity) if of_subscription or prorated else Trial.NO,
         subscription=own if (own := _line_subscription(line)) != subscription else None,
         charged=_charged(line),
+        interval=interval_of(line) if prorated else None,
     )
     return Read(read, quantity)
 
@@ -148,6 +152,19 @@ def price_of(line: Fields) -> str | None:
         given = expanded(place, name).get("id") or place.get(name)
         if isinstance(given, str):
             return given if is_id(given) else None
+    return None
+
+
+_INTERVALS = {"day": (0, 1), "week": (0, 7), "month": (1, 0), "year": (12, 0)}
+
+
+def interval_of(about: Fields) -> Interval | None:
+    """How long the price of a line or an item lasts, where the whole price, or the older plan, stands there."""
+    for recurring in (child(about, "price", "recurring"), child(about, "plan")):
+        each = _INTERVALS.get(text(recurring, "interval") or "")
+        count = whole(recurring, "interval_count") or 1
+        if each and 0 < count <= MAX_INTERVALS:
+            return Interval(months=each[0] * count, days=each[1] * count)
     return None
 
 

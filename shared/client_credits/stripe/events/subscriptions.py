@@ -7,6 +7,7 @@ subscription running, and an ended one never runs again.
 from datetime import datetime
 
 from client_credits.domain.payments.facts import SubscriptionNews, SubscriptionStatus
+from client_credits.domain.payments.plan_changes import Interval
 from client_credits.stripe.events import shapes, values
 from client_credits.stripe.events.frame import Event, customer_of
 from client_credits.stripe.events.values import Fields
@@ -41,6 +42,8 @@ def subscription(event: Event) -> SubscriptionNews:
         customer=customer_of(about),
         trial=_trial(about),
         prices=_prices(about),
+        intervals=_intervals(about),
+        anchor=values.instant(about, "billing_cycle_anchor"),
     )
 
 
@@ -52,9 +55,18 @@ def _trial(about: Fields) -> tuple[datetime, datetime] | None:
 
 def _prices(about: Fields) -> tuple[tuple[str, str], ...]:
     """The (item, price) pairs that the event shows."""
-    items = values.rows(values.child(about, "items"), "data") if about.get("items") else []
-    pairs = ((values.reference(item, "id"), shapes.price_of(item)) for item in items)
+    pairs = ((values.reference(item, "id"), shapes.price_of(item)) for item in _items(about))
     return tuple((item, price) for item, price in pairs if item and price)
+
+
+def _intervals(about: Fields) -> dict[str, Interval]:
+    """How long the prices of its items last."""
+    found = {shapes.price_of(item): shapes.interval_of(item) for item in _items(about)}
+    return {price: interval for price, interval in found.items() if price and interval}
+
+
+def _items(about: Fields) -> list[Fields]:
+    return values.rows(values.child(about, "items"), "data") if about.get("items") else []
 
 
 def _ended_at(event: Event) -> datetime:

@@ -1,0 +1,132 @@
+"""What a line of a paid invoice tells of its subscription: the period it begins, the stub or change it is part of.
+
+Pure, and safe to repeat: the same line tells the same again.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from enum import StrEnum
+from fractions import Fraction
+
+from client_credits.domain.payments.facts import Payment, PaymentLine
+from client_credits.domain.payments.plan_changes import MONTHLY, Base, Credits, Interval, PlanChange, stub_credits
+from client_credits.domain.payments.prorations import PackageOf, Prorations, Stub, credits_of, prorated, prorations
+from client_credits.domain.payments.replaced import Span
+from client_credits.domain.payments.subscriptions import SubscriptionState
+
+
+class Role(StrEnum):
+    """What a proration line of an item is."""
+
+    STUB = "stub"
+    STUB_WITHOUT_INTERVAL = "stub_without_interval"
+    CHANGE = "change"
+    WAITING = "waiting"  # a change whose period is not known to be paid
+    GIVING_BACK = "giving_back"  # part of a change that only gives back: it waits for nothing
+    NOTHING = "nothing"  # of an item that grants once and took another's place
+
+
+def role(state: SubscriptionState, payment: Payment, line: PaymentLine, package_of: PackageOf) -> Role:
+    """What a proration line of an item is, by the invoice and by what is known of its subscription."""
+    told = told_by(state, payment, line, package_of)
+    item = str(line.subscription_item)
+    if stub := told.stubs.get(item):
+        return Role.STUB if _interval(state, stub) else Role.STUB_WITHOUT_INTERVAL
+    if told.only_gives_back or not told.levels:
+        return Role.GIVING_BACK
+    if item not in told.levels and item not in told.gone:
+        return Role.NOTHING
+    return Role.CHANGE if state.period_of(_start(line), line.period_end) else Role.WAITING
+
+
+def told_by(state: SubscriptionState, payment: Payment, line: PaymentLine, package_of: PackageOf) -> Prorations:
+    """What the invoice's prorations tell of the period that a line of them is part of."""
+    known = state.period_of(_start(line), line.period_end)
+    begun = known.bases if known and known.ends == line.period_end else ()
+    items = frozenset(base.item for base in begun if base.invoice != payment.payment_id)
+    return prorations(payment, line, package_of, items)
+
+
+def with_cycle(state: SubscriptionState, payment: Payment, line: PaymentLine, credits: Credits) -> SubscriptionState:
+    """The subscription with a full line's period, of which the item's lines together bring `credits`."""
+    item, starts, ends = line.subscription_item, line.period_start, line.period_end
+    if not (item and starts and ends):
+        return state
+    return state.with_base(Base(item, starts, credits, payment.payment_id), starts, ends)
+
+
+def with_prorations(
+    state: SubscriptionState, payment: Payment, line: PaymentLine, package_of: PackageOf, undone_at: datetime | None
+) -> SubscriptionState:
+    """The subscription with the stubs and the change that a line is part of. What waits for its period is left out,
+    but for what only gives back."""
+    told = told_by(state, payment, line, package_of)
+    for stub in told.stubs.values():
+        if interval := _interval(state, stub):
+            starts = min(interval.before(told.ends, state.anchor), stub.starts)
+            state = state.with_base(Base(stub.item, stub.starts, stub.level, payment.payment_id), starts, told.ends)
+    if not told.is_change:
+        return state
+    if not told.only_gives_back and state.period_of(_start(line), line.period_end) is None:
+        return state
+    change = PlanChange(payment.payment_id, told.at, told.levels, told.gone, undone_at)
+    if told.only_gives_back:
+        change = replace(change, told={})
+    return state.with_change(change, told.at, told.ends)
+
+
+def stub_grants(
+    state: SubscriptionState, payment: Payment, line: PaymentLine, package_of: PackageOf
+) -> tuple[Credits, Span]:
+    """What a stub grants by this line, and for which time: per type by the last of its lines that has it.
+
+    Credits by the month are not parted: as many months come as the stub has.
+    """
+    told = told_by(state, payment, line, package_of)
+    stub = told.stubs[str(line.subscription_item)]
+    interval = _interval(state, stub)
+    assert interval is not None
+    begins = interval.before(told.ends, state.anchor)
+    parts = [part for each in stub.lines for part in _parts(each, told.ends, begins, package_of)]
+    every = stub_credits(parts) | {kind: n for kind, n in stub.level.items() if kind.endswith(MONTHLY)}
+    span = Span(stub.item, stub.starts, told.ends)
+    return {kind: n for kind, n in every.items() if _leads(line, kind, stub.lines, package_of)}, span
+
+
+def leads(state: SubscriptionState, payment: Payment, line: PaymentLine, kind: str, package_of: PackageOf) -> bool:
+    """Whether a change grants a type by this line: the last that has it of those that the new plans cost."""
+    told = told_by(state, payment, line, package_of)
+    lines = [each for each in prorated(payment, line) if told.levels.get(str(each.subscription_item))]
+    return _leads(line, kind, tuple(lines), package_of)
+
+
+def _leads(line: PaymentLine, kind: str, lines: tuple[PaymentLine, ...], package_of: PackageOf) -> bool:
+    having = [each for each in lines if each.amount >= 0 and _has(each, kind, package_of)]
+    return bool(having) and having[-1].line_id == line.line_id
+
+
+def _has(line: PaymentLine, kind: str, package_of: PackageOf) -> bool:
+    package = package_of(line)
+    return package is not None and package.renews_each_cycle and kind in credits_of(package, line)
+
+
+def _parts(line: PaymentLine, ends: datetime, begins: datetime, package_of: PackageOf) -> list[tuple[str, Fraction]]:
+    """What a line of a stub adds, or takes away, by its part of the interval."""
+    package = package_of(line)
+    if package is None:
+        return []
+    length = max(1, int((ends - begins).total_seconds()))
+    part = Fraction(int((ends - _start(line)).total_seconds()), length)
+    sign = -1 if line.amount < 0 else 1
+    return [(kind, sign * n * min(part, Fraction(1))) for kind, n in credits_of(package, line).items()]
+
+
+def _interval(state: SubscriptionState, stub: Stub) -> Interval | None:
+    """How long the stub's price lasts: as its lines tell, else as the subscription's events do."""
+    told = [line.interval or state.intervals.get(line.price or "") for line in stub.lines]
+    return next((interval for interval in reversed(told) if interval), None)
+
+
+def _start(line: PaymentLine) -> datetime:
+    assert line.period_start is not None
+    return line.period_start

@@ -1,0 +1,164 @@
+"""Each change of plan's payment has granted just what it owns, whatever was heard later.
+
+What is owned follows from the subscription's record alone. Where it is not what a payment was told, the payment
+learns it: what is beyond is taken back with its refunds, what is missing comes as a further grant. In steps that
+can each be repeated; the subscription's record says last that it is done.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from client_credits.domain.ids import derived_id
+from client_credits.domain.ledger.entries import Act, Cause, CauseKind
+from client_credits.domain.ledger.operation import EntryRef, Operation
+from client_credits.domain.ledger.wallet import Lot
+from client_credits.domain.payments.given_back import undone_at
+from client_credits.domain.payments.granting import add_lot
+from client_credits.domain.payments.news import news_of
+from client_credits.domain.payments.payment_record import PaidGrant, PaymentRecord
+from client_credits.domain.payments.plan_changes import MONTHLY, Credits, PlanChange, owned
+from client_credits.domain.payments.subscriptions import SubscriptionState
+from client_credits.domain.practice.dated_settings import SettingsOverTime
+from client_credits.operations.committing import once, room_for, settled_all, wallet_writes
+from client_credits.operations.context import STRIPE, Context
+from client_credits.operations.payments import following
+from client_credits.store import writes
+from client_credits.store.records import Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What it is told by: a payment, and when it changed a plan or was refunded."""
+
+    payment_id: str
+    at: datetime
+
+
+def rule_of(settings: SettingsOverTime) -> Callable[[datetime], str]:
+    """The setting `upgrade_grant` as it held at each instant."""
+    return lambda at: settings.at(at).upgrade_grant
+
+
+def differing(state: SubscriptionState, rule: Callable[[datetime], str]) -> list[tuple[PlanChange, datetime, Credits]]:
+    """The changes whose payments were told otherwise than what they own: with their period's end and what that is."""
+    found = []
+    for period in state.periods:
+        own = owned(period, rule)
+        for change in period.changes:
+            if change.told is not None and change.told != own[change.invoice]:
+                found.append((change, period.ends, own[change.invoice]))
+    return found
+
+
+def reckon(context: Context, subscription: str, news: News) -> None:
+    """Tells the payments of a subscription's changes what they own now. Safe to repeat. Raises Busy."""
+    state = context.load(Wanted(subscription=subscription)).subscription
+    clients = (state.client_id,) if state.client_id else ()
+    loaded = context.load(Wanted(others=clients))
+    settings = loaded.dated_of(state.client_id or "")
+    for change, ends, own in differing(state, rule_of(settings)):
+        tell(context, change.invoice, ends, own, news)
+        once(lambda: _say_told(context, subscription, change.invoice, ends, own))  # noqa: B023
+
+
+def _say_told(context: Context, subscription: str, invoice: str, ends: datetime, own: Credits) -> None:
+    state = context.load(Wanted(subscription=subscription)).subscription
+    after = state.with_told(invoice, ends, own)
+    if after != state:
+        context.commit([writes.subscription(context.practice_id, after)])
+
+
+def refunded(context: Context, payment_id: str) -> None:
+    """The subscription of a payment that changed its plan learns whether that was refunded in full. Safe to repeat."""
+
+    def attempt() -> tuple[str, datetime] | None:
+        record = context.load(Wanted(payments=(payment_id,))).payments[payment_id]
+        if not (record.changes and record.subscription):
+            return None
+        state = context.load(Wanted(subscription=record.subscription)).subscription
+        after = state.with_undone(payment_id, undone_at(record))
+        if after != state:
+            context.commit([writes.subscription(context.practice_id, after)])
+        return record.subscription, max((at for at, _ in news_of(record)), default=context.now)
+
+    if told := once(attempt):
+        reckon(context, told[0], News(payment_id, told[1]))
+
+
+def tell(context: Context, payment_id: str, ends: datetime, own: Credits, news: News) -> None:
+    """A payment learns what its change within a period owns: it grants what is missing, and what is beyond is taken."""
+
+    def learn() -> None:
+        record = context.load(Wanted(payments=(payment_id,))).payments[payment_id]
+        grants = tuple(
+            replace(grant, owned=own.get(_kind(grant), 0)) if _is_of(grant, ends) else grant for grant in record.grants
+        )
+        if grants != record.grants:
+            reckoned = tuple(dict.fromkeys((*record.reckoned, (news.at, news.payment_id))))
+            context.commit([writes.payment(context.practice_id, replace(record, grants=grants, reckoned=reckoned))])
+
+    once(learn)
+    record = context.load(Wanted(payments=(payment_id,))).payments[payment_id]
+    for number, grant in enumerate(record.grants):
+        if _is_of(grant, ends) and (grant.owned or 0) > grant.granted and not grant.plan:
+            once(lambda: _grant_more(context, payment_id, number, news))  # noqa: B023
+    following.follow(context, payment_id)
+
+
+def _grant_more(context: Context, payment_id: str, number: int, news: News) -> None:
+    """What is missing of what a grant owns, as a lot of its own; the grant's record says so with it."""
+    grant = context.load(Wanted(payments=(payment_id,))).payments[payment_id].grants[number]
+    pair = (grant.client_id, grant.appointment_type)
+    loaded = context.load(Wanted(payments=(payment_id,), also=(pair,), others=(grant.client_id,)))
+    record = loaded.payments[payment_id]
+    grant = record.grants[number]
+    missing = (grant.owned or 0) - grant.granted
+    if missing <= 0:
+        return
+    before = settled_all(context.store, loaded, (pair,), context.now, room_for(1))[pair]
+    act = _act(record, grant, news, context.now)
+    lot = _lot(record, grant, missing, act)
+    settings = loaded.dated_of(grant.client_id)
+    change = add_lot(before, lot, act, settings, room_for(1))
+    granted = replace(grant, granted=grant.granted + missing, lot_id=grant.lot_id or lot.lot_id)
+    grants = (*record.grants[:number], granted, *record.grants[number + 1 :])
+    known = replace(record, grants=grants)
+    entry = next(e for e in change.entries if e.source_id == act.source_id)
+    known = known.with_holders([(entry.client_id, entry.appointment_type, entry.sequence - 1)])
+    refs = (EntryRef(entry.appointment_type, entry.sequence, entry.amount, entry.client_id),)
+    done = Operation(act.source_id, "", "granted", grant.client_id, refs, context.now)
+    items = [writes.payment(context.practice_id, known), writes.operation(context.practice_id, done)]
+    context.commit([*items, *wallet_writes(context.store, [change], context.now, settings)])
+
+
+def _lot(record: PaymentRecord, grant: PaidGrant, amount: int, act: Act) -> Lot:
+    """A lot like the grant's own; its value counts all that the payment's change owns."""
+    assert grant.kind is not None
+    every = sum(each.owned or 0 for each in record.grants if each.span == grant.span)
+    value = replace(grant.kind.value, credits=every) if grant.kind.value else None
+    lot_id = derived_id("lot", act.source_id, grant.client_id, grant.appointment_type)
+    return replace(grant.kind, lot_id=lot_id, granted=amount, remaining=amount, value=value)
+
+
+def _act(record: PaymentRecord, grant: PaidGrant, news: News, now: datetime) -> Act:
+    """Named after the line and how much it has granted by then: what is granted only ever grows."""
+    assert grant.kind is not None
+    source = f"stripe/{record.account}/{record.mode}/{record.payment_id}/{grant.line_id}"
+    ids = {
+        "package_id": grant.kind.package_id or "",
+        "payment": record.payment_id,
+        "line": grant.line_id,
+        "subscription": record.subscription or "",
+    }
+    at = min(max(news.at, record.paid_at or news.at), now)
+    name = f"{source}/more/{grant.appointment_type}/{grant.owned}"
+    return Act(name, Cause(CauseKind.PACKAGE, ids), STRIPE, at, now)
+
+
+def _is_of(grant: PaidGrant, ends: datetime) -> bool:
+    return grant.owned is not None and grant.span is not None and grant.span.ends == ends
+
+
+def _kind(grant: PaidGrant) -> str:
+    return f"{grant.appointment_type}{MONTHLY}" if grant.plan else grant.appointment_type
