@@ -13,6 +13,7 @@ LATENESS = "tests/integration/test_memory_table_lateness.py"
 MONEY_ORDER = "tests/integration/test_money_any_order.py"
 MONEY_BACK, PLANS = f"{UNIT}/test_money_back.py", f"{UNIT}/test_plan_changes.py"
 WON = f"{UNIT}/test_disputes_won.py"
+LIVES = "tests/property/test_practice_machine.py"
 RISES, STORIES = f"{UNIT}/test_rises.py", f"{UNIT}/test_plan_change_stories.py"
 ONE_SALE, LIMITS = "tests/integration/test_stripe_one_sale.py", f"{UNIT}/test_limits.py"
 ORDERS, SAME_LOTS = "tests/property/test_order_of_everything.py", "come_to_the_same_lots"
@@ -804,6 +805,58 @@ SEEDS = (
         "for about in (lot.payment,):",
         f"{UNIT}/test_past_due.py",
     ),
+    # -- what histories of all that may happen find by themselves
+    Seed(
+        "an emptied lot keeps the end that it had",
+        "domain/ledger/adjusting.py",
+        "replace(lot, expires_at=expires_at, extended=True)",
+        "replace(lot, expires_at=expires_at if lot.remaining else lot.expires_at, extended=True)",
+        LIVES,
+    ),
+    Seed(
+        "an end and a refund take by the order in which they are told",
+        "domain/ledger/tranches.py",
+        "return Fraction(max(0, int(every * part) - (every - come)), come)",
+        "return part",
+        LIVES,
+    ),
+    Seed(
+        "a late sweep goes by the settings of the day it comes",
+        "domain/practice/dated_settings.py",
+        "return self.now if passed == len(self._until) else self._held[passed]",
+        "return self.now",
+        LIVES,
+    ),
+    Seed(
+        "a late sweep repays by the settings of the day it comes",
+        "domain/ledger/settling.py",
+        "_repay(change, instant, now, settings.at(instant), act, room, idle)",
+        "_repay(change, instant, now, settings.at(now), act, room, idle)",
+        LIVES,
+    ),
+    Seed(
+        "a late sweep ends tranches by the time zone of the day it comes",
+        "domain/ledger/settling.py",
+        "settings.at(tranches.comes_at(coming)).timezone",
+        "settings.at(now).timezone",
+        LIVES,
+    ),
+    Seed(
+        "the next cycle cuts short what staff extended",
+        "domain/ledger/rolling.py",
+        "if lot.extended and lot.end > ends:",
+        "if False:",
+        f"{UNIT}/test_rolling.py",
+        "staff_gave",
+    ),
+    Seed(
+        "a tranche withheld whole leaves a lot of nothing",
+        "domain/ledger/settling.py",
+        "if lot.granted:  # all",
+        "if True:  # all",
+        f"{UNIT}/test_tranches.py",
+        "withheld_whole",
+    ),
     # -- any order comes to the same
     Seed(
         "what a refund took is dated by when it was heard",
@@ -849,8 +902,8 @@ SEEDS = (
     Seed(
         "the new end of an emptied lot is lost",
         "domain/ledger/adjusting.py",
-        "with_lot(replace(lot, expires_at=expires_at))",
-        "with_lot(replace(lot, expires_at=expires_at if lot.remaining else lot.expires_at))",
+        "replace(lot, expires_at=expires_at, extended=True)",
+        "replace(lot, expires_at=expires_at if lot.remaining else lot.expires_at, extended=True)",
         LIFE,
         "no_law_is_broken",
     ),

@@ -117,6 +117,7 @@ LOT = Lot(
     frozen=freezes("dispute/dp_1"),
     voided=True,
     paused_seconds=3600,
+    extended=True,
     rollover=Rollover(5, NOW, months=1, days=30, anchor_day=31),
 )
 COMING = Coming(

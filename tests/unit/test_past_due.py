@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from tests.support.builders import HOUR, a_debt, a_lot, a_wallet, an_act, told
+from tests.support.builders import HOUR, a_debt, a_lot, a_wallet, an_act, created, told
 from tests.support.builders import NOW as BUILT
 from tests.unit.test_plan_changes import START, Practice, cycle
 
@@ -15,6 +15,8 @@ from client_credits.domain.payments.granting import add_lot
 from client_credits.domain.practice.catalogue import Expiry
 from client_credits.domain.practice.records import Client
 from client_credits.domain.practice.settings import Settings
+from client_credits.operations import sweeping
+from client_credits.operations.bookings import spending
 from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.queries.credits import credits_of
 from client_credits.operations.staff import editing, practices
@@ -106,3 +108,32 @@ def test_a_tranche_that_comes_while_past_due_and_kept_repays_when_it_comes_howev
     (granted, repaid) = settle(untouched(owing), BUILT, Settings()).entries
     assert (granted.kind, repaid.kind) == ("granted", "repaid")
     assert repaid.occurred_at == granted.occurred_at
+
+
+def test_a_tranche_that_comes_while_a_kept_subscription_is_past_due_repays_when_it_comes() -> None:
+    """Two credits pay two of three sessions. Two more come a month later and one of them repays; nobody looks
+    before the third two have come."""
+    practice = Practice(START)
+    practice.pay("in_1", START, cycle("price_year", START, START + 365 * DAY))
+    event = created(occurred_at=START, starts_at=START + 90 * DAY, seats=3)
+    spending.book(Context(practice.store, "p1", STRIPE, practice.now), event)
+    practice.now += DAY
+    practice.news("past_due", START + DAY)
+    month_later, practice.now = START + 30 * DAY, START + 65 * DAY  # November has 30 days, December 31
+    assert numbers(practice) == (3, 0)
+    sweeping.settle_one(Context(practice.store, "p1", STRIPE, practice.now), "c1", "follow-up")
+    assert practice.kinds()[2:] == [("granted", 2), ("repaid", 0), ("granted", 2)]
+    (repaid,) = [e for e in practice.store.entries_after("p1", "c1", "follow-up", 0) if e.kind == "repaid"]
+    assert repaid.occurred_at == month_later
+
+
+def test_credits_that_come_while_a_kept_subscription_is_past_due_repay_at_once() -> None:
+    """An older invoice of it is told of late: four credits, one of them for the fifth session."""
+    practice = Practice(START + 2 * DAY)
+    practice.pay("in_1", START, cycle())
+    practice.news("past_due", START + DAY)
+    event = created(occurred_at=practice.now, starts_at=START + 90 * DAY, seats=5)
+    spending.book(Context(practice.store, "p1", STRIPE, practice.now), event)
+    practice.pay("in_2", START + HOUR, cycle(line_id="il_2"))
+    assert practice.kinds() == [("granted", 4), ("spent", -5), ("granted", 4), ("repaid", 0)]
+    assert numbers(practice) == (3, 0)

@@ -23,6 +23,7 @@ from tests.support.builders import (
 
 from client_credits.domain.dates import FOREVER, months_after
 from client_credits.domain.invariants import breaches
+from client_credits.domain.ledger.adjusting import extend
 from client_credits.domain.ledger.entries import Act, Change, EntryKind, Posting, untouched
 from client_credits.domain.ledger.rolling import one_interval_after, rollover_of
 from client_credits.domain.ledger.settling import next_due, settle
@@ -362,6 +363,18 @@ def test_the_end_is_corrected_to_the_providers_once_it_is_told(drift: timedelta)
     rolled = wallet.open_lots[0].lot_id
     assert plain(extended.postings) == (Posting(0, lot_id=rolled),)
     assert {lot.end for lot in change.wallet.open_lots} == {MAR + drift}
+
+
+@pytest.mark.parametrize(("given", "kept"), [(MAY, MAY), (None, FOREVER), (MAR + HOUR, MAR + DAY)])
+def test_the_next_cycle_brings_no_end_forward_that_staff_gave(given: datetime | None, kept: datetime) -> None:
+    """It lasts until a day after 10 March."""
+    wallet = settled(paid(a_wallet(), JAN, FEB, 3).wallet, FEB).wallet
+    (rolled,) = wallet.open_lots
+    given_on = extend(untouched(wallet), rolled.lot_id, given, an_act(FEB), RULES, room=40).wallet
+    after = paid(given_on, FEB, MAR + DAY, 3).wallet
+    lot = after.lot(rolled.lot_id)
+    assert lot
+    assert (lot.end, after.balance) == (kept, 6)
 
 
 def test_an_end_that_is_right_already_is_not_told_again() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 
 import pytest
 from tests.support.builders import (
@@ -24,7 +25,16 @@ from client_credits.domain.errors import LimitReached
 from client_credits.domain.invariants import breaches
 from client_credits.domain.ledger.entries import Act, Cause, CauseKind, Change, EntryKind, Posting, untouched
 from client_credits.domain.ledger.settling import next_due, settle
-from client_credits.domain.ledger.tranches import Ended, Plan, last_of, months_in, only_until, starts_of, stop_tranches
+from client_credits.domain.ledger.tranches import (
+    Ended,
+    Plan,
+    last_of,
+    months_in,
+    only_until,
+    starts_of,
+    stop_tranches,
+    withhold,
+)
 from client_credits.domain.ledger.wallet import Coming, Mark, Value, Wallet
 from client_credits.domain.payments.granting import decide_line, grant
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
@@ -371,6 +381,14 @@ def test_credits_to_come_hold_all_they_need() -> None:
 def test_each_tranche_is_one_lot_and_one_posting() -> None:
     change = settled(paid().wallet, day(2, 28))
     assert plain(change.entries[0].postings) == (Posting(2, lot_id=change.wallet.open_lots[-1].lot_id),)
+
+
+def test_a_tranche_that_is_withheld_whole_makes_no_lot() -> None:
+    """Three quarters were refunded: of each two credits first one is withheld, then both, then one again."""
+    wallet = paid(expiry=FOR_A_MONTH, now=START).wallet
+    change = settled(withhold(wallet, "in_1/il_1", Fraction(3, 4)), day(3, 31))
+    assert [(e.kind, e.amount) for e in change.entries if e.kind == "granted"] == [("granted", 0), ("granted", 1)]
+    assert [lot.granted for lot in change.wallet.lots] == [2, 1]
 
 
 def test_what_returns_to_a_tranches_lot_that_has_ended_since_ends_as_part_of_its_operation() -> None:

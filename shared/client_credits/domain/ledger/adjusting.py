@@ -139,7 +139,7 @@ def extend(
     if expires_at is not None and expires_at < lot.end:
         fault = Problem("/expires_at", "out_of_range", f"name an instant after {lot.end.isoformat()}")
         raise Invalid("A lot can be extended, not cut short. Void it to take it back.", fault)
-    later = change.wallet.with_lot(replace(lot, expires_at=expires_at))
+    later = change.wallet.with_lot(replace(lot, expires_at=expires_at, extended=True))
     change = change.record(later, EntryKind.EXTENDED, act, (Posting(0, lot_id=lot_id),))
     return settle(change, act.now, settings, act, limit=room)
 

@@ -113,6 +113,7 @@ def _next_lot(wallet: Wallet, lot: Lot, amount: int, instant: datetime) -> Lot:
         parent=lot.lot_id,
         rollover=rollover,
         paused_seconds=0,
+        extended=False,
     )
 
 
@@ -167,7 +168,8 @@ def with_cycle(wallet: Wallet, cycle: Cycle, now: datetime) -> Wallet:
 
 
 def ends_corrected(wallet: Wallet, cycle: Cycle) -> tuple[Wallet, tuple[str, ...]]:
-    """Rolled-over lots that live in this cycle end with it, whatever was reckoned before the provider told.
+    """Rolled-over lots that live in this cycle end with it, whatever was reckoned before the provider told; one
+    that staff extended ends no earlier than they said.
 
     Also names those whose end is another now. Where a subscription has cycles of different lengths,
     each is for lots of its own.
@@ -181,7 +183,10 @@ def ends_corrected(wallet: Wallet, cycle: Cycle) -> tuple[Wallet, tuple[str, ...
         if other_length or not (lot.effective_at < cycle.ends and cycle.starts < unpaused_end(lot)):
             continue
         ends = cycle.ends + timedelta(seconds=lot.paused_seconds)
-        wallet = wallet.with_lot(replace(lot, expires_at=ends, rollover=_as_long_as(cycle, rollover)))
+        if lot.extended and lot.end > ends:
+            ends = lot.end
+        expires_at = None if ends == FOREVER else ends
+        wallet = wallet.with_lot(replace(lot, expires_at=expires_at, rollover=_as_long_as(cycle, rollover)))
         if lot.end != ends:
             moved.append(lot.lot_id)
     return wallet, tuple(moved)

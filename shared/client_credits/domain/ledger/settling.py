@@ -270,7 +270,9 @@ def _bring_tranches(
             return change, False
         lot = tranches.next_lot(change.wallet, coming, settings.at(tranches.comes_at(coming)).timezone)
         lot = replace(lot, frozen=frozen_by(change.wallet, lot, settings.at(instant)))
-        wallet = tranches.after_next(change.wallet, coming).with_lot(lot)
+        wallet = tranches.after_next(change.wallet, coming)
+        if lot.granted:  # all of it may be withheld
+            wallet = wallet.with_lot(lot)
         wallet = replace(wallet, granted_total=wallet.granted_total + lot.granted)
         kept_back = tranches.withheld(coming)
         told = {tranches.WITHHELD: str(kept_back)} if kept_back else {}

@@ -87,6 +87,7 @@ class Lot:
     rollover: Rollover | None = None
     voided: bool = False  # by staff: what returns to it is taken again
     paused_seconds: int = 0  # by how much its end was put off for disputes that were won
+    extended: bool = False  # by staff: no later correction brings its end forward
 
     @property
     def end(self) -> datetime:
