@@ -380,7 +380,7 @@ SEEDS = (
     ),
     Seed(
         "credits that were given away are out of a refund's reach",
-        "domain/payments/clawing_back.py",
+        "domain/payments/families.py",
         "for lot_id, facts in told.items() if facts.payment == key}",
         "for lot_id, facts in told.items() if facts.payment == key and not facts.parent}",
         MONEY_BACK,
@@ -388,7 +388,7 @@ SEEDS = (
     ),
     Seed(
         "a debt that others repaid is not given back",
-        "domain/payments/clawing_back.py",
+        "domain/payments/families.py",
         "change = refund - more_taken",
         "change = -more_taken",
         MONEY_BACK,
@@ -598,7 +598,7 @@ SEEDS = (
     ),
     Seed(
         "a tranche that came too late counts as granted",
-        "domain/payments/clawing_back.py",
+        "domain/payments/families.py",
         'return int(entry.source_id.rsplit("/", 1)[1]) > last_of(grant.plan, ends)',
         "return False",
         f"{UNIT}/test_ended_and_refunded.py",
@@ -785,7 +785,7 @@ SEEDS = (
     ),
     Seed(
         "credits that returned to who repaid a debt count as spent",
-        "domain/payments/clawing_back.py",
+        "domain/payments/families.py",
         "    spending += [posting for entry in ledger for posting, _ in returns(entry)]\n",
         "",
         WON,

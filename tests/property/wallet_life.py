@@ -18,9 +18,10 @@ from client_credits.domain.ledger.settling import next_due, settle
 from client_credits.domain.ledger.tranches import Ended, Plan
 from client_credits.domain.ledger.transferring import transfer
 from client_credits.domain.ledger.wallet import Coming, Freeze, Lot, LotSource, Wallet
-from client_credits.domain.payments.clawing_back import Books, Family, Ledger, claw, family, refreeze, waited_for
+from client_credits.domain.payments.clawing_back import Books, Ledger, claw, refreeze, waited_for
 from client_credits.domain.payments.disputing import waits
 from client_credits.domain.payments.facts import MoneyBack, RefundStatus
+from client_credits.domain.payments.families import Family, family
 from client_credits.domain.payments.given_back import given_back
 from client_credits.domain.payments.granting import add_lot
 from client_credits.domain.payments.news import news_of

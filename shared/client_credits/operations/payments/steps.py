@@ -10,18 +10,10 @@ from datetime import datetime
 from client_credits.domain.ids import payment_key
 from client_credits.domain.ledger.entries import Act, Cause, CauseKind, Change, Entry
 from client_credits.domain.ledger.wallet import Freeze
-from client_credits.domain.payments.clawing_back import (
-    Books,
-    Family,
-    Ledger,
-    Pair,
-    claw,
-    family,
-    refreeze,
-    waited_for,
-)
+from client_credits.domain.payments.clawing_back import Books, Ledger, Pair, claw, refreeze, waited_for
 from client_credits.domain.payments.disputing import lots_by_client, waits
 from client_credits.domain.payments.facts import DisputeStatus, RefundStatus
+from client_credits.domain.payments.families import Family, family
 from client_credits.domain.payments.given_back import given_back
 from client_credits.domain.payments.news import CREDITED, news_of
 from client_credits.domain.payments.payment_record import PaidGrant, PaymentRecord

@@ -1,0 +1,69 @@
+"""All lots that descend from what one line of a payment granted, read off the entries of whoever had them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from client_credits.domain.ids import payment_key
+from client_credits.domain.ledger.entries import Entry, EntryKind, LotFacts, facts_of
+from client_credits.domain.ledger.tranches import WITHHELD, Ended, last_of
+from client_credits.domain.payments.payment_record import PaidGrant
+from client_credits.domain.payments.returning import returns
+
+SPENDING = frozenset({EntryKind.SPENT, EntryKind.REPAID, EntryKind.RESTORED})
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """All lots that descend from one grant: what it granted, and what of that is spent and not returned.
+
+    `granted` counts what was withheld of tranches that came after a refund, which `withheld` is.
+    `kind` is what the grant's own lot is. Lots of tranches that came though their subscription had ended
+    are `late` and count in nothing else; `late_spent` of them is spent.
+    """
+
+    granted: int
+    spent: int
+    lots: frozenset[str]
+    kind: LotFacts
+    withheld: int = 0
+    late: frozenset[str] = frozenset()
+    late_spent: int = 0
+
+
+def family(payment_id: str, grant: PaidGrant, entries: Iterable[Entry], ends: Iterable[Ended] = ()) -> Family:
+    """Reads the family off the entries of all wallets, of the grant's type, that have had its credits."""
+    ledger = list(entries)
+    roots = {"payment": payment_id, "line": grant.line_id}
+    own = [e for e in ledger if e.kind is EntryKind.GRANTED and roots.items() <= e.cause.ids.items()]
+    key = payment_key(payment_id, grant.line_id)
+    made = [(p, entry) for entry in ledger for p in entry.postings if p.lot_id and p.facts]
+    told = {str(p.lot_id): p.facts for p, _ in made if p.facts}
+    too_late = [entry for entry in own if _is_late(entry, grant, ends)]
+    late = _descendants({str(p.lot_id) for entry in too_late for p in entry.postings}, told)
+    lots = {lot_id for lot_id, facts in told.items() if facts.payment == key} - late
+    in_time = [entry for entry in own if entry not in too_late]
+    withheld = sum(int(entry.cause.ids.get(WITHHELD, "0")) for entry in in_time)
+    spending = [posting for entry in ledger if entry.kind in SPENDING for posting in entry.postings]
+    spending += [posting for entry in ledger for posting, _ in returns(entry)]
+    spent, late_spent = (-sum(p.amount for p in spending if p.lot_id in group) for group in (lots, late))
+    granted = sum(entry.amount for entry in in_time) + withheld
+    kind = facts_of(grant.kind) if grant.kind else told[grant.lot_id]
+    return Family(granted, spent, frozenset(lots), kind, withheld, frozenset(late), late_spent)
+
+
+def _is_late(entry: Entry, grant: PaidGrant, ends: Iterable[Ended]) -> bool:
+    """Whether a tranche came whose month starts at or after its subscription's end: as if it never had."""
+    if grant.plan is None:
+        return False
+    if not grant.plan.later and any(posting.lot_id == grant.lot_id for posting in entry.postings):
+        return False
+    return int(entry.source_id.rsplit("/", 1)[1]) > last_of(grant.plan, ends)
+
+
+def _descendants(lots: set[str], told: Mapping[str, LotFacts]) -> set[str]:
+    """The lots with all that were made from them."""
+    found: set[str] = set()
+    while lots:
+        found |= lots
+        lots = {lot_id for lot_id, facts in told.items() if facts.parent in found} - found
+    return found
