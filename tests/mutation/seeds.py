@@ -388,7 +388,7 @@ SEEDS = (
     ),
     Seed(
         "a debt that others repaid is not given back",
-        "domain/payments/families.py",
+        "domain/payments/clawing_back.py",
         "change = refund - more_taken",
         "change = -more_taken",
         MONEY_BACK,
@@ -925,7 +925,7 @@ SEEDS = (
     ),
     Seed(
         "tranches that came after the end are kept",
-        "domain/payments/clawing_back.py",
+        "domain/payments/families.py",
         "> last_of(grant.plan, ends)",
         "> grant.plan.count",
         LIFE,
