@@ -106,6 +106,22 @@ def test_a_booking_in_an_unknown_state_is_shown_as_it_is_and_left_alone(ours: Ap
     assert items(ours) == before, "whatever it means, the next release knows it"
 
 
+def test_a_booking_of_an_unknown_kind_and_origin_is_shown_and_cancelled_as_any_other(ours: Api) -> None:
+    rewrite(ours, "op", lambda body: body | {"kind": "waitlist", "origin": "kiosk"})
+    assert read(ours, "/v1/bookings/b1")["state"] == "booked"
+    cancels(ours)
+    assert read(ours, "/v1/bookings/b1")["state"] == "cancelled"
+
+
+def test_an_entry_that_makes_a_lot_of_an_unknown_source_is_read(ours: Api) -> None:
+    def of_a_gift(body: Any) -> Any:
+        (posting,) = body["postings"]
+        return body | {"postings": [posting | {"facts": posting["facts"] | {"source": "gift"}}]}
+
+    rewrite(ours, "entry#follow-up#000000000001", of_a_gift)
+    assert [entry["kind"] for entry in listed(ours, HISTORY)] == ["covered", "granted"]
+
+
 def test_a_refusal_for_an_unknown_reason_is_published_and_shown(ours: Api) -> None:
     refusal = {"reason": "pool_is_empty", "available": 0, "shortfall": 1, "occurred_at": "2026-11-22T12:00:00Z"}
     item = rewrite(ours, "op", lambda body: body | {"state": "refused", "refusal": refusal})

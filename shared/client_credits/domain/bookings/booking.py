@@ -138,8 +138,8 @@ class Booking:
     state: BookingState | Unknown
     client_id: str | None = None
     session: Session | None = None  # None while only its cancellation is known
-    kind: BookedAs = BookedAs.APPOINTMENT
-    origin: Origin = Origin.CLIENT
+    kind: BookedAs | Unknown = BookedAs.APPOINTMENT
+    origin: Origin | Unknown = Origin.CLIENT
     source: BookingSource | None = None
     series_id: str | None = None
     hold_id: str | None = None

@@ -69,7 +69,7 @@ class LotFacts:
 
     effective_at: datetime
     expires_at: datetime | None
-    source: LotSource
+    source: LotSource | Unknown
     priority: int
     package_id: str | None = None
     payment: str | None = None
