@@ -141,7 +141,7 @@ STRIPE: dict[str, Bought] = {
     "invoice-paid-out-of-band.json": Bought(10, 1),
     "invoice-paid-setup-fee.json": replace(MONTHLY, parked=("unknown_package",)),  # the fee is no package
     "invoice-paid-thin.json": Bought(parked=("thin_event",)),
-    "invoice-paid-update.json": Bought(parked=("waits_for_cycle",)),  # its period's own invoice has not come
+    "invoice-paid-update.json": Bought(parked=("unknown_package",)),  # nobody sells the price of its new plan
 } | {f"{name}.json": Bought() for name in NOTHING_YET}
 
 
