@@ -839,7 +839,8 @@ SEEDS = (
         "domain/ledger/settling.py",
         "settings.at(tranches.comes_at(coming)).timezone",
         "settings.at(now).timezone",
-        LIVES,
+        f"{UNIT}/test_tranches.py",
+        "time_zone_that_held",
     ),
     Seed(
         "the next cycle cuts short what staff extended",

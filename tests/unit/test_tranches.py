@@ -38,6 +38,7 @@ from client_credits.domain.ledger.tranches import (
 from client_credits.domain.ledger.wallet import Coming, Mark, Value, Wallet
 from client_credits.domain.payments.granting import decide_line, grant
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
+from client_credits.domain.practice.dated_settings import DatedSettings, Earlier
 from client_credits.domain.practice.settings import Settings
 
 RULES = Settings()
@@ -211,6 +212,15 @@ def test_told_late_or_swept_late_the_lots_are_the_same() -> None:
     assert in_time.open_lots == swept_late.open_lots == told_late.open_lots
     assert in_time.coming == swept_late.coming
     assert [replace(c, lot=in_time.coming[0].lot) for c in told_late.coming] == list(in_time.coming)
+
+
+def test_a_tranche_swept_late_ends_by_the_time_zone_that_held_when_it_came() -> None:
+    moved = DatedSettings({"timezone": "Pacific/Auckland"}, account_earlier=(Earlier(day(3, 15), {"timezone": "UTC"}),))
+    wallet = paid(expiry=FOR_A_MONTH).wallet
+    change = settle(untouched(wallet), day(3, 30), moved)
+    ended = [(entry.kind, entry.occurred_at) for entry in change.entries if entry.kind is EntryKind.EXPIRED]
+    # January's ends on 1 March, February's on 29 March: by UTC both.
+    assert ended == [("expired", day(3, 1, hour=0)), ("expired", day(3, 29, hour=0))]
 
 
 def test_paid_late_nothing_comes_before_the_payment() -> None:
