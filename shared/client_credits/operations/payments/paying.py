@@ -58,7 +58,7 @@ def pay(
     return outcomes
 
 
-def subscription_told(context: Context, news: SubscriptionNews) -> str:
+def subscription_heard(context: Context, news: SubscriptionNews) -> str:
     """How a subscription stands, with all that follows, then tries the payments that waited for it. Safe to repeat."""
     standing = subscribing.apply_news(context, news)
     waiting = context.load(Wanted(subscription=news.subscription)).subscription.waiting

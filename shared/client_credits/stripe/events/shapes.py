@@ -241,7 +241,7 @@ def _trial_of(line: Fields, quantity: int) -> Trial:
 
     A line's amount stands before discounts, so 100 % off is not zero here. A price that would have
     cost something for this quantity is therefore on trial; so is a line worded as Stripe words it. Where
-    the price is not told, as of one with tiers, only the subscription knows.
+    the price is not stated, as of one with tiers, only the subscription knows.
     """
     if line.get("amount") != 0 or _discounted(line):
         return Trial.NO
@@ -262,12 +262,12 @@ def _discounted(line: Fields) -> bool:
 def _unit_amount(line: Fields) -> Decimal | None:
     """The price's unit amount in minor units; None where the event does not tell it."""
     price, plan = expanded(line, "price"), expanded(line, "plan")
-    told = (
+    candidates = (
         child(line, "pricing").get("unit_amount_decimal"),
         price.get("unit_amount"),
         price.get("unit_amount_decimal"),
         plan.get("amount"),
         plan.get("amount_decimal"),
     )
-    known = [number for value in told if (number := decimal(value)) is not None]
+    known = [number for value in candidates if (number := decimal(value)) is not None]
     return max(known, default=None)
