@@ -1040,4 +1040,26 @@ SEEDS = (
         f"{UNIT}/test_parked_payments.py",
         "when_that_client_comes",
     ),
+    Seed(
+        "a past balance counts by when it was heard",
+        "operations/queries/past.py",
+        "if entry.occurred_at > at)",
+        "if entry.recorded_at > at)",
+        "tests/property/test_past_balances.py",
+    ),
+    Seed(
+        "a past balance forgets what fell due and is not written yet",
+        "operations/queries/past.py",
+        "    yield from settled.entries",
+        "    yield from ()",
+        "tests/property/test_past_balances.py",
+    ),
+    Seed(
+        "a filtered page of history goes on behind what it did not look at",
+        "operations/queries/history.py",
+        "if len(items) == limit or (depth and _written(record) < depth):",
+        "if len(items) == limit:",
+        "tests/integration/test_api_credits.py",
+        "a_filtered_page_looks_at",
+    ),
 )

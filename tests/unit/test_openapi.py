@@ -74,9 +74,9 @@ def test_an_operation_says_what_it_answers_and_to_whom(method: str, path: str, o
         assert list(answer["content"]) == [kind], status
         assert answer["description"]
         if status >= "300":
-            assert answer["content"][kind]["schema"] == {"$ref": "#/components/schemas/Problem"}
+            assert answer["content"][kind]["schema"] == {"$ref": "#/components/schemas/ProblemView"}
     success = resolved(answers["200"]["content"]["application/json"]["schema"])
-    assert success != schema("Problem")
+    assert success != schema("ProblemView")
     assert operation["x-roles"] == sorted(ROUTES[method.upper(), path.replace("{", "<").replace("}", ">")])
     assert operation["summary"]
     assert operation["tags"]
@@ -182,8 +182,10 @@ ANSWERS = {
     "PackageView": "id name description price limit_per_client url credits renews_each_cycle expiry rollover_cap "
     "trial_grants monthly_tranches stripe_prices archived",
     "ClientView": "id name email stripe_customers external_ids",
-    "ListedClient": "id name email stripe_customers external_ids balances",
+    "ListedClientView": "id name email stripe_customers external_ids balances",
     "CreditsView": "client_id enabled as_of credits",
+    "PastCreditsView": "client_id enabled as_of credits",
+    "PastBalanceView": "appointment_type name balance",
     "TypeCreditsView": "appointment_type name balance available held frozen not_yet_effective debt "
     "granted_total next_expiry version",
     "LotView": "lot_id granted remaining held effective_at expires_at priority source package_id frozen",
@@ -203,7 +205,7 @@ ANSWERS = {
     "PackageOffer": "id name url",
     "SettingValue": "value source",
     "ParkedView": "id reason event_id customer payment prices received_at state",
-    "Problem": "type title status code detail request_id errors",
+    "ProblemView": "type title status code detail request_id errors",
     "ErrorItem": "pointer code detail",
 }
 BODIES = {
@@ -230,7 +232,7 @@ def test_a_schema_has_exactly_the_fields_of_the_contract(name: str, fields: str)
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_an_answer_has_every_field_every_time(name: str) -> None:
-    optional = {"errors"} if name == "Problem" else set()
+    optional = {"errors"} if name == "ProblemView" else set()
     assert set(schema(name)["required"]) == set(schema(name)["properties"]) - optional
 
 
