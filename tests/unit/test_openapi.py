@@ -92,6 +92,7 @@ def test_operations_have_ids_of_their_own_as_an_sdk_would_name_them() -> None:
 KEYED = {
     "/v1/clients/{client_id}/adjustments",
     "/v1/clients/{client_id}/grants",
+    "/v1/clients/{client_id}/credits/{type_id}/entries/{sequence}/undo",
     "/v1/transfers",
 }
 
@@ -128,7 +129,8 @@ def test_every_parameter_of_a_path_is_declared_with_the_pattern_of_ids(
     assert set(declared) == {step[1:-1] for step in path.split("/") if step.startswith("{")}
     for parameter in declared.values():
         assert parameter["required"] is True
-        assert parameter["schema"]["pattern"] == "^[A-Za-z0-9._:~-]{1,128}$"
+        pattern = "^[1-9][0-9]{0,11}$" if parameter["name"] == "sequence" else "^[A-Za-z0-9._:~-]{1,128}$"
+        assert parameter["schema"]["pattern"] == pattern
 
 
 @each_operation

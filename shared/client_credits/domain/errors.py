@@ -8,7 +8,7 @@ CreditsError
 ├── NotFound           there is no such thing for this caller
 ├── Conflict           the state forbids it; reading again may help
 │   ├── InsufficientCredits, VersionConflict, LimitReached, ConfirmationRequired
-│   └── AlreadyResolved, AlreadyMapped, LotClosed, KeyReused
+│   └── AlreadyResolved, AlreadyMapped, LotClosed, KeyReused, NothingToUndo
 └── Busy               too much contention; the same request may be sent again
 """
 
@@ -91,6 +91,10 @@ class AlreadyResolved(Conflict):
 
 class AlreadyMapped(Conflict):
     code = "already_mapped"
+
+
+class NothingToUndo(Conflict):
+    code = "nothing_to_undo"
 
 
 class Busy(CreditsError):

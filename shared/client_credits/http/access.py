@@ -38,6 +38,7 @@ ROUTES: dict[tuple[str, str], frozenset[Role]] = {
     ("POST", "/v1/clients/<client_id>/adjustments"): BACK_OFFICE,
     ("POST", "/v1/clients/<client_id>/grants"): BACK_OFFICE,
     ("PATCH", "/v1/clients/<client_id>/credits/<type_id>/lots/<lot_id>"): STAFF,
+    ("POST", "/v1/clients/<client_id>/credits/<type_id>/entries/<sequence>/undo"): STAFF,
     ("POST", "/v1/transfers"): STAFF,
     ("GET", "/v1/clients/<client_id>/credits/<type_id>/history"): EVERYONE,
     ("GET", "/v1/clients/<client_id>/credits/<type_id>/lots"): EVERYONE,
