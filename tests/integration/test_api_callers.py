@@ -89,6 +89,7 @@ TABLE: list[tuple[str, str, dict[str, Any] | None, tuple[int, int, int, int, int
     ("GET", "/v1/packages", None, (200, 200, 200, 200, 403, 200)),
     ("GET", "/v1/packages/<three-pack>", None, (200, 200, 200, 404, 403, 200)),
     ("PUT", "/v1/packages/<three-pack>", {"name": "T"}, (403, 403, 403, 403, 403, 200)),
+    ("GET", "/v1/packages/<three-pack>/clients", None, (403, 403, 200, 404, 403, 200)),
     ("GET", "/v1/clients", None, (403, 403, 200, 200, 403, 200)),
     ("POST", "/v1/clients/search", {"q": "c"}, (403, 403, 200, 200, 403, 200)),
     ("GET", "/v1/clients/<c1>", None, (403, 403, 200, 404, 403, 200)),

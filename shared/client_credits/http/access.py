@@ -27,6 +27,7 @@ ROUTES: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", "/v1/packages"): STAFF | {Role.CLIENT},
     ("GET", "/v1/packages/<package_id>"): STAFF | {Role.CLIENT},
     ("PUT", "/v1/packages/<package_id>"): ADMIN,
+    ("GET", "/v1/packages/<package_id>/clients"): STAFF,
     ("GET", "/v1/clients"): STAFF,
     ("POST", "/v1/clients/search"): STAFF,
     ("GET", "/v1/clients/<client_id>"): STAFF,
