@@ -9,6 +9,7 @@ CreditsError
 ├── Conflict           the state forbids it; reading again may help
 │   ├── InsufficientCredits, VersionConflict, LimitReached, ConfirmationRequired
 │   └── AlreadyResolved, AlreadyMapped, LotClosed, KeyReused
+├── TooManyTries       asked too often; it may be sent again after a while
 └── Busy               too much contention; the same request may be sent again
 """
 
@@ -91,6 +92,16 @@ class AlreadyResolved(Conflict):
 
 class AlreadyMapped(Conflict):
     code = "already_mapped"
+
+
+class TooManyTries(CreditsError):
+    """Tried too often. Nothing was looked at; send it again after `retry_after_seconds`."""
+
+    code = "too_many_tries"
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__("Too many tries. Send the same request again later.")
+        self.retry_after_seconds = retry_after_seconds
 
 
 class Busy(CreditsError):
