@@ -81,6 +81,9 @@ CALLERS: dict[str, dict[str, Any]] = {
 # rehearsed, so that every case meets the same practice; staff of p2 meet a practice without anything.
 TABLE: list[tuple[str, str, dict[str, Any] | None, tuple[int, int, int, int, int, int]]] = [
     ("GET", "/v1/me", None, (200, 200, 200, 200, 200, 200)),
+    ("POST", "/v1/client-sessions", {"client_id": "c1"}, (403, 403, 200, 200, 200, 200)),
+    ("POST", "/v1/client-links", {"client_id": "c1"}, (403, 403, 200, 404, 403, 200)),
+    ("POST", "/v1/client-links/exchange", {"link": "p1!never!forged"}, (404, 404, 404, 404, 404, 404)),
     ("GET", "/v1/settings", None, (403, 403, 200, 200, 403, 200)),
     ("PATCH", "/v1/settings", PATCH_RESTORE, (403, 403, 403, 403, 403, 200)),
     ("GET", "/v1/appointment-types", None, (403, 403, 200, 200, 403, 200)),
@@ -114,6 +117,7 @@ TABLE: list[tuple[str, str, dict[str, Any] | None, tuple[int, int, int, int, int
     ("POST", "/v1/parked/<parked>/dismiss", {"reason": "refunded"}, (403, 403, 200, 404, 403, 200)),
 ]
 NAMES = [f"{method} {path}" for method, path, _, _ in TABLE]
+OPEN = {"/v1/client-links/exchange"}  # no token is needed or looked at
 
 
 class World:
@@ -169,7 +173,7 @@ def test_whoever_proves_nothing_gets_401_on_every_route(world: World, stranger: 
     header = STRANGERS[stranger]
     headers = {} if header is None else {"authorization": header}
     texts = set()
-    for method, path, given, _ in TABLE:
+    for method, path, given, _ in (row for row in TABLE if row[1] not in OPEN):
         reply = world.ask(method, world.path(path), given, bearer=None, headers=headers)
         assert reply.status == 401, (method, path, reply)
         assert reply.headers["content-type"] == "application/problem+json"
@@ -177,6 +181,15 @@ def test_whoever_proves_nothing_gets_401_on_every_route(world: World, stranger: 
         texts.add(reply.text)
     reply = world.api("GET", "/v1/nothing/here", bearer=None, headers=headers)
     assert (reply.status, len(texts | {reply.text})) == (401, 1), "a stranger learns which paths exist"
+
+
+@pytest.mark.parametrize("stranger", STRANGERS)
+def test_an_open_route_looks_at_no_token(world: World, stranger: str) -> None:
+    header = STRANGERS[stranger]
+    headers = {} if header is None else {"authorization": header}
+    for method, path, given, statuses in (row for row in TABLE if row[1] in OPEN):
+        reply = world.ask(method, path, {"link": f"{given}{stranger}"}, bearer=None, headers=headers)
+        assert {reply.status} == set(statuses), reply
 
 
 def test_the_table_above_names_every_route_there_is() -> None:
@@ -275,7 +288,11 @@ def test_a_practice_without_record_finds_nothing_rather_than_failing(world: Worl
     assert world.api("PUT", "/v1/clients/c1", {}, practice="p-unknown").status == 404
 
 
-@pytest.mark.parametrize(("method", "path", "given", "_"), TABLE, ids=NAMES)
+@pytest.mark.parametrize(
+    ("method", "path", "given", "_"),
+    [row for row in TABLE if row[1] not in OPEN],
+    ids=[name for name in NAMES if name.split()[1] not in OPEN],
+)
 def test_every_route_of_a_practice_without_record_answers_alike(
     world: World, method: str, path: str, given: dict[str, Any] | None, _: object
 ) -> None:

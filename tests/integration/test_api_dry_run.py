@@ -110,6 +110,16 @@ WRITES: dict[tuple[str, str], dict[str, Callable[[Api], Call]]] = {
         "moved": lambda api: ("POST", "/v1/transfers", MOVED),
         "too much": lambda api: ("POST", "/v1/transfers", MOVED | {"amount": 99}),
     },
+    ("POST", "/v1/client-sessions"): {
+        "a session": lambda api: ("POST", "/v1/client-sessions", {"client_id": "c1"}),
+    },
+    ("POST", "/v1/client-links"): {
+        "a link": lambda api: ("POST", "/v1/client-links", {"client_id": "c1"}),
+        "an unknown client": lambda api: ("POST", "/v1/client-links", {"client_id": "never"}),
+    },
+    ("POST", "/v1/client-links/exchange"): {
+        "no link": lambda api: ("POST", "/v1/client-links/exchange", {"link": "never"}),
+    },
     ("POST", "/v1/parked/<parked_id>/dismiss"): {
         "dismissed": lambda api: ("POST", f"/v1/parked/{parked_id(api)}/dismiss", {"reason": "a mistake"}),
     },
