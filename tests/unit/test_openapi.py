@@ -14,6 +14,8 @@ from client_credits.domain.practice.settings import ACCOUNT_ONLY, ALIAS, SETTING
 from client_credits.http.access import ROUTES
 from client_credits.http.front import build
 from client_credits.http.openapi import document
+from client_credits.operations.queries.reports.csv_rows import columns
+from client_credits.operations.queries.reports.every import REPORTS
 
 Schema = dict[str, Any]
 WRITES = {"post", "put", "patch"}
@@ -71,15 +73,29 @@ def test_an_operation_says_what_it_answers_and_to_whom(method: str, path: str, o
     assert ("413" in answers) == (method in WRITES)
     for status, answer in answers.items():
         kind = "application/json" if status < "300" else "application/problem+json"
-        assert list(answer["content"]) == [kind], status
+        kinds = [kind, "text/csv"] if path in REPORTS_PATHS and status == "200" else [kind]
+        assert list(answer["content"]) == kinds, status
         assert answer["description"]
         if status >= "300":
-            assert answer["content"][kind]["schema"] == {"$ref": "#/components/schemas/Problem"}
+            assert answer["content"][kind]["schema"] == {"$ref": "#/components/schemas/ProblemView"}
     success = resolved(answers["200"]["content"]["application/json"]["schema"])
-    assert success != schema("Problem")
+    assert success != schema("ProblemView")
     assert operation["x-roles"] == sorted(ROUTES[method.upper(), path.replace("{", "<").replace("}", ">")])
     assert operation["summary"]
     assert operation["tags"]
+
+
+REPORTS_PATHS = {f"/v1/reports/{name}" for name in REPORTS}
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_report_has_a_page_in_json_and_one_in_csv_that_names_the_next_in_a_header(name: str) -> None:
+    answer = published()["paths"][f"/v1/reports/{name}"]["get"]["responses"]["200"]
+    assert answer["content"]["text/csv"]["schema"]["type"] == "string"
+    assert answer["headers"]["X-Next-Cursor"]["schema"]["type"] == "string"
+    page = resolved(answer["content"]["application/json"]["schema"])
+    row = resolved(page["properties"]["items"]["items"])
+    assert list(row["properties"]) == columns(REPORTS[name].row)
 
 
 def test_operations_have_ids_of_their_own_as_an_sdk_would_name_them() -> None:
@@ -151,6 +167,7 @@ LISTS = {
     "/v1/clients/{client_id}/credits/{type_id}/history",
     "/v1/bookings",
     "/v1/parked",
+    *REPORTS_PATHS,
 }
 
 
@@ -182,7 +199,7 @@ ANSWERS = {
     "PackageView": "id name description price limit_per_client url credits renews_each_cycle expiry rollover_cap "
     "trial_grants monthly_tranches stripe_prices archived",
     "ClientView": "id name email stripe_customers external_ids",
-    "ListedClient": "id name email stripe_customers external_ids balances",
+    "ListedClientView": "id name email stripe_customers external_ids balances",
     "CreditsView": "client_id enabled as_of credits",
     "TypeCreditsView": "appointment_type name balance available held frozen not_yet_effective debt "
     "granted_total next_expiry version",
@@ -203,7 +220,7 @@ ANSWERS = {
     "PackageOffer": "id name url",
     "SettingValue": "value source",
     "ParkedView": "id reason event_id customer payment prices received_at state",
-    "Problem": "type title status code detail request_id errors",
+    "ProblemView": "type title status code detail request_id errors",
     "ErrorItem": "pointer code detail",
 }
 BODIES = {
@@ -230,7 +247,7 @@ def test_a_schema_has_exactly_the_fields_of_the_contract(name: str, fields: str)
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_an_answer_has_every_field_every_time(name: str) -> None:
-    optional = {"errors"} if name == "Problem" else set()
+    optional = {"errors"} if name == "ProblemView" else set()
     assert set(schema(name)["required"]) == set(schema(name)["properties"]) - optional
 
 

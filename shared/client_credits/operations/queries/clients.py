@@ -27,13 +27,18 @@ BATCH_KEYS = 98  # of a batch read's 100, the settings and the catalogue take tw
 
 @dataclass(frozen=True, slots=True)
 class RosterLine:
-    """A client and its stored balances and debts per appointment type, and when the first of them falls due."""
+    """A client and its stored balances and debts per appointment type, and when the first of them falls due.
+
+    `last_at` is when its newest entry was recorded; `next_expiry` is the first end of its credits, in seconds.
+    """
 
     client_id: str
     name: str | None = None
     balances: dict[str, int] = field(default_factory=dict)
     debts: dict[str, int] = field(default_factory=dict)
     due_at: str | None = None
+    last_at: str | None = None
+    next_expiry: int | None = None
 
     @property
     def holding(self) -> bool:
@@ -114,6 +119,8 @@ def _with(line: RosterLine, item: dict[str, Any]) -> RosterLine:
         balances=line.balances | {kind: item["balance"]},
         debts=line.debts | {kind: item["debt"]},
         due_at=min(filter(None, (line.due_at, item.get("due_at"))), default=None),
+        last_at=max(filter(None, (line.last_at, item.get("last_at"))), default=None),
+        next_expiry=min(filter(None, (line.next_expiry, item.get("next_expiry"))), default=None),
     )
 
 
