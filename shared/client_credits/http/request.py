@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from client_credits.aws.secrets import CursorKeys, OwnKeys
 from client_credits.domain.errors import Invalid, NotFound, Problem
-from client_credits.domain.ids import derived_key, is_id, keyed_id
+from client_credits.domain.ids import is_id, keyed_id, people_key
 from client_credits.domain.instants import read_instant
 from client_credits.domain.ledger.entries import Actor, Entry
 from client_credits.domain.practice.records import SettingsChange
@@ -82,7 +82,7 @@ class Ask:
     def people_keys(self) -> tuple[bytes, ...]:
         """Our keys for what stands in place of personal data, the one in use first."""
         keys = self.cursor_keys.active(self.now.timestamp())
-        return tuple(derived_key(key, "client-credits/people/1") for key in keys)
+        return tuple(people_key(key) for key in keys)
 
     @property
     def for_client(self) -> bool:

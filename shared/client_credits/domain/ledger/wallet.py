@@ -25,6 +25,7 @@ class LotSource(StrEnum):
     COMPLIMENTARY = "complimentary"
     GRACE = "grace"
     ROLLED_OVER = "rolled_over"
+    IMPORTED = "imported"
 
 
 PRIORITY = {LotSource.ROLLED_OVER: 40, LotSource.COMPLIMENTARY: 60}
