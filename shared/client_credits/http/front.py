@@ -27,7 +27,6 @@ from client_credits.domain.errors import (
     NotFound,
     Problem,
 )
-from client_credits.domain.practice.staff import StaffMember
 from client_credits.http import strict_json
 from client_credits.http.access import QUESTIONS, Verdict, look_up
 from client_credits.http.authentication import IdentityUnavailable, KeySetNotDue, Unauthenticated
@@ -113,12 +112,10 @@ class Front:
 
     def _note(self, ask: Ask) -> None:
         """The name behind the actor of what was just written. The write stands whatever becomes of this."""
-        caller = ask.caller
-        if caller.name is None and caller.email is None:
+        if ask.caller.name is None and ask.caller.email is None:
             return
         try:
-            member = StaffMember(ask.actor.actor_id, caller.name, caller.email)
-            self.directory.note(ask.context, member)
+            self.directory.note(ask.context, ask.member)
         except (Conflicted, ClientError, BotoCoreError, SecretsUnavailable):
             log.warning("the directory of staff was not written")
 

@@ -38,8 +38,14 @@ def keyed(ask: Ask, key: str | None, what: str, body: BaseModel) -> Keyed:
     return Keyed(key, f"{what} {asked_for}")
 
 
-def told(edited: Edited) -> Response[edits.Edits]:
-    body = edits.Edits(entries=[entry_answer(entry) for entry in edited.entries])
+def written(ask: Ask, edited: Edited) -> list[EntryAnswer]:
+    """The entries of an edit; staff see who made them."""
+    names = ask.names_written(edited.entries)
+    return [entry_answer(entry, names) for entry in edited.entries]
+
+
+def told(ask: Ask, edited: Edited) -> Response[edits.Edits]:
+    body = edits.Edits(entries=written(ask, edited))
     headers = {"Idempotency-Replayed": "true"} if edited.repeated else {}
     return Response(status_code=200, content_type="application/json", body=body, headers=headers)
 
@@ -57,7 +63,7 @@ def replace_client_credits(
     changes = [NewBalance(c.appointment_type, c.balance, c.version, c.expires_at) for c in wanted.changes]
     edited = editing.set_balances(ask.context, client_id, changes, wanted.reason)
     return edits.Replaced(
-        entries=[entry_answer(entry) for entry in edited.entries],
+        entries=written(ask, edited),
         credits=[TypeCreditsAnswer.model_validate(told, from_attributes=True) for told in edited.credits],
     )
 
@@ -85,7 +91,7 @@ def adjust_client_credits(
         wanted.expires_at,
     )
     headers = {"Idempotency-Replayed": "true"} if edited.repeated else {}
-    body = entry_answer(edited.entries[0])
+    body = written(ask, edited)[0]
     return Response(status_code=200, content_type="application/json", body=body, headers=headers)
 
 
@@ -111,7 +117,7 @@ def grant_package(
         wanted.reason,
         wanted.expires_at,
     )
-    return told(edited)
+    return told(ask, edited)
 
 
 @router.patch(
@@ -131,7 +137,7 @@ def change_client_lot(
     edited = editing.change_lot(
         ask.context, client_id, type_id, lot_id, void=wanted.void, expires_at=wanted.expires_at, reason=wanted.reason
     )
-    return told(edited)
+    return told(ask, edited)
 
 
 @router.post(
@@ -155,4 +161,4 @@ def transfer_credits(
         keyed(ask, idempotency_key, "transfer", wanted),
         wanted.reason,
     )
-    return told(edited)
+    return told(ask, edited)
