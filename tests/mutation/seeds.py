@@ -403,7 +403,7 @@ SEEDS = (
     Seed(
         "credits that return during a dispute may be spent",
         "domain/ledger/freezing.py",
-        "frozen=freezes(wallet, lot, settings)",
+        "frozen=freezes(wallet, lot, settings, also)",
         "frozen=lot.frozen",
         f"{UNIT}/test_settling.py",
     ),
@@ -941,12 +941,11 @@ SEEDS = (
         "no_law_is_broken",
     ),
     Seed(
-        "a tranche comes frozen though the practice keeps it",
+        "a tranche that comes is frozen by nothing",
         "domain/ledger/settling.py",
-        "lot = replace(lot, frozen=frozen_by(change.wallet, lot, settings.at(instant)))",
-        "lot = replace(lot, frozen=change.wallet.frozen_by(lot))",
-        LIFE,
-        "no_law_is_broken",
+        "change = _frozen_at(change.record(wallet, EntryKind.GRANTED, own, postings), instant, settings)",
+        "change = change.record(wallet, EntryKind.GRANTED, own, postings)",
+        f"{UNIT}/test_past_due.py",
     ),
     Seed(
         "what a wallet last called frozen repays nothing",

@@ -239,12 +239,6 @@ class Wallet:
         """The lots that may pay, in burn order."""
         return burn_order(lot for lot in self.open_lots if lot.usable(at, starts_at))
 
-    def frozen_by(self, lot: Lot) -> tuple[Freeze, ...]:
-        """What freezes whatever comes to, or back to, the lots of this one's payment or subscription."""
-        about = {lot.payment, lot.subscription}
-        causes = {freeze for mark in self.marks if mark.about in about for freeze in mark.frozen}
-        return tuple(sorted(causes, key=lambda freeze: (freeze.cause, freeze.since)))
-
     def mark(self, about: str | None) -> Mark:
         return next((mark for mark in self.marks if mark.about == about), Mark(about or ""))
 

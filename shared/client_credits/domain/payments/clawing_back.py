@@ -1,4 +1,4 @@
-"""Credits follow the money: clawed back when it is given back, reinstated when that fails, frozen while in dispute.
+"""Credits follow the money: clawed back when it is given back, reinstated when that fails.
 
 Per grant: target = granted x refunded / paid, rounded down until fully refunded. It is taken from the
 lots that descend from the grant, wherever they are now; spent credits that the target reaches become
@@ -14,7 +14,6 @@ from itertools import pairwise
 
 from client_credits.domain.ids import derived_id, payment_key
 from client_credits.domain.ledger.entries import Act, Change, Entry, EntryKind, LotFacts, Posting, lot_of
-from client_credits.domain.ledger.freezing import frozen_by
 from client_credits.domain.ledger.taking import taken_from
 from client_credits.domain.ledger.tranches import (
     Ended,
@@ -24,13 +23,12 @@ from client_credits.domain.ledger.tranches import (
     stop_tranches,
     withhold,
 )
-from client_credits.domain.ledger.wallet import Debt, DebtCause, Freeze, Lot, Wallet
+from client_credits.domain.ledger.wallet import Debt, DebtCause, Lot, Wallet
 from client_credits.domain.payments.disputing import Wait, expired_too_soon, put_off
 from client_credits.domain.payments.families import Family
 from client_credits.domain.payments.payment_record import PaidGrant, Taken
 from client_credits.domain.payments.replaced import given_back, undone_of
 from client_credits.domain.payments.returning import Repaid, made_from, repayers
-from client_credits.domain.practice.settings import Settings
 
 Pair = tuple[str, str]  # client id, appointment type: a wallet
 
@@ -255,7 +253,7 @@ class Books:
         wallet = self.wallets[pair]
         lot = wallet.lot(lot_id)
         assert lot is not None, lot_id
-        lot = replace(lot, remaining=lot.remaining + amount, frozen=wallet.frozen_by(lot))
+        lot = replace(lot, remaining=lot.remaining + amount)
         lot = lot if rolls else replace(lot, rollover=None)
         self._set(pair, wallet.with_lot(lot), Posting(amount, lot_id=lot.lot_id))
 
@@ -284,9 +282,7 @@ class Books:
         self._postings[pair].append(Posting(0, debt=debt))  # tells whose debt it had repaid
 
     def _make(self, pair: Pair, lot: Lot) -> None:
-        wallet = self.wallets[pair]
-        made = replace(lot, frozen=wallet.frozen_by(lot))
-        self._set(pair, wallet.with_lot(made), Posting(made.remaining, lot_id=made.lot_id))
+        self._set(pair, self.wallets[pair].with_lot(lot), Posting(lot.remaining, lot_id=lot.lot_id))
 
     def _return_anew(self, pair: Pair, parent: str, like: LotFacts, amount: int) -> None:
         """Credits that no lot of the grant gave come as a lot of their own, of its kind."""
@@ -329,33 +325,3 @@ def _debt(wallet: Wallet, key: str) -> Debt | None:
 
 def _lots_of(wallet: Wallet, lots: frozenset[str]) -> list[Lot]:
     return [lot for lot in wallet.open_lots if lot.lot_id in lots]
-
-
-def refreeze(change: Change, causes: Mapping[str, tuple[Freeze, ...]], act: Act, settings: Settings) -> Change:
-    """The lots of each payment line or subscription named are frozen by exactly its causes, beside others',
-    as far as the settings let them count.
-
-    One `frozen` and one `unfrozen` entry of 0 at most, naming the lots whose usability changed, dated no
-    earlier than these began. What returns to these lots later is frozen alike.
-    """
-    wallet = change.wallet
-    for about, own in causes.items():
-        wallet = wallet.with_mark(replace(wallet.mark(about), frozen=own))
-    changed: dict[EntryKind, list[Lot]] = {EntryKind.FROZEN: [], EntryKind.UNFROZEN: []}
-    for lot in wallet.lots:
-        frozen = frozen_by(wallet, lot, settings)
-        if frozen == lot.frozen or not {lot.payment, lot.subscription} & set(causes):
-            continue
-        if bool(frozen) != bool(lot.frozen) and lot.remaining:
-            kind = EntryKind.FROZEN if frozen else EntryKind.UNFROZEN
-            changed[kind].append(lot)
-        wallet = wallet.with_lot(replace(lot, frozen=frozen))
-    if wallet is change.wallet:
-        return change
-    change = replace(change, wallet=wallet)
-    for kind, lots in changed.items():
-        if lots:
-            begun = [lot.effective_at for lot in lots if lot.effective_at <= act.now]
-            postings = tuple(Posting(0, lot_id=lot.lot_id) for lot in lots)
-            change = change.record(change.wallet, kind, act, postings, max([min(act.occurred_at, act.now), *begun]))
-    return change

@@ -3,14 +3,15 @@
 Nothing is written here. `following` loads, carries the steps out in their order and commits.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from client_credits.domain.ids import payment_key
 from client_credits.domain.ledger.entries import Act, Cause, CauseKind, Change, Entry
+from client_credits.domain.ledger.freezing import refreeze, refrozen
 from client_credits.domain.ledger.wallet import Freeze
-from client_credits.domain.payments.clawing_back import Books, Ledger, Pair, claw, refreeze, waited_for
+from client_credits.domain.payments.clawing_back import Books, Ledger, Pair, claw, waited_for
 from client_credits.domain.payments.disputing import lots_by_client, waits
 from client_credits.domain.payments.facts import DisputeStatus, RefundStatus
 from client_credits.domain.payments.families import Family, family
@@ -91,8 +92,15 @@ def _lots_and_entries(store: Store, view: View) -> tuple[dict[Pair, Change], dic
         grant: family(record.payment_id, grant, ledger.of(grant.appointment_type), record.ends) for grant in grants
     }
     lots = _lots_to_know(record, families, ledger)
-    known = {pair: knowing(store, change, lots.get(pair, ())) for pair, change in view.changes.items()}
+    known = {pair: _knowing(store, view, pair, lots.get(pair, ())) for pair in view.changes}
     return known, families, ledger
+
+
+def _knowing(store: Store, view: View, pair: Pair, lot_ids: Iterable[str]) -> Change:
+    """The wallet with these lots beside its own, those that had left it as frozen as their payment's others."""
+    change = knowing(store, view.changes[pair], lot_ids)
+    wallet = refrozen(change.wallet, view.loaded.settings_of(pair[0]))
+    return change if wallet is change.wallet else replace(change, wallet=wallet)
 
 
 def _lots_to_know(record: PaymentRecord, families: dict[PaidGrant, Family], ledger: Ledger) -> dict[Pair, list[str]]:
