@@ -374,9 +374,16 @@ SEEDS = (
     Seed(
         "what was spent of a refunded payment is forgotten",
         "domain/payments/clawing_back.py",
-        "short = max(0, of.spent + of.late_spent - (of.granted - target))",
+        "short = of.short(target, part, grant.owed + grant.reported)",
         "short = 0",
         MONEY_BACK,
+    ),
+    Seed(
+        "a refund heard again takes of a new tranche what had expired with an old one",
+        "domain/payments/clawing_back.py",
+        "max(standing, asked - of.lost(part))",
+        "asked",
+        f"{UNIT}/test_refunds_of_expired_tranches.py",
     ),
     Seed(
         "credits that were given away are out of a refund's reach",
@@ -893,9 +900,9 @@ SEEDS = (
     ),
     Seed(
         "what was spent of a tranche that came too late is forgotten",
-        "domain/payments/clawing_back.py",
-        "short = max(0, of.spent + of.late_spent - (of.granted - target))",
-        "short = max(0, of.spent - (of.granted - target))",
+        "domain/payments/families.py",
+        "return max(0, self.spent + self.late_spent - (self.granted - target), min(known, before))",
+        "return max(0, self.spent - (self.granted - target), min(known, before))",
         f"{UNIT}/test_ended_and_refunded.py",
         "too_late",
     ),

@@ -49,7 +49,8 @@ def claw(
     `books` hold the settled wallets of all who have had its credits, the buyer's included. With
     `owe` the buyer owes what was spent of the undone part; without, it is only reported. Tranches that no
     longer come since `ends` are undone first; of those that came all the same all that is left is taken,
-    and what was spent of them counts as spent of those that came in time.
+    and what was spent of them counts as spent of those that came in time. What of the undone part expired
+    with a tranche is neither owed nor taken from later ones, so that a repeat changes nothing.
     """
     key = payment_key(payment_id, grant.line_id)
     pairs = books.holding(grant)
@@ -57,10 +58,12 @@ def claw(
     grant = books.take(pairs, grant, None, of.late)
     part, target = _target(grant, of, part, ends)
     grant = books.come_back(pairs, grant, of)
-    short = max(0, of.spent + of.late_spent - (of.granted - target))
+    short = of.short(target, part, grant.owed + grant.reported)
     remaining = sum(lot.remaining for pair in pairs for lot in _lots_of(books.wallets[pair], of.lots))
     taken_back = _taken_back(grant, of)
-    taken = max(0, min(target + of.late_spent - short, taken_back + remaining))
+    asked = target + of.late_spent - short
+    standing = taken_back - sum(each.amount for each in grant.taken if each.by in books.failed)
+    taken = max(0, min(asked, taken_back + remaining, max(standing, asked - of.lost(part))))
     more_taken, more_short = taken - taken_back, short - grant.owed - grant.reported
     refund = 0
     if more_short > 0:  # the setting of today decides about what is new, not about what was told before
@@ -130,6 +133,10 @@ class Books:
         self._ledger = ledger or Ledger()
         self._postings: dict[Pair, list[Posting]] = {}
         self._reported: dict[Pair, int] = {}
+
+    @property
+    def failed(self) -> Mapping[str, datetime]:
+        return self._ledger.failed
 
     def holding(self, grant: PaidGrant) -> list[Pair]:
         """The wallets of the grant's type: the buyer's first, then the others' in the order of their ids."""
@@ -209,7 +216,7 @@ class Books:
                 until = failed.get(part.by) or failed.get(self._act.cause.ids.get("refund", ""))
                 self._return_from(part, buyer[1], back, until)
                 grant = grant.without_taken(part, back)
-        self._return_anew(buyer, grant.lot_id, of.kind, from_taken)
+        self._return_anew(buyer, of.newest, of.kind, from_taken)
         for repaid in repayers(self._ledger.of(buyer[1]), buyer[0], key) if beyond else ():
             if back := min(repaid.amount, beyond):
                 beyond -= back
