@@ -386,6 +386,20 @@ SEEDS = (
         f"{UNIT}/test_refunds_of_expired_tranches.py",
     ),
     Seed(
+        "what rolled over and was spent since leaves the cap to an older payment heard late",
+        "operations/committing.py",
+        "    change = knowing(store, change, rolled_lots(entries))\n",
+        "",
+        f"{UNIT}/test_rolling_heard_late.py",
+    ),
+    Seed(
+        "what a failed refund gave back rolls over under a cap of its own",
+        "domain/payments/returning.py",
+        "rollover=replace(lot.rollover, put_off_seconds=put_off)",
+        "rollover=lot.rollover",
+        f"{UNIT}/test_rolling_heard_late.py",
+    ),
+    Seed(
         "credits that were given away are out of a refund's reach",
         "domain/payments/families.py",
         "for lot_id, facts in told.items() if facts.payment == key}",
@@ -779,7 +793,7 @@ SEEDS = (
     Seed(
         "the cycle's own end forgets what a dispute put off",
         "domain/ledger/rolling.py",
-        "ends = cycle.ends + timedelta(seconds=lot.paused_seconds)",
+        "ends = cycle.ends + _put_off(lot)",
         "ends = cycle.ends",
         WON,
     ),

@@ -4,15 +4,19 @@ A page may be short; what goes on behind it says so. Lists by an index may lag a
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from client_credits.domain.ledger.entries import Entry
+from client_credits.domain.ledger.wallet import Wallet
 from client_credits.domain.payments.parked import Parked, ParkedState, Replay
 from client_credits.domain.practice.names import LAST
 from client_credits.domain.practice.records import SettingsChange
 from client_credits.store import codec, keys
 from client_credits.store.histories import EVERYTHING, Period
 from client_credits.store.table import Item, Page, Table
+
+SINCE_AT_ONCE = 100  # entries
 
 
 class Lists:
@@ -33,6 +37,18 @@ class Lists:
         """Entries of one type, newest first, older than the sort key `before`."""
         pk, begins = keys.client(practice_id, client_id)[0], keys.entries_of(appointment_type)
         return [codec.from_item(Entry, i) for i in self._newest(pk, begins, before, limit, only)]
+
+    def entries_since(self, wallet: Wallet, recorded_at: datetime) -> list[Entry]:
+        """A wallet's entries recorded at an instant or later, the newest first; reads little that is older."""
+        found: list[Entry] = []
+        before: str | None = None
+        while True:
+            place = wallet.practice_id, wallet.client_id, wallet.appointment_type
+            page = self.history_page(*place, before, SINCE_AT_ONCE)
+            found += [entry for entry in page if entry.recorded_at >= recorded_at]
+            if len(page) < SINCE_AT_ONCE or page[-1].recorded_at < recorded_at:
+                return found
+            before = keys.entry(*place, page[-1].sequence)[1]
 
     def settings_changes(
         self,

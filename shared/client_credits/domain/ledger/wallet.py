@@ -46,6 +46,8 @@ class Rollover:
 
     `cap` bounds what one subscription carries over, None: all of it. The interval is `months` or
     `days` (exactly one of them); months count from `anchor_day`. `since` is when the credits first came.
+    The lot ends `put_off_seconds` later than its cycle, for a refund that failed had its credits so long, and
+    was itself kept `late_seconds` after the end of the cycle before.
     """
 
     cap: int | None
@@ -53,6 +55,8 @@ class Rollover:
     months: int = 0
     days: int = 0
     anchor_day: int = 0
+    put_off_seconds: int = 0
+    late_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
