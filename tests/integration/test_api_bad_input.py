@@ -62,6 +62,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("POST", "/v1/clients/c1/grants"): {"package_id": "three-pack", "quantity": 2, "reason": "a gift"},
     ("PATCH", "/v1/clients/c1/credits/follow-up/lots/lot_1"): {"void": True, "reason": "a mistake"},
+    ("POST", "/v1/clients/c1/credits/follow-up/entries/1/undo"): {"reason": "a mistake"},
     ("POST", "/v1/transfers"): {
         "from_client_id": "c1",
         "to_client_id": "c2",
@@ -95,12 +96,12 @@ def test_every_route_with_a_body_is_among_these() -> None:
 
 def refused(reply: Reply, *statuses: int) -> bool:
     """Whether the answer is a whole problem answer of one of these statuses."""
-    told = reply.body
+    stated = reply.body
     assert reply.status in statuses, reply.text
     assert reply.headers["content-type"] == "application/problem+json"
-    assert reply.headers["X-Request-Id"] == told["request_id"] == "req-1"
-    assert {"type", "title", "status", "code", "detail", "request_id"} <= set(told)
-    assert told["status"] == reply.status
+    assert reply.headers["X-Request-Id"] == stated["request_id"] == "req-1"
+    assert {"type", "title", "status", "code", "detail", "request_id"} <= set(stated)
+    assert stated["status"] == reply.status
     return True
 
 
@@ -211,7 +212,7 @@ def test_a_body_above_256_kb_is_413_and_one_of_256_kb_is_read(world: Api, route:
             assert refused(world(*route, raw=encoded, encoded=True, **KEYED), *statuses), size
 
 
-def test_a_refused_caller_is_told_so_before_the_body_is_judged(world: Api) -> None:
+def test_a_refused_caller_hears_so_before_the_body_is_judged(world: Api) -> None:
     for raw in ("", "[", "x" * (MAX_BODY_BYTES + 1)):
         assert world("PATCH", "/v1/settings", raw=raw, bearer=None).status == 401
         assert world("PATCH", "/v1/settings", raw=raw, role="staff").status == 403
@@ -464,7 +465,7 @@ def test_the_practice_works_on_after_all_of_this(world: Api) -> None:
     assert read(world, "/v1/parked")["items"][0]["reason"] == "unknown_package"
 
 
-KEYED_ROUTES = [route for route in ROUTES if route[1].endswith(("adjustments", "grants", "transfers"))]
+KEYED_ROUTES = [route for route in ROUTES if route[1].endswith(("adjustments", "grants", "transfers", "undo"))]
 NO_KEYS = ["", " ", "a b", "a/b", "k" * 129, "\xe9", "a,b", "a\x00b", '"quoted"', "#"]
 
 

@@ -1,4 +1,4 @@
-"""What each function must be told, read from its environment when it first works, never at import.
+"""What each function must be given, read from its environment when it first works, never at import.
 
 Each class below is one function's need. `from_environment` raises a ConfigError that names every
 setting that is missing or wrong, all at once, so that a deployment is mended in one step.
@@ -193,4 +193,6 @@ class ApiConfig(IdentityConfig):
 
     table_name: str = _setting("TABLE_NAME")
     secrets_prefix: str = _setting("SECRETS_PREFIX", _parameter_prefix)
+    client_page_url: str = _setting("CLIENT_PAGE_URL", _url)  # API_ID in it stands for `api_id`
+    api_id: str = _setting("API_ID", default="")
     cors_origins: tuple[str, ...] = _setting("CORS_ORIGINS", _origins, default=())

@@ -26,14 +26,27 @@ from client_credits.domain.errors import (
     Invalid,
     NotFound,
     Problem,
+    TooManyTries,
 )
 from client_credits.http import strict_json
-from client_credits.http.access import QUESTIONS, Verdict, look_up
+from client_credits.http.access import QUESTIONS, AccessVerdict, is_open, look_up
 from client_credits.http.authentication import IdentityUnavailable, KeySetNotDue, Unauthenticated
 from client_credits.http.identity import Authenticator, Caller, Role
 from client_credits.http.problems import Refused, problem
-from client_credits.http.request import Ask
-from client_credits.http.routes import bookings, catalogue, clients, credits, edits, eligibility, me, parked, settings
+from client_credits.http.request import Ask, Outside
+from client_credits.http.routes import (
+    bookings,
+    catalogue,
+    clients,
+    credits,
+    edits,
+    eligibility,
+    me,
+    parked,
+    reports,
+    sessions,
+    settings,
+)
 from client_credits.operations.staff.directory import StaffDirectory
 from client_credits.store.store import Store
 from client_credits.store.table import Conflicted
@@ -43,7 +56,7 @@ RETRY_AFTER_SECONDS = 1
 MAX_FAULTS = 100  # listed in one refusal: Lambda takes no answer above 6 MB
 WITH_BODY = {"POST", "PUT", "PATCH"}
 
-Answer = dict[str, Any]
+GatewayResponse = dict[str, Any]
 log = logger("api")
 
 
@@ -54,7 +67,19 @@ def build() -> APIGatewayHttpResolver:
     One for the process: the modules of routes share its context, and a second one would take it from the first.
     """
     app = APIGatewayHttpResolver(enable_validation=True)
-    for routes in (me, settings, catalogue, clients, credits, eligibility, edits, bookings, parked):
+    for routes in (
+        me,
+        sessions,
+        settings,
+        catalogue,
+        clients,
+        credits,
+        eligibility,
+        edits,
+        bookings,
+        parked,
+        reports,
+    ):
         app.include_router(routes.router)
     app.exception_handler(RequestValidationError)(_invalid_request)
     app.not_found(_no_such_path)
@@ -71,9 +96,10 @@ class Front:
     store: Store
     clock: Callable[[], datetime]
     cursor_keys: CursorKeys
+    outside: Outside
     directory: StaffDirectory = field(default_factory=StaffDirectory)
 
-    def handle(self, event: dict[str, Any], context: Any) -> Answer:
+    def handle(self, event: dict[str, Any], context: Any) -> GatewayResponse:
         """One request of an HTTP API, payload format 2.0; always an answer, never an exception."""
         http = event["requestContext"]["http"]
         request_id = str(event["requestContext"].get("requestId") or context.aws_request_id)
@@ -86,19 +112,19 @@ class Front:
         log.info("answered", method=http["method"], status=answer["statusCode"])
         return answer
 
-    def _answer(self, event: dict[str, Any], context: Any, request_id: str) -> Answer:
+    def _answer(self, event: dict[str, Any], context: Any, request_id: str) -> GatewayResponse:
         # Decoded once and for all, so that who may call a path and which route it is are the same question.
         event = event | {"rawPath": unquote(str(event.get("rawPath", "/")))}
         method = event["requestContext"]["http"]["method"]
-        caller = self._caller(event, method, path_of(event))
+        caller = None if is_open(method, path_of(event)) else self._caller(event, method, path_of(event))
         if method in WITH_BODY:
             event = event | {"body": _checked_body(event), "isBase64Encoded": False}
             event["headers"] = event.get("headers", {}) | {"content-type": "application/json"}
         rehearsed = method in WITH_BODY and _dry_run(event)
         store = self.store.rehearsal() if rehearsed else self.store
-        ask = Ask(caller, store, self.clock(), self.cursor_keys, self.directory)
+        ask = Ask(caller, store, self.clock(), self.cursor_keys, self.directory, self.outside)
         self.app.append_context(ask=ask)  # type: ignore[no-untyped-call]
-        answer: Answer = self.app.resolve(event, context)
+        answer: GatewayResponse = self.app.resolve(event, context)
         writes = method in WITH_BODY and not rehearsed and path_of(event) not in QUESTIONS
         if writes and ask.for_staff and answer["statusCode"] < 400:
             self._note(ask)
@@ -106,8 +132,8 @@ class Front:
         if answer["statusCode"] >= 400:
             answer["headers"]["content-type"] = "application/problem+json"
             answer["headers"].pop("Content-Type", None)
-            told = json.loads(answer["body"]) | {"request_id": request_id}
-            answer["body"] = json.dumps(told, separators=(",", ":"), ensure_ascii=False)
+            content = json.loads(answer["body"]) | {"request_id": request_id}
+            answer["body"] = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
         return answer
 
     def _note(self, ask: Ask) -> None:
@@ -125,36 +151,38 @@ class Front:
         caller = self.authenticator.caller(header, self.clock().timestamp())
         access = look_up(method, path, caller.role)
         match access.verdict:
-            case Verdict.NO_SUCH_PATH:
+            case AccessVerdict.NO_SUCH_PATH:
                 raise NotFound("There is no such path.")
-            case Verdict.NO_SUCH_METHOD:
+            case AccessVerdict.NO_SUCH_METHOD:
                 allow = ", ".join(access.methods)
                 raise Refused(405, "method_not_allowed", f"Allowed methods for this path: {allow}.", Allow=allow)
-            case Verdict.FORBIDDEN:
+            case AccessVerdict.FORBIDDEN:
                 raise Refused(403, "forbidden", f"The role {caller.role} may not do this.")
-            case Verdict.ALLOWED:
+            case AccessVerdict.ALLOWED:
                 own = access.client_id in (None, caller.client_id)
                 if caller.role is Role.CLIENT and not own:
                     raise NotFound("There is no such client.")
         return caller
 
 
-def refusal(error: Exception, request_id: str) -> Answer:
+def refusal(error: Exception, request_id: str) -> GatewayResponse:
     """The problem answer of an error: the one table of what each means over HTTP."""
     match error:
         case Refused():
             return problem(error.status, error.code, error.detail, request_id, headers=error.headers)
         case Unauthenticated():
-            told = {"WWW-Authenticate": error.www_authenticate}
-            return problem(401, error.code, "Send a valid bearer token.", request_id, headers=told)
+            headers = {"WWW-Authenticate": error.www_authenticate}
+            return problem(401, error.code, "Send a valid bearer token.", request_id, headers=headers)
         case Invalid():
-            errors = [_told(fault) for fault in error.errors]
+            errors = [_listed(fault) for fault in error.errors]
             return problem(422, error.code, error.detail, request_id, errors=errors)
         case NotFound():
             return problem(404, error.code, error.detail, request_id)
         case Conflict():
             members: dict[str, Any] = error.facts
             return problem(409, error.code, error.detail, request_id, **members)
+        case TooManyTries():
+            return problem(429, error.code, error.detail, request_id, retry_after_seconds=error.retry_after_seconds)
         case KeySetNotDue():
             detail = "The token names a key that is not known yet. Send the same request again later."
             return problem(503, "unavailable", detail, request_id, retry_after_seconds=error.retry_after_seconds)
@@ -167,7 +195,7 @@ def refusal(error: Exception, request_id: str) -> Answer:
             return problem(500, "internal_error", "An internal error occurred.", request_id)
 
 
-def _told(fault: Problem) -> dict[str, str]:
+def _listed(fault: Problem) -> dict[str, str]:
     return {"pointer": fault.pointer, "code": fault.code, "detail": fault.detail}
 
 
@@ -189,7 +217,7 @@ def _raised(error: Exception) -> Response[str]:
     return _response(refusal(error, ""))
 
 
-def _response(answer: Answer) -> Response[str]:
+def _response(answer: GatewayResponse) -> Response[str]:
     """A problem answer as the router takes it; the request's id is put in by the front."""
     headers = {k: v for k, v in answer["headers"].items() if k == "Retry-After"}
     return Response(answer["statusCode"], "application/problem+json", answer["body"], headers)

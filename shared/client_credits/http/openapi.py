@@ -6,7 +6,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 
 from client_credits.domain.ids import ID_PATTERN
-from client_credits.http.access import ROUTES
+from client_credits.http.access import ANYONE, ROUTES
 
 IDEMPOTENCY_KEY = "idempotency-key"  # missing is a refusal of its own (400), so the routes take it as optional
 
@@ -19,6 +19,12 @@ retried after `Retry-After` seconds: every write is safe to repeat.
 """
 
 
+_NEXT_CURSOR = {
+    "description": "Of a page in CSV: `cursor` of the next one. It is missing on the last.",
+    "schema": {"type": "string"},
+}
+
+
 def document(app: APIGatewayHttpResolver) -> dict[str, Any]:
     """The document as plain JSON values, each route with the roles that may call it."""
     text = app.get_openapi_json_schema(
@@ -27,24 +33,38 @@ def document(app: APIGatewayHttpResolver) -> dict[str, Any]:
         openapi_version="3.1.0",
         description=DESCRIPTION,
     )
-    told: dict[str, Any] = json.loads(text)
-    told["components"].setdefault("securitySchemes", {})["bearer"] = {
+    parsed: dict[str, Any] = json.loads(text)
+    parsed["components"].setdefault("securitySchemes", {})["bearer"] = {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
     }
-    told["security"] = [{"bearer": []}]
+    parsed["security"] = [{"bearer": []}]
     # Seen from where the document stands, whatever stands before /v1 (a stage, the emulator's path).
-    told["servers"] = [{"url": ".."}]
+    parsed["servers"] = [{"url": ".."}]
     for route in app._static_routes + app._dynamic_routes:
-        operation = told["paths"][_templated(route.path)][route.method.lower()]
+        operation = parsed["paths"][_templated(route.path)][route.method.lower()]
         operation["operationId"] = _camel(route.func.__name__)
         for parameter in operation.get("parameters", []):
             if parameter["name"] == IDEMPOTENCY_KEY:
                 parameter |= {"required": True, "schema": {"type": "string", "pattern": f"^{ID_PATTERN}$"}}
+        if "reports" in operation["tags"]:
+            _as_json_or_csv(operation["responses"]["200"])
     for (method, rule), roles in ROUTES.items():
-        told["paths"][_templated(rule)][method.lower()]["x-roles"] = sorted(str(role) for role in roles)
-    return told
+        operation = parsed["paths"][_templated(rule)][method.lower()]
+        operation["x-roles"] = sorted(str(role) for role in roles) or ["anyone"]
+        if roles == ANYONE:
+            operation["security"] = []
+    return parsed
+
+
+def _as_json_or_csv(answer: dict[str, Any]) -> None:
+    """The router lists a report's page and its text as two shapes of one JSON answer."""
+    content = answer["content"]
+    page, text = content["application/json"]["schema"]["anyOf"]
+    content["application/json"]["schema"] = page
+    content["text/csv"] = {"schema": text}
+    answer["headers"] = {"X-Next-Cursor": _NEXT_CURSOR}
 
 
 def _templated(rule: str) -> str:

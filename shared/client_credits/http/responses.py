@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from client_credits.domain import errors
 from client_credits.domain.errors import Invalid
 from client_credits.domain.ids import ID_PATTERN
-from client_credits.http.schemas.common import Problem
+from client_credits.http.schemas.common import ProblemView
 
 _TOLD = {
     200: "The record or list asked for, or the changed record.",
@@ -20,6 +20,7 @@ _TOLD = {
     409: "The current state does not allow this; `code` says why.",
     413: "The body is larger than 256 KB.",
     422: "The request is not valid; `errors` lists every fault.",
+    429: "Tried too often. Send the same request again after `Retry-After` seconds.",
     503: "Send the same request again after `Retry-After` seconds. A repeat is safe.",
 }
 
@@ -38,7 +39,7 @@ def answers(*statuses: int) -> dict[int, Any]:
     }
 
 
-_PROBLEM = {"content": {"application/problem+json": {"model": Problem}}}
+_PROBLEM = {"content": {"application/problem+json": {"model": ProblemView}}}
 
 
 def reads() -> dict[int, Any]:
@@ -60,6 +61,7 @@ def puts() -> dict[int, Any]:
 
 
 PathId = Annotated[str, Path(pattern=f"^{ID_PATTERN}$")]
+EntryNumber = Annotated[str, Path(pattern="^[1-9][0-9]{0,11}$", description="An entry's `sequence`.")]
 QueryId = Annotated[str | None, Query(pattern=f"^{ID_PATTERN}$")]
 Limit = Annotated[int, Query(ge=1, le=100, description="At most this many items.")]
 Cursor = Annotated[str | None, Query(max_length=5000, description="`next_cursor` of the page before.")]

@@ -11,12 +11,13 @@ from pydantic import BaseModel
 from client_credits.domain.ids import is_id
 from client_credits.http.problems import Refused
 from client_credits.http.request import Ask, asked
-from client_credits.http.responses import DryRun, PathId, writes
+from client_credits.http.responses import DryRun, EntryNumber, PathId, writes
 from client_credits.http.schemas import edits
-from client_credits.http.schemas.credits import EntryAnswer, TypeCreditsAnswer, entry_answer
+from client_credits.http.schemas.credits import EntryView, TypeCreditsView, entry_view
 from client_credits.operations.staff import editing
 from client_credits.operations.staff.editing import NewBalance
 from client_credits.operations.staff.idempotent import Edited, Keyed
+from client_credits.operations.staff.undoing import undo
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 IdempotencyKey = Annotated[
@@ -38,13 +39,13 @@ def keyed(ask: Ask, key: str | None, what: str, body: BaseModel) -> Keyed:
     return Keyed(key, f"{what} {asked_for}")
 
 
-def written(ask: Ask, edited: Edited) -> list[EntryAnswer]:
+def written(ask: Ask, edited: Edited) -> list[EntryView]:
     """The entries of an edit; staff see who made them."""
     names = ask.names_written(edited.entries)
-    return [entry_answer(entry, names) for entry in edited.entries]
+    return [entry_view(entry, names) for entry in edited.entries]
 
 
-def told(ask: Ask, edited: Edited) -> Response[edits.Edits]:
+def answer_of(ask: Ask, edited: Edited) -> Response[edits.Edits]:
     body = edits.Edits(entries=written(ask, edited))
     headers = {"Idempotency-Replayed": "true"} if edited.repeated else {}
     return Response(status_code=200, content_type="application/json", body=body, headers=headers)
@@ -64,7 +65,7 @@ def replace_client_credits(
     edited = editing.set_balances(ask.context, client_id, changes, wanted.reason)
     return edits.Replaced(
         entries=written(ask, edited),
-        credits=[TypeCreditsAnswer.model_validate(told, from_attributes=True) for told in edited.credits],
+        credits=[TypeCreditsView.model_validate(each, from_attributes=True) for each in edited.credits],
     )
 
 
@@ -79,7 +80,7 @@ def adjust_client_credits(
     wanted: Annotated[edits.AdjustmentPost, Body()],
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,
-) -> Response[EntryAnswer]:
+) -> Response[EntryView]:
     ask = asked(router)
     edited = editing.adjust(
         ask.context,
@@ -117,7 +118,7 @@ def grant_package(
         wanted.reason,
         wanted.expires_at,
     )
-    return told(ask, edited)
+    return answer_of(ask, edited)
 
 
 @router.patch(
@@ -137,7 +138,26 @@ def change_client_lot(
     edited = editing.change_lot(
         ask.context, client_id, type_id, lot_id, void=wanted.void, expires_at=wanted.expires_at, reason=wanted.reason
     )
-    return told(ask, edited)
+    return answer_of(ask, edited)
+
+
+@router.post(
+    "/v1/clients/<client_id>/credits/<type_id>/entries/<sequence>/undo",
+    tags=["edits"],
+    summary="Undo an adjustment, a gift or a transfer by its entry, once",
+    responses=writes(),
+)
+def undo_entry(
+    client_id: PathId,
+    type_id: PathId,
+    sequence: EntryNumber,
+    wanted: Annotated[edits.UndoPost, Body()],
+    idempotency_key: IdempotencyKey = None,
+    dry_run: DryRun = False,
+) -> Response[edits.Edits]:
+    ask = asked(router)
+    key = keyed(ask, idempotency_key, f"undo {client_id} {type_id} {sequence}", wanted)
+    return answer_of(ask, undo(ask.context, client_id, type_id, int(sequence), key, wanted.reason))
 
 
 @router.post(
@@ -161,4 +181,4 @@ def transfer_credits(
         keyed(ask, idempotency_key, "transfer", wanted),
         wanted.reason,
     )
-    return told(ask, edited)
+    return answer_of(ask, edited)
