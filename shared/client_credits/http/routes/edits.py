@@ -39,8 +39,14 @@ def keyed(ask: Ask, key: str | None, what: str, body: BaseModel) -> Keyed:
     return Keyed(key, f"{what} {asked_for}")
 
 
-def answer_of(edited: Edited) -> Response[edits.Edits]:
-    body = edits.Edits(entries=[entry_view(entry) for entry in edited.entries])
+def written(ask: Ask, edited: Edited) -> list[EntryView]:
+    """The entries of an edit; staff see who made them."""
+    names = ask.names_written(edited.entries)
+    return [entry_view(entry, names) for entry in edited.entries]
+
+
+def answer_of(ask: Ask, edited: Edited) -> Response[edits.Edits]:
+    body = edits.Edits(entries=written(ask, edited))
     headers = {"Idempotency-Replayed": "true"} if edited.repeated else {}
     return Response(status_code=200, content_type="application/json", body=body, headers=headers)
 
@@ -58,7 +64,7 @@ def replace_client_credits(
     changes = [NewBalance(c.appointment_type, c.balance, c.version, c.expires_at) for c in wanted.changes]
     edited = editing.set_balances(ask.context, client_id, changes, wanted.reason)
     return edits.Replaced(
-        entries=[entry_view(entry) for entry in edited.entries],
+        entries=written(ask, edited),
         credits=[TypeCreditsView.model_validate(each, from_attributes=True) for each in edited.credits],
     )
 
@@ -86,7 +92,7 @@ def adjust_client_credits(
         wanted.expires_at,
     )
     headers = {"Idempotency-Replayed": "true"} if edited.repeated else {}
-    body = entry_view(edited.entries[0])
+    body = written(ask, edited)[0]
     return Response(status_code=200, content_type="application/json", body=body, headers=headers)
 
 
@@ -112,7 +118,7 @@ def grant_package(
         wanted.reason,
         wanted.expires_at,
     )
-    return answer_of(edited)
+    return answer_of(ask, edited)
 
 
 @router.patch(
@@ -132,7 +138,7 @@ def change_client_lot(
     edited = editing.change_lot(
         ask.context, client_id, type_id, lot_id, void=wanted.void, expires_at=wanted.expires_at, reason=wanted.reason
     )
-    return answer_of(edited)
+    return answer_of(ask, edited)
 
 
 @router.post(
@@ -151,7 +157,7 @@ def undo_entry(
 ) -> Response[edits.Edits]:
     ask = asked(router)
     key = keyed(ask, idempotency_key, f"undo {client_id} {type_id} {sequence}", wanted)
-    return answer_of(undo(ask.context, client_id, type_id, int(sequence), key, wanted.reason))
+    return answer_of(ask, undo(ask.context, client_id, type_id, int(sequence), key, wanted.reason))
 
 
 @router.post(
@@ -175,4 +181,4 @@ def transfer_credits(
         keyed(ask, idempotency_key, "transfer", wanted),
         wanted.reason,
     )
-    return answer_of(edited)
+    return answer_of(ask, edited)
