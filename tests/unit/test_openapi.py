@@ -90,6 +90,7 @@ def test_operations_have_ids_of_their_own_as_an_sdk_would_name_them() -> None:
 
 
 KEYED = {
+    "/v1/clients/{client_id}/merge",
     "/v1/clients/{client_id}/adjustments",
     "/v1/clients/{client_id}/grants",
     "/v1/transfers",
@@ -145,6 +146,7 @@ def test_writes_take_dry_run_and_lists_take_limit_and_cursor(method: str, path: 
 
 
 LISTS = {
+    "/v1/packages/{package_id}/clients",
     "/v1/appointment-types",
     "/v1/packages",
     "/v1/clients",

@@ -13,8 +13,9 @@ from client_credits.http.problems import Refused
 from client_credits.http.request import Ask, asked
 from client_credits.http.responses import DryRun, PathId, writes
 from client_credits.http.schemas import edits
+from client_credits.http.schemas.clients import MergedView, MergePost, client_view
 from client_credits.http.schemas.credits import EntryView, TypeCreditsView, entry_view
-from client_credits.operations.staff import editing
+from client_credits.operations.staff import editing, merging
 from client_credits.operations.staff.editing import NewBalance
 from client_credits.operations.staff.idempotent import Edited, Keyed
 
@@ -156,3 +157,24 @@ def transfer_credits(
         wanted.reason,
     )
     return answer_of(edited)
+
+
+@router.post(
+    "/v1/clients/<client_id>/merge",
+    tags=["edits"],
+    summary="Merge a client into another record of the same person, which goes on for both",
+    responses=writes(),
+)
+def merge_clients(
+    client_id: PathId,
+    wanted: Annotated[MergePost, Body()],
+    idempotency_key: IdempotencyKey = None,
+    dry_run: DryRun = False,
+) -> Response[MergedView]:
+    """Whatever is asked or heard of the client from then on counts for the other one."""
+    ask = asked(router)
+    given = keyed(ask, idempotency_key, f"merge {client_id}", wanted)
+    merged = merging.merge_clients(ask.context, client_id, wanted.into, given, lambda: ask.people_keys()[0])
+    body = MergedView(client=client_view(merged.client), entries=[entry_view(entry) for entry in merged.entries])
+    headers = {"Idempotency-Replayed": "true"} if merged.repeated else {}
+    return Response(status_code=200, content_type="application/json", body=body, headers=headers)

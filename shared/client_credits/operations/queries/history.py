@@ -10,7 +10,7 @@ from heapq import merge
 from client_credits.domain.errors import NotFound
 from client_credits.domain.ledger.entries import Change, Entry
 from client_credits.domain.ledger.wallet import Wallet
-from client_credits.domain.practice.records import SettingsChange
+from client_credits.domain.practice.records import Client, SettingsChange
 from client_credits.operations.context import Context
 from client_credits.operations.queries.credits import _settled
 from client_credits.store import keys
@@ -21,11 +21,15 @@ from client_credits.store.writes import sortable
 
 @dataclass(frozen=True, slots=True)
 class HistoryPosition:
-    """Behind which record of each kind a history goes on: sort keys, None for the newest."""
+    """Behind which record of each kind a history goes on: sort keys, None for the newest.
+
+    `merged` are the numbers of the entries behind which each record goes on that was merged into the client's.
+    """
 
     entry: str | None = None
     account: str | None = None
     client: str | None = None
+    merged: tuple[int | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,8 @@ def history(
 ) -> HistoryPage:
     """What happened to one type's credits and to the settings behind them, newest first.
 
-    Reads side by side, so a page takes one round trip. Raises NotFound for an unknown client or type.
+    Reads side by side, so a page takes one round trip, and one more where records were merged: it shows the entries
+    of all. Raises NotFound for an unknown client or type.
     """
     pool = _pool()
     wanted = Wanted(client_id=client_id, types=(type_id,))
@@ -53,16 +58,39 @@ def history(
         pool.submit(context.store.settings_changes, context.practice_id, owner, before, limit + 1, only)
         for owner, before in ((None, start.account), (client_id, start.client))
     ]
-    stored = context.store.history_page(context.practice_id, client_id, type_id, start.entry, limit + 1, only)
+
+    def page_of(owner: str, before: str | None) -> list[Entry]:
+        return context.store.history_page(context.practice_id, owner, type_id, before, limit + 1, only)
+
+    stored = page_of(client_id, start.entry)
     loaded = loading.result()
     if loaded.client is None or type_id not in loaded.catalogue.types:
         raise NotFound("There is no such client or appointment type.")
     if not loaded.settings.enabled:
         return HistoryPage([], None)
+    others = [
+        pool.submit(page_of, owner, None if number is None else keys.entry("", "", type_id, number)[1])
+        for owner, number in _merged_records(loaded.client, start)
+    ]
+    if client_id in loaded.merged:
+        going_on = loaded.client.client_id
+        changes[1] = pool.submit(
+            context.store.settings_changes, context.practice_id, going_on, start.client, limit + 1, only
+        )
+        stored = page_of(going_on, start.entry)
     settled = _settled(loaded.wallets[type_id], context.now, loaded.dated)
     stored = [e for e in _unwritten(settled, start) if only.holds(e.kind, e.occurred_at)] + stored
     begun = start if start.entry else _newest(settled.wallet, context.now)
-    return _merged(stored, changes[0].result(), changes[1].result(), limit, begun)
+    begun = replace(begun, merged=begun.merged or (None,) * len(others))
+    return _merged(stored, changes[0].result(), changes[1].result(), [each.result() for each in others], limit, begun)
+
+
+def _merged_records(client: Client, start: HistoryPosition) -> list[tuple[str, int | None]]:
+    """The records that were merged into the client's, and where each goes on. One that is merged while someone reads
+    on stays out of later pages."""
+    if start.entry is None:
+        return [(owner, None) for owner in client.merged_from]
+    return list(zip(client.merged_from, start.merged, strict=False))
 
 
 @cache
@@ -86,6 +114,7 @@ def _merged(
     entries: list[Entry],
     account: list[SettingsChange],
     client: list[SettingsChange],
+    others: list[list[Entry]],
     limit: int,
     start: HistoryPosition,
 ) -> HistoryPage:
@@ -98,13 +127,30 @@ def _merged(
         ((e.recorded_at, "entry", e) for e in sorted(once.values(), key=lambda e: -e.sequence)),
         changes_in(account, "account"),
         changes_in(client, "client"),
+        *(((e.recorded_at, str(number), e) for e in page) for number, page in enumerate(others)),
     ]
     ordered = list(merge(*streams, key=lambda each: each[0], reverse=True))
     position = start
     for _, kind, record in ordered[:limit]:
-        position = replace(position, **{kind: _sort_key(record)})
+        position = _behind(position, kind, record)
     more = len(ordered) > limit
     return HistoryPage([record for _, _, record in ordered[:limit]], position if more else None)
+
+
+def _behind(position: HistoryPosition, kind: str, record: Entry | SettingsChange) -> HistoryPosition:
+    """The position behind a record: of an entry, a settings change, or of an entry of the merged record `kind`."""
+    match kind:
+        case "entry":
+            return replace(position, entry=_sort_key(record))
+        case "account":
+            return replace(position, account=_sort_key(record))
+        case "client":
+            return replace(position, client=_sort_key(record))
+        case _:
+            assert isinstance(record, Entry)
+            number = int(kind)
+            merged = (*position.merged[:number], record.sequence, *position.merged[number + 1 :])
+            return replace(position, merged=merged)
 
 
 def _sort_key(record: Entry | SettingsChange) -> str:
