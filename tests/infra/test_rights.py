@@ -27,6 +27,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         NAMES: QUERY,
         SESSIONS: QUERY,
         f"{SECRETS}/cursor-key": {"ssm:GetParameter"},
+        f"{SECRETS}/session-key": {"ssm:GetParameter"},
     }
     | logs("ApiLogs")
     | TRACE,

@@ -1,32 +1,54 @@
 """What a route knows of the request beside its parameters: who asks, when, on which store."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from client_credits.aws.secrets import CursorKeys
+from client_credits.aws.secrets import CursorKeys, OwnKeys
 from client_credits.domain.errors import Invalid, NotFound, Problem
 from client_credits.domain.ids import derived_key, is_id, keyed_id
 from client_credits.domain.instants import read_instant
 from client_credits.domain.ledger.entries import Actor, Entry
 from client_credits.domain.practice.records import SettingsChange
 from client_credits.http import cursors
+from client_credits.http.client_links import LinkTries
 from client_credits.http.identity import Caller, Role
+from client_credits.http.sessions import Sessions
 from client_credits.operations.context import Context
 from client_credits.operations.staff.directory import StaffDirectory
 from client_credits.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
+class Outside:
+    """What routes for a client's browser need of the outside. `client_page_url` is where client links lead."""
+
+    session_keys: OwnKeys
+    client_page_url: str
+    link_tries: LinkTries = field(default_factory=LinkTries)
+
+    @property
+    def sessions(self) -> Sessions:
+        return Sessions(self.session_keys)
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
-    caller: Caller
+    known: Caller | None
     store: Store
     now: datetime
     cursor_keys: CursorKeys
     directory: StaffDirectory
+    outside: Outside
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks, on every route but those that anyone may call."""
+        assert self.known is not None, "a route that anyone may call has no caller"
+        return self.known
 
     @property
     def practice_id(self) -> str:
@@ -47,7 +69,7 @@ class Ask:
 
     @property
     def for_staff(self) -> bool:
-        return self.caller.role in (Role.ADMIN, Role.STAFF)
+        return self.known is not None and self.known.role in (Role.ADMIN, Role.STAFF)
 
     def names_of(self, entries: Iterable[Entry | SettingsChange]) -> dict[str, str]:
         """The names of the staff who caused these entries, for staff; nobody else sees any."""

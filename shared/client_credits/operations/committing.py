@@ -53,7 +53,7 @@ def _move(left: Unmoved, wait: Callable[[int], None]) -> None:
     from client_credits.operations import moving  # noqa: PLC0415  few operations meet a client that is being merged
 
     if left.context.store.rehearsing:
-        raise Busy("This client is being merged into another one. Send the same request again.")
+        raise left
     for gone, kind in left.wallets:
         once(lambda: moving.move(left.context, gone, moving.goes_on_as(left.context, gone), kind), wait)  # noqa: B023
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from client_credits.domain.errors import Busy
 from client_credits.domain.ledger.entries import Actor
 from client_credits.store.records import Loaded, Wanted
 from client_credits.store.store import Store
@@ -47,12 +48,13 @@ class Context:
         self.store.commit(items)
 
 
-class Unmoved(Exception):
+class Unmoved(Busy):
     """Wallets (client, type) of clients that were merged are still to be moved, and this operation is about them.
 
-    `once` moves them and tries again: whoever comes by completes a merge that was cut short.
+    `once` moves them and tries again: whoever comes by completes a merge that was cut short. Who only reads
+    is to ask again.
     """
 
     def __init__(self, context: Context, wallets: tuple[tuple[str, str], ...]) -> None:
-        super().__init__(f"{len(wallets)} wallets to move")
+        super().__init__("This client is being merged into another one. Send the same request again.")
         self.context, self.wallets = context, wallets
