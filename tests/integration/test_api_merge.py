@@ -366,3 +366,51 @@ def test_what_left_with_a_merge_ends_and_rolls_over_with_the_other(api: Api) -> 
     api.now[0] += 9 * DAY
     assert balances(api)["follow-up"] == 0
     lawful(api)
+
+
+def test_past_balances_count_what_either_record_had_by_then(api: Api) -> None:
+    two_records(api)
+    api.now[0] += DAY
+    merged(api)
+    api.now[0] += DAY
+    booked(api, "b-new")
+    for days, balance in ((0.5, 5), (1.5, 5), (2, 4)):
+        at = (NOW + days * DAY).isoformat()
+        (line,) = (
+            c for c in read(api, "/v1/clients/c1/credits", as_of=at)["credits"] if c["appointment_type"] == "follow-up"
+        )
+        assert line["balance"] == balance, at
+
+
+def test_what_staff_did_to_the_old_record_can_still_be_undone(api: Api) -> None:
+    two_records(api)
+    client(api, "c3")
+    less = {"appointment_type": "follow-up", "amount": -1, "reason": "counted again"}
+    assert api("POST", "/v1/clients/old/adjustments", less, headers={"idempotency-key": "a"}).status == 200
+    give = {"from_client_id": "old", "to_client_id": "c3", "appointment_type": "follow-up", "amount": 1}
+    assert api("POST", "/v1/transfers", give, headers={"idempotency-key": "t"}).status == 200
+    own = {e["kind"]: e["sequence"] for e in entries(api, "old")}
+    merged(api)
+    assert balances(api)["follow-up"] == 3
+
+    def undo(sequence: int, key: str) -> Reply:
+        path = f"/v1/clients/old/credits/follow-up/entries/{sequence}/undo"
+        return api("POST", path, {}, headers={"idempotency-key": key})
+
+    assert undo(own["adjusted"], "u1").status == 200
+    assert undo(own["transferred_out"], "u2").status == 200
+    assert balances(api)["follow-up"] == 5
+    moved = next(e for e in entries(api) if e["client_id"] == "old" and e["kind"] == "transferred_out")
+    assert undo(moved["sequence"], "u3").code == "nothing_to_undo", "a merge is for good"
+    lawful(api, "c1", "c3")
+
+
+def test_a_transfer_between_two_that_became_one_is_not_undone(api: Api) -> None:
+    two_records(api)
+    give = {"from_client_id": "old", "to_client_id": "c1", "appointment_type": "follow-up", "amount": 1}
+    assert api("POST", "/v1/transfers", give, headers={"idempotency-key": "t"}).status == 200
+    (came,) = (e for e in entries(api) if e["kind"] == "transferred_in")
+    merged(api)
+    path = f"/v1/clients/c1/credits/follow-up/entries/{came['sequence']}/undo"
+    assert api("POST", path, {}, headers={"idempotency-key": "u"}).code == "nothing_to_undo"
+    lawful(api)
