@@ -52,6 +52,17 @@ class Client:
     merged_at: datetime | None = None
     merged_from: tuple[str, ...] = ()  # the records of the same person that it took in, and theirs
 
+    @property
+    def links(self) -> tuple[tuple[str, str], ...]:
+        """What leads back to this client: its Stripe customers and its ids in other systems, as (kind, id)."""
+        customers = [("customer", customer) for customer in self.stripe_customers]
+        return (*customers, *(external_link(system, its_id) for system, its_id in self.external_ids.items()))
+
+
+def external_link(system: str, external_id: str) -> tuple[str, str]:
+    """The link of an id in another system."""
+    return f"external.{system}", external_id
+
 
 @dataclass(frozen=True, slots=True)
 class SettingsChange:

@@ -119,8 +119,8 @@ def _with_maps_of(staying: Client, old: Client) -> Client:
 
 
 def _links(context: Context, old: Client, into: str) -> list[Write]:
-    """The old record's Stripe customers lead to who goes on; others of it are followed when they are read."""
-    pairs = tuple(("customer", customer) for customer in old.stripe_customers)
+    """What the old record's profile lists leads to who goes on; other links of it are followed when they are read."""
+    pairs = old.links
     owners = _as_stored(context, links=pairs).links if pairs else {}
     owned = [pair for pair, owner in owners.items() if owner == old.client_id]
     return [writes.link(context.practice_id, *pair, into, old.client_id) for pair in owned]
