@@ -46,6 +46,7 @@ class CauseKind(StrEnum):
     DISPUTE = "dispute"
     SUBSCRIPTION = "subscription"
     IMPORT = "import"
+    MERGE = "merge"
 
 
 @dataclass(frozen=True, slots=True)

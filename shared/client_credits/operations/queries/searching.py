@@ -59,7 +59,7 @@ def by_name(context: Context, start: SearchPlace, limit: int, only: Filter = ANY
         places = [str(item["names_sk"]) for item in page.items]
         read = _read(context, [keys.named(place)[1] for place in places])
         for place, (line, client) in zip(places, read, strict=True):
-            if only.lets(line):
+            if only.lets(line) and _stands(client, line):
                 if len(chosen) == limit:
                     return chosen, SearchPlace(after)
                 chosen.append(client)
@@ -142,9 +142,14 @@ def having_email(
     ids = {
         client_id for each in sorted(hashes) for client_id in context.store.clients_of_email(context.practice_id, each)
     }
-    found = (client for _, client in _read(context, sorted(ids)))
+    found = (client for line, client in _read(context, sorted(ids)) if _stands(client, line))
     having = [each for each in found if _has(each.client, email) and _begins(each.client, text)]
     return sorted(having, key=lambda each: keys.names_sk(folded(each.client.name or ""), each.client.client_id))
+
+
+def _stands(client: ListedClient, line: RosterLine) -> bool:
+    """Whether a client stands by itself: one that was merged is listed as the other one."""
+    return client.client.client_id == line.client_id
 
 
 def _has(client: Client, email: str) -> bool:
