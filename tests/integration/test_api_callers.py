@@ -19,7 +19,7 @@ from client_credits.operations.staff import practices
 
 AT = int(NOW.timestamp())
 PATCH_RESTORE = {"restore_on_cancel": True}
-SET_ONE = {"appointment_type": "follow-up", "balance": 1, "version": 2}
+SET_ONE = {"appointment_type": "follow-up", "balance": 1, "version": 3}
 ADD_ONE = {"appointment_type": "follow-up", "amount": 1, "reason": "goodwill"}
 GIVE_ONE = {"from_client_id": "c1", "to_client_id": "c2", "appointment_type": "follow-up", "amount": 1}
 SESSION = {"appointment_type": "follow-up", "starts_at": "2026-12-01T09:00:00Z"}
@@ -92,6 +92,7 @@ TABLE: list[tuple[str, str, dict[str, Any] | None, tuple[int, int, int, int, int
     ("GET", "/v1/packages", None, (200, 200, 200, 200, 403, 200)),
     ("GET", "/v1/packages/<three-pack>", None, (200, 200, 200, 404, 403, 200)),
     ("PUT", "/v1/packages/<three-pack>", {"name": "T"}, (403, 403, 403, 403, 403, 200)),
+    ("GET", "/v1/packages/<three-pack>/clients", None, (403, 403, 200, 404, 403, 200)),
     ("GET", "/v1/clients", None, (403, 403, 200, 200, 403, 200)),
     ("POST", "/v1/clients/search", {"q": "c"}, (403, 403, 200, 200, 403, 200)),
     ("GET", "/v1/clients/<c1>", None, (403, 403, 200, 404, 403, 200)),
@@ -103,6 +104,7 @@ TABLE: list[tuple[str, str, dict[str, Any] | None, tuple[int, int, int, int, int
     ("POST", "/v1/clients/<c1>/adjustments", ADD_ONE, (403, 403, 200, 404, 200, 200)),
     ("POST", "/v1/clients/<c1>/grants", {"package_id": "three-pack"}, (403, 403, 200, 404, 200, 200)),
     ("PATCH", "/v1/clients/<c1>/credits/<follow-up>/lots/<lot>", {"expires_at": None}, (403, 403, 200, 404, 403, 200)),
+    ("POST", "/v1/clients/<c1>/credits/<follow-up>/entries/<entry>/undo", {}, (403, 403, 200, 404, 403, 200)),
     ("POST", "/v1/transfers", GIVE_ONE, (403, 403, 200, 404, 403, 200)),
     ("GET", "/v1/clients/<c1>/credits/<follow-up>/history", None, (200, 404, 200, 404, 200, 200)),
     ("GET", "/v1/clients/<c1>/credits/<follow-up>/lots", None, (200, 404, 200, 404, 200, 200)),
@@ -130,11 +132,12 @@ class World:
         paid(api, price="price_unknown")
         (parked,) = read(api, "/v1/parked")["items"]
         (lot,) = read(api, "/v1/clients/c1/credits/follow-up/lots")["items"]
-        self.ids = {"parked": parked["id"], "lot": lot["lot_id"]}
+        added = api("POST", "/v1/clients/c1/adjustments", ADD_ONE, headers={"idempotency-key": "added"})
+        self.ids = {"parked": parked["id"], "lot": lot["lot_id"], "entry": str(added.body["sequence"])}
 
     def path(self, written: str, **instead: str) -> str:
         """A path of the table with its ids put in."""
-        for name in ("follow-up", "three-pack", "c1", "b1", "parked", "lot"):
+        for name in ("follow-up", "three-pack", "c1", "b1", "parked", "lot", "entry"):
             written = written.replace(f"<{name}>", instead.get(name, self.ids.get(name, name)))
         return written
 
@@ -203,7 +206,7 @@ THINGS = [row for row in TABLE if "<" in row[1] and row[0] != "PUT"]
 @pytest.mark.parametrize("row", THINGS, ids=[f"{r[0]} {r[1]}" for r in THINGS])
 def test_another_practices_things_answer_like_things_that_do_not_exist(world: World, row: Any) -> None:
     method, path, given, _ = row
-    never = dict.fromkeys(("follow-up", "three-pack", "c1", "b1", "parked", "lot"), "never")
+    never = dict.fromkeys(("follow-up", "three-pack", "c1", "b1", "parked", "lot"), "never") | {"entry": "9"}
     for role in ("admin", "staff", "service"):
         theirs = world.ask(method, world.path(path), given, role=role, practice="p2")
         absent = world.ask(method, world.path(path, **never), given, role=role, practice="p2")

@@ -31,6 +31,13 @@ def lot_path(api: Api) -> str:
     return f"/v1/clients/c1/credits/follow-up/lots/{lot['lot_id']}"
 
 
+def undo_path(api: Api, path: str, body: dict[str, Any]) -> str:
+    """Of the entry that this request of staff makes now."""
+    reply = api("POST", path, body, headers={"idempotency-key": "before"})
+    sequence = reply.body.get("sequence") or reply.body["entries"][0]["sequence"]
+    return f"/v1/clients/c1/credits/follow-up/entries/{sequence}/undo"
+
+
 def changed(balance: int, type_id: str = "follow-up", version: int = 2) -> dict[str, Any]:
     return {"appointment_type": type_id, "balance": balance, "version": version}
 
@@ -93,6 +100,11 @@ WRITES: dict[tuple[str, str], dict[str, Callable[[Api], Call]]] = {
     ("PATCH", "/v1/clients/<client_id>/credits/<type_id>/lots/<lot_id>"): {
         "voided": lambda api: ("PATCH", lot_path(api), {"void": True, "reason": "a mistake"}),
         "extended": lambda api: ("PATCH", lot_path(api), {"expires_at": "2028-01-01T00:00:00Z"}),
+    },
+    ("POST", "/v1/clients/<client_id>/credits/<type_id>/entries/<sequence>/undo"): {
+        "an adjustment": lambda api: ("POST", undo_path(api, "/v1/clients/c1/adjustments", ADDED), {}),
+        "a transfer": lambda api: ("POST", undo_path(api, "/v1/transfers", MOVED), {"reason": "a mistake"}),
+        "what is not staff's": lambda api: ("POST", "/v1/clients/c1/credits/follow-up/entries/1/undo", {}),
     },
     ("POST", "/v1/transfers"): {
         "moved": lambda api: ("POST", "/v1/transfers", MOVED),

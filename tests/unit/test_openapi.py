@@ -76,9 +76,9 @@ def test_an_operation_says_what_it_answers_and_to_whom(method: str, path: str, o
         assert list(answer["content"]) == [kind], status
         assert answer["description"]
         if status >= "300":
-            assert answer["content"][kind]["schema"] == {"$ref": "#/components/schemas/Problem"}
+            assert answer["content"][kind]["schema"] == {"$ref": "#/components/schemas/ProblemView"}
     success = resolved(answers["200"]["content"]["application/json"]["schema"])
-    assert success != schema("Problem")
+    assert success != schema("ProblemView")
     roles = ROUTES[method.upper(), path.replace("{", "<").replace("}", ">")]
     assert operation["x-roles"] == (["anyone"] if path in OPEN else sorted(roles))
     assert operation["summary"]
@@ -95,6 +95,7 @@ def test_operations_have_ids_of_their_own_as_an_sdk_would_name_them() -> None:
 KEYED = {
     "/v1/clients/{client_id}/adjustments",
     "/v1/clients/{client_id}/grants",
+    "/v1/clients/{client_id}/credits/{type_id}/entries/{sequence}/undo",
     "/v1/transfers",
     "/v1/client-links",
 }
@@ -133,7 +134,8 @@ def test_every_parameter_of_a_path_is_declared_with_the_pattern_of_ids(
     assert set(declared) == {step[1:-1] for step in path.split("/") if step.startswith("{")}
     for parameter in declared.values():
         assert parameter["required"] is True
-        assert parameter["schema"]["pattern"] == "^[A-Za-z0-9._:~-]{1,128}$"
+        pattern = "^[1-9][0-9]{0,11}$" if parameter["name"] == "sequence" else "^[A-Za-z0-9._:~-]{1,128}$"
+        assert parameter["schema"]["pattern"] == pattern
 
 
 @each_operation
@@ -189,8 +191,10 @@ ANSWERS = {
     "PackageView": "id name description price limit_per_client url credits renews_each_cycle expiry rollover_cap "
     "trial_grants monthly_tranches stripe_prices archived",
     "ClientView": "id name email stripe_customers external_ids",
-    "ListedClient": "id name email stripe_customers external_ids balances",
+    "ListedClientView": "id name email stripe_customers external_ids balances",
     "CreditsView": "client_id enabled as_of credits",
+    "PastCreditsView": "client_id enabled as_of credits",
+    "PastBalanceView": "appointment_type name balance",
     "TypeCreditsView": "appointment_type name balance available held frozen not_yet_effective debt "
     "granted_total next_expiry version",
     "LotView": "lot_id granted remaining held effective_at expires_at priority source package_id frozen",
@@ -210,7 +214,7 @@ ANSWERS = {
     "PackageOffer": "id name url",
     "SettingValue": "value source",
     "ParkedView": "id reason event_id customer payment prices received_at state",
-    "Problem": "type title status code detail request_id errors",
+    "ProblemView": "type title status code detail request_id errors",
     "ErrorItem": "pointer code detail",
 }
 BODIES = {
@@ -240,7 +244,7 @@ def test_a_schema_has_exactly_the_fields_of_the_contract(name: str, fields: str)
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_an_answer_has_every_field_every_time(name: str) -> None:
-    optional = {"errors"} if name == "Problem" else set()
+    optional = {"errors"} if name == "ProblemView" else set()
     assert set(schema(name)["required"]) == set(schema(name)["properties"]) - optional
 
 

@@ -8,7 +8,7 @@ CreditsError
 ├── NotFound           there is no such thing for this caller
 ├── Conflict           the state forbids it; reading again may help
 │   ├── InsufficientCredits, VersionConflict, LimitReached, ConfirmationRequired
-│   └── AlreadyResolved, AlreadyMapped, LotClosed, KeyReused
+│   └── AlreadyResolved, AlreadyMapped, LotClosed, KeyReused, NothingToUndo
 ├── TooManyTries       asked too often; it may be sent again after a while
 └── Busy               too much contention; the same request may be sent again
 """
@@ -92,6 +92,10 @@ class AlreadyResolved(Conflict):
 
 class AlreadyMapped(Conflict):
     code = "already_mapped"
+
+
+class NothingToUndo(Conflict):
+    code = "nothing_to_undo"
 
 
 class TooManyTries(CreditsError):

@@ -61,6 +61,7 @@ def puts() -> dict[int, Any]:
 
 
 PathId = Annotated[str, Path(pattern=f"^{ID_PATTERN}$")]
+EntryNumber = Annotated[str, Path(pattern="^[1-9][0-9]{0,11}$", description="An entry's `sequence`.")]
 QueryId = Annotated[str | None, Query(pattern=f"^{ID_PATTERN}$")]
 Limit = Annotated[int, Query(ge=1, le=100, description="At most this many items.")]
 Cursor = Annotated[str | None, Query(max_length=5000, description="`next_cursor` of the page before.")]

@@ -99,6 +99,7 @@ def wallet(after: Wallet, due_at: datetime | None) -> Write:
         "held": sum(amount for hold in after.holds for _, amount in hold.parts) or None,
         "frozen": sum(lot.remaining for lot in after.open_lots if lot.frozen) or None,
         "next_expiry": _next_expiry(after),
+        "packages": packages_text(after) or None,
         "value": _value(after),
         "last_at": sortable(after.last_at) if after.last_at else None,
         "roster_pk": keys.roster_pk(after.practice_id, after.client_id),
@@ -121,6 +122,11 @@ def _next_expiry(of: Wallet) -> int | None:
     """In whole seconds since 1970, which take a quarter of the room of text."""
     ends = [lot.expires_at for lot in of.lots if lot.expires_at and lot.remaining]
     return int(min(ends).timestamp()) if ends else None
+
+
+def packages_text(of: Wallet) -> str:
+    """The packages of the lots that have credits, like `five-pack monthly`: no id holds a space."""
+    return " ".join(sorted({lot.package_id for lot in of.open_lots if lot.package_id}))
 
 
 def _value(of: Wallet) -> str | None:
