@@ -115,6 +115,11 @@ TABLE: list[tuple[str, str, dict[str, Any] | None, tuple[int, int, int, int, int
     ("GET", "/v1/parked", None, (403, 403, 200, 200, 403, 200)),
     ("POST", "/v1/parked/<parked>/resolve", {"package_id": "three-pack"}, (403, 403, 200, 404, 403, 200)),
     ("POST", "/v1/parked/<parked>/dismiss", {"reason": "refunded"}, (403, 403, 200, 404, 403, 200)),
+    ("GET", "/v1/reports/credits", None, (403, 403, 200, 200, 403, 200)),
+    ("GET", "/v1/reports/negative", None, (403, 403, 200, 200, 403, 200)),
+    ("GET", "/v1/reports/expiring", None, (403, 403, 200, 200, 403, 200)),
+    ("GET", "/v1/reports/refusals", None, (403, 403, 200, 200, 403, 200)),
+    ("GET", "/v1/reports/parked", None, (403, 403, 200, 200, 403, 200)),
 ]
 NAMES = [f"{method} {path}" for method, path, _, _ in TABLE]
 OPEN = {"/v1/client-links/exchange"}  # no token is needed or looked at

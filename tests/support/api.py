@@ -133,7 +133,8 @@ class Api:
         """An event as it stands, for what no well-behaved caller would send."""
         answer = self.front.handle(event, None)
         text = answer["body"]
-        return Reply(answer["statusCode"], dict(answer["headers"]), json.loads(text), text)
+        is_json = "json" in str(answer["headers"].get("content-type") or answer["headers"]["Content-Type"])
+        return Reply(answer["statusCode"], dict(answer["headers"]), json.loads(text) if is_json else None, text)
 
     def _token(self, role: str, practice: str, client: str | None) -> str:
         if client is not None:

@@ -14,6 +14,8 @@ from client_credits.domain.practice.settings import ACCOUNT_ONLY, ALIAS, SETTING
 from client_credits.http.access import ROUTES
 from client_credits.http.front import build
 from client_credits.http.openapi import document
+from client_credits.operations.queries.reports.csv_rows import columns
+from client_credits.operations.queries.reports.every import REPORTS
 
 Schema = dict[str, Any]
 WRITES = {"post", "put", "patch"}
@@ -73,7 +75,8 @@ def test_an_operation_says_what_it_answers_and_to_whom(method: str, path: str, o
     assert ("413" in answers) == (method in WRITES)
     for status, answer in answers.items():
         kind = "application/json" if status < "300" else "application/problem+json"
-        assert list(answer["content"]) == [kind], status
+        kinds = [kind, "text/csv"] if path in REPORTS_PATHS and status == "200" else [kind]
+        assert list(answer["content"]) == kinds, status
         assert answer["description"]
         if status >= "300":
             assert answer["content"][kind]["schema"] == {"$ref": "#/components/schemas/ProblemView"}
@@ -83,6 +86,19 @@ def test_an_operation_says_what_it_answers_and_to_whom(method: str, path: str, o
     assert operation["x-roles"] == (["anyone"] if path in OPEN else sorted(roles))
     assert operation["summary"]
     assert operation["tags"]
+
+
+REPORTS_PATHS = {f"/v1/reports/{name}" for name in REPORTS}
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_report_has_a_page_in_json_and_one_in_csv_that_names_the_next_in_a_header(name: str) -> None:
+    answer = published()["paths"][f"/v1/reports/{name}"]["get"]["responses"]["200"]
+    assert answer["content"]["text/csv"]["schema"]["type"] == "string"
+    assert answer["headers"]["X-Next-Cursor"]["schema"]["type"] == "string"
+    page = resolved(answer["content"]["application/json"]["schema"])
+    row = resolved(page["properties"]["items"]["items"])
+    assert list(row["properties"]) == columns(REPORTS[name].row)
 
 
 def test_operations_have_ids_of_their_own_as_an_sdk_would_name_them() -> None:
@@ -154,10 +170,12 @@ def test_writes_take_dry_run_and_lists_take_limit_and_cursor(method: str, path: 
 LISTS = {
     "/v1/appointment-types",
     "/v1/packages",
+    "/v1/packages/{package_id}/clients",
     "/v1/clients",
     "/v1/clients/{client_id}/credits/{type_id}/history",
     "/v1/bookings",
     "/v1/parked",
+    *REPORTS_PATHS,
 }
 
 

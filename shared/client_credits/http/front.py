@@ -44,6 +44,7 @@ from client_credits.http.routes import (
     eligibility,
     me,
     parked,
+    reports,
     sessions,
     settings,
 )
@@ -67,7 +68,19 @@ def build() -> APIGatewayHttpResolver:
     One for the process: the modules of routes share its context, and a second one would take it from the first.
     """
     app = APIGatewayHttpResolver(enable_validation=True)
-    for routes in (me, sessions, settings, catalogue, clients, credits, eligibility, edits, bookings, parked):
+    for routes in (
+        me,
+        sessions,
+        settings,
+        catalogue,
+        clients,
+        credits,
+        eligibility,
+        edits,
+        bookings,
+        parked,
+        reports,
+    ):
         app.include_router(routes.router)
     app.exception_handler(RequestValidationError)(_invalid_request)
     app.not_found(_no_such_path)

@@ -4,6 +4,7 @@ A page may be short; what goes on behind it says so. Lists by an index may lag a
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from client_credits.domain.ledger.entries import Entry
@@ -12,6 +13,7 @@ from client_credits.domain.practice.names import LAST
 from client_credits.domain.practice.records import SettingsChange
 from client_credits.store import codec, keys
 from client_credits.store.table import Item, Page, Table
+from client_credits.store.writes import sortable
 
 
 class Lists:
@@ -78,6 +80,23 @@ class Lists:
         found = self.table.get(wanted)
         records = (codec.versioned(Parked, found.get(key)) for key in wanted)
         return [record for record in records if record]
+
+    def refused_page(
+        self, practice_id: str, since: datetime, until: datetime, after: str | None, limit: int
+    ) -> tuple[list[str], str | None]:
+        """The bookings refused within `since <= t < until`, the earliest first, and where the next page begins.
+
+        By the index, which may lag a second: what has been booked since may still be named.
+        """
+        bounds = {":pk": keys.refused_pk(practice_id), ":low": sortable(since), ":high": sortable(until)}
+        if after and after > bounds[":low"]:
+            bounds[":low"] = f"{after}\x01"  # no place goes on with this character
+        if bounds[":low"] >= bounds[":high"]:
+            return [], None
+        condition = "roster_pk = :pk AND roster_sk BETWEEN :low AND :high"
+        page = self.table.query_index("roster", condition, codec.to_attributes(bounds), limit=limit)
+        last = str(page.items[-1]["roster_sk"]) if page.last else None
+        return [keys.refused_booking(item["roster_sk"]) for item in page.items], last
 
     def waiting_page(
         self, practice_id: str, waits_for: tuple[str, str], after: str | None, limit: int

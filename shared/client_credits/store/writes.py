@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 
-from client_credits.domain.bookings.booking import Booking
+from client_credits.domain.bookings.booking import Booking, BookingState
 from client_credits.domain.instants import instant_text
 from client_credits.domain.ledger.entries import Entry
 from client_credits.domain.ledger.operation import Operation
@@ -157,9 +157,13 @@ def operation(practice_id: str, done: Operation) -> Write:
 
 
 def booking(practice_id: str, folded: Booking) -> Write:
-    """With what the index of sessions shows of it; a booking whose session is not known stands in no list."""
+    """With what the index of sessions shows of it; a booking whose session is not known stands in no list of
+    sessions. While it is refused, the roster lists it by when it was."""
     key = keys.booking(practice_id, folded.booking_id)
     attributes: dict[str, str | int | None] = {"kind": ItemKind.BOOKING, "body": _body(folded)}
+    if folded.refusal and folded.state is BookingState.REFUSED:
+        attributes["roster_pk"] = keys.refused_pk(practice_id)
+        attributes["roster_sk"] = keys.refused_sk(sortable(folded.refusal.occurred_at), folded.booking_id)
     if folded.session:
         starts_at = sortable(folded.session.starts_at)
         attributes |= {

@@ -48,6 +48,17 @@ class Client:
     earlier: tuple[Earlier, ...] = ()
     bought: tuple[Bought, ...] = ()  # of packages that one client may buy so often and no more
 
+    @property
+    def links(self) -> tuple[tuple[str, str], ...]:
+        """What leads back to this client: its Stripe customers and its ids in other systems, as (kind, id)."""
+        customers = [("customer", customer) for customer in self.stripe_customers]
+        return (*customers, *(external_link(system, its_id) for system, its_id in self.external_ids.items()))
+
+
+def external_link(system: str, external_id: str) -> tuple[str, str]:
+    """The link of an id in another system."""
+    return f"external.{system}", external_id
+
 
 @dataclass(frozen=True, slots=True)
 class SettingsChange:
