@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
@@ -21,15 +22,25 @@ from client_credits.http.sessions import Sessions
 from client_credits.operations.context import Context
 from client_credits.operations.staff.directory import StaffDirectory
 from client_credits.store.store import Store
+from client_credits.stripe.checkout import Checkouts
 
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What routes for a client's browser need of the outside. `client_page_url` is where client links lead."""
+    """What routes for a client's browser need of the outside. `client_page_url` is where client links lead,
+    `origins` are those of the pages that may call the API."""
 
     session_keys: OwnKeys
     client_page_url: str
+    checkouts: Checkouts
+    origins: tuple[str, ...] = ()
     link_tries: LinkTries = field(default_factory=LinkTries)
+
+    @property
+    def page_origins(self) -> frozenset[str]:
+        """The origins of pages that a client may be sent to."""
+        parts = urlsplit(self.client_page_url)
+        return frozenset({*self.origins, f"{parts.scheme}://{parts.netloc}".lower()})
 
     @property
     def sessions(self) -> Sessions:
