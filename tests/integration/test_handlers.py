@@ -790,7 +790,15 @@ NEEDS = {
     "bookings": ["TABLE_NAME"],
     "sweep": ["TABLE_NAME", "SWEEP_QUEUE_URL"],
     "publish_entries": ["EVENT_BUS_NAME", "PUBLISH_FAILURES_URL"],
-    "api": ["TABLE_NAME", "SECRETS_PREFIX", "TOKEN_ISSUER", "TOKEN_AUDIENCE", "TOKEN_JWKS_URL", "CLIENT_PAGE_URL"],
+    "api": [
+        "TABLE_NAME",
+        "SECRETS_PREFIX",
+        "TOKEN_ISSUER",
+        "TOKEN_AUDIENCE",
+        "TOKEN_JWKS_URL",
+        "CLIENT_PAGE_URL",
+        "STRIPE_MODE",
+    ],
 }
 CALLS: dict[str, list[Event]] = {
     "stripe_events": [sqs_event(sqs_message("{}"))],

@@ -1100,8 +1100,8 @@ SEEDS = (
     Seed(
         "a past balance counts by when it was heard",
         "operations/queries/past.py",
-        "if entry.occurred_at > at)",
-        "if entry.recorded_at > at)",
+        "_recorded_after(context, settled, at) if entry.occurred_at > at",
+        "_recorded_after(context, settled, at) if entry.recorded_at > at",
         "tests/property/test_past_balances.py",
     ),
     Seed(
@@ -1118,5 +1118,20 @@ SEEDS = (
         "if len(items) == limit:",
         "tests/integration/test_api_credits.py",
         "a_filtered_page_looks_at",
+    ),
+    Seed(
+        "an import brings again what it brought before",
+        "operations/staff/importing.py",
+        "        if done := loaded.operations.get(source_id):\n            return done\n",
+        "",
+        "tests/integration/test_cli_import.py",
+        "a_second_run_changes_nothing",
+    ),
+    Seed(
+        "an import keeps the credits that end first",
+        "domain/ledger/importing.py",
+        "key=lambda b: b.expires_at or FOREVER, reverse=True",
+        "key=lambda b: b.expires_at or FOREVER",
+        "tests/unit/test_importing.py",
     ),
 )

@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from client_credits.aws.secrets import CursorKeys, OwnKeys
 from client_credits.domain.errors import Invalid, NotFound, Problem
-from client_credits.domain.ids import derived_key, is_id, keyed_id
+from client_credits.domain.ids import is_id, keyed_id, people_key
 from client_credits.domain.instants import read_instant
 from client_credits.domain.ledger.entries import Actor, Entry
 from client_credits.domain.practice.records import SettingsChange
@@ -21,15 +22,25 @@ from client_credits.http.sessions import Sessions
 from client_credits.operations.context import Context
 from client_credits.operations.staff.directory import StaffDirectory
 from client_credits.store.store import Store
+from client_credits.stripe.checkout import Checkouts
 
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What routes for a client's browser need of the outside. `client_page_url` is where client links lead."""
+    """What routes for a client's browser need of the outside. `client_page_url` is where client links lead,
+    `origins` are those of the pages that may call the API."""
 
     session_keys: OwnKeys
     client_page_url: str
+    checkouts: Checkouts
+    origins: tuple[str, ...] = ()
     link_tries: LinkTries = field(default_factory=LinkTries)
+
+    @property
+    def page_origins(self) -> frozenset[str]:
+        """The origins of pages that a client may be sent to."""
+        parts = urlsplit(self.client_page_url)
+        return frozenset({*self.origins, f"{parts.scheme}://{parts.netloc}".lower()})
 
     @property
     def sessions(self) -> Sessions:
@@ -93,7 +104,7 @@ class Ask:
     def people_keys(self) -> tuple[bytes, ...]:
         """Our keys for what stands in place of personal data, the one in use first."""
         keys = self.cursor_keys.active(self.now.timestamp())
-        return tuple(derived_key(key, "client-credits/people/1") for key in keys)
+        return tuple(people_key(key) for key in keys)
 
     @property
     def for_client(self) -> bool:

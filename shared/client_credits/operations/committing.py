@@ -20,6 +20,7 @@ from client_credits.domain.ledger.rolling import rolled_lots, with_cycles_of
 from client_credits.domain.ledger.settling import next_due, settle
 from client_credits.domain.ledger.wallet import Lot, Wallet
 from client_credits.domain.practice.dated_settings import SettingsOverTime
+from client_credits.operations.context import Unmoved
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
 from client_credits.store.store import Store
@@ -35,13 +36,27 @@ def pause(attempt: int) -> None:
 
 
 def once(attempt: Callable[[], T], wait: Callable[[int], None] = pause) -> T:
-    """Runs load-decide-commit until it commits without conflict. Raises Busy after 10 attempts."""
+    """Runs load-decide-commit until it commits without conflict. Raises Busy after 10 attempts.
+
+    Wallets that a merge has not reached yet, and that this is about, are moved first.
+    """
     for number in range(ATTEMPTS):
         try:
             return attempt()
         except Conflicted:
             wait(number)
+        except Unmoved as left:
+            _move(left, wait)
     raise Busy("Too many changes to the same credits at once. Send the same request again.")
+
+
+def _move(left: Unmoved, wait: Callable[[int], None]) -> None:
+    from client_credits.operations import moving  # noqa: PLC0415  few operations meet a client that is being merged
+
+    if left.context.store.rehearsing:
+        raise left
+    for gone, kind in left.wallets:
+        once(lambda: moving.move(left.context, gone, moving.goes_on_as(left.context, gone), kind), wait)  # noqa: B023
 
 
 def room_for(wallets: int) -> int:

@@ -65,6 +65,18 @@ class Lists:
         """Whether a client has any ledger entry. One request."""
         return bool(self.table.query(keys.client(practice_id, client_id)[0], begins="entry#", limit=1).items)
 
+    def types_of(self, practice_id: str, client_id: str) -> list[str]:
+        """The appointment types that a client's own record has a wallet of."""
+        pk = keys.client(practice_id, client_id)[0]
+        found: list[str] = []
+        after: str | None = None
+        while True:
+            page = self.table.query(pk, begins="wallet#", after=after)
+            found += [keys.wallet_place(item).appointment_type for item in page.items]
+            if page.after is None:
+                return found
+            after = page.after
+
     def any_wallet(self, practice_id: str) -> bool:
         """Whether any client of a practice has a wallet, which comes with its first entry; one that came a
         moment ago may be missed. One request where many have one, at most as many as hold all clients."""

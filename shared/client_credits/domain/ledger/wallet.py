@@ -25,6 +25,7 @@ class LotSource(StrEnum):
     COMPLIMENTARY = "complimentary"
     GRACE = "grace"
     ROLLED_OVER = "rolled_over"
+    IMPORTED = "imported"
 
 
 PRIORITY = {LotSource.ROLLED_OVER: 40, LotSource.COMPLIMENTARY: 60}
@@ -175,10 +176,18 @@ class Coming:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenIn:
+    """Another record of the same person whose wallet this one took in, in its entries after `since`."""
+
+    client_id: str
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
 class Wallet:
     """The unit of consistency: every change raises `version`; `sequence` numbers its entries.
 
-    `last_at` is when the newest entry was recorded.
+    `last_at` is when the newest entry was recorded. One `merged_into` another client's has nothing left.
     The last `settlings` versions only settled: who saw the wallet before them has seen nothing that is out of date.
     """
 
@@ -197,6 +206,13 @@ class Wallet:
     coming: tuple[Coming, ...] = ()
     settled_at: datetime | None = None  # while lots stand beside debts: no debt is repaid as of before
     settlings: int = 0
+    merged_into: str | None = None
+    taken_in: tuple[TakenIn, ...] = ()
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Its client, and the other records of the same person whose wallets it took in."""
+        return (self.client_id, *(each.client_id for each in self.taken_in))
 
     @property
     def balance(self) -> int:

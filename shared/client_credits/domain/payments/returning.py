@@ -38,7 +38,8 @@ def returns(entry: Entry) -> Iterator[tuple[Posting, str]]:
 def repayers(entries: Iterable[Entry], client_id: str, debt: str) -> list[Repaid]:
     """Who repaid a client's debt, less what has returned to each, the last first."""
     found: list[Repaid] = []
-    for entry in sorted((e for e in entries if e.client_id == client_id), key=lambda e: e.sequence):
+    own = (e for e in entries if e.client_id == client_id)
+    for entry in sorted(own, key=lambda e: (e.recorded_at, e.sequence)):  # of several records, where some were merged
         if entry.kind is EntryKind.REPAID:
             for lot, of in pairwise(entry.postings):
                 if lot.lot_id and of.debt == debt:

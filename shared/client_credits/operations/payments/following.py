@@ -154,7 +154,9 @@ def _carried_out(context: Context, known: PaymentRecord, types: frozenset[str], 
         if record.holders != holders:
             holders = record.holders
             return attempt()
+        pairs = tuple(dict.fromkeys((loaded.goes_on_as(client_id), kind) for client_id, kind in pairs))
         before = settled_all(context.store, loaded, pairs, when.now, room_for(len(pairs)))
+        record = record.owned_by(loaded.merged)
         return _step(context, View(record, loaded, before, when, is_repeated=tried > 1), step)
 
     return once(attempt)

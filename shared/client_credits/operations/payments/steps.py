@@ -10,7 +10,7 @@ from datetime import datetime
 from client_credits.domain.ids import payment_key
 from client_credits.domain.ledger.entries import Act, Cause, CauseKind, Change, Entry
 from client_credits.domain.ledger.freezing import refreeze, refrozen
-from client_credits.domain.ledger.wallet import Freeze
+from client_credits.domain.ledger.wallet import Freeze, Wallet
 from client_credits.domain.payments.clawing_back import Books, Ledger, Pair, claw, waited_for
 from client_credits.domain.payments.disputing import lots_by_client, waits
 from client_credits.domain.payments.facts import DisputeStatus, RefundStatus
@@ -123,15 +123,32 @@ def _lots_to_know(record: PaymentRecord, families: dict[PaidGrant, Family], ledg
 
 def _ledger(store: Store, view: View, appointment_type: str) -> list[Entry]:
     """The entries of all wallets of a type that have had credits of the payment, each as far as it was loaded."""
+    since = {h.client_id: h.since for h in view.record.holders if h.appointment_type == appointment_type}
     found: list[Entry] = []
-    for holder in view.record.holders:
-        if holder.appointment_type == appointment_type:
-            change = view.changes[holder.client_id, appointment_type]
-            of = change.before
-            stored = store.entries_after(of.practice_id, holder.client_id, appointment_type, holder.since)
-            found += [entry for entry in stored if entry.sequence <= of.sequence]
+    for (client_id, kind), change in view.changes.items():
+        if kind == appointment_type:
+            for owner, first in _read_from(change.before, since):
+                stored = store.entries_after(change.before.practice_id, owner, kind, first)
+                known = owner != client_id or change.before.sequence
+                found += [replace(e, client_id=client_id) for e in stored if known is True or e.sequence <= known]
             found += change.entries
     return found
+
+
+def _read_from(wallet: Wallet, since: dict[str, int]) -> list[tuple[str, int]]:
+    """Behind which entry to read a wallet and those that it took in, given since when each has had credits.
+
+    Those taken in come first. One that took in another one by itself, before, is read whole.
+    """
+    first = [each.since for each in wallet.taken_in if each.client_id in since]
+    first += [since[wallet.client_id]] if wallet.client_id in since else []
+    begun = False
+    found: list[tuple[str, int]] = []
+    for each in wallet.taken_in:
+        begun = begun or each.client_id in since
+        if begun:
+            found.append((each.client_id, since.get(each.client_id, 0)))
+    return [*found, (wallet.client_id, min(first))]
 
 
 def freeze_more(store: Store, view: View) -> tuple[PaymentRecord, dict[Pair, Change], Act]:

@@ -102,6 +102,7 @@ def _freeze_some(context: Context, subscription: str, pairs: tuple[Pair, ...]) -
     """Some wallets as the subscription stands, in transactions of as many as fit."""
     clients = tuple(dict.fromkeys(client_id for client_id, _ in pairs))
     loaded = context.load(Wanted(also=pairs, others=clients, subscription=subscription))
+    pairs = tuple(dict.fromkeys((loaded.goes_on_as(client_id), kind) for client_id, kind in pairs))
     act, room = _act(loaded.subscription, context.now), room_for(len(pairs))
     items: list[Write] = []
     for (client_id, _), change in settled_all(context.store, loaded, pairs, context.now, room).items():
