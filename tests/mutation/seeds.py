@@ -380,6 +380,13 @@ SEEDS = (
         MONEY_BACK,
     ),
     Seed(
+        "what returned to a lot of a payment given back stays with the client",
+        "operations/payments/following.py",
+        "seen, waiting = {payment_id}, sorted(short)",
+        "seen, waiting = {payment_id}, list[str]()",
+        "tests/integration/test_credits_of_two_payments.py",
+    ),
+    Seed(
         "a refund heard again takes of a new tranche what had expired with an old one",
         "domain/payments/clawing_back.py",
         "max(standing, asked - of.lost(part))",
