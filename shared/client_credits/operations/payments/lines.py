@@ -8,7 +8,6 @@ The payment's record, written with the grant, says where money given back has to
 """
 
 from dataclasses import replace
-from datetime import datetime
 
 from client_credits.domain.errors import LimitReached
 from client_credits.domain.ledger.operation import Operation
@@ -23,7 +22,7 @@ from client_credits.domain.payments.parked import ParkedState
 from client_credits.domain.payments.payment_record import PaymentRecord, is_of
 from client_credits.domain.payments.selling import by_price
 from client_credits.domain.payments.subscriptions import SubscriptionState
-from client_credits.domain.payments.telling import Role, role, told_by_line
+from client_credits.domain.payments.telling import Role, changed_at, role, told_by_line
 from client_credits.domain.payments.told import unlinked
 from client_credits.domain.practice.catalogue import Package
 from client_credits.operations.committing import once
@@ -40,10 +39,12 @@ from client_credits.store.records import Loaded, Wanted
 def apply_lines(context: Context, payment: Payment, by_staff: StaffDecision) -> list[LineOutcome]:
     """Grants every line that a known package explains, and what follows from that. Safe to repeat: a line
     already granted answers with its first outcome. Raises Busy under contention."""
-    client_id = payment.client_id or by_staff.client_id or _linked_client(context, payment)
+    named = payment.client_id or by_staff.client_id
+    clients = {} if named else _linked_clients(context, payment)
     outcomes: list[LineOutcome] = []
     for line in payment.lines:
         settled = frozenset(outcome.line_id for outcome in outcomes if outcome.fate not in PARKED_FATES)
+        client_id = named or clients[line.subscription or payment.subscription]
         outcomes.append(_apply_line(context, payment, line, client_id, by_staff, settled))
     if by_staff.insists and any(outcome.repeated for outcome in outcomes):
         money_back.uphold(context, payment.payment_id)
@@ -53,11 +54,12 @@ def apply_lines(context: Context, payment: Payment, by_staff: StaffDecision) -> 
         following.follow(context, home)
         refunded(context, home)
     told = list(zip(payment.lines, outcomes, strict=True))
-    news = News(payment.payment_id, max(_changed_at(payment), payment.paid_at))
-    for subscription in {line.subscription or payment.subscription for line, outcome in told if outcome.reckon}:
-        reckon(context, str(subscription), news)
-    for subscription in {line.subscription or payment.subscription for line, outcome in told if outcome.enforce}:
-        subscribing.enforce(context, str(subscription))
+    prorated = (line for line in payment.lines if line.proration)
+    news = News(payment.payment_id, max(changed_at(payment, *prorated), payment.paid_at))
+    for subscription in sorted({str(line.subscription or payment.subscription) for line, o in told if o.reckon}):
+        reckon(context, subscription, news)
+    for subscription in sorted({str(line.subscription or payment.subscription) for line, o in told if o.enforce}):
+        subscribing.enforce(context, subscription)
     return outcomes
 
 
@@ -66,11 +68,14 @@ _GRANTING_NOTHING = (LineFate.PRORATION, LineFate.TRIAL, LineFate.NO_QUANTITY, L
 PARKED_FATES = {*map(str, PARKED), "unknown_client", "limit_reached"}
 
 
-def _changed_at(payment: Payment) -> datetime:
-    """When a change of plan took effect."""
-    return max(
-        (line.period_start for line in payment.lines if line.proration and line.period_start), default=payment.paid_at
-    )
+def _linked_clients(context: Context, payment: Payment) -> dict[str | None, str | None]:
+    """The client of each subscription that its lines name; where nobody said, that of the payment."""
+    own = _linked_client(context, payment)
+    clients = {payment.subscription: own}
+    for subscription in sorted({line.subscription for line in payment.lines if line.subscription} - set(clients)):
+        linked = _linked_client(context, replace(payment, subscription=subscription, customer=None))
+        clients[subscription] = linked or own
+    return clients
 
 
 def _linked_client(context: Context, payment: Payment) -> str | None:
