@@ -50,7 +50,11 @@ def due(wallet: Wallet, instant: datetime) -> Coming | None:
 
 
 def next_lot(wallet: Wallet, coming: Coming, timezone: str) -> Lot:
-    """The lot of the next tranche; what freezes it is for the settings to say. Its end counts from its own start."""
+    """The lot of the next tranche; what freezes it is for the settings to say. Its end counts from its own start.
+
+    Of a cycle paid at or after its end it lasts as long from the payment on as its part of the cycle, and does not
+    roll over.
+    """
     begins = comes_at(coming)
     lot = coming.lot
     amount = lot.granted - withheld(coming)
@@ -60,10 +64,18 @@ def next_lot(wallet: Wallet, coming: Coming, timezone: str) -> Lot:
         granted=amount,
         remaining=amount,
         effective_at=begins,
-        expires_at=expires_at(coming.expiry, begins, timezone, coming.cycle_end),
+        expires_at=expires_at(coming.expiry, begins, timezone, _cycle_end(coming)),
         frozen=(),
         rollover=replace(lot.rollover, since=begins) if lot.rollover else None,
     )
+
+
+def _cycle_end(coming: Coming) -> datetime:
+    """When the cycle ends for the next tranche."""
+    paid_at = coming.lot.effective_at
+    if paid_at < coming.cycle_end:
+        return coming.cycle_end
+    return paid_at + (coming.cycle_end - starts_of(coming, coming.number))
 
 
 def withheld(coming: Coming) -> int:
