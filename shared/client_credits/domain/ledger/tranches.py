@@ -14,6 +14,7 @@ from client_credits.domain.ids import derived_id
 from client_credits.domain.ledger.expiry import expires_at
 from client_credits.domain.ledger.rolling import MAX_MONTHS, rollover_of
 from client_credits.domain.ledger.wallet import Coming, Lot, Wallet
+from client_credits.domain.practice.catalogue import Expiry
 
 WITHHELD = "withheld"  # in the cause of a tranche's entry: what a refund before it kept back
 
@@ -95,6 +96,23 @@ def source_id(coming: Coming) -> str:
     return f"{coming.source_id}/{coming.number}"
 
 
+def with_more(wallet: Wallet, source_id: str, more: Coming) -> Wallet:
+    """The wallet in which each tranche of the plan of this name brings so much `more`.
+
+    Those to come bring it themselves; for those that have come it is a plan of its own, which is due at once.
+    """
+    known = next((coming for coming in wallet.coming if coming.source_id == source_id), None)
+    plans = [coming for coming in wallet.coming if coming is not known]
+    if known:
+        lot = replace(known.lot, granted=known.lot.granted + more.lot.granted, value=more.lot.value)
+        plans.append(replace(known, lot=lot))
+        count = min(more.count, known.number - 1)
+        more = replace(more, count=count, stopped=known.stopped, undone=known.undone)
+    if more.number <= more.count:
+        plans.append(more)
+    return replace(wallet, coming=tuple(plans))
+
+
 def after_next(wallet: Wallet, coming: Coming) -> Wallet:
     """The wallet once the next tranche has come; after the last there is none to come."""
     following = replace(coming, number=coming.number + 1)
@@ -116,6 +134,12 @@ class Plan:
     each: int
     item: str | None = None
     later: bool = False
+    expiry: Expiry | None = None  # of a change within the plan, which may own more than it was granted
+
+    @property
+    def months(self) -> int:
+        """How many tranches it brings; none where a change came after the last month had started."""
+        return max(0, self.count - self.first + 1)
 
 
 @dataclass(frozen=True, slots=True)

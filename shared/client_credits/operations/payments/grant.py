@@ -13,7 +13,15 @@ from client_credits.domain.ledger.operation import EntryRef, Operation
 from client_credits.domain.payments.facts import Payment, PaymentLine, Trial
 from client_credits.domain.payments.fates import LineFate
 from client_credits.domain.payments.given_back import undone_at
-from client_credits.domain.payments.granting import LineDecision, grant, lot_for, months_left, package_of, plan_for
+from client_credits.domain.payments.granting import (
+    LineDecision,
+    grant,
+    lot_for,
+    months_for,
+    months_left,
+    package_of,
+    plan_for,
+)
 from client_credits.domain.payments.limits import with_bought
 from client_credits.domain.payments.one_money import joined, with_sold
 from client_credits.domain.payments.parked import Parked, ParkedState
@@ -253,7 +261,7 @@ class Granting:
         paid = replace(paid, plan=plan_for(lot, line), also=line.line.also)
         if self._decision.fate is not LineFate.UPGRADE:
             return paid
-        return replace(paid, owned=amount, granted=amount, kind=lot)
+        return replace(paid, plan=months_for(lot, line, amount), owned=amount, granted=amount, kind=lot)
 
     def _owning_nothing(self, changes: list[Change]) -> list[PaidGrant]:
         """The types that a change brings by this line and grants nothing of. What is heard later may change that."""
@@ -264,7 +272,7 @@ class Granting:
         wallet, line = self._loaded.wallets[kind], self._worth()
         lot = lot_for(wallet, 1, line, self._payment, self._act, self._loaded.dated)
         paid = PaidGrant(line.line.line_id, wallet.client_id, kind, line.line.amount, "", span=self._span(), kind=lot)
-        return replace(paid, owned=0)
+        return replace(paid, plan=months_for(lot, line, 0), owned=0)
 
     def _span(self) -> Span | None:
         """The time of a subscription's item that the line pays for."""
