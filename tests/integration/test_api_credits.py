@@ -25,6 +25,8 @@ from tests.support.stock import (
 
 from client_credits.domain.bookings.booking import CancelledBy
 from client_credits.operations.context import STRIPE, Context
+from client_credits.operations.queries import history as histories
+from client_credits.operations.queries import past
 from client_credits.operations.sweeping import settle_one, shards, sweep_shard
 
 CREDITS = "/v1/clients/c1/credits"
@@ -62,8 +64,8 @@ def short(api: Api, days: int = 1) -> None:
 
 def test_every_type_is_shown_also_at_zero_and_to_who_never_bought(api: Api) -> None:
     furnished(api)
-    told = read(api, CREDITS)
-    assert told == {
+    stated = read(api, CREDITS)
+    assert stated == {
         "client_id": "c1",
         "enabled": True,
         "as_of": "2026-11-22T12:00:00Z",
@@ -103,11 +105,11 @@ def test_credits_of_a_later_cycle_count_and_are_not_available_yet(api: Api) -> N
     furnished(api)
     begins = NOW + DAY
     paid(api, subscription_item="si_1", period_start=begins, period_end=begins + 30 * DAY)
-    told = line(api)
-    assert (told["balance"], told["available"], told["not_yet_effective"]) == (3, 0, 3)
+    stated = line(api)
+    assert (stated["balance"], stated["available"], stated["not_yet_effective"]) == (3, 0, 3)
     api.now[0] = begins
-    told = line(api)
-    assert (told["balance"], told["available"], told["not_yet_effective"]) == (3, 3, 0)
+    stated = line(api)
+    assert (stated["balance"], stated["available"], stated["not_yet_effective"]) == (3, 3, 0)
 
 
 def test_a_credit_is_worth_nothing_at_the_instant_it_ends(api: Api) -> None:
@@ -120,10 +122,56 @@ def test_a_credit_is_worth_nothing_at_the_instant_it_ends(api: Api) -> None:
     assert (line(api)["balance"], line(api)["available"], line(api)["next_expiry"]) == (0, 0, None)
 
 
-def test_balances_of_the_past_are_refused_for_now(api: Api) -> None:
+def test_past_balances_are_what_had_happened_by_then_and_what_fell_due_counts_unwritten(api: Api) -> None:
     furnished(api)
-    reply = api("GET", CREDITS, as_of="2026-11-01T00:00:00Z")
-    assert (reply.status, reply.faults) == (422, {"/query/as_of": "not_available"})
+    short(api)
+    paid(api, price="price_2")
+    paid(api)
+    api.now[0] = NOW + HOUR
+    booked(api, "b1", seats=4)
+    api.now[0] = NOW + 30 * DAY  # the short ones' end is long over, and no sweep came
+
+    def balance_at(instant: str) -> int:
+        then = read(api, CREDITS, as_of=instant)
+        assert then.keys() == {"client_id", "enabled", "as_of", "credits"}
+        return next(each["balance"] for each in then["credits"] if each["appointment_type"] == "follow-up")
+
+    assert balance_at("2026-11-22T11:59:59Z") == 0
+    assert balance_at("2026-11-22T12:00:00Z") == 5
+    assert balance_at("2026-11-22T12:59:59.999999Z") == 5
+    assert balance_at("2026-11-22T14:00:00+01:00") == 1
+    assert balance_at("2026-11-23T23:59:59Z") == 1, "three paid, one is owed, two are left that end before the session"
+    assert balance_at("2026-11-24T00:00:00Z") == -1
+    assert balance_at("2026-12-22T12:00:00Z") == line(api)["balance"] == -1
+
+
+def test_past_balances_name_every_type_and_refuse_what_is_to_come(api: Api) -> None:
+    furnished(api)
+    past = read(api, CREDITS, as_of="2026-11-22T12:00:00Z")
+    assert [(each["appointment_type"], each["balance"]) for each in past["credits"]] == [
+        ("follow-up", 0),
+        ("initial", 0),
+    ]
+    reply = api("GET", CREDITS, as_of="2026-11-22T12:00:00.000001Z")
+    assert (reply.status, reply.faults) == (422, {"/query/as_of": "out_of_range"})
+    assert api("GET", "/v1/clients/nobody/credits", as_of="2026-11-22T12:00:00Z").status == 404
+    patch(api, "/v1/settings", {"enabled": False, "confirm": True})
+    off = read(api, CREDITS, as_of="2026-11-22T12:00:00Z")
+    assert (off["enabled"], off["credits"]) == (False, [])
+
+
+def test_a_past_balance_goes_back_over_more_entries_than_one_request_brings(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(past, "ENTRIES_READ", 2)
+    furnished(api)
+    paid(api)
+    for number in range(7):
+        api.now[0] = NOW + (number + 1) * HOUR
+        booked(api, f"b{number}")
+    for hours in range(8):
+        at = (NOW + hours * HOUR).isoformat().replace("+00:00", "Z")
+        assert read(api, CREDITS, as_of=at)["credits"][0]["balance"] == 3 - hours
 
 
 @pytest.mark.parametrize("path", ["/v1/clients/never/credits", "/v1/clients/never/credits/follow-up/lots"])
@@ -154,8 +202,8 @@ def test_lots_stand_in_burn_order(api: Api) -> None:
         (3, None, "2026-11-22T09:00:00Z"),
         (3, None, "2026-11-22T10:00:00Z"),
     ]
-    told = items[0]
-    assert told | {"lot_id": "-"} == {
+    stated = items[0]
+    assert stated | {"lot_id": "-"} == {
         "lot_id": "-",
         "granted": 2,
         "remaining": 2,
@@ -197,8 +245,8 @@ def test_history_tells_the_whole_story_newest_first(api: Api) -> None:
     api.now[0] += HOUR
     cancels(api, "b1", CancelledBy.PRACTICE)
     entries = listed(api, HISTORY)
-    told = [(e["kind"], e["amount"], e["balance_before"], e["balance_after"]) for e in reversed(entries)]
-    assert told == [
+    stated = [(e["kind"], e["amount"], e["balance_before"], e["balance_after"]) for e in reversed(entries)]
+    assert stated == [
         ("spent", -2, 0, -2),
         ("granted", 3, -2, 1),
         ("repaid", 0, 1, 1),
@@ -346,6 +394,23 @@ def test_history_is_filtered_by_kind(api: Api) -> None:
     assert api("GET", HISTORY, kind="vanished").faults.keys() == {"/query/kind"}
 
 
+@pytest.mark.parametrize("looked_at", [1, 2, 3, 7])
+def test_a_filtered_page_looks_at_so_many_records_and_the_pages_together_miss_none(
+    api: Api, looked_at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eventful(api)
+    api.now[0] += 60 * DAY
+    complete = listed(api, HISTORY)
+    monkeypatch.setattr(histories, "LOOKED_AT", looked_at)
+    for kind in ("granted", "spent", "expired", "settings_changed", "voided"):
+        expected = timeless([e for e in complete if e["kind"] == kind])
+        for limit in (1, 50):
+            assert timeless(listed(api, HISTORY, kind=kind, limit=limit)) == expected, (kind, limit)
+    some = {"from": complete[-4]["occurred_at"], "to": complete[2]["occurred_at"]}
+    within = [e for e in complete if some["from"] <= e["occurred_at"] < some["to"]]
+    assert timeless(listed(api, HISTORY, **some)) == timeless(within)
+
+
 def test_history_is_filtered_by_a_half_open_period_of_occurring(api: Api) -> None:
     eventful(api)
     whole = listed(api, HISTORY)
@@ -413,13 +478,13 @@ def test_another_worker_reads_the_same_at_once(api: Api) -> None:
 # --- Bookings
 
 
-def test_a_booking_is_told_by_its_id(api: Api) -> None:
+def test_a_booking_is_read_by_its_id(api: Api) -> None:
     furnished(api)
     paid(api)
     booked(api, "b1", seats=2)
-    told = read(api, "/v1/bookings/b1")
+    stated = read(api, "/v1/bookings/b1")
     (lot,) = read(api, LOTS)["items"]
-    assert told == {
+    assert stated == {
         "booking_id": "b1",
         "state": "booked",
         "client_id": "c1",
@@ -454,9 +519,9 @@ def test_a_refused_booking_tells_why_and_wrote_no_entry(api: Api) -> None:
     no_debt(api)
     paid(api)
     booked(api, "b1", seats=4)
-    told = read(api, "/v1/bookings/b1")
-    assert (told["state"], told["paid"], told["rule"]) == ("refused", [], None)
-    assert told["refusal"] == {
+    stated = read(api, "/v1/bookings/b1")
+    assert (stated["state"], stated["paid"], stated["rule"]) == ("refused", [], None)
+    assert stated["refusal"] == {
         "reason": "insufficient_credits",
         "available": 3,
         "shortfall": 1,
@@ -470,15 +535,15 @@ def test_bookings_that_spend_nothing_say_why(api: Api) -> None:
     booked(api, "b1", appointment_type="massage")
     booked(api, "b2", client_id=None)
     cancels(api, "b3", CancelledBy.PRACTICE)
-    told = {b: read(api, f"/v1/bookings/{b}") for b in ("b1", "b2", "b3")}
-    assert [(t["state"], t["free"]) for t in told.values()] == [
+    stated = {b: read(api, f"/v1/bookings/{b}") for b in ("b1", "b2", "b3")}
+    assert [(t["state"], t["free"]) for t in stated.values()] == [
         ("booked", "not_tracked"),
         ("booked", "unidentified"),
         ("cancelled", None),
     ]
-    assert told["b2"]["client_id"] is None
-    assert told["b3"]["appointment_type"] is None
-    assert told["b3"]["created_at"] is None
+    assert stated["b2"]["client_id"] is None
+    assert stated["b3"]["appointment_type"] is None
+    assert stated["b3"]["created_at"] is None
 
 
 def test_a_booking_let_through_by_a_rule_names_it(api: Api) -> None:
@@ -495,7 +560,7 @@ def test_an_unknown_booking_is_not_found(api: Api) -> None:
     assert api("GET", "/v1/bookings/never").code == "not_found"
 
 
-def test_who_paid_is_told_after_a_later_grant_repaid_the_booking(api: Api) -> None:
+def test_who_paid_is_heard_after_a_later_grant_repaid_the_booking(api: Api) -> None:
     furnished(api)
     booked(api, seats=2)
     paid(api)

@@ -1,7 +1,7 @@
 """Many workers on the same credits at once: exactly the right number succeed, and the ledger adds up.
 
 Over the emulator's DynamoDB endpoint, which carries out one transaction at a time as DynamoDB does.
-Each thread is a worker with a store of its own; who is told Busy comes again, as a redelivery would.
+Each thread is a worker with a store of its own; who is known Busy comes again, as a redelivery would.
 """
 
 from collections import Counter
@@ -59,7 +59,7 @@ class Place:
 
     def entries(self, client_id: str = "c1", appointment_type: str = "follow-up") -> Counter[str]:
         """How many entries of each kind the wallet has."""
-        stored = self.worker().history_page(P, client_id, appointment_type, None, 500)
+        stored, _ = self.worker().history_page(P, client_id, appointment_type, None, 500)
         return Counter(str(entry.kind) for entry in stored)
 
 
@@ -192,8 +192,8 @@ def test_a_payment_delivered_16_times_at_once_grants_once(place: Place) -> None:
     lines = [a_line("il_1"), a_line("il_2", price="price_2")]
     payments = [a_payment("in_1", *lines, event_id=f"evt_{n}") for n in range(16)]
     answers = at_once([lambda p=p: pay(Context(place.worker(), P, STRIPE, NOW), p) for p in payments])
-    told = {tuple(line.operation for line in answer) for answer in answers}
-    assert len(told) == 1
+    stated = {tuple(line.operation for line in answer) for answer in answers}
+    assert len(stated) == 1
     assert (place.wallet().balance, place.entries()) == (5, {"granted": 2})
     assert place.wallet(appointment_type="initial").balance == 1
     assert broken_laws(place.dump()) == []
@@ -248,7 +248,7 @@ def test_at_a_lots_end_each_credit_is_either_spent_or_expired(place: Place) -> N
         jobs.append(lambda: sweep_shard(place.worker(), keys.due_shard(keys.wallet(P, "c1", "follow-up")), NOW))
     at_once(jobs)
     settle_one(Context(place.worker(), P, STRIPE, NOW), "c1", "follow-up")
-    stored = place.worker().history_page(P, "c1", "follow-up", None, 100)
+    stored, _ = place.worker().history_page(P, "c1", "follow-up", None, 100)
     amounts = Counter[str]()
     for entry in stored:
         amounts[str(entry.kind)] += abs(entry.amount)
@@ -325,7 +325,7 @@ def test_two_changes_of_settings_at_once_are_both_kept(place: Place) -> None:
     at_once([lambda c=c: change_account_settings(Context(place.worker(), P, STAFF, NOW), c, True) for c in changes])
     loaded = place.worker().load(P, Wanted())
     assert loaded.account.values == {"max_negative": 3, "timezone": "Europe/Berlin"}
-    assert len(place.worker().settings_changes(P, None, None, 10)) == 2
+    assert len(place.worker().settings_changes(P, None, None, 10)[0]) == 2
 
 
 def test_eight_changes_of_one_clients_setting_leave_one_of_them_and_eight_records(place: Place) -> None:
@@ -337,7 +337,7 @@ def test_eight_changes_of_one_clients_setting_leave_one_of_them_and_eight_record
         ]
     )
     known = place.worker().load(P, Wanted(client_id="c1")).client
-    changes = place.worker().settings_changes(P, "c1", None, 20)
+    changes, _ = place.worker().settings_changes(P, "c1", None, 20)
     assert known is not None
     assert known.version == version + 8
     assert len(changes) == 8

@@ -175,7 +175,7 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class SandboxSession:
     """A Checkout session. `bought` are its items: (id, price, quantity)."""
 
     session_id: str
@@ -201,7 +201,7 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class Refund:
+class SandboxRefund:
     """`status` is pending, succeeded or failed."""
 
     refund_id: str
@@ -212,7 +212,7 @@ class Refund:
 
 
 @dataclass(frozen=True, slots=True)
-class Dispute:
+class SandboxDispute:
     """`status` in Stripe's words: warning_needs_response, needs_response, won, lost, …"""
 
     dispute_id: str
@@ -223,7 +223,7 @@ class Dispute:
 
 
 @dataclass(frozen=True, slots=True)
-class CreditNote:
+class SandboxCreditNote:
     """What is credited of an invoice, by its lines, and the refund that gave it back.
 
     Of its total `before` was taken off the open invoice, `to_balance` given to the customer's balance, and
@@ -266,4 +266,15 @@ class InvoicePayment:
     charge: Charge | None
 
 
-Held = Customer | Subscription | Invoice | Charge | Intent | Session | Refund | Dispute | CreditNote | InvoicePayment
+Held = (
+    Customer
+    | Subscription
+    | Invoice
+    | Charge
+    | Intent
+    | SandboxSession
+    | SandboxRefund
+    | SandboxDispute
+    | SandboxCreditNote
+    | InvoicePayment
+)
