@@ -18,6 +18,7 @@ RISES, STORIES = f"{UNIT}/test_rises.py", f"{UNIT}/test_plan_change_stories.py"
 ONE_SALE, LIMITS = "tests/integration/test_stripe_one_sale.py", f"{UNIT}/test_limits.py"
 ORDERS, SAME_LOTS = "tests/property/test_order_of_everything.py", "come_to_the_same_lots"
 LIFE = "tests/property/test_wallet_life_machine.py"
+KINDS = "tests/integration/test_reconcile_kinds.py"
 
 
 @dataclass(frozen=True)
@@ -512,7 +513,7 @@ SEEDS = (
     Seed(
         "what a payment owns more than it granted is not granted",
         "operations/payments/plan_changes.py",
-        "(grant.owned or 0) > grant.granted and not grant.plan",
+        "(grant.owned or 0) > grant.granted",
         "False",
         STORIES,
     ),
@@ -919,7 +920,7 @@ SEEDS = (
     Seed(
         "an end and a refund are two reckonings",
         "domain/payments/clawing_back.py",
-        "come = part_of_those_that_come(grant.plan, ends, exact)",
+        "come = part_of_those_that_come(replace(plan, each=owned), ends, exact)",
         "come = exact",
         LIFE,
         "no_law_is_broken",
@@ -1061,5 +1062,76 @@ SEEDS = (
         "if len(items) == limit:",
         "tests/integration/test_api_credits.py",
         "a_filtered_page_looks_at",
+    ),
+    Seed(
+        "a payment waits with its own subscription alone",
+        "domain/payments/parked.py",
+        "(self.subscription, *(line.subscription for line in lines))",
+        "(self.subscription,)",
+        f"{UNIT}/test_parked_payments.py",
+        "its_lines or each_subscription",
+    ),
+    Seed(
+        "a package wakes nothing that names it",
+        "domain/payments/parked.py",
+        """named += [("package", package_id)""",
+        """named += [("none", package_id)""",
+        f"{UNIT}/test_parked_payments.py",
+        "package",
+    ),
+    Seed(
+        "the months of a year paid late are gone as they come",
+        "domain/ledger/tranches.py",
+        "    if paid_at < coming.cycle_end:\n        return coming.cycle_end\n",
+        "    if paid_at:\n        return coming.cycle_end\n",
+        f"{UNIT}/test_tranches_paid_late.py",
+    ),
+    Seed(
+        "what a change by the month owns later leaves out the months that have come",
+        "domain/ledger/tranches.py",
+        "    if more.number <= more.count:",
+        "    if more.number <= more.count and not known:",
+        f"{UNIT}/test_plan_changes_by_the_month.py",
+        "in_any_order",
+    ),
+    Seed(
+        "what a change by the month is beyond its own takes the place of months that no longer come",
+        "domain/payments/clawing_back.py",
+        "part_of_those_that_come(replace(plan, each=owned), ends, exact)",
+        "part_of_those_that_come(plan, ends, exact)",
+        f"{UNIT}/test_plan_changes_by_the_month.py",
+        "in_any_order and ended",
+    ),
+    Seed(
+        "nobody looks for sales by payment intents",
+        "stripe/reconciling.py",
+        "    StripeKind.PAYMENT_INTENT,\n",
+        "",
+        KINDS,
+        "sale",
+    ),
+    Seed(
+        "nobody looks for credit notes",
+        "stripe/reconciling.py",
+        "    StripeKind.CREDIT_NOTE,\n",
+        "",
+        KINDS,
+        "credit_note",
+    ),
+    Seed(
+        "a subscription is fine however it stands",
+        "stripe/comparing.py",
+        "if here is not news.status:",
+        "if here is news.status and here is None:",
+        KINDS,
+        "subscription",
+    ),
+    Seed(
+        "a line that was paid for may leave nothing",
+        "stripe/comparing.py",
+        " or (decision.line.amount > 0 and bool(decision.credits))",
+        "",
+        KINDS,
+        "paid_for",
     ),
 )

@@ -95,6 +95,10 @@ STORIES: dict[str, tuple[tuple[Step, ...], dict[str, int]]] = {
         (FIRST, TO_TWO, TO_THREE, ended(OCTOBER)),
         {"in_1": 20, "in_2": 14, "in_3": 6},
     ),
+    "two upgrades, the later refunded in part, and ended": (  # 5 of 10: the four that never came, and one
+        (FIRST, TO_TWO, TO_THREE, back("in_3", AUGUST, 4_500), ended(OCTOBER)),
+        {"in_1": 20, "in_2": 14, "in_3": 5},
+    ),
     "a third of an upgrade refunded": (  # 6 of 18
         (FIRST, TO_TWO, TO_THREE, back("in_2", AUGUST, 3_000)),
         {"in_1": 24, "in_2": 12, "in_3": 10},
@@ -127,7 +131,7 @@ FEW = 7  # orders of each story that are tried every time
 def test_each_payment_brings_what_it_owns_by_the_month_in_any_order(name: str, when: str) -> None:
     steps, _ = STORIES[name]
     orders = list(permutations(steps))
-    for order in (*orders[:: -(-len(orders) // FEW)], orders[-1]):
+    for order in (*orders[1 :: -(-len(orders) // FEW)], orders[-1]):
         same_whatever_the_order(name, order, when)
 
 
