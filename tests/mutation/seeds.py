@@ -1095,12 +1095,12 @@ SEEDS = (
         "in_any_order",
     ),
     Seed(
-        "what a change by the month is beyond its own takes the place of months that no longer come",
+        "what a change by the month is beyond its own comes all the same",
         "domain/payments/clawing_back.py",
-        "part_of_those_that_come(replace(plan, each=owned), ends, exact)",
-        "part_of_those_that_come(plan, ends, exact)",
+        "    come = Fraction(plan.each - owned + owned * come) / plan.each\n",
+        "",
         f"{UNIT}/test_plan_changes_by_the_month.py",
-        "in_any_order and ended",
+        "in_any_order",
     ),
     Seed(
         "nobody looks for sales by payment intents",
