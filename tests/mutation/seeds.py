@@ -18,6 +18,7 @@ RISES, STORIES = f"{UNIT}/test_rises.py", f"{UNIT}/test_plan_change_stories.py"
 ONE_SALE, LIMITS = "tests/integration/test_stripe_one_sale.py", f"{UNIT}/test_limits.py"
 ORDERS, SAME_LOTS = "tests/property/test_order_of_everything.py", "come_to_the_same_lots"
 LIFE = "tests/property/test_wallet_life_machine.py"
+SEVERAL = "tests/integration/test_one_intent_several_invoices.py"
 KINDS = "tests/integration/test_reconcile_kinds.py"
 
 
@@ -960,8 +961,8 @@ SEEDS = (
     Seed(
         "an intent and what it paid are granted both",
         "domain/payments/one_money.py",
-        "return max(record.sold.get(package_id, 0), record.sold_by_intent.get(package_id, 0))",
-        "return record.sold.get(package_id, 0) + record.sold_by_intent.get(package_id, 0)",
+        "return max(by_others, by_intent)",
+        "return by_others + by_intent",
         ONE_SALE,
         "some",
     ),
@@ -1133,5 +1134,21 @@ SEEDS = (
         "",
         KINDS,
         "paid_for",
+    ),
+    Seed(
+        "an intent keeps what a further invoice of its money sold too",
+        "domain/payments/one_money.py",
+        "    if owned == home.beyond:",
+        "    if owned:",
+        SEVERAL,
+        "some",
+    ),
+    Seed(
+        "an invoice does not see what its intent granted with another",
+        "operations/payments/lines.py",
+        "return tuple(context.load(Wanted(payments=named)).payments.values()) if named else ()",
+        "return ()",
+        SEVERAL,
+        "some",
     ),
 )

@@ -24,7 +24,8 @@ from client_credits.domain.payments.granting import (
     plan_for,
 )
 from client_credits.domain.payments.limits import with_bought
-from client_credits.domain.payments.one_money import joined, with_sold
+from client_credits.domain.payments.money import own_shares
+from client_credits.domain.payments.one_money import Records, joined, with_sold
 from client_credits.domain.payments.parked import Parked, ParkedState
 from client_credits.domain.payments.payment_record import PaidGrant, PaymentRecord
 from client_credits.domain.payments.plan_changes import MONTHLY, by_type, owned
@@ -57,8 +58,11 @@ class Granting:
         by_staff: StaffDecision,
         settled: frozenset[str],
         own: PaymentRecord | None = None,
+        others: Records = (),
     ) -> None:
-        """`own` is the payment's record where another one's, that `loaded` has in its place, holds the grants."""
+        """`own` is the payment's record where another one's, that `loaded` has in its place, holds the grants;
+        `others` are the records of what else the same money paid."""
+        self._others = others
         self._context = context
         self._heard = payment  # as it was heard; what is granted is booked at the home
         self._line_id = decision.line.line_id
@@ -122,6 +126,7 @@ class Granting:
             self._loaded.payments[self._heard.payment_id],
             package.package_id,
             line.quantity,
+            self._others,
             by_intent=self._heard.is_own_intent,
         )
         self._units = units
@@ -222,14 +227,14 @@ class Granting:
             return before, []
         own = self._own
         items: list[Write] = []
-        if own and own.within is None:
+        if own and own.within != before.payment_id:
             before, own = joined(before, own)
             items.append(writes.payment(self._context.practice_id, own))
         record = replace(
             before,
             account=payment.account,
             mode=payment.mode,
-            paid=max(before.paid, payment.paid),
+            paid=self._paid(before),
             by_balance=max(before.by_balance, payment.by_balance),
             overpaid=max(before.overpaid, payment.overpaid),
             credited_before=max(before.credited_before, payment.credited_before),
@@ -242,9 +247,17 @@ class Granting:
         )
         record = record.with_ends(self._state.ends if payment.subscription else ())
         record = record.with_holders(map(self._holder, changes))
-        record, moneys = linked_alone(record, payment, loaded.money)
+        joins = own is not None and any(own_shares(record.paid_by, record.payment_id))
+        record, moneys = (record, []) if joins else linked_alone(record, payment, loaded.money)
         items += [writes.money(self._context.practice_id, money) for money in moneys]
         return record, [*items, writes.payment(self._context.practice_id, record)]
+
+    def _paid(self, before: PaymentRecord) -> int:
+        """What was paid of the record's payment. An intent that joins one may have paid others beside."""
+        if self._own is None or not self._heard.is_own_intent:
+            return max(before.paid, self._payment.paid)
+        shared = sum(share.amount or 0 for _, share in own_shares(before.paid_by, before.payment_id))
+        return before.paid or shared or self._payment.paid
 
     def _holder(self, change: Change) -> tuple[str, str, int]:
         """The wallet, and its last entry before the grant."""
@@ -259,6 +272,8 @@ class Granting:
         wallet_of = wallet.client_id, wallet.appointment_type
         paid = PaidGrant(line.line.line_id, *wallet_of, line.line.amount, lot.lot_id, span=self._span())
         paid = replace(paid, plan=plan_for(lot, line), also=line.line.also)
+        if self._heard.is_own_intent:  # what it paid may turn out to have sold the same
+            return replace(paid, owned=amount, granted=amount)
         if self._decision.fate is not LineFate.UPGRADE:
             return paid
         return replace(paid, plan=months_for(lot, line, amount), owned=amount, granted=amount, kind=lot)

@@ -18,7 +18,7 @@ from client_credits.domain.payments.given_back import undone_at
 from client_credits.domain.payments.granting import LineDecision, decide_line, judged, once_id_of, package_of
 from client_credits.domain.payments.limits import is_over_limit, payments_of
 from client_credits.domain.payments.money import Money, names_in
-from client_credits.domain.payments.one_money import home_of, with_sold
+from client_credits.domain.payments.one_money import Records, beside, home_of, with_sold
 from client_credits.domain.payments.parked import ParkedState
 from client_credits.domain.payments.payment_record import PaymentRecord, is_of
 from client_credits.domain.payments.selling import by_price
@@ -129,9 +129,10 @@ def _apply_line(
             return LineOutcome(line.line_id, "unknown_client", client_id=client_id)
         loaded = _with_bought(context, loaded, payment, decision)
         decided = by_staff.insists or (own is not None and own.within)  # or with the sale that it belongs to
-        if not decided and _is_over_limit(decision, loaded, payment):
+        others = _beside(context, loaded, payment, own)
+        if not decided and _is_over_limit(decision, loaded, payment, others):
             return LineOutcome(line.line_id, LineFate.OVER_LIMIT)
-        granting = Granting(context, paid, decision, loaded, client_id, by_staff, settled, own)
+        granting = Granting(context, paid, decision, loaded, client_id, by_staff, settled, own, others)
         outcome, after = granting.commit()
         return _and_then(outcome, payment, after)
 
@@ -163,6 +164,9 @@ def _at_home(context: Context, loaded: Loaded, wanted: Wanted, payment: Payment)
     if home == payment.payment_id:
         return loaded, None
     found = context.load(replace(wanted, payments=(payment.payment_id, home)))
+    while further := found.payments[home].within:  # it was found to be part of another sale meanwhile
+        home = further
+        found = context.load(replace(wanted, payments=(payment.payment_id, home)))
     return replace(found, payments={payment.payment_id: found.payments[home]}), found.payments[payment.payment_id]
 
 
@@ -178,12 +182,18 @@ def _with_bought(context: Context, loaded: Loaded, payment: Payment, decision: L
     return replace(loaded, payments={**found, **loaded.payments})
 
 
-def _is_over_limit(decision: LineDecision, loaded: Loaded, payment: Payment) -> bool:
+def _beside(context: Context, loaded: Loaded, payment: Payment, own: PaymentRecord | None) -> Records:
+    """The records of the other payments that the same money is known to have paid: read only where there are any."""
+    named = beside(loaded.payments[payment.payment_id], own, _money_of(payment, loaded))
+    return tuple(context.load(Wanted(payments=named)).payments.values()) if named else ()
+
+
+def _is_over_limit(decision: LineDecision, loaded: Loaded, payment: Payment, others: Records) -> bool:
     """Whether what the line would grant, beyond what was granted by the same money, passes the package's limit."""
     package, line, home = decision.package, decision.line, loaded.payments[payment.payment_id]
     if package is None or decision.fate is not LineFate.GRANT or not decision.credits:
         return False
-    _, lacked = with_sold(home, package.package_id, line.quantity, by_intent=payment.is_own_intent)
+    _, lacked = with_sold(home, package.package_id, line.quantity, others, by_intent=payment.is_own_intent)
     line = replace(line, quantity=lacked)
     return bool(lacked) and is_over_limit(package, loaded.client, payment, line, loaded.payments.values())
 
@@ -295,7 +305,7 @@ def _and_then(outcome: LineOutcome, payment: Payment, loaded: Loaded) -> LineOut
     own, is_home = parking.id_of(payment), record.payment_id == payment.payment_id
     return replace(
         outcome,
-        unlinked=is_home and bool(record.grants) and bool(unlinked(record, payment)),
+        unlinked=is_home and bool(record.grants or record.sold) and bool(unlinked(record, payment)),
         home=record.payment_id,
         follow=record.eventful and bool(record.grants),
         enforce=state.is_past_due or state.frozen or bool(state.ends),
