@@ -20,7 +20,7 @@ from tests.support.fault_steps import STAFF, P, founded, holding, setting
 
 from client_credits.domain.bookings.booking import BookingState
 from client_credits.domain.bookings.deciding import Reason
-from client_credits.domain.errors import AlreadyMapped, Busy, InsufficientCredits, VersionConflict
+from client_credits.domain.errors import AlreadyMapped, AlreadyResolved, Busy, InsufficientCredits, VersionConflict
 from client_credits.domain.ledger.wallet import Wallet
 from client_credits.domain.practice.records import Client
 from client_credits.operations.bookings.spending import book, cancel
@@ -29,6 +29,7 @@ from client_credits.operations.payments.paying import pay
 from client_credits.operations.staff.editing import NewBalance, adjust, set_balances, transfer
 from client_credits.operations.staff.idempotent import Keyed
 from client_credits.operations.staff.practices import change_account_settings, change_client_settings, put_client
+from client_credits.operations.staff.undoing import undo
 from client_credits.operations.sweeping import settle_one, sweep_shard
 from client_credits.store import keys
 from client_credits.store.records import Wanted
@@ -296,6 +297,24 @@ def test_an_adjustment_sent_16_times_at_once_under_one_key_is_made_once(place: P
     assert sum(not a.repeated for a in answers) == 1
     assert all(a.entries == answers[0].entries for a in answers)
     assert place.wallet().balance == 2
+    assert broken_laws(place.dump()) == []
+
+
+def test_of_16_undoings_of_one_entry_at_once_one_is_made(place: Place) -> None:
+    """Each by another member of staff, under a key of their own."""
+    holding(a_lot("lot-1", 5))(place.worker(), NOW)
+    taken = adjust(Context(place.worker(), P, STAFF, NOW), "c1", "follow-up", -3, Keyed("k1", ""), "counted")
+    (entry,) = taken.entries
+
+    def undone(number: int) -> bool:
+        try:
+            undo(Context(place.worker(), P, STAFF, NOW), "c1", "follow-up", entry.sequence, Keyed(f"u{number}", ""))
+        except AlreadyResolved:
+            return False
+        return True
+
+    assert sum(at_once([lambda n=n: undone(n) for n in range(16)])) == 1
+    assert place.wallet().balance == 5
     assert broken_laws(place.dump()) == []
 
 

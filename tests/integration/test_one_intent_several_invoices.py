@@ -6,9 +6,10 @@ The intent is for 100.00, of which the first invoice was 40.00 and the second 60
 from typing import Any
 
 import pytest
-from tests.integration.test_stripe_any_order import Story, invoice, refund, with_a_death
+from tests.integration.test_stripe_any_order import Story, World, invoice, refund
 from tests.integration.test_stripe_one_sale import check, intent, orders, stated
 from tests.support.builders import a_line
+from tests.support.deaths import every_death
 
 from client_credits.domain.payments.facts import Payment, PaymentMade
 
@@ -63,8 +64,5 @@ def test_invoices_that_only_their_payments_link_are_one_sale_in_any_order(name: 
 
 def test_a_worker_dying_is_completed_by_the_redelivery() -> None:
     story = NEWER["as many as they say"]
-    _, reaper = with_a_death(story, story.facts, None)
-    for point in range(1, reaper.calls + 1):
-        world, reaper = with_a_death(story, story.facts, point)
-        assert reaper.struck, point
+    for world in every_death(lambda: World(story), World.tell, story.facts):
         check(world, story, story.facts)

@@ -132,6 +132,17 @@ def absorbed(invoice: PaymentRecord, intent: PaymentRecord, amount: int | None) 
     return home, replace(intent, within=invoice.payment_id, revoked=PAID_BY_INVOICE, sold_by_intent=beyond)
 
 
+def with_more_paid(home: PaymentRecord, paid: int) -> PaymentRecord:
+    """The home once a further invoice of its money is part of it, for which so much was paid beside."""
+
+    def more(share: Share) -> Share:
+        own = share.payment_id == home.payment_id and share.amount is not None
+        return replace(share, amount=(share.amount or 0) + paid) if own else share
+
+    paid_by = tuple(replace(each, shares=tuple(map(more, each.shares))) for each in home.paid_by)
+    return replace(home, paid=home.paid + paid, paid_by=paid_by)
+
+
 def paying(money: Money, payment_id: str, instead_of: str, amount: int | None) -> Money:
     """The money once another payment holds what it paid of one: `amount` of it, where that is stated."""
     moved = money.paying(payment_id, instead_of)

@@ -106,6 +106,7 @@ class CauseView(TypedDict, total=False):
     subscription: str
     from_client_id: str
     to_client_id: str
+    undoes: str  # the number of the entry of the same history that this one undoes
 
 
 class ActorView(TypedDict, total=False):

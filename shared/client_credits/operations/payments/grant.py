@@ -6,11 +6,10 @@ grant at all, and what becomes of the others, is `payments`'.
 
 from dataclasses import replace
 from datetime import datetime
-from hashlib import sha256
 
 from client_credits.domain.ledger.entries import Act, Cause, CauseKind, Change, Entry
 from client_credits.domain.ledger.operation import EntryRef, Operation
-from client_credits.domain.payments.facts import Payment, PaymentLine, Trial
+from client_credits.domain.payments.facts import Payment, PaymentLine
 from client_credits.domain.payments.fates import LineFate
 from client_credits.domain.payments.folding import linked_alone
 from client_credits.domain.payments.given_back import undone_at
@@ -25,7 +24,7 @@ from client_credits.domain.payments.granting import (
 )
 from client_credits.domain.payments.limits import with_bought
 from client_credits.domain.payments.money import own_shares
-from client_credits.domain.payments.one_money import Records, joined, with_sold
+from client_credits.domain.payments.one_money import Records, joined, with_more_paid, with_sold
 from client_credits.domain.payments.parked import Parked, ParkedState
 from client_credits.domain.payments.payment_record import PaidGrant, PaymentRecord
 from client_credits.domain.payments.plan_changes import MONTHLY, by_type, owned
@@ -35,10 +34,17 @@ from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.domain.payments.telling import changed_at, leads, stub_grants, with_line
 from client_credits.domain.practice.catalogue import Package
 from client_credits.domain.practice.records import Client
-from client_credits.operations.committing import room_for, settled, wallet_writes
+from client_credits.operations.committing import knowing_cycles, room_for, settled, wallet_writes
 from client_credits.operations.context import Context
 from client_credits.operations.payments import parking
-from client_credits.operations.payments.outcomes import COVERED, LineOutcome, StaffDecision
+from client_credits.operations.payments.outcomes import (
+    COVERED,
+    LineOutcome,
+    StaffDecision,
+    cause_ids,
+    content,
+    outcome_of,
+)
 from client_credits.operations.payments.plan_changes import rule_of
 from client_credits.store import writes
 from client_credits.store.records import Loaded
@@ -80,7 +86,7 @@ class Granting:
         self._settled = settled  # the payment's lines that need nothing more
         self._act = Act(
             source_id=self._grant_id,
-            cause=Cause(CauseKind.PACKAGE, _cause_ids(payment, decision)),
+            cause=Cause(CauseKind.PACKAGE, cause_ids(payment, decision)),
             actor=context.actor,
             occurred_at=payment.paid_at,
             now=context.now,
@@ -95,7 +101,7 @@ class Granting:
         self._state, self._credits = state, credits
         changes = self._granted(credits)
         own = [e for change in changes for e in change.entries if e.source_id == self._act.source_id]
-        outcome = COVERED if self._units == 0 else _outcome(decision, credits, granted_before=granted_before)
+        outcome = COVERED if self._units == 0 else outcome_of(decision, credits, granted_before=granted_before)
         done = self._record(outcome, own)
         items = [writes.operation(self._context.practice_id, done)]
         if decision.once_id and (credits or self._units == 0) and decision.once_id not in loaded.operations:
@@ -216,7 +222,12 @@ class Granting:
             self._context.store, [loaded.wallets[t] for t in credits], self._context.now, loaded.dated, room
         )
         args = (self._worth(), self._payment, self._act, loaded.dated)
-        return [grant(before[t], amount, *args, room) for t, amount in credits.items()]
+        return [grant(self._knowing(before[t], amount), amount, *args, room) for t, amount in credits.items()]
+
+    def _knowing(self, change: Change, amount: int) -> Change:
+        """The wallet with what rolled over since, where the cycle is over already."""
+        lot = lot_for(change.wallet, amount, self._worth(), self._payment, self._act, self._loaded.dated)
+        return knowing_cycles(self._context.store, change, [lot], self._act.occurred_at, self._act.now)
 
     def _payment_record(self, changes: list[Change]) -> tuple[PaymentRecord, list[Write]]:
         """The payment with what this line granted, and the link from the money that paid it."""
@@ -227,6 +238,8 @@ class Granting:
             return before, []
         own = self._own
         items: list[Write] = []
+        if own and own.within not in (None, before.payment_id):  # it was part of a sale that is part of another
+            before = with_more_paid(before, payment.paid)
         if own and own.within != before.payment_id:
             before, own = joined(before, own)
             items.append(writes.payment(self._context.practice_id, own))
@@ -331,31 +344,3 @@ def _at_home(payment: Payment, decision: LineDecision, home: PaymentRecord) -> t
         return payment, decision
     line = replace(decision.line, line_id=f"{payment.payment_id}:{decision.line.line_id}")
     return replace(payment, payment_id=home.payment_id), replace(decision, line=line)
-
-
-def _outcome(decision: LineDecision, credits: dict[str, int], *, granted_before: bool) -> str:
-    if granted_before:
-        return LineFate.TRIAL if decision.line.trial is Trial.YES else LineFate.NOT_RENEWING
-    if credits:
-        return "granted"
-    return "nothing_more" if decision.fate is LineFate.UPGRADE else "no_credits"
-
-
-def _cause_ids(payment: Payment, decision: LineDecision) -> dict[str, str]:
-    assert decision.package is not None
-    ids = {
-        "package_id": decision.package.package_id,
-        "payment": payment.payment_id,
-        "line": decision.line.line_id,
-        "event_id": payment.event_id,
-        "subscription": payment.subscription,
-        "customer": payment.customer,
-        "quantity_from": decision.line.quantity_from,
-    }
-    return {name: value for name, value in ids.items() if value}
-
-
-def content(payment: Payment, line: PaymentLine) -> str:
-    """A hash of what was paid: the first one stands, also when a later event says otherwise."""
-    text = f"{payment.payment_id}|{line.line_id}|{line.price}|{line.quantity}|{line.amount}"
-    return sha256(text.encode()).hexdigest()[:16]

@@ -29,8 +29,8 @@ from client_credits.operations.committing import once
 from client_credits.operations.context import Context
 from client_credits.operations.payments import following, money_back, parking
 from client_credits.operations.payments import subscriptions as subscribing
-from client_credits.operations.payments.grant import Granting, content
-from client_credits.operations.payments.outcomes import LineOutcome, StaffDecision
+from client_credits.operations.payments.grant import Granting
+from client_credits.operations.payments.outcomes import LineOutcome, StaffDecision, content
 from client_credits.operations.payments.plan_changes import News, differing, reckon, refunded, rule_of
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
@@ -112,6 +112,7 @@ def _apply_line(
         wanted = _wanted(payment, guess, client_id)
         loaded, own = _at_home(context, context.load(wanted), wanted, payment)
         loaded = _of_account(loaded, payment)
+        owner = loaded.goes_on_as(client_id) if client_id else None
         paid = replace(payment, lines=tuple(judged(each, loaded.subscription) for each in payment.lines))
         bought = by_price(payment, judged(line, loaded.subscription), loaded.catalogue)
         decision = decide_line(paid, bought, loaded.catalogue, by_staff.package_id)
@@ -123,16 +124,16 @@ def _apply_line(
         fate = _fate(paid, decision, loaded, by_staff)
         decision = replace(decision, fate=fate)
         if fate not in GRANTING:
-            after = _learned(context, paid, decision, fate, loaded, by_staff, client_id)
+            after = _learned(context, paid, decision, fate, loaded, by_staff, owner)
             return _and_then(LineOutcome(line.line_id, fate), payment, after)
-        if client_id is None or (loaded.client is None and loaded.settings.unknown_clients == "park"):
+        if owner is None or (loaded.client is None and loaded.settings.unknown_clients == "park"):
             return LineOutcome(line.line_id, "unknown_client", client_id=client_id)
         loaded = _with_bought(context, loaded, payment, decision)
         decided = by_staff.insists or (own is not None and own.within)  # or with the sale that it belongs to
         others = _beside(context, loaded, payment, own)
         if not decided and _is_over_limit(decision, loaded, payment, others):
             return LineOutcome(line.line_id, LineFate.OVER_LIMIT)
-        granting = Granting(context, paid, decision, loaded, client_id, by_staff, settled, own, others)
+        granting = Granting(context, paid, decision, loaded, owner, by_staff, settled, own, others)
         outcome, after = granting.commit()
         return _and_then(outcome, payment, after)
 
