@@ -173,7 +173,7 @@ def parked(practice_id: str, parked_id: str) -> Key:
 
 
 def waiting(practice_id: str, kind: str, external_id: str, parked_id: str) -> Key:
-    """That a parked payment waits for news of a customer, a subscription, a price or an account (`kind`)."""
+    """That a parked payment waits for news of a customer, a subscription, a package, a price or an account (`kind`)."""
     return f"{practice_id}#waiting#{kind}#{external_id}", parked_id
 
 

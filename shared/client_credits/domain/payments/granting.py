@@ -273,6 +273,13 @@ def plan_for(lot: Lot, line: LineDecision) -> Plan | None:
     return replace(plan, each=lot.granted)
 
 
+def months_for(lot: Lot, line: LineDecision, each: int) -> Plan | None:
+    """The tranches that a change of plan brings, be it one or none; None where nothing comes by the month."""
+    plan = _months(lot.subscription, line)
+    assert line.package is not None
+    return replace(plan, each=each, expiry=line.package.expiry) if plan else None
+
+
 def _with_tranches(change: Change, lot: Lot, line: LineDecision, act: Act) -> Change:
     """The wallet expects the tranches after the first, or all of those that come later."""
     plan = plan_for(lot, line)

@@ -156,6 +156,6 @@ def with_line(
     return with_cycle(state, payment, line, {f"{kind}{mark}": n for kind, n in credits.items()})
 
 
-def changed_at(payment: Payment, line: PaymentLine) -> datetime:
-    """When a change of plan took effect."""
-    return line.period_start or payment.paid_at
+def changed_at(payment: Payment, *lines: PaymentLine) -> datetime:
+    """When the change of plan took effect that these lines tell of; of several with the last."""
+    return max((line.period_start for line in lines if line.period_start), default=payment.paid_at)
