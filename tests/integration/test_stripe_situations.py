@@ -11,9 +11,7 @@ from typing import Any
 import pytest
 from tests.support.stripe_practice import BEGINS, ME, PACKAGES, StripePractice
 
-from client_credits.domain.payments.facts import CustomerLink
 from client_credits.operations.context import STRIPE, Context
-from client_credits.operations.payments import linking
 from client_credits.operations.staff.practices import put_package
 from client_credits.samples.stripe_account.checkout import VERSIONS, Events
 from client_credits.stripe import work as stripe_work
@@ -427,21 +425,14 @@ def a_subscription_is_cancelled_with_the_rest_given_back(practice: StripePractic
     practice.hear(practice.at(BEGINS + 21 * DAY).stripe.cancel(subscription, prorates=True))
 
 
-def _known(practice: StripePractice) -> None:
-    """Older prorations do not tell whose they are: the customer does."""
-    linking.apply_link(Context(practice.store, "p1", STRIPE, practice.now), CustomerLink("evt_link", "cus_1", "c1"))
-
-
 @situation(("granted", 2), ("granted", 4))  # 10 of 31 days: 1.29, rounded up
 def a_first_invoice_until_an_anchor_ahead_grants_its_part(practice: StripePractice) -> None:
-    _known(practice)
     practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME, anchor=BEGINS + 10 * DAY))
     practice.hear(practice.stripe.cycle(practice.stripe.last("subscription")))
 
 
 @situation(("granted", 2), ("granted", 1), upgrade_grant="prorated")  # 4 more for 5 of 31 days: 0.65; and 0.16
 def an_upgrade_before_an_anchor_ahead_grants_its_part(practice: StripePractice) -> None:
-    _known(practice)
     practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME, anchor=BEGINS + 10 * DAY))
     practice.hear(practice.at(BEGINS + 5 * DAY).stripe.change(practice.stripe.last("subscription"), "price_eight"))
 

@@ -568,6 +568,13 @@ SEEDS = (
         PLANS,
     ),
     Seed(
+        "a subscription that was paid for passes to whom a later event of it names",
+        "domain/payments/subscriptions.py",
+        "return state.client_id if state.payments else news.client_id or state.client_id",
+        "return news.client_id or state.client_id",
+        f"{UNIT}/test_whose_a_subscription_is.py",
+    ),
+    Seed(
         "a payment after the end counts when it is heard first",
         "operations/payments/subscriptions.py",
         "if state.ended_before(paid_at) and money_back.revoke(",

@@ -124,7 +124,8 @@ def stands(status: SubscriptionStatus, ended_at: datetime | None = None) -> Subs
     named = ("sub_SampleFollowUps", status, ended_at, "cus_SampleRiverside")
     prices = (("si_SampleFollowUps", "price_FollowUpMonthly"),)
     intervals = {"price_FollowUpMonthly": Interval(months=1)}
-    return SubscriptionNews("evt_1", "own", "test", SECOND, *named, prices=prices, intervals=intervals)
+    news = SubscriptionNews("evt_1", "own", "test", SECOND, *named, prices=prices, intervals=intervals)
+    return replace(news, client_id="c-17")
 
 
 CHANGED = {"period_start": SECOND, "period_end": datetime(2027, 3, 24, 5, 6, 7, tzinfo=UTC), "proration": True}

@@ -36,13 +36,13 @@ def written(events: Events) -> list[tuple[str, int, int]]:
 
 @every_version
 def test_each_tier_and_its_flat_amount_has_a_line(version: str) -> None:
-    told = tiered_sandbox(version).subscribe("cus_1", ("price_tiers", 12))
-    assert written(told) == [
+    events = tiered_sandbox(version).subscribe("cus_1", ("price_tiers", 12))
+    assert written(events) == [
         ("10 × price_tiers (Tier 1 at $40.00 / month)", 10, 40_000),  # noqa: RUF001 as Stripe writes
         ("price_tiers (Tier 1 at $20.00 / month)", 0, 2_000),
         ("2 × price_tiers (Tier 2 at $30.00 / month)", 2, 6_000),  # noqa: RUF001 as Stripe writes
     ]
-    payment = the_payment(told)
+    payment = the_payment(events)
     (line,) = payment.lines
     assert (line.quantity, line.amount, line.trial, payment.paid) == (12, 48_000, Trial.NO, 48_000)
 
@@ -69,8 +69,8 @@ def test_another_quantity_of_tiers_is_charged_in_one_line_each_way(version: str)
     sandbox = tiered_sandbox(version)
     sandbox.subscribe("cus_1", ("price_tiers", 12))
     sandbox.advance_to(START + 14 * DAY)
-    told = sandbox.change("sub_Sandbox1", quantity=16)
-    assert [(quantity, amount) for _, quantity, amount in written(told)] == [(12, -24_000), (16, 30_000)]
+    events = sandbox.change("sub_Sandbox1", quantity=16)
+    assert [(quantity, amount) for _, quantity, amount in written(events)] == [(12, -24_000), (16, 30_000)]
 
 
 # -- trials ------------------------------------------------------------------------------------
@@ -81,14 +81,14 @@ def test_a_trial_made_longer_has_an_invoice_of_nothing_and_moves_the_anchor(vers
     sandbox = a_sandbox(version)
     sandbox.subscribe("cus_1", "price_4", trial_days=14)
     sandbox.advance_to(START + 10 * DAY)
-    told = sandbox.trial("sub_Sandbox1", days=10)
-    assert types(told) == [NEWS, "invoice.paid", "invoice.payment_succeeded"]
-    about = told[0]["data"]["object"]
+    events = sandbox.trial("sub_Sandbox1", days=10)
+    assert types(events) == [NEWS, "invoice.paid", "invoice.payment_succeeded"]
+    about = events[0]["data"]["object"]
     started, ends = START.timestamp(), (START + 20 * DAY).timestamp()
     assert (about["status"], about["trial_start"], about["trial_end"]) == ("trialing", started, ends)
     assert about["billing_cycle_anchor"] == ends
-    assert told[0]["data"]["previous_attributes"]["trial_end"] == (START + 14 * DAY).timestamp()
-    invoice, payment = invoice_of(told), the_payment(told)
+    assert events[0]["data"]["previous_attributes"]["trial_end"] == (START + 14 * DAY).timestamp()
+    invoice, payment = invoice_of(events), the_payment(events)
     (line,) = payment.lines
     assert (invoice["billing_reason"], payment.paid) == ("subscription_update", 0)
     assert (line.amount, line.trial, line.proration) == (0, Trial.YES, False)
@@ -103,10 +103,10 @@ def test_a_paid_period_may_give_way_to_a_trial(version: str, prorates: bool) -> 
     sandbox = a_sandbox(version)
     sandbox.subscribe("cus_1", "price_4")
     sandbox.advance_to(START + 7 * DAY)
-    told = sandbox.trial("sub_Sandbox1", days=30, prorates=prorates)
-    assert told[0]["data"]["object"]["trial_start"] == (START + 7 * DAY).timestamp()
+    events = sandbox.trial("sub_Sandbox1", days=30, prorates=prorates)
+    assert events[0]["data"]["object"]["trial_start"] == (START + 7 * DAY).timestamp()
     given_back = [(-2_325, True)] if prorates else []  # 21 of 28 days
-    assert [(line.amount, line.proration) for line in the_payment(told).lines] == [*given_back, (0, False)]
+    assert [(line.amount, line.proration) for line in the_payment(events).lines] == [*given_back, (0, False)]
 
 
 @every_version
@@ -127,10 +127,10 @@ def test_what_changes_in_a_trial_costs_nothing(version: str) -> None:
 
 @every_version
 def test_a_unit_is_returned_on_an_invoice_by_hand(version: str) -> None:
-    told = a_sandbox(version).invoice("cus_1", ("price_pack", 3), returned=("price_pack",))
-    assert [amount for _, _, amount in written(told)] == [27_000, -9_000]
-    (line,) = the_payment(told).lines
-    assert (line.quantity, line.amount, the_payment(told).paid) == (2, 18_000, 18_000)
+    events = a_sandbox(version).invoice("cus_1", ("price_pack", 3), returned=("price_pack",))
+    assert [amount for _, _, amount in written(events)] == [27_000, -9_000]
+    (line,) = the_payment(events).lines
+    assert (line.quantity, line.amount, the_payment(events).paid) == (2, 18_000, 18_000)
 
 
 @every_version
@@ -138,9 +138,9 @@ def test_a_unit_is_returned_with_the_next_cycle(version: str) -> None:
     sandbox = a_sandbox(version)
     sandbox.subscribe("cus_1", ("price_4", 3))
     sandbox.return_units("sub_Sandbox1", "price_4")
-    told = sandbox.cycle("sub_Sandbox1")
-    assert [(quantity, amount) for _, quantity, amount in written(told)] == [(1, -3_100), (3, 9_300)]
-    assert [line.quantity for line in the_payment(told).lines] == [2]
+    events = sandbox.cycle("sub_Sandbox1")
+    assert [(quantity, amount) for _, quantity, amount in written(events)] == [(1, -3_100), (3, 9_300)]
+    assert [line.quantity for line in the_payment(events).lines] == [2]
     assert [line.quantity for line in the_payment(sandbox.cycle("sub_Sandbox1")).lines] == [3]
 
 
@@ -151,11 +151,11 @@ def test_a_unit_is_returned_with_the_next_cycle(version: str) -> None:
 def test_a_proration_does_not_carry_its_subscriptions_metadata(version: str) -> None:
     """From 2024-06-20 on the invoice does, so that in the oldest shape nothing of a stub's says whose it is."""
     sandbox = a_sandbox(version)
-    told = sandbox.subscribe("cus_1", "price_4", metadata={"client_id": "c1"}, anchor=START + timedelta(days=10))
-    (line,) = invoice_of(told)["lines"]["data"]
+    events = sandbox.subscribe("cus_1", "price_4", metadata={"client_id": "c1"}, anchor=START + timedelta(days=10))
+    (line,) = invoice_of(events)["lines"]["data"]
     assert (line["metadata"], line["amount"]) == ({}, 1_000)  # 10 of 31 days
-    assert the_payment(told).client_id == (None if version == "2022-11-15" else "c1")
-    about = told[0]["data"]["object"]
+    assert the_payment(events).client_id == (None if version == "2022-11-15" else "c1")
+    about = events[0]["data"]["object"]
     assert (about["metadata"], about["billing_cycle_anchor"]) == (
         {"client_id": "c1"},
         (START + timedelta(days=10)).timestamp(),
@@ -164,5 +164,5 @@ def test_a_proration_does_not_carry_its_subscriptions_metadata(version: str) -> 
 
 @every_version
 def test_a_subscription_through_checkout_may_have_its_anchor_ahead(version: str) -> None:
-    told = a_sandbox(version).checkout_subscription("cus_1", "price_4", anchor=START + timedelta(days=10))
-    assert [(line.amount, line.proration) for line in the_payment(told).lines] == [(1_000, True)]
+    events = a_sandbox(version).checkout_subscription("cus_1", "price_4", anchor=START + timedelta(days=10))
+    assert [(line.amount, line.proration) for line in the_payment(events).lines] == [(1_000, True)]

@@ -155,4 +155,10 @@ def told(state: SubscriptionState, news: SubscriptionNews) -> SubscriptionState:
     known = (state.status_at, _STATUS_RANK[state.status]) if state.status_at else None
     if known is None or (news.occurred_at, _STATUS_RANK[news.status]) > known:
         state = replace(state, status=news.status, status_at=news.occurred_at, anchor=news.anchor or state.anchor)
-    return state
+        state = replace(state, client_id=_owner(state, news))
+    return state if state.client_id else replace(state, client_id=news.client_id)
+
+
+def _owner(state: SubscriptionState, news: SubscriptionNews) -> str | None:
+    """Whose it is: as its payments said, until there is one as its own newest event does."""
+    return state.client_id if state.payments else news.client_id or state.client_id

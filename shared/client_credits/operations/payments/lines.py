@@ -87,7 +87,7 @@ def _linked_client(context: Context, payment: Payment) -> str | None:
 
 
 def _paid_before(state: SubscriptionState, payment: Payment) -> str | None:
-    """Whose an earlier payment of the same account said the subscription is."""
+    """Whose an earlier payment of the same account, or the subscription's own events, said that it is."""
     return state.client_id if state.account == payment.account else None
 
 

@@ -216,11 +216,11 @@ def by_tier(line: Line) -> list[Line]:
     name, per = line.price.price_id, line.price.interval
     for number, (tier, units) in enumerate(line.price.by_tier(line.quantity), start=1):
         of = replace(line, tier=tier, quantity=units, amount=tier.unit_amount * units)
-        told = f"Tier {number} at ${tier.unit_amount / 100:.2f} / {per}"
-        found.append(replace(of, description=f"{units} × {name} ({told})"))  # noqa: RUF001 see above
+        rate = f"Tier {number} at ${tier.unit_amount / 100:.2f} / {per}"
+        found.append(replace(of, description=f"{units} × {name} ({rate})"))  # noqa: RUF001 see above
         if tier.flat_amount:
-            told = f"Tier {number} at ${tier.flat_amount / 100:.2f} / {per}"
-            found.append(replace(of, description=f"{name} ({told})", quantity=0, amount=tier.flat_amount))
+            rate = f"Tier {number} at ${tier.flat_amount / 100:.2f} / {per}"
+            found.append(replace(of, description=f"{name} ({rate})", quantity=0, amount=tier.flat_amount))
     return found
 
 
