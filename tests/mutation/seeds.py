@@ -561,6 +561,13 @@ SEEDS = (
         f"{UNIT}/test_plan_change_histories.py",
     ),
     Seed(
+        "a first part of a period is no first payment of its item",
+        "domain/payments/granting.py",
+        "begins = fate in (LineFate.GRANT, LineFate.STUB)",
+        "begins = False",
+        f"{UNIT}/test_lines.py",
+    ),
+    Seed(
         "a subscription rises from the dead",
         "domain/payments/subscriptions.py",
         "state = replace(state, ended_at=min(ends, default=None),",
