@@ -283,6 +283,40 @@ def a_plan_that_went_is_given_back_with_the_next_cycle(practice: StripePractice)
     _cycle(practice, subscription)
 
 
+@situation(("granted", 2), ("granted", 1), ("granted", 8), initial=[("granted", 1)], upgrade_grant="prorated")
+def an_upgrade_of_a_first_part_is_paid_with_the_next_cycle(practice: StripePractice) -> None:
+    """Four more for 5 of 31 days: 0.65, and 0.16 of an assessment."""
+    subscription = _part(practice, "price_four")
+    practice.hear(practice.at(BEGINS + 5 * DAY).stripe.change(subscription, "price_eight", pending=True))
+    _cycle(practice, subscription)
+
+
+@situation(("granted", 4), ("granted", 2), ("clawed_back", -2))
+def an_upgrade_not_billed_yet_gives_way_to_a_year(practice: StripePractice) -> None:
+    """The invoice leaves nothing of the month, so that it rises to nothing. 16 of its 28 days are given back: 2.29."""
+    subscription = _begun(practice, "price_four")
+    practice.hear(practice.at(BEGINS + 5 * DAY).stripe.change(subscription, "price_eight", pending=True))
+    practice.hear(practice.at(BEGINS + 12 * DAY).stripe.change(subscription, "price_year"))
+
+
+@situation(("granted", 4), ("clawed_back", -2))
+def an_upgrade_not_billed_yet_ends_with_its_subscription(practice: StripePractice) -> None:
+    subscription = _begun(practice, "price_four")
+    practice.hear(practice.at(BEGINS + 5 * DAY).stripe.change(subscription, "price_eight", pending=True))
+    practice.hear(practice.at(BEGINS + 12 * DAY).stripe.cancel(subscription, prorates=True))  # 2.29
+
+
+# Twice four, of which 23 of 28 days are given back: 6.57. Of twice two a month by the year 322 of 365 days: 42.35
+# of 48, of which 40 had not come.
+@situation(
+    *(("granted", 8), ("granted", 4), ("clawed_back", -7), ("granted", 4), ("granted", 8), ("clawed_back", -2)),
+)
+def two_seats_go_from_months_to_a_year_and_back(practice: StripePractice) -> None:
+    subscription = _begun(practice, ("price_four", 2))
+    practice.hear(practice.at(BEGINS + 5 * DAY).stripe.change(subscription, "price_year"))
+    practice.hear(practice.at(BEGINS + 48 * DAY).stripe.change(subscription, "price_four"))
+
+
 @situation(("granted", 4), ("granted", 4))
 def use_is_billed_within_the_cycle(practice: StripePractice) -> None:
     subscription = _begun(practice, "price_four")
