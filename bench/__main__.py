@@ -98,10 +98,10 @@ def _allowed(budget: Cost, units: bool) -> str:
 
 
 def _spent(by_size: dict[int, Found], units: bool) -> str:
-    def told(cost: Found) -> str:
+    def text_of(cost: Found) -> str:
         return f"{cost.trips} · {cost.reads:g} · {cost.writes:g}" if units else f"{cost.trips}"
 
-    texts = {size: told(cost) for size, cost in by_size.items()}
+    texts = {size: text_of(cost) for size, cost in by_size.items()}
     if len(set(texts.values())) == 1:
         return next(iter(texts.values()))
     return "; ".join(f"{text} at {size:,}" for size, text in texts.items())

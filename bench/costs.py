@@ -13,7 +13,7 @@ from typing import Any
 from tests.support.counting import Meter, Usage
 
 from bench.practice import DAY, NOW, TYPE, TYPES, P, booked, cancelled, described_anew, known, payment
-from client_credits.domain.bookings.deciding import Session
+from client_credits.domain.bookings.deciding import SessionToBook
 from client_credits.domain.ledger.entries import Actor
 from client_credits.operations.bookings.spending import book, cancel
 from client_credits.operations.context import BOOKINGS, STRIPE, Context
@@ -29,7 +29,7 @@ from client_credits.store.table import Table
 
 REPEATS = 3
 STAFF = Actor("staff", "s-1")
-LATENCY_SECONDS = 0.02  # between which requests side by side are told from those in a row
+LATENCY_SECONDS = 0.02  # between which requests side by side are distinguished from those in a row
 _numbers = count(9_000_001)  # of the measured clients, above all that fill the table
 
 Step = Callable[[Store, str], Any]
@@ -156,7 +156,7 @@ MEASURES = [
     Measure(
         "eligibility, one type",
         Cost(1, 3, (0, 0)),
-        lambda s, c: may_book(Context(s, P, STRIPE, NOW), c, [Session(TYPE, NOW + DAY)]),
+        lambda s, c: may_book(Context(s, P, STRIPE, NOW), c, [SessionToBook(TYPE, NOW + DAY)]),
         (pay(),),
     ),
     Measure(

@@ -104,6 +104,6 @@ class _Connections:
             self._own.connection = HTTPConnection(self._host, self._port, timeout=60)
         self._own.connection.request("POST", "/", body, headers)
         answer = self._own.connection.getresponse()
-        told = json.loads(answer.read())
-        if answer.status != 200 or told.get("UnprocessedItems"):
-            raise RuntimeError(f"the engine refused a batch: {answer.status} {told}")
+        answered = json.loads(answer.read())
+        if answer.status != 200 or answered.get("UnprocessedItems"):
+            raise RuntimeError(f"the engine refused a batch: {answer.status} {answered}")

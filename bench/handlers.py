@@ -79,14 +79,14 @@ def living_in(variables: dict[str, str]) -> Iterator[None]:
 
 def booking_created(client_id: str, booking_id: str) -> dict[str, Any]:
     """A batch of one booking event."""
-    told = {"practice_id": P, "client_id": client_id, "booking_id": booking_id, "appointment_type": TYPE}
-    return _batch(samples.booking_event("created", told, now=NOW))
+    overrides = {"practice_id": P, "client_id": client_id, "booking_id": booking_id, "appointment_type": TYPE}
+    return _batch(samples.booking_event("created", overrides, now=NOW))
 
 
 def invoice_paid(client_id: str, number: int) -> dict[str, Any]:
     """A batch of one paid cycle of a package of one type."""
-    told = {"client_id": client_id, "price": price("lasting", 1), "invoice": f"in_bench{number:06d}"}
-    return _batch(samples.stripe_event("invoice-paid-cycle", told, now=NOW - timedelta(hours=1)))
+    overrides = {"client_id": client_id, "price": price("lasting", 1), "invoice": f"in_bench{number:06d}"}
+    return _batch(samples.stripe_event("invoice-paid-cycle", overrides, now=NOW - timedelta(hours=1)))
 
 
 def _batch(body: dict[str, Any]) -> dict[str, Any]:

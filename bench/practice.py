@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from client_credits.domain.bookings.booking import Cancelled, CancelledBy, Created
-from client_credits.domain.bookings.deciding import Session
+from client_credits.domain.bookings.deciding import SessionToBook
 from client_credits.domain.payments.facts import Payment, PaymentLine
 from client_credits.domain.practice.catalogue import AppointmentType, Catalogue, Expiry, ExpiryKind, Package
 from client_credits.domain.practice.records import Account, Client
@@ -74,7 +74,7 @@ def payment(client_id: str, count: int = 1, kind: str = "lasting", subscription:
 
 
 def booked(client_id: str, booking_id: str, seats: int = 1) -> Created:
-    return Created(booking_id, client_id, Session(TYPE, NOW + 3 * DAY, seats), NOW)
+    return Created(booking_id, client_id, SessionToBook(TYPE, NOW + 3 * DAY, seats), NOW)
 
 
 def cancelled(client_id: str, booking_id: str) -> Cancelled:

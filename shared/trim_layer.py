@@ -61,7 +61,7 @@ def _without_prose(node: Any) -> Any:
 
 def _endpoints_of(services: frozenset[str], endpoints: dict[str, Any]) -> dict[str, Any]:
     for partition in endpoints["partitions"]:
-        partition["services"] = {name: told for name, told in partition["services"].items() if name in services}
+        partition["services"] = {name: paths for name, paths in partition["services"].items() if name in services}
     return endpoints
 
 

@@ -42,9 +42,9 @@ def work(message: Message) -> None:
     except NotFound:
         _give_up(message, "practice_id: unknown")
         return
-    told = outcome.booking.state if outcome else "ignored"
-    count("Bookings", event=event.event, outcome=told)
-    ids = {"practice_id": event.practice_id, "booking_id": event.booking_id, "outcome": told}
+    became = outcome.booking.state if outcome else "ignored"
+    count("Bookings", event=event.event, outcome=became)
+    ids = {"practice_id": event.practice_id, "booking_id": event.booking_id, "outcome": became}
     entries = [entry.entry_id for entry in outcome.entries] if outcome else []
     log.info("booking event done", message_id=message["messageId"], entries=entries, **ids)
 

@@ -7,7 +7,7 @@ from typing import Any
 from client_credits.aws.clients import client
 from client_credits.aws.config import PublishConfig
 from client_credits.aws.logs import count, logger
-from client_credits.publishing.bus import Bus, Outcome, SetAside, publish
+from client_credits.publishing.bus import Bus, EventSetAside, Outcome, publish
 from client_credits.store import keys
 
 log = logger("publish_entries")
@@ -37,7 +37,7 @@ def _bus(context: Any) -> Bus:
     )
 
 
-def _set_aside(record: SetAside) -> None:
+def _set_aside(record: EventSetAside) -> None:
     """Keeps the item's key and the reason, so that `credits replay` finds it again; never what it holds."""
     kept = {"pk": record.key[0], "sk": record.key[1], "reason": record.reason}
     body = json.dumps({"set_aside": kept | {"sequence_number": record.sequence_number}})

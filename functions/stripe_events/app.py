@@ -52,7 +52,7 @@ def _config() -> StripeEventsConfig:
 def work(context: Any, message: Message) -> None:
     """One event, exactly once in effect."""
     config = _config()
-    practice_id, raw = _told(message)
+    practice_id, raw = _body_of(message)
     find = partial(_api, context)
     event = json.loads(raw)
     here = Context(store_on(config.table_name), practice_id, STRIPE, utc_now())
@@ -63,7 +63,7 @@ def work(context: Any, message: Message) -> None:
     log.info("stripe event done", message_id=message["messageId"], outcome=outcome, **ids)
 
 
-def _told(message: Message) -> tuple[str, str]:
+def _body_of(message: Message) -> tuple[str, str]:
     """The practice whose endpoint the event came to, and the event's body. Raises NotFromStripe."""
     named = message["messageAttributes"].get("practice_id")
     if named:

@@ -40,7 +40,7 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _NOT_FOR_SQS = re.compile("[\ufffe\uffff]")
 
 
-class Refused(Exception):
+class WebhookRefused(Exception):
     """The request gets a problem answer. `reason` is for our log only; `provoked`: no fault of ours."""
 
     def __init__(self, status: int, code: str, detail: str, reason: str, *, provoked: bool = False) -> None:
@@ -58,7 +58,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     practice_id = _practice_id(event)
     try:
         event_id = _accept(event, practice_id, time.time())
-    except Refused as refused:
+    except WebhookRefused as refused:
         tell = log.warning if refused.provoked else log.error
         tell(refused.reason, request_id=request_id, practice_id=practice_id, event_id=None)
         return problem(
@@ -78,11 +78,11 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _accept(event: dict[str, Any], practice_id: str | None, now: float) -> str | None:
-    """Check and queue the event; its id. Raises Refused, and then nothing was sent."""
+    """Check and queue the event; its id. Raises WebhookRefused, and then nothing was sent."""
     config, secrets = _settings()
     body = _body(event)
     if len(body) > MAX_BODY_BYTES:
-        raise Refused(413, "body_too_large", "The body exceeds 256,000 bytes.", "body too large")
+        raise WebhookRefused(413, "body_too_large", "The body exceeds 256,000 bytes.", "body too large")
     if practice_id is None:
         _refuse_signature("not a practice id")
     header = event.get("headers", {}).get("stripe-signature", "")
@@ -91,9 +91,11 @@ def _accept(event: dict[str, Any], practice_id: str | None, now: float) -> str |
     except BadSignature as bad:
         _refuse_signature(str(bad))
     except TooManyStrangers as many:
-        raise Refused(503, "unavailable", "Try again later.", str(many), provoked=True) from many
+        raise WebhookRefused(503, "unavailable", "Try again later.", str(many), provoked=True) from many
     except SecretsUnavailable as unavailable:
-        raise Refused(503, "unavailable", "Try again later.", f"secrets unavailable: {unavailable}") from unavailable
+        raise WebhookRefused(
+            503, "unavailable", "Try again later.", f"secrets unavailable: {unavailable}"
+        ) from unavailable
     text, event_id = _stripe_event(body)
     _send(config.stripe_queue_url, text, practice_id, now)
     return event_id
@@ -104,13 +106,13 @@ def _settings() -> tuple[StripeWebhookConfig, StripeSecrets]:
     try:
         config = StripeWebhookConfig.from_environment()
     except ConfigError as error:
-        raise Refused(500, "misconfigured", "The service is not fully configured.", str(error)) from error
+        raise WebhookRefused(500, "misconfigured", "The service is not fully configured.", str(error)) from error
     return config, StripeSecrets(parameter_reader(Parameters()), config.secrets_prefix)
 
 
 def _refuse_signature(reason: str) -> NoReturn:
     # One answer for every reason: nobody learns which practices exist.
-    raise Refused(400, "bad_signature", "The Stripe-Signature header does not match the body.", reason)
+    raise WebhookRefused(400, "bad_signature", "The Stripe-Signature header does not match the body.", reason)
 
 
 def _practice_id(event: dict[str, Any]) -> str | None:
@@ -127,7 +129,7 @@ def _body(event: dict[str, Any]) -> bytes:
             return base64.b64decode(body, validate=True)
         return body.encode()
     except (binascii.Error, ValueError) as error:
-        raise Refused(400, "malformed_body", "The body cannot be decoded.", "undecodable body") from error
+        raise WebhookRefused(400, "malformed_body", "The body cannot be decoded.", "undecodable body") from error
 
 
 def _verify(body: bytes, header: str, practice_id: str, secrets: StripeSecrets, now: float) -> None:
@@ -158,13 +160,13 @@ def _stripe_event(body: bytes) -> tuple[str, str | None]:
         raise _not_an_event("nested too deep")
     text = _NOT_FOR_SQS.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
     if len(text.encode()) > MAX_MESSAGE_BYTES:
-        raise Refused(413, "body_too_large", "The body is too large to queue.", "text too large")
+        raise WebhookRefused(413, "body_too_large", "The body is too large to queue.", "text too large")
     event_id = parsed.get("id")
     return text, event_id if is_id(event_id) else None
 
 
-def _not_an_event(reason: str) -> Refused:
-    return Refused(400, "malformed_body", "The body is not a Stripe event object in JSON.", reason)
+def _not_an_event(reason: str) -> WebhookRefused:
+    return WebhookRefused(400, "malformed_body", "The body is not a Stripe event object in JSON.", reason)
 
 
 def _send(queue_url: str, text: str, practice_id: str, now: float) -> None:
@@ -182,4 +184,4 @@ def _send(queue_url: str, text: str, practice_id: str, now: float) -> None:
             },
         )
     except (ClientError, BotoCoreError) as error:
-        raise Refused(503, "unavailable", "Try again later.", f"not queued: {type(error).__name__}") from error
+        raise WebhookRefused(503, "unavailable", "Try again later.", f"not queued: {type(error).__name__}") from error

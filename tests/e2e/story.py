@@ -40,9 +40,9 @@ class Practice:
     heard: list[dict[str, Any]] = field(default_factory=list)
 
     def call(self, method: str, path: str, body: Any = None, role: str = "admin", **headers: str) -> tuple[int, Any]:
-        told = {"authorization": f"Bearer {self.stack.tokens[role]}", "content-type": "application/json"} | headers
+        stated = {"authorization": f"Bearer {self.stack.tokens[role]}", "content-type": "application/json"} | headers
         data = json.dumps(body).encode() if body is not None else None
-        request = urllib.request.Request(self.stack.api_url + path, data, told, method=method)
+        request = urllib.request.Request(self.stack.api_url + path, data, stated, method=method)
         try:
             with _OPENER.open(request, timeout=30) as answer:
                 return answer.status, json.loads(answer.read() or b"null")

@@ -73,8 +73,8 @@ def buys_and_sees_it(practice: Practice) -> None:
     granted = practice.hears("credits.granted", appointment_type="follow-up")
     assert (granted["amount"], granted["balance_after"], granted["client_id"]) == (2, 2, "c1")
     assert "name" not in granted and "event_id" in granted
-    status, told = practice.call("GET", "/v1/eligibility?client_id=c1&appointment_type=follow-up")
-    assert (status, told["allowed"], told["available"]) == (200, True, 2)
+    status, stated = practice.call("GET", "/v1/eligibility?client_id=c1&appointment_type=follow-up")
+    assert (status, stated["allowed"], stated["available"]) == (200, True, 2)
 
 
 def books_until_refused(practice: Practice) -> None:
@@ -86,9 +86,9 @@ def books_until_refused(practice: Practice) -> None:
     assert practice.credits("c1", "follow-up")["balance"] == 0, "the twin payment granted nothing"
     refused = practice.hears("credits.booking_refused", booking_id="b-3")
     assert (refused["reason"], refused["shortfall"]) == ("insufficient_credits", 1)
-    _, told = practice.call("GET", "/v1/eligibility?client_id=c1&appointment_type=follow-up")
-    assert (told["allowed"], told["reason"]) == (False, "insufficient_credits")
-    assert [p["id"] for p in told["packages"]] == ["two"]
+    _, stated = practice.call("GET", "/v1/eligibility?client_id=c1&appointment_type=follow-up")
+    assert (stated["allowed"], stated["reason"]) == (False, "insufficient_credits")
+    assert [p["id"] for p in stated["packages"]] == ["two"]
 
 
 def cancels_and_has_it_back(practice: Practice) -> None:
@@ -113,11 +113,11 @@ def expires_by_the_schedule_alone(practice: Practice) -> None:
 
 
 def history_tells_it_all(practice: Practice) -> None:
-    _, told = practice.call("GET", "/v1/clients/c1/credits/follow-up/history?limit=100")
-    changes = [(e["kind"], e["amount"], e["balance_after"]) for e in told["items"] if e["sequence"]]
+    _, stated = practice.call("GET", "/v1/clients/c1/credits/follow-up/history?limit=100")
+    changes = [(e["kind"], e["amount"], e["balance_after"]) for e in stated["items"] if e["sequence"]]
     assert changes == [("restored", 1, 1), ("spent", -1, 0), ("spent", -1, 1), ("granted", 2, 2)]
-    _, told = practice.call("GET", "/v1/clients/c1/credits/brief/history")
-    assert [(e["kind"], e["amount"]) for e in told["items"] if e["sequence"]] == [("expired", -5), ("granted", 5)]
+    _, stated = practice.call("GET", "/v1/clients/c1/credits/brief/history")
+    assert [(e["kind"], e["amount"]) for e in stated["items"] if e["sequence"]] == [("expired", -5), ("granted", 5)]
     sqs = practice.stack.client("sqs")
     url = practice.stack.outputs["BookingsDeadLettersUrl"]
     letters = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"], VisibilityTimeout=0)["Messages"]
@@ -145,11 +145,11 @@ def test_pages_of_allowed_origins_and_tokens_of_rotated_keys_are_answered_and_no
         with urllib.request.urlopen(preflight) as answer:
             assert answer.headers["access-control-allow-origin"] == "http://localhost:3000"
             assert "authorization" in answer.headers["access-control-allow-headers"].lower()
-        told = {"Origin": "http://localhost:3000", "authorization": f"Bearer {stack.tokens['staff']}"}
-        with urllib.request.urlopen(urllib.request.Request(url, headers=told)) as answer:
+        stated = {"Origin": "http://localhost:3000", "authorization": f"Bearer {stack.tokens['staff']}"}
+        with urllib.request.urlopen(urllib.request.Request(url, headers=stated)) as answer:
             assert answer.headers["access-control-allow-origin"] == "http://localhost:3000"
             assert json.loads(answer.read())["enabled"]["value"] is True
-        stranger = urllib.request.Request(url, headers=told | {"Origin": "http://localhost:3001"})
+        stranger = urllib.request.Request(url, headers=stated | {"Origin": "http://localhost:3001"})
         with urllib.request.urlopen(stranger) as answer:
             assert answer.headers.get("access-control-allow-origin") is None
 
@@ -164,7 +164,7 @@ def keys_rotate_while_it_runs(practice: Practice) -> None:
     for bearer in (new, old):
         assert practice.call("GET", "/v1/settings", authorization=f"Bearer {bearer}")[0] == 200
     stranger = stack.issuer.mint("staff", stack.practice_id, aud="another-api")
-    status, told = practice.call("GET", "/v1/settings", authorization=f"Bearer {stranger}")
-    assert (status, told["status"]) == (401, 401)
+    status, stated = practice.call("GET", "/v1/settings", authorization=f"Bearer {stranger}")
+    assert (status, stated["status"]) == (401, 401)
     elsewhere = stack.issuer.mint("staff", "another-practice")
     assert practice.call("GET", "/v1/clients/c1", authorization=f"Bearer {elsewhere}")[0] == 404

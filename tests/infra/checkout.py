@@ -24,8 +24,8 @@ import os
 import client_credits
 
 def handler(event, context):
-    told = {"package": client_credits.__file__, "event": event, "keys": os.environ.get("TOKEN_JWKS_URL")}
-    print(json.dumps(told, default=str))
+    said = {"package": client_credits.__file__, "event": event, "keys": os.environ.get("TOKEN_JWKS_URL")}
+    print(json.dumps(said, default=str))
     return {"statusCode": 200, "body": "{}"}
 """
 

@@ -139,8 +139,8 @@ def test_a_stack_takes_a_restored_table_in_place_of_its_own_which_is_kept(deploy
     arn = described["TableDescription"]["LatestStreamArn"]
     outputs = deployment.deploy(ExistingTableName=restored, ExistingTableStreamArn=arn)
     assert outputs["TableName"] == restored
-    told = {each.variables["TABLE_NAME"] for each in deployment.live().values() if "TABLE_NAME" in each.variables}
-    assert told == {restored}
+    stated = {each.variables["TABLE_NAME"] for each in deployment.live().values() if "TABLE_NAME" in each.variables}
+    assert stated == {restored}
     mappings = deployment.client("lambda").list_event_source_mappings(
         FunctionName=outputs["PublishEntriesFunctionName"]
     )

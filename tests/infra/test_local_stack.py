@@ -76,7 +76,7 @@ def test_everything_of_the_template_works_and_survives_a_stop_and_a_new_start(ch
         wait_until(lambda: "second" in stack.logged("publish-entries"))
         wait_until(lambda: "another stripe event" in stack.logged("stripe-events"))
         wait_until(lambda: "booking-two" in stack.logged("bookings"))
-        assert stack.described["aws_endpoint_url"] in stack.logged("api"), "the functions are told the new addresses"
+        assert stack.described["aws_endpoint_url"] in stack.logged("api"), "the functions are known the new addresses"
         assert fetch(f"{stack.described['api_url']}/healthz")[0] == 200
         # The schedule itself firing is waited for once, end to end.
         schedules = stack.client("scheduler").list_schedules()["Schedules"]

@@ -135,7 +135,7 @@ def test_a_change_set_without_changes_means_done() -> None:
     assert not cloudformation.executed
 
 
-def test_a_change_set_that_failed_for_another_reason_is_told() -> None:
+def test_a_change_set_that_failed_for_another_reason_is_reported() -> None:
     cloudformation = CloudFormation({"TokenIssuer": "a"}, "Transform failed: no such property")
     with pytest.raises(DeploymentFailed, match="no such property"):
         deploy(cloudformation, "stack", "url", {}, keep_previous=True)
@@ -146,7 +146,7 @@ def failed(logical_id: str, reason: str, kind: str = "AWS::SQS::Queue", physical
     return stack | {"LogicalResourceId": logical_id, "ResourceStatus": "CREATE_FAILED", "ResourceStatusReason": reason}
 
 
-def test_a_failure_inside_a_nested_stack_is_told_with_its_own_reason() -> None:
+def test_a_failure_inside_a_nested_stack_is_reported_with_its_own_reason() -> None:
     stack = "AWS::CloudFormation::Stack"
     events = {
         "stack": [

@@ -23,13 +23,13 @@ def test_rights_that_are_all_used_and_all_granted_pass(used: Seen) -> None:
 
 def test_a_right_that_was_taken_away_is_named_with_the_test_that_used_it(used: Seen) -> None:
     assert QUERY in used
-    (told,) = faults(granted() - {QUERY}, used)
-    assert told == "bookings may not dynamodb:Query on table, but does, in tests/test_x.py::test_it"
+    (stated,) = faults(granted() - {QUERY}, used)
+    assert stated == "bookings may not dynamodb:Query on table, but does, in tests/test_x.py::test_it"
 
 
 def test_a_right_that_nothing_uses_is_named(used: Seen) -> None:
-    (told,) = faults(granted() | {Right("bookings", "dynamodb:DeleteItem", "table")}, used)
-    assert told == "bookings may dynamodb:DeleteItem on table, but no test saw it do so"
+    (stated,) = faults(granted() | {Right("bookings", "dynamodb:DeleteItem", "table")}, used)
+    assert stated == "bookings may dynamodb:DeleteItem on table, but no test saw it do so"
 
 
 def test_a_right_of_one_function_or_resource_is_not_one_of_another(used: Seen) -> None:

@@ -260,7 +260,7 @@ def test_every_function_is_traced_aliased_and_logs_into_a_group_that_forgets() -
     assert all(group["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups.values())
 
 
-def test_a_function_is_told_what_it_reads_and_nothing_else() -> None:
+def test_a_function_gets_what_it_reads_and_nothing_else() -> None:
     for name, function in resources("AWS::Lambda::Function").items():
         read = {setting.name for setting in NEEDS[name].settings().values()}
         assert set(function["Environment"]["Variables"]) == read | COMMON, name
@@ -294,7 +294,7 @@ def test_no_one_is_named_across_stacks_by_an_export() -> None:
     assert not [name for each in templates() for name, output in each.get("Outputs", {}).items() if "Export" in output]
 
 
-def test_somebody_is_told_about_dead_letters_late_streams_and_errors() -> None:
+def test_somebody_learns_about_dead_letters_late_streams_and_errors() -> None:
     alarms = resources("AWS::CloudWatch::Alarm")
     watched = {(each["MetricName"], json.dumps(each["Dimensions"])) for each in alarms.values()}
     for queue in LAST_QUEUES:

@@ -95,12 +95,12 @@ def test_every_route_with_a_body_is_among_these() -> None:
 
 def refused(reply: Reply, *statuses: int) -> bool:
     """Whether the answer is a whole problem answer of one of these statuses."""
-    told = reply.body
+    stated = reply.body
     assert reply.status in statuses, reply.text
     assert reply.headers["content-type"] == "application/problem+json"
-    assert reply.headers["X-Request-Id"] == told["request_id"] == "req-1"
-    assert {"type", "title", "status", "code", "detail", "request_id"} <= set(told)
-    assert told["status"] == reply.status
+    assert reply.headers["X-Request-Id"] == stated["request_id"] == "req-1"
+    assert {"type", "title", "status", "code", "detail", "request_id"} <= set(stated)
+    assert stated["status"] == reply.status
     return True
 
 
@@ -211,7 +211,7 @@ def test_a_body_above_256_kb_is_413_and_one_of_256_kb_is_read(world: Api, route:
             assert refused(world(*route, raw=encoded, encoded=True, **KEYED), *statuses), size
 
 
-def test_a_refused_caller_is_told_so_before_the_body_is_judged(world: Api) -> None:
+def test_a_refused_caller_hears_so_before_the_body_is_judged(world: Api) -> None:
     for raw in ("", "[", "x" * (MAX_BODY_BYTES + 1)):
         assert world("PATCH", "/v1/settings", raw=raw, bearer=None).status == 401
         assert world("PATCH", "/v1/settings", raw=raw, role="staff").status == 403

@@ -68,7 +68,7 @@ def test_a_refused_booking_that_was_let_through_is_listed_no_more(practice: Api)
     assert listed(practice, BOOKINGS, state="refused") == []
 
 
-def test_a_booking_whose_session_nobody_has_told_stands_in_no_list(practice: Api) -> None:
+def test_a_booking_whose_session_nobody_has_named_stands_in_no_list(practice: Api) -> None:
     cancels(practice)
     assert listed(practice, BOOKINGS, state="cancelled") == []
     booked(practice)

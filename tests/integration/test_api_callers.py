@@ -228,7 +228,7 @@ def test_another_clients_eligibility_answers_like_one_of_a_client_that_does_not_
     assert (others.status, others.text) == (404, absent.text)
 
 
-def test_a_client_who_has_no_record_yet_is_told_no_more_than_a_stranger_to_it(world: World) -> None:
+def test_a_client_who_has_no_record_yet_sees_no_more_than_a_stranger_to_it(world: World) -> None:
     own = world.api("GET", "/v1/clients/c-new/credits", client="c-new")
     other = world.api("GET", "/v1/clients/c1/credits", client="c-new")
     assert (own.status, own.text) == (404, other.text)

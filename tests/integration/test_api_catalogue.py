@@ -135,7 +135,7 @@ def test_a_package_is_created_with_201_and_replaced_with_200(api: Api) -> None:
     ],
     ids=str,
 )
-def test_every_kind_of_expiry_is_told_back_as_it_was_given(api: Api, expiry: dict[str, Any]) -> None:
+def test_every_kind_of_expiry_is_reported_back_as_it_was_given(api: Api, expiry: dict[str, Any]) -> None:
     catalogue(api)
     assert put(api, PACKAGE, {"name": "P", "expiry": expiry}).body["expiry"] == expiry
     assert read(api, PACKAGE)["expiry"] == expiry
@@ -221,11 +221,11 @@ def test_a_package_that_cannot_be_meant_is_refused_where_the_fault_is(
 
 
 @pytest.mark.parametrize("cap", [0, 1, 1_000_000, None])
-def test_a_cap_on_what_rolls_over_is_told_back_as_it_was_given(api: Api, cap: int | None) -> None:
+def test_a_cap_on_what_rolls_over_is_reported_back_as_it_was_given(api: Api, cap: int | None) -> None:
     catalogue(api)
     wanted = {"name": "P", "expiry": {"kind": "cycle_end"}, "rollover_cap": cap, "monthly_tranches": True}
-    for told in (put(api, PACKAGE, wanted).body, read(api, PACKAGE)):
-        assert (told["rollover_cap"], told["monthly_tranches"]) == (cap, True)
+    for stated in (put(api, PACKAGE, wanted).body, read(api, PACKAGE)):
+        assert (stated["rollover_cap"], stated["monthly_tranches"]) == (cap, True)
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,7 @@ def test_the_list_is_paged_over_shards_without_loss_or_duplicates(api: Api, limi
     assert sizes == [limit] * (size // limit) + ([size % limit] if size % limit else [])
 
 
-def test_ids_that_begin_alike_are_told_apart(api: Api) -> None:
+def test_ids_that_begin_alike_are_kept_apart(api: Api) -> None:
     """`c`, `c-1` and `c~` sort around what belongs to one of them."""
     catalogue(api)
     ids = ["c", "c-1", "c.1", "c:1", "c_1", "c~", "c~~", "C", "c1", "c10"]

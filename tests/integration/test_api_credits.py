@@ -62,8 +62,8 @@ def short(api: Api, days: int = 1) -> None:
 
 def test_every_type_is_shown_also_at_zero_and_to_who_never_bought(api: Api) -> None:
     furnished(api)
-    told = read(api, CREDITS)
-    assert told == {
+    stated = read(api, CREDITS)
+    assert stated == {
         "client_id": "c1",
         "enabled": True,
         "as_of": "2026-11-22T12:00:00Z",
@@ -103,11 +103,11 @@ def test_credits_of_a_later_cycle_count_and_are_not_available_yet(api: Api) -> N
     furnished(api)
     begins = NOW + DAY
     paid(api, subscription_item="si_1", period_start=begins, period_end=begins + 30 * DAY)
-    told = line(api)
-    assert (told["balance"], told["available"], told["not_yet_effective"]) == (3, 0, 3)
+    stated = line(api)
+    assert (stated["balance"], stated["available"], stated["not_yet_effective"]) == (3, 0, 3)
     api.now[0] = begins
-    told = line(api)
-    assert (told["balance"], told["available"], told["not_yet_effective"]) == (3, 3, 0)
+    stated = line(api)
+    assert (stated["balance"], stated["available"], stated["not_yet_effective"]) == (3, 3, 0)
 
 
 def test_a_credit_is_worth_nothing_at_the_instant_it_ends(api: Api) -> None:
@@ -154,8 +154,8 @@ def test_lots_stand_in_burn_order(api: Api) -> None:
         (3, None, "2026-11-22T09:00:00Z"),
         (3, None, "2026-11-22T10:00:00Z"),
     ]
-    told = items[0]
-    assert told | {"lot_id": "-"} == {
+    stated = items[0]
+    assert stated | {"lot_id": "-"} == {
         "lot_id": "-",
         "granted": 2,
         "remaining": 2,
@@ -197,8 +197,8 @@ def test_history_tells_the_whole_story_newest_first(api: Api) -> None:
     api.now[0] += HOUR
     cancels(api, "b1", CancelledBy.PRACTICE)
     entries = listed(api, HISTORY)
-    told = [(e["kind"], e["amount"], e["balance_before"], e["balance_after"]) for e in reversed(entries)]
-    assert told == [
+    stated = [(e["kind"], e["amount"], e["balance_before"], e["balance_after"]) for e in reversed(entries)]
+    assert stated == [
         ("spent", -2, 0, -2),
         ("granted", 3, -2, 1),
         ("repaid", 0, 1, 1),
@@ -413,13 +413,13 @@ def test_another_worker_reads_the_same_at_once(api: Api) -> None:
 # --- Bookings
 
 
-def test_a_booking_is_told_by_its_id(api: Api) -> None:
+def test_a_booking_is_read_by_its_id(api: Api) -> None:
     furnished(api)
     paid(api)
     booked(api, "b1", seats=2)
-    told = read(api, "/v1/bookings/b1")
+    stated = read(api, "/v1/bookings/b1")
     (lot,) = read(api, LOTS)["items"]
-    assert told == {
+    assert stated == {
         "booking_id": "b1",
         "state": "booked",
         "client_id": "c1",
@@ -454,9 +454,9 @@ def test_a_refused_booking_tells_why_and_wrote_no_entry(api: Api) -> None:
     no_debt(api)
     paid(api)
     booked(api, "b1", seats=4)
-    told = read(api, "/v1/bookings/b1")
-    assert (told["state"], told["paid"], told["rule"]) == ("refused", [], None)
-    assert told["refusal"] == {
+    stated = read(api, "/v1/bookings/b1")
+    assert (stated["state"], stated["paid"], stated["rule"]) == ("refused", [], None)
+    assert stated["refusal"] == {
         "reason": "insufficient_credits",
         "available": 3,
         "shortfall": 1,
@@ -470,15 +470,15 @@ def test_bookings_that_spend_nothing_say_why(api: Api) -> None:
     booked(api, "b1", appointment_type="massage")
     booked(api, "b2", client_id=None)
     cancels(api, "b3", CancelledBy.PRACTICE)
-    told = {b: read(api, f"/v1/bookings/{b}") for b in ("b1", "b2", "b3")}
-    assert [(t["state"], t["free"]) for t in told.values()] == [
+    stated = {b: read(api, f"/v1/bookings/{b}") for b in ("b1", "b2", "b3")}
+    assert [(t["state"], t["free"]) for t in stated.values()] == [
         ("booked", "not_tracked"),
         ("booked", "unidentified"),
         ("cancelled", None),
     ]
-    assert told["b2"]["client_id"] is None
-    assert told["b3"]["appointment_type"] is None
-    assert told["b3"]["created_at"] is None
+    assert stated["b2"]["client_id"] is None
+    assert stated["b3"]["appointment_type"] is None
+    assert stated["b3"]["created_at"] is None
 
 
 def test_a_booking_let_through_by_a_rule_names_it(api: Api) -> None:
@@ -495,7 +495,7 @@ def test_an_unknown_booking_is_not_found(api: Api) -> None:
     assert api("GET", "/v1/bookings/never").code == "not_found"
 
 
-def test_who_paid_is_told_after_a_later_grant_repaid_the_booking(api: Api) -> None:
+def test_who_paid_is_heard_after_a_later_grant_repaid_the_booking(api: Api) -> None:
     furnished(api)
     booked(api, seats=2)
     paid(api)

@@ -437,10 +437,10 @@ def test_an_edit_rehearsed_answers_as_it_will_and_writes_nothing(api: Api, edit:
     paid(api, price="price_2")
     method, path, body = EDITS[edit]
     path = path.replace("<lot>", read(api, LOTS)["items"][0]["lot_id"])
-    told = {"idempotency-key": "k9"} if method == "POST" else {}
+    stated = {"idempotency-key": "k9"} if method == "POST" else {}
     with nothing_written(api):
-        rehearsed = api(method, path, body, headers=told, dry_run=True)
+        rehearsed = api(method, path, body, headers=stated, dry_run=True)
     before = contents(api)
-    done = api(method, path, body, headers=told)
+    done = api(method, path, body, headers=stated)
     assert (rehearsed.status, rehearsed.body) == (done.status, done.body) == (200, done.body)
     assert contents(api) != before

@@ -160,8 +160,8 @@ def test_frozen(api: Api) -> None:
     answer = ask(api)
     assert verdict(answer) == (False, "frozen")
     assert (answer["balance"], answer["available"]) == (3, 0)
-    (told,) = read(api, "/v1/clients/c1/credits/follow-up/lots")["items"]
-    assert told["frozen"] is True
+    (stated,) = read(api, "/v1/clients/c1/credits/follow-up/lots")["items"]
+    assert stated["frozen"] is True
     assert [c["frozen"] for c in read(api, "/v1/clients/c1/credits")["credits"]] == [3, 0]
 
 
@@ -217,7 +217,7 @@ def test_a_type_bookable_without_credits_needs_none(api: Api) -> None:
     assert verdict(ask(api, "initial")) == (False, "insufficient_credits")
 
 
-def test_a_clients_own_settings_decide_and_their_source_is_told(api: Api) -> None:
+def test_a_clients_own_settings_decide_and_their_source_is_reported(api: Api) -> None:
     furnished(api)
     client(api, "c2")
     patch(api, "/v1/clients/c1/settings", {"prevent_no_credit_booking": True})
@@ -253,10 +253,10 @@ def test_without_a_type_each_type_is_answered_on_its_own(api: Api) -> None:
     strict(api)
     put(api, "/v1/appointment-types/old", {"name": "Old", "archived": True})
     paid(api)
-    told = read(api, "/v1/eligibility", client_id="c1", starts_at=SOON, seats=2)
-    assert list(told) == ["items"]
-    assert [(i["appointment_type"], i["allowed"]) for i in told["items"]] == [("follow-up", True), ("initial", False)]
-    assert told["items"][0] == ask(api, seats=2)
+    stated = read(api, "/v1/eligibility", client_id="c1", starts_at=SOON, seats=2)
+    assert list(stated) == ["items"]
+    assert [(i["appointment_type"], i["allowed"]) for i in stated["items"]] == [("follow-up", True), ("initial", False)]
+    assert stated["items"][0] == ask(api, seats=2)
 
 
 def test_sessions_together_are_refused_where_each_alone_would_be_allowed(api: Api) -> None:
@@ -264,19 +264,19 @@ def test_sessions_together_are_refused_where_each_alone_would_be_allowed(api: Ap
     paid(api)
     alone = [together(api, {"seats": 2}), together(api, {"seats": 2, "starts_at": LATE})]
     assert [a["allowed"] for a in alone] == [True, True]
-    told = together(api, {"seats": 2}, {"seats": 2, "starts_at": LATE})
-    assert (told["allowed"], told["shortfall"]) == (False, 1)
-    assert [verdict(s) for s in told["sessions"]] == [(True, "ok"), (False, "insufficient_credits")]
-    assert [s["available"] for s in told["sessions"]] == [3, 1]
+    stated = together(api, {"seats": 2}, {"seats": 2, "starts_at": LATE})
+    assert (stated["allowed"], stated["shortfall"]) == (False, 1)
+    assert [verdict(s) for s in stated["sessions"]] == [(True, "ok"), (False, "insufficient_credits")]
+    assert [s["available"] for s in stated["sessions"]] == [3, 1]
 
 
 def test_sessions_of_several_types_do_not_compete(api: Api) -> None:
     strict(api)
     package(api, "mixed", credits={"initial": 1, "follow-up": 1}, stripe_prices=["price_2"])
     paid(api, price="price_2")
-    told = together(api, {}, {"appointment_type": "initial"}, {"appointment_type": "massage"})
-    assert (told["allowed"], told["shortfall"]) == (True, 0)
-    assert [s["reason"] for s in told["sessions"]] == ["ok", "ok", "not_tracked"]
+    stated = together(api, {}, {"appointment_type": "initial"}, {"appointment_type": "massage"})
+    assert (stated["allowed"], stated["shortfall"]) == (True, 0)
+    assert [s["reason"] for s in stated["sessions"]] == ["ok", "ok", "not_tracked"]
 
 
 def test_together_each_lot_pays_the_sessions_it_can_cover(api: Api) -> None:
@@ -287,25 +287,25 @@ def test_together_each_lot_pays_the_sessions_it_can_cover(api: Api) -> None:
     paid(api, price="price_2")
     paid(api, price="price_3")
     for sessions in ([{"starts_at": LATE}, {}], [{}, {"starts_at": LATE}]):
-        told = together(api, *sessions)
-        assert (told["allowed"], told["shortfall"]) == (True, 0), sessions
+        stated = together(api, *sessions)
+        assert (stated["allowed"], stated["shortfall"]) == (True, 0), sessions
 
 
 def test_together_the_limit_of_debt_counts_for_all(api: Api) -> None:
     furnished(api)
     patch(api, "/v1/settings", {"max_negative": 2})
     assert together(api, {}, {})["allowed"] is True
-    told = together(api, {}, {}, {})
-    assert told["allowed"] is False
-    assert [s["reason"] for s in told["sessions"]] == ["ok", "ok", "limit_reached"]
+    stated = together(api, {}, {}, {})
+    assert stated["allowed"] is False
+    assert [s["reason"] for s in stated["sessions"]] == ["ok", "ok", "limit_reached"]
 
 
 def test_asking_together_writes_nothing_and_the_bookings_then_go_the_same_way(api: Api) -> None:
     strict(api)
     paid(api)
     with nothing_written(api):
-        told = together(api, {"seats": 2}, {}, {"seats": 1})
-    assert [s["allowed"] for s in told["sessions"]] == [True, True, False]
+        stated = together(api, {"seats": 2}, {}, {"seats": 1})
+    assert [s["allowed"] for s in stated["sessions"]] == [True, True, False]
     states = [booked(api, f"b{n}", seats=seats).state for n, seats in enumerate((2, 1, 1))]
     assert states == ["booked", "booked", "refused"]
     assert balances(api)["follow-up"] == 0

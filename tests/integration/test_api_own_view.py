@@ -1,4 +1,4 @@
-"""What role client is told: by a list of what it may see, so that nothing else shows, now or later."""
+"""What role client is known: by a list of what it may see, so that nothing else shows, now or later."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -13,7 +13,7 @@ from client_credits.domain.payments.facts import Dispute, DisputeStatus, MoneyBa
 from client_credits.domain.practice.records import SettingsChange
 from client_credits.http.access import ROUTES
 from client_credits.http.identity import Role
-from client_credits.http.schemas.credits import own_entry_answer
+from client_credits.http.schemas.credits import own_entry_view
 from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments.money_back import apply_money_back
 
@@ -55,8 +55,8 @@ def give(api: Api, giver: str, receiver: str) -> None:
 
 
 def money_back(api: Api, payment: str, **news: Any) -> None:
-    told = MoneyBack(f"evt_{SECRET}", "own", "test", api.now[0], payment_id=payment, **news)
-    apply_money_back(Context(api.store, "p1", STRIPE, api.now[0]), told)
+    stated = MoneyBack(f"evt_{SECRET}", "own", "test", api.now[0], payment_id=payment, **news)
+    apply_money_back(Context(api.store, "p1", STRIPE, api.now[0]), stated)
 
 
 def secretive(api: Api) -> None:
@@ -83,8 +83,8 @@ def secretive(api: Api) -> None:
 
 
 def payments_of(api: Api) -> list[str]:
-    told = api("GET", f"{CREDITS}/follow-up/history", limit=100).body["items"]
-    return sorted({e["cause"]["payment"] for e in told if "payment" in e["cause"]})
+    stated = api("GET", f"{CREDITS}/follow-up/history", limit=100).body["items"]
+    return sorted({e["cause"]["payment"] for e in stated if "payment" in e["cause"]})
 
 
 @pytest.mark.parametrize("route", CALLS, ids=[" ".join(route) for route in CALLS])
@@ -103,7 +103,7 @@ def test_no_answer_to_a_client_holds_what_is_not_the_clients(api: Api, route: tu
         assert hidden not in reply.text, hidden
 
 
-def test_staff_are_told_what_the_client_is_not(api: Api) -> None:
+def test_staff_see_what_the_client_does_not(api: Api) -> None:
     """Or the test above would look for what is nowhere."""
     secretive(api)
     text = api("GET", f"{CREDITS}/follow-up/history", limit=100).text
@@ -155,10 +155,10 @@ def an_entry(cause: Cause, kind: type[Entry] = Entry) -> Entry:
     )
 
 
-def test_what_an_entry_learns_to_say_is_not_told_to_clients_by_itself() -> None:
+def test_what_an_entry_learns_to_say_is_not_shown_to_clients_by_itself() -> None:
     ids = {"booking_id": "b1", "starts_at": "2026-12-01T09:00:00Z", "member": SECRET, "location_id": SECRET}
-    wider = own_entry_answer(an_entry(Cause(CauseKind.BOOKING, ids), WiderEntry))
-    assert wider == own_entry_answer(an_entry(Cause(CauseKind.BOOKING, ids)))
+    wider = own_entry_view(an_entry(Cause(CauseKind.BOOKING, ids), WiderEntry))
+    assert wider == own_entry_view(an_entry(Cause(CauseKind.BOOKING, ids)))
     assert SECRET not in wider.model_dump_json()
     assert wider.cause.model_dump() == {
         "kind": "booking",
@@ -171,17 +171,17 @@ def test_what_an_entry_learns_to_say_is_not_told_to_clients_by_itself() -> None:
 @pytest.mark.parametrize("kind", [kind for kind in CauseKind if kind is not CauseKind.BOOKING])
 def test_only_of_a_booking_is_the_booking_named(kind: CauseKind) -> None:
     """A transfer or a merge may name the booking of another client."""
-    answer = own_entry_answer(an_entry(Cause(kind, {"booking_id": SECRET, "starts_at": SECRET})))
+    answer = own_entry_view(an_entry(Cause(kind, {"booking_id": SECRET, "starts_at": SECRET})))
     assert SECRET not in answer.model_dump_json()
 
 
-def test_a_change_of_settings_is_told_to_a_client_without_the_settings() -> None:
+def test_a_change_of_settings_is_shown_to_a_client_without_the_settings() -> None:
     values = {each.name: SECRET for each in fields(SettingsChange)} | {
         "change_id": "chg_1",
         "before": {"max_negative": 1},
         "after": {SECRET: 2},
         "occurred_at": NOW,
     }
-    answer = own_entry_answer(WiderChange(**values))  # type: ignore[arg-type]
+    answer = own_entry_view(WiderChange(**values))  # type: ignore[arg-type]
     assert SECRET not in answer.model_dump_json() and "max_negative" not in answer.model_dump_json()
     assert (answer.kind, answer.cause.kind, answer.occurred_at) == ("settings_changed", "settings", NOW)

@@ -58,8 +58,8 @@ def test_a_parked_payment_tells_what_is_needed_to_find_it(api: Api) -> None:
     furnished(api)
     lines = (a_line("il_1", price="price_x"), a_line("il_2", price="price_y"))
     payments.pay(Context(api.store, "p1", STRIPE, NOW), a_payment("in_9", *lines, event_id="evt_9"))
-    told = the_parked(api)
-    assert told | {"id": "-"} == {
+    stated = the_parked(api)
+    assert stated | {"id": "-"} == {
         "id": "-",
         "reason": "unknown_package",
         "event_id": "evt_9",
@@ -71,7 +71,7 @@ def test_a_parked_payment_tells_what_is_needed_to_find_it(api: Api) -> None:
     }
 
 
-def test_each_reason_is_told(api: Api) -> None:
+def test_each_reason_is_reported(api: Api) -> None:
     furnished(api)
     package(api, "cyclic", stripe_prices=["price_c"], expiry={"kind": "cycle_end"})
     package(api, "gone", stripe_prices=["price_g"], archived=True)

@@ -49,14 +49,14 @@ KNOWN = {
 
 def with_known_ids() -> dict[str, Any]:
     """The document, with ids that exist among those its patterns allow: random ones would find nothing."""
-    told = deepcopy(document(build()))
-    for operations in told["paths"].values():
+    stated = deepcopy(document(build()))
+    for operations in stated["paths"].values():
         for operation in operations.values():
             for parameter in operation.get("parameters", []):
                 if parameter["name"] in KNOWN:
                     known = {"enum": KNOWN[parameter["name"]]}
                     parameter["schema"] = {"anyOf": [known, parameter["schema"]]}
-    return told
+    return stated
 
 
 shim = Shim()
@@ -141,10 +141,10 @@ def test_a_broken_promise_would_be_noticed(
 ) -> None:
     """The checks prove themselves: each fault put into a good answer is found."""
     case = schema["/v1/clients"]["GET"].Case()
-    told = {"Authorization": f"Bearer {token('admin')}"}
-    case.call_and_validate(headers=told, checks=CHECKS)
+    stated = {"Authorization": f"Bearer {token('admin')}"}
+    case.call_and_validate(headers=stated, checks=CHECKS)
     broken = SimpleNamespace(handle=lambda event, context: change(behind.front.handle(event, context)))
     monkeypatch.setattr(shim, "api", SimpleNamespace(front=broken))
     with pytest.raises(FailureGroup) as found:
-        case.call_and_validate(headers=told, checks=CHECKS)
+        case.call_and_validate(headers=stated, checks=CHECKS)
     assert any(caught in f"{fault.title} {fault}" for fault in found.value.exceptions), found.value.exceptions

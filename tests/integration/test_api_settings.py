@@ -81,13 +81,13 @@ SETTINGS, OF_C1, OF_C2 = "/v1/settings", "/v1/clients/c1/settings", "/v1/clients
 
 
 def values(answer: dict[str, Any]) -> dict[str, Any]:
-    return {name: told["value"] for name, told in answer.items()}
+    return {name: stated["value"] for name, stated in answer.items()}
 
 
 def test_a_new_practice_has_every_default_from_the_account(api: Api) -> None:
     answer = read(api, SETTINGS)
     assert values(answer) == DEFAULTS
-    assert {told["source"] for told in answer.values()} == {"account"}
+    assert {stated["source"] for stated in answer.values()} == {"account"}
 
 
 @pytest.mark.parametrize(("name", "value"), OTHER.items())
@@ -104,10 +104,10 @@ def test_an_override_holds_for_one_client_and_says_so(api: Api) -> None:
     client(api, "c2")
     overridable = {name: value for name, value in OTHER.items() if name not in ACCOUNT_ONLY}
     answer = patch(api, OF_C1, overridable).body
-    for name, told in answer.items():
+    for name, stated in answer.items():
         expected = overridable | {"prevent_no_credit_booking": True}
         source = "client" if name in expected else "account"
-        assert told == {"value": expected.get(name, DEFAULTS[name]), "source": source}, name
+        assert stated == {"value": expected.get(name, DEFAULTS[name]), "source": source}, name
     assert read(api, OF_C1) == answer
     assert values(read(api, OF_C2)) == values(read(api, SETTINGS)) == DEFAULTS
 
@@ -264,7 +264,7 @@ def test_a_confirmation_is_no_setting_of_a_client(api: Api) -> None:
     assert (reply.status, reply.faults) == (422, {"/confirm": "unknown_field"})
 
 
-def test_the_source_is_told_and_not_taken(api: Api) -> None:
+def test_the_source_is_reported_and_not_taken(api: Api) -> None:
     assert api("PATCH", SETTINGS, {"auto_repay": {"value": False, "source": "account"}}).status == 422
 
 
@@ -333,8 +333,8 @@ def test_while_off_nothing_is_shown(api: Api) -> None:
     paid(api)
     booked(api)
     patch(api, SETTINGS, {"enabled": False, "confirm": True})
-    told = read(api, "/v1/clients/c1/credits")
-    assert (told["enabled"], told["credits"]) == (False, [])
+    stated = read(api, "/v1/clients/c1/credits")
+    assert (stated["enabled"], stated["credits"]) == (False, [])
     assert read(api, "/v1/clients/c1/credits/follow-up/lots")["items"] == []
     assert read(api, "/v1/clients/c1/credits/follow-up/history")["items"] == []
     assert [line["balances"] for line in listed(api, "/v1/clients")] == [{}]
@@ -347,8 +347,8 @@ def test_while_off_everything_may_be_booked_and_nothing_is_spent(api: Api) -> No
     assert (one["allowed"], one["reason"], one["shortfall"], one["would_use"]) == (True, "credits_disabled", 0, [])
     booking = booked(api)
     assert (booking.state, booking.free) == (BookingState.BOOKED, "credits_disabled")
-    told = read(api, "/v1/bookings/b1")
-    assert (told["state"], told["free"], told["paid"]) == ("booked", "credits_disabled", [])
+    stated = read(api, "/v1/bookings/b1")
+    assert (stated["state"], stated["free"], stated["paid"]) == ("booked", "credits_disabled", [])
 
 
 def test_on_again_everything_is_as_it_was(api: Api) -> None:

@@ -49,8 +49,8 @@ def test_a_booking_spends_once_its_client_is_named_whenever_that_is_heard(
     practice: Api, unidentified: str, later: timedelta, named_first: bool
 ) -> None:
     patch(practice, "/v1/settings", {"unidentified_bookings": unidentified})
-    told = [created(occurred_at=NOW + later), UNNAMED]
-    booking = tell(practice, *(told if named_first else reversed(told)), *told)
+    stated = [created(occurred_at=NOW + later), UNNAMED]
+    booking = tell(practice, *(stated if named_first else reversed(stated)), *stated)
     assert (booking["state"], booking["client_id"], booking["free"]) == ("booked", "c1", None)
     assert balances(practice)["follow-up"] == 2
     assert [entry["kind"] for entry in listed(practice, HISTORY, kind="spent")] == ["spent"]
@@ -60,8 +60,8 @@ def test_a_booking_spends_once_its_client_is_named_whenever_that_is_heard(
 def test_a_cancelled_booking_costs_nothing_in_any_order_and_knows_its_client(
     practice: Api, order: tuple[int, ...]
 ) -> None:
-    told = [UNNAMED, created(), cancelled(client_id=None, appointment_type=None)]
-    booking = tell(practice, *(told[n] for n in order))
+    stated = [UNNAMED, created(), cancelled(client_id=None, appointment_type=None)]
+    booking = tell(practice, *(stated[n] for n in order))
     assert (booking["state"], booking["client_id"]) == ("cancelled", "c1")
     assert balances(practice)["follow-up"] == 3
 

@@ -43,12 +43,12 @@ def deploy(name: str, outputs: dict[str, str]) -> None:
 
 
 def test_a_practice_is_created_on_the_stack_named(shop: None) -> None:
-    told = credits(*WHERE, "practice", "create", "p9", "--json").json
-    assert told["webhook_url"] == f"{OUTPUTS['ApiUrl']}/webhooks/stripe/p9"
+    stated = credits(*WHERE, "practice", "create", "p9", "--json").json
+    assert stated["webhook_url"] == f"{OUTPUTS['ApiUrl']}/webhooks/stripe/p9"
     ssm = boto3.client("ssm", region_name="eu-central-1")
     name = secrets.parameter_name(OUTPUTS["SecretsPrefix"], "p9")
     value = ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
-    assert json.loads(value)["current"] == told["secret"]
+    assert json.loads(value)["current"] == stated["secret"]
 
 
 def test_the_stack_may_be_named_behind_the_command(shop: None) -> None:

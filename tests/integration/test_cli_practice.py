@@ -27,8 +27,8 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 def stored(stack: Stack, practice_id: str = "p2") -> dict[str, str | None]:
     value = secrets.parameter_reader(stack.client("ssm"))(secrets.parameter_name(PREFIX, practice_id))
     assert value is not None
-    told: dict[str, str | None] = json.loads(value)
-    return told
+    stated: dict[str, str | None] = json.loads(value)
+    return stated
 
 
 def cursor_key(stack: Stack) -> bytes:
@@ -37,11 +37,11 @@ def cursor_key(stack: Stack) -> bytes:
 
 
 def test_a_new_practice_exists_and_has_the_secret_that_was_shown(stack: Stack) -> None:
-    told = stack("practice", "create", "p2", "--json").json
-    assert told["created"]
-    assert told["webhook_url"].endswith("/webhooks/stripe/p2")
-    assert stored(stack) == {"current": told["secret"], "previous": None}
-    assert len(b64decode(told["secret"].removeprefix("whsec_") + "==")) >= 24
+    stated = stack("practice", "create", "p2", "--json").json
+    assert stated["created"]
+    assert stated["webhook_url"].endswith("/webhooks/stripe/p2")
+    assert stored(stack) == {"current": stated["secret"], "previous": None}
+    assert len(b64decode(stated["secret"].removeprefix("whsec_") + "==")) >= 24
     assert stack.store.load("p2", Wanted()).account.version == 1
     assert len(cursor_key(stack)) == 32
 
@@ -92,8 +92,8 @@ def test_the_secret_that_stripe_rolled_to_is_valid_beside_the_one_before(stack: 
 def test_setting_the_same_secret_again_keeps_the_one_before(stack: Stack) -> None:
     stack("practice", "create", "p2", "--secret", GIVEN)
     stack("practice", "create", "p2", "--secret", "whsec_rolled12345", "--rotate-secret")
-    told = stack("practice", "create", "p2", "--secret", "whsec_rolled12345", "--rotate-secret", "--json").json
-    assert told["secret_change"] == "kept"
+    stated = stack("practice", "create", "p2", "--secret", "whsec_rolled12345", "--rotate-secret", "--json").json
+    assert stated["secret_change"] == "kept"
     assert stored(stack)["previous"] == GIVEN
 
 
@@ -105,9 +105,9 @@ def test_a_secret_need_not_stand_on_the_command_line(stack: Stack) -> None:
 def test_a_practice_whose_secret_is_missing_gets_one_by_repeating(stack: Stack) -> None:
     stack("practice", "create", "p2")
     stack.client("ssm").delete_parameter(Name=secrets.parameter_name(PREFIX, "p2"))
-    told = stack("practice", "create", "p2", "--json").json
-    assert (told["created"], told["secret_change"]) == (False, "created")
-    assert stored(stack)["current"] == told["secret"]
+    stated = stack("practice", "create", "p2", "--json").json
+    assert (stated["created"], stated["secret_change"]) == (False, "created")
+    assert stored(stack)["current"] == stated["secret"]
 
 
 def test_ids_that_ssm_does_not_allow_get_parameters_of_their_own(stack: Stack) -> None:
@@ -120,8 +120,8 @@ def test_what_aws_refuses_is_one_sentence(stack: Stack) -> None:
         exceptions = stack.client("ssm").exceptions
 
         def put_parameter(self, **_: object) -> None:
-            told = {"Error": {"Code": "AccessDeniedException", "Message": "You may not."}}
-            raise ClientError(told, "PutParameter")
+            stated = {"Error": {"Code": "AccessDeniedException", "Message": "You may not."}}
+            raise ClientError(stated, "PutParameter")
 
     stack.fakes["ssm"] = Refusing()
     ran = stack("practice", "create", "p2")
@@ -137,7 +137,7 @@ def connected(stack: Stack, account: str = "acct_1", receiver: str = "p1") -> st
 
 
 def received(stack: Stack, event_id: str, account: str) -> str:
-    """An event that reaches the endpoint of p1: the client of a customer is told."""
+    """An event that reaches the endpoint of p1: the client of a customer is known."""
     session = {"id": f"cs_{event_id}", "object": "checkout.session", "mode": "subscription", "customer": "cus_1"}
     session |= {"subscription": f"sub_{event_id}", "client_reference_id": "c1", "payment_status": "paid"}
     event = {"id": event_id, "object": "event", "type": "checkout.session.completed", "livemode": False}
@@ -149,9 +149,9 @@ def test_a_connected_account_is_given_to_the_practice_and_what_had_waited_is_wor
     stack("practice", "create", "p1")
     assert {received(stack, f"evt_{n}", "acct_1") for n in range(3)} == {"parked_unknown_account"}
     assert received(stack, "evt_other", "acct_2") == "parked_unknown_account"
-    told = stack("practice", "create", "p2", "--stripe-account", "acct_1", "--json").json
-    assert (told["stripe_account"], told["endpoint_practice"]) == ("acct_1", "p1")
-    assert (told["created"], told["connected"], told["worked_off"]) == (True, True, 3)
+    stated = stack("practice", "create", "p2", "--stripe-account", "acct_1", "--json").json
+    assert (stated["stripe_account"], stated["endpoint_practice"]) == ("acct_1", "p1")
+    assert (stated["created"], stated["connected"], stated["worked_off"]) == (True, True, 3)
     assert connected(stack) == "p2"
     client = stack.store.load("p2", Wanted(client_id="c1")).client
     assert client is not None
@@ -161,7 +161,7 @@ def test_a_connected_account_is_given_to_the_practice_and_what_had_waited_is_wor
     assert received(stack, "evt_9", "acct_1") == "linked"
 
 
-def test_people_are_told_what_was_connected(stack: Stack) -> None:
+def test_people_see_what_was_connected(stack: Stack) -> None:
     stack("practice", "create", "p1")
     received(stack, "evt_1", "acct_1")
     out = stack("practice", "create", "p2", "--stripe-account", "acct_1").out

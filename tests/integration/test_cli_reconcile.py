@@ -140,7 +140,7 @@ def test_an_api_key_is_kept_encrypted_never_shown_and_must_look_like_one(stack: 
 
 
 @pytest.mark.parametrize("value", ["sk_test_ü", "sk_test_a b", "sk_test\nx"])
-def test_a_key_that_is_no_word_is_unavailable_and_never_told(value: str) -> None:
+def test_a_key_that_is_no_word_is_unavailable_and_never_shown(value: str) -> None:
     with pytest.raises(secrets.SecretsUnavailable) as caught:
         secrets.stripe_api_key(lambda name: value, PREFIX, "p1")
     assert value not in str(caught.value)

@@ -39,8 +39,8 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
 
 
 def send(stack: Stack, output: str, body: str, **attributes: str) -> None:
-    told = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
-    stack.client("sqs").send_message(QueueUrl=stack.queue(output), MessageBody=body, MessageAttributes=told)
+    stated = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
+    stack.client("sqs").send_message(QueueUrl=stack.queue(output), MessageBody=body, MessageAttributes=stated)
 
 
 def received(stack: Stack, output: str) -> list[tuple[str, dict[str, str]]]:
@@ -58,8 +58,8 @@ def received(stack: Stack, output: str) -> list[tuple[str, dict[str, str]]]:
 
 
 def counts(stack: Stack, *words: str) -> dict[str, tuple[int, int]]:
-    told = stack("replay", "--json", *words).json["kinds"]
-    return {kind: (told[kind]["found"], told[kind]["replayed"]) for kind in told}
+    stated = stack("replay", "--json", *words).json["kinds"]
+    return {kind: (stated[kind]["found"], stated[kind]["replayed"]) for kind in stated}
 
 
 # -- dead letters ------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ class Streams:
 
 
 class Functions:
-    """The publishing function: remembers what it was given and answers as it was told to."""
+    """The publishing function: remembers what it was given and answers as it was heard to."""
 
     def __init__(
         self, answer: Callable[[], dict[str, Any]] = lambda: {"batchItemFailures": []}, error: str = ""
@@ -197,8 +197,8 @@ class Functions:
         assert (FunctionName, Qualifier) == ("publish-entries", "live")
         records = json.loads(Payload)["Records"]
         self.batches.append(records)
-        told = {"Payload": io.BytesIO(json.dumps(self.answer()).encode())}
-        return told | ({"FunctionError": self.error} if self.error else {})
+        stated = {"Payload": io.BytesIO(json.dumps(self.answer()).encode())}
+        return stated | ({"FunctionError": self.error} if self.error else {})
 
 
 def failure(start: int, end: int) -> str:
@@ -250,9 +250,9 @@ def test_what_cannot_be_published_is_kept_and_says_why(stack: Stack, body: str, 
     send(stack, "PublishFailuresUrl", body)
     ran = stack("replay", "--queue", "publish", "--json")
     assert ran.code == 1
-    told = ran.json["kinds"]["publish"]
-    assert (told["found"], told["replayed"]) == (1, 0)
-    assert why in told["notes"][0]
+    stated = ran.json["kinds"]["publish"]
+    assert (stated["found"], stated["replayed"]) == (1, 0)
+    assert why in stated["notes"][0]
     assert [kept for kept, _ in received(stack, "PublishFailuresUrl")] == [body], "and can be received at once"
 
 

@@ -57,12 +57,12 @@ class World:
 
     def put_events(self, Entries: list[dict[str, str]]) -> dict[str, Any]:
         for entry in Entries:
-            told = {
+            stated = {
                 "source": entry["Source"],
                 "detail-type": entry["DetailType"],
                 "detail": json.loads(entry["Detail"]),
             }
-            book(self.store, told, datetime.now(UTC))
+            book(self.store, stated, datetime.now(UTC))
         return {"FailedEntryCount": 0, "Entries": [{"EventId": "event-1"}] * len(Entries)}
 
 
@@ -127,11 +127,11 @@ def tell(stack: Stack, *words: str) -> Ran:
 
 
 @pytest.mark.parametrize("name", STORIES)
-def test_every_story_is_told_to_an_empty_practice_and_seen_as_it_says(stack: Stack, name: str) -> None:
+def test_every_story_is_played_to_an_empty_practice_and_seen_as_it_says(stack: Stack, name: str) -> None:
     ran = tell(stack, name, "--json")
     assert ran.code == 0, ran.err
     assert (ran.json["story"], ran.json["api_version"], ran.json["practice_id"]) == (name, VERSIONS[-1], "p1")
-    assert all(step["as_told"] for step in ran.json["steps"])
+    assert all(step["as_expected"] for step in ran.json["steps"])
 
 
 def test_each_step_is_shown_with_its_events_and_the_balances_after_it(stack: Stack) -> None:
@@ -143,8 +143,8 @@ def test_each_step_is_shown_with_its_events_and_the_balances_after_it(stack: Sta
 
 
 def test_the_webhook_hears_the_events_of_the_version_in_their_order(stack: Stack, world: World) -> None:
-    told = tell(stack, "partial-refund", "--api-version", "2022-11-15", "--json").json
-    assert world.heard == [event["type"] for step in told["steps"] for event in step["events"]]
+    stated = tell(stack, "partial-refund", "--api-version", "2022-11-15", "--json").json
+    assert world.heard == [event["type"] for step in stated["steps"] for event in step["events"]]
     assert world.heard[:3] == ["charge.succeeded", "invoice.paid", "invoice.payment_succeeded"]
     assert world.heard[3:] == ["charge.refunded", "charge.refund.updated"] * 2
 
@@ -181,16 +181,16 @@ def test_a_package_of_the_practices_own_takes_the_storys_place(stack: Stack, wor
     assert not any("story-ten" in path for _, path in world.puts)
 
 
-def test_a_stack_that_hears_nothing_is_told_of(stack: Stack, world: World) -> None:
+def test_a_stack_that_hears_nothing_is_reported(stack: Stack, world: World) -> None:
     world.deaf = True
     ran = tell(stack, "free-by-coupon", "--wait", "0.3", "--json")
     assert ran.code == 1
     assert ran.err == "Within 0.3 s the balance was not what the story says: step 1.\n"
-    assert [step["as_told"] for step in ran.json["steps"]] == [False]
+    assert [step["as_expected"] for step in ran.json["steps"]] == [False]
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "stated"),
     [
         (("nope",), "There is no story nope. Known: first-year, "),
         (("trial", "--api-version", "2020-01-01"), "There is no version 2020-01-01."),
@@ -200,12 +200,12 @@ def test_a_stack_that_hears_nothing_is_told_of(stack: Stack, world: World) -> No
         (("trial", "--practice", "p2"), "`credits practice create p2`"),
     ],
 )
-def test_what_cannot_be_told_is_one_sentence_and_sends_nothing(
-    stack: Stack, world: World, words: tuple[str, ...], told: str
+def test_what_cannot_be_said_is_one_sentence_and_sends_nothing(
+    stack: Stack, world: World, words: tuple[str, ...], stated: str
 ) -> None:
     ran = tell(stack, *words)
     assert (ran.code, ran.out) == (1, "")
-    assert told in ran.err
+    assert stated in ran.err
     assert ran.err.count("\n") == 1
     assert not world.heard
 
@@ -218,6 +218,6 @@ def test_what_cannot_be_meant_is_a_usage_error(stack: Stack, words: tuple[str, .
 def test_the_stories_are_listed_without_any_stack() -> None:
     listed = credits("trigger", "story", "--list")
     assert all(f" {name} " in listed.out for name in STORIES)
-    told = credits("trigger", "story", "--list", "--json").json
-    assert [each["name"] for each in told["stories"]] == list(STORIES)
-    assert told["api_versions"] == list(VERSIONS)
+    stated = credits("trigger", "story", "--list", "--json").json
+    assert [each["name"] for each in stated["stories"]] == list(STORIES)
+    assert stated["api_versions"] == list(VERSIONS)

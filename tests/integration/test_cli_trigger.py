@@ -30,13 +30,13 @@ class Webhook:
 
 @pytest.fixture
 def webhook() -> Iterator[Webhook]:
-    told = Webhook()
+    stated = Webhook()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            told.posts.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-            self.send_response(told.status)
+            stated.posts.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+            self.send_response(stated.status)
             self.end_headers()
             self.wfile.write(b'{"received": true, "detail": "The Stripe-Signature header does not match the body."}')
 
@@ -44,10 +44,10 @@ def webhook() -> Iterator[Webhook]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        told.url = f"http://127.0.0.1:{server.server_port}"
+        stated.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield told
+        yield stated
         server.shutdown()
         thread.join()
 

@@ -1,7 +1,7 @@
 """Many workers on the same credits at once: exactly the right number succeed, and the ledger adds up.
 
 Over the emulator's DynamoDB endpoint, which carries out one transaction at a time as DynamoDB does.
-Each thread is a worker with a store of its own; who is told Busy comes again, as a redelivery would.
+Each thread is a worker with a store of its own; who is known Busy comes again, as a redelivery would.
 """
 
 from collections import Counter
@@ -192,8 +192,8 @@ def test_a_payment_delivered_16_times_at_once_grants_once(place: Place) -> None:
     lines = [a_line("il_1"), a_line("il_2", price="price_2")]
     payments = [a_payment("in_1", *lines, event_id=f"evt_{n}") for n in range(16)]
     answers = at_once([lambda p=p: pay(Context(place.worker(), P, STRIPE, NOW), p) for p in payments])
-    told = {tuple(line.operation for line in answer) for answer in answers}
-    assert len(told) == 1
+    stated = {tuple(line.operation for line in answer) for answer in answers}
+    assert len(stated) == 1
     assert (place.wallet().balance, place.entries()) == (5, {"granted": 2})
     assert place.wallet(appointment_type="initial").balance == 1
     assert broken_laws(place.dump()) == []

@@ -24,8 +24,8 @@ from tests.support.functions import (
     own_clients,
     sqs_event,
     sqs_message,
+    stated,
     stripe_message,
-    told,
     world,
 )
 from tests.support.memory_table import memory_store
@@ -491,9 +491,9 @@ with mock_aws():
     clients.client("dynamodb").meta.events.register("before-call", lambda model, **_: calls.append(model.name))
     message = stripe_message(json.loads({json.dumps(event)!r}))
     answer = load("stripe_events").handler(sqs_event(message), CONTEXT)
-told = {{"failed": answer["batchItemFailures"], "calls": calls}}
-told["loaded"] = sorted(name for name in sys.modules if name.split(".")[0] == "stripe")
-print(json.dumps(told), file=sys.stderr)
+said = {{"failed": answer["batchItemFailures"], "calls": calls}}
+said["loaded"] = sorted(name for name in sys.modules if name.split(".")[0] == "stripe")
+print(json.dumps(said), file=sys.stderr)
 """
     ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     found = json.loads(ran.stderr.strip().splitlines()[-1])
@@ -541,12 +541,14 @@ def test_no_event_of_the_other_mode_writes_anything(type_: str, mode: Any, thinl
     before = dict(table.items)
     other = event | {"livemode": mode == "test"}
     for account in ({}, {"account": ACCOUNT}):
-        told = stripe_work.handle(Context(store, "p1", STRIPE, NOW), None, mode, other | account, "{}")
-        assert (told, table.items) == ("ignored_other_mode", before)
+        stated = stripe_work.handle(Context(store, "p1", STRIPE, NOW), None, mode, other | account, "{}")
+        assert (stated, table.items) == ("ignored_other_mode", before)
     # The same in the right mode is not ignored: the table proves something for every type.
-    told = stripe_work.handle(Context(store, "p1", STRIPE, NOW), None, mode, event | {"livemode": mode == "live"}, "{}")
-    assert not told.startswith("ignored"), (told, translate(event, "test"))
-    assert table.items != before, told
+    stated = stripe_work.handle(
+        Context(store, "p1", STRIPE, NOW), None, mode, event | {"livemode": mode == "live"}, "{}"
+    )
+    assert not stated.startswith("ignored"), (stated, translate(event, "test"))
+    assert table.items != before, stated
 
 
 @pytest.mark.parametrize("type_", [*sorted(IGNORED), "product.created", "no.such.type"])
@@ -560,7 +562,7 @@ def test_what_changes_nothing_is_acknowledged_and_counted_with_its_reason(
     assert three.items() == before
     logged = lines(capsys.readouterr().out)
     expected = f"ignored_{IGNORED.get(type_, 'type_not_handled')}"
-    assert [line["outcome"] for line in told(logged)] == [expected] * 2
+    assert [line["outcome"] for line in stated(logged)] == [expected] * 2
     metrics = [line for line in logged if "_aws" in line]
     assert [line["outcome"] for line in metrics] == [expected] * 2
     assert all("StripeEvents" in line for line in metrics)

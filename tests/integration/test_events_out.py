@@ -1,4 +1,4 @@
-"""What is told on the bus is as docs/events.md says, whatever operation it comes from."""
+"""What is known on the bus is as docs/events.md says, whatever operation it comes from."""
 
 import json
 from contextlib import suppress
@@ -20,7 +20,7 @@ from client_credits.store import writes
 from client_credits.store.codec import from_attributes
 
 
-def told_of(case: Case, engine: Engine) -> list[Published]:
+def heard_of(case: Case, engine: Engine) -> list[Published]:
     """All events of what a case, past included, leaves in the table."""
     store = engine.fresh_store()
     if case.founded:
@@ -38,7 +38,7 @@ def told_of(case: Case, engine: Engine) -> list[Published]:
 def test_every_event_of_every_operation_is_as_documented_and_every_kind_is_among_them(moto: Engine) -> None:
     seen = set()
     for case in CASES:
-        events = told_of(case, moto)
+        events = heard_of(case, moto)
         for event in events:
             check(event.detail_type, event.detail)
         seen |= {event.detail_type for event in events}

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tests.support.builders import NOW, a_lot, a_payment, created
 from tests.support.dumps import Record, broken_laws, differences, dump, items_of, records_of, timeless
 from tests.support.engines import Engine
-from tests.support.fault_cases import CASES, Case, told
+from tests.support.fault_cases import CASES, Case, stated
 from tests.support.fault_steps import P, Step, founded, holding
 from tests.support.faults import ALWAYS, Crash, Fault, Faulty, Plan, applicable, faulty
 
@@ -83,14 +83,14 @@ class Stage:
         injector = self._through.injector
         injector.plan(plan)
         try:
-            answer, failed = told(self._act(first=True)), False
+            answer, failed = stated(self._act(first=True)), False
         except RETRYABLE:
             answer, failed = None, True
         calls, struck = injector.calls, injector.struck
         injector.plan(None)
         assert plan or not failed, "failed without a fault"
         if failed or self.case.scheduled:
-            answer = told(self._act(first=False))
+            answer = stated(self._act(first=False))
         return Run(self._cleared(), answer, calls, struck)
 
     def _act(self, first: bool) -> Any:
@@ -156,7 +156,7 @@ def check(stage: Stage, faults: dict[Fault, tuple[dict[str, int], ...]], few: bo
             wrong.append(f"{plan}: never struck")
         wrong += [f"{plan}: {d}" for d in differences(expected, stage.comparable(run.records))]
         if run.answer != smooth.answer and not stage.case.done:
-            wrong.append(f"{plan}: told {run.answer} instead of {smooth.answer}")
+            wrong.append(f"{plan}: said {run.answer} instead of {smooth.answer}")
         wrong += [f"{plan}: {law}" for law in broken_laws(run.records)]
     if wrong:
         pytest.fail("\n".join([f"{len(wrong)} wrong", *wrong[:12]]), pytrace=False)
@@ -213,14 +213,14 @@ def test_a_lost_response_is_survived_where_tokens_are_remembered(
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_repeat_changes_nothing_and_is_told_the_same(engine: Engine, case: Case) -> None:
+def test_a_repeat_changes_nothing_and_gets_the_same_answer(engine: Engine, case: Case) -> None:
     through = Store(engine.fresh_table())
     past(through, case)
-    first = told(case.act(through, NOW))
+    first = stated(case.act(through, NOW))
     before = dump(through.table, engine.shared_client)
     try:
         for worker in (through, Store(through.table)):
-            assert told(case.act(worker, NOW + case.later)) == first
+            assert stated(case.act(worker, NOW + case.later)) == first
     except case.done:
         pass
     assert dump(through.table, engine.shared_client) == before

@@ -33,9 +33,9 @@ from tests.support.functions import (
     own_clients,
     sqs_event,
     sqs_message,
+    stated,
     stream_event,
     stripe_message,
-    told,
     world,
 )
 from tests.support.stock import balances, listed, no_debt, patch, put, read
@@ -213,7 +213,7 @@ def test_an_event_of_the_other_mode_is_acknowledged_counted_and_changes_nothing(
     assert run("stripe_events", stripe_message(sample("invoice-paid-first.json", livemode=livemode))) == []
     assert world.items() == before
     logged = lines(capsys.readouterr().out)
-    assert [line["outcome"] for line in told(logged)] == ["ignored_other_mode"]
+    assert [line["outcome"] for line in stated(logged)] == ["ignored_other_mode"]
     (metric,) = [line for line in logged if "_aws" in line]
     assert (metric["StripeEvents"], metric["outcome"]) in ((1, "ignored_other_mode"), ([1.0], "ignored_other_mode"))
 
@@ -574,8 +574,8 @@ def test_every_entry_refusal_change_and_parked_payment_is_published_as_it_stands
         if entry["sequence"] is None:
             continue
         (detail,) = [d for d in by_type[f"credits.{entry['kind']}"] if d["event_id"] == entry["entry_id"]]
-        told_there = {name: value for name, value in detail.items() if name not in ("practice_id", "event_id")}
-        assert told_there == {name: value for name, value in entry.items() if name != "reason"}
+        heard_there = {name: value for name, value in detail.items() if name not in ("practice_id", "event_id")}
+        assert heard_there == {name: value for name, value in entry.items() if name != "reason"}
         assert detail["practice_id"] == "p1"
     (refused,) = by_type["credits.booking_refused"]
     assert refused | {"event_id": "-"} == {
@@ -617,14 +617,14 @@ def test_a_refusal_is_published_once_and_a_new_one_anew(world: World) -> None:
     ):
         assert failed(app.handler(sqs_event(*batch), CONTEXT)) == []
         stages.append(world.items())
-    told_at = [published(world, a, b) for a, b in pairwise(stages)]
-    assert [[e["detail-type"] for e in events] for events in told_at] == [
+    stated_at = [published(world, a, b) for a, b in pairwise(stages)]
+    assert [[e["detail-type"] for e in events] for events in stated_at] == [
         ["credits.booking_refused"],
         [],
         ["credits.booking_refused"],
         [],
     ]
-    assert told_at[0][0]["detail"]["event_id"] != told_at[2][0]["detail"]["event_id"]
+    assert stated_at[0][0]["detail"]["event_id"] != stated_at[2][0]["detail"]["event_id"]
 
 
 def test_a_refusal_that_was_allowed_later_is_not_published_again(world: World) -> None:
@@ -693,14 +693,14 @@ def asked(function: ModuleType, method: str, path: str, body: Any = None, **more
     bearer = {"authorization": f"Bearer {token(more.pop('role', 'admin'))}"} if more.pop("known", True) else {}
     answer: Event = function.handler(http_event(method, path, body, **more, **bearer), CONTEXT)
     assert answer["headers"]["X-Request-Id"] == "req-1"
-    return answer | {"told": json.loads(answer["body"])}
+    return answer | {"body": json.loads(answer["body"])}
 
 
 @pytest.mark.parametrize("stage", ["$default", "v1", "prod"])
 def test_the_function_answers_on_any_stage(function: ModuleType, stage: str) -> None:
     assert asked(function, "GET", "/v1/settings", stage=stage)["statusCode"] == 200
-    assert asked(function, "GET", "/healthz", stage=stage, known=False)["told"] == {"status": "ok"}
-    assert "paths" in asked(function, "GET", "/v1/openapi.json", stage=stage, known=False)["told"]
+    assert asked(function, "GET", "/healthz", stage=stage, known=False)["body"] == {"status": "ok"}
+    assert "paths" in asked(function, "GET", "/v1/openapi.json", stage=stage, known=False)["body"]
     assert asked(function, "GET", "/v1/nowhere", stage=stage)["statusCode"] == 404
     assert asked(function, "PUT", "/v1/clients/a~b", {}, stage=stage)["statusCode"] == 201
 
@@ -717,14 +717,14 @@ def test_a_client_whose_id_is_the_name_of_another_path_is_a_client(function: Mod
     for client_id in ("healthz", "openapi.json"):
         assert asked(function, "GET", f"/v1/clients/{client_id}")["statusCode"] == 404
         assert asked(function, "PUT", f"/v1/clients/{client_id}", {"name": "Anna"})["statusCode"] == 201
-        assert asked(function, "GET", f"/v1/clients/{client_id}")["told"]["name"] == "Anna"
+        assert asked(function, "GET", f"/v1/clients/{client_id}")["body"]["name"] == "Anna"
 
 
 def test_the_document_the_function_serves_is_the_published_one(function: ModuleType) -> None:
-    told_there = asked(function, "GET", "/v1/openapi.json", known=False)
-    assert told_there["headers"]["content-type"] == "application/json"
-    assert told_there["told"]["openapi"].startswith("3.1")
-    assert len(told_there["body"]) < 1_000_000
+    heard_there = asked(function, "GET", "/v1/openapi.json", known=False)
+    assert heard_there["headers"]["content-type"] == "application/json"
+    assert heard_there["body"]["openapi"].startswith("3.1")
+    assert len(heard_there["body"]) < 1_000_000
 
 
 def put_cursor_key() -> None:
@@ -740,8 +740,8 @@ def test_cursors_are_sealed_with_the_stacks_key_and_503_until_there_is_one(funct
     put_cursor_key()
     page = asked(function, "GET", "/v1/clients", query={"limit": "1"})
     assert page["statusCode"] == 200
-    following = asked(function, "GET", "/v1/clients", query={"limit": "1", "cursor": page["told"]["next_cursor"]})
-    assert following["told"]["items"][0]["id"] != page["told"]["items"][0]["id"]
+    following = asked(function, "GET", "/v1/clients", query={"limit": "1", "cursor": page["body"]["next_cursor"]})
+    assert following["body"]["items"][0]["id"] != page["body"]["items"][0]["id"]
     other_worker = load("api")
     assert asked(other_worker, "GET", "/v1/clients", query={"limit": "1"})["body"] == page["body"]
 
@@ -755,7 +755,7 @@ def test_when_the_table_fails_the_answer_is_503_and_may_be_tried_again(function:
     }
     with refusing(clients.client("dynamodb"), api):
         answer = asked(function, *calls[api])
-    assert (answer["statusCode"], answer["told"]["code"], answer["headers"]["Retry-After"]) == (503, "unavailable", "1")
+    assert (answer["statusCode"], answer["body"]["code"], answer["headers"]["Retry-After"]) == (503, "unavailable", "1")
     assert answer["headers"]["content-type"] == "application/problem+json"
     assert asked(function, *calls[api])["statusCode"] in (200, 201)
 
@@ -792,10 +792,10 @@ def test_a_worker_without_its_settings_names_all_of_them_at_once(
     for variable in NEEDS[name]:
         monkeypatch.delenv(variable)
     for call in CALLS[name]:
-        with pytest.raises(ConfigError) as told_then:
+        with pytest.raises(ConfigError) as heard_then:
             load(name).handler(call, CONTEXT)
-        assert list(told_then.value.missing) == NEEDS[name]
-        assert all(variable in str(told_then.value) for variable in NEEDS[name])
+        assert list(heard_then.value.missing) == NEEDS[name]
+        assert all(variable in str(heard_then.value) for variable in NEEDS[name])
 
 
 def test_the_api_without_its_settings_answers_500_and_logs_all_of_them_at_once(
@@ -805,9 +805,9 @@ def test_the_api_without_its_settings_answers_500_and_logs_all_of_them_at_once(
         monkeypatch.delenv(variable)
     capsys.readouterr()
     answer = asked(load("api"), "GET", "/v1/settings")
-    assert (answer["statusCode"], answer["told"]["code"]) == (500, "internal_error")
+    assert (answer["statusCode"], answer["body"]["code"]) == (500, "internal_error")
     assert not [variable for variable in NEEDS["api"] if variable in answer["body"]]
-    (line,) = told(lines(capsys.readouterr().out))
+    (line,) = stated(lines(capsys.readouterr().out))
     assert all(variable in line["exception"] for variable in NEEDS["api"])
     assert line["request_id"] == "req-1"
 
@@ -850,8 +850,8 @@ def planted_session() -> Event:
 
 
 def planted_booking(**detail: Any) -> Event:
-    told_with_it = {"client_email": PLANTED["email"], "client_name": PLANTED["name"], "reason": PLANTED["note"]}
-    return event("created", **told_with_it, **detail)
+    heard_with_it = {"client_email": PLANTED["email"], "client_name": PLANTED["name"], "reason": PLANTED["note"]}
+    return event("created", **heard_with_it, **detail)
 
 
 def provoke(world: World, function: ModuleType) -> list[str]:
@@ -939,13 +939,13 @@ def test_no_log_line_ever_holds_a_name_an_email_a_note_a_token_or_a_secret(
     for bearer in tokens:
         for part in bearer.split("."):
             assert part not in text
-    assert len(told(logged)) > 30
-    for line in told(logged):
+    assert len(stated(logged)) > 30
+    for line in stated(logged):
         assert {"level", "message", "timestamp", "service"} <= set(line), line
         assert "request_id" in line or "message_id" in line, line
 
 
-def test_an_item_that_cannot_be_read_is_told_without_what_it_holds(
+def test_an_item_that_cannot_be_read_is_reported_without_what_it_holds(
     world: World, function: ModuleType, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A broken record is our fault and must be found; whose it is, is nobody's business."""

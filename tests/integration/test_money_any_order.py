@@ -8,7 +8,17 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from tests.integration.test_stripe_any_order import START, Story, World, back, invoice, line, orders, told, with_a_death
+from tests.integration.test_stripe_any_order import (
+    START,
+    Story,
+    World,
+    back,
+    invoice,
+    line,
+    orders,
+    stated,
+    with_a_death,
+)
 from tests.support.builders import HOUR
 
 from client_credits.domain.payments.facts import (
@@ -47,8 +57,8 @@ def summed(total: int, hours: int, **about: Any) -> Facts:
 
 
 def note(payment_id: str, total: int, *lines: tuple[str, int], refunds: tuple[str, ...] = (), **given: Any) -> Facts:
-    told = CreditNote("cn_1", total, lines, refunds, at=START + HOUR, **given)
-    return back(payment_intent=None, payment_id=payment_id, notes=(told,))
+    stated = CreditNote("cn_1", total, lines, refunds, at=START + HOUR, **given)
+    return back(payment_intent=None, payment_id=payment_id, notes=(stated,))
 
 
 ONE, TWO = bought("in_1"), bought("in_2", 30_000)
@@ -107,7 +117,7 @@ STORIES = {
         ],
         {"follow-up": (2, 0)},
     ),
-    # The first of 2,500 failed after the sum of 5,000 was told.
+    # The first of 2,500 failed after the sum of 5,000 was heard.
     "two sums of a charge, and a refund within them that failed": Story(
         [
             ONE,
@@ -183,10 +193,10 @@ def records(world: World) -> str:
 @pytest.mark.parametrize("name", STORIES)
 def test_every_order_of_news_of_money_ends_alike(name: str, how_many: int | None) -> None:
     story = STORIES[name]
-    plain = told(story, story.facts)
+    plain = stated(story, story.facts)
     assert (plain.ends(), plain.parked()) == (story.ends, story.parked)
     for order in orders(story, how_many):
-        mixed = told(story, order)
+        mixed = stated(story, order)
         where = [story.facts.index(each) for each in order]
         assert (mixed.ends(), mixed.parked()) == (story.ends, story.parked), where
         assert records(mixed) == records(plain), where
@@ -194,11 +204,11 @@ def test_every_order_of_news_of_money_ends_alike(name: str, how_many: int | None
 
 @pytest.mark.prove
 @pytest.mark.parametrize("name", STORIES)
-def test_every_order_of_news_of_money_told_twice_ends_alike(name: str) -> None:
+def test_every_order_of_news_of_money_heard_twice_ends_alike(name: str) -> None:
     story = STORIES[name]
-    plain = told(story, story.facts)
+    plain = stated(story, story.facts)
     for order in permutations(story.facts):
-        mixed = told(story, [each for pair in zip(order, order[::-1], strict=True) for each in pair])
+        mixed = stated(story, [each for pair in zip(order, order[::-1], strict=True) for each in pair])
         assert (mixed.ends(), mixed.parked(), records(mixed)) == (story.ends, story.parked, records(plain))
 
 

@@ -20,7 +20,7 @@ from client_credits.aws import clients
 from client_credits.aws.config import ConfigError
 from client_credits.domain.ledger.entries import Cause, CauseKind
 from client_credits.domain.practice.records import Client
-from client_credits.publishing.bus import LEFT_SECONDS, MAX_BYTES, Bus, Outcome, SetAside, publish
+from client_credits.publishing.bus import LEFT_SECONDS, MAX_BYTES, Bus, EventSetAside, Outcome, publish
 from client_credits.store import codec, keys, writes
 
 BUS = "credits-bus"
@@ -47,10 +47,10 @@ def an_error(code: str) -> ClientError:
 
 def change(number: int, new: Image, old: Image | None = None) -> Record:
     """A stream record of an item."""
-    told = {"SequenceNumber": f"{number:06d}", "NewImage": new, "Keys": {name: new[name] for name in ("pk", "sk")}}
+    stated = {"SequenceNumber": f"{number:06d}", "NewImage": new, "Keys": {name: new[name] for name in ("pk", "sk")}}
     if old is not None:
-        told["OldImage"] = old
-    return {"eventID": f"stream-{number}", "eventName": "MODIFY" if old else "INSERT", "dynamodb": told}
+        stated["OldImage"] = old
+    return {"eventID": f"stream-{number}", "eventName": "MODIFY" if old else "INSERT", "dynamodb": stated}
 
 
 def entry_item(number: int, size: int = 0) -> Image:
@@ -76,14 +76,14 @@ def named(*numbers: int) -> list[str]:
 
 
 class Receiver:
-    """A bus that takes entries unless told to refuse, and answers as PutEvents does. Ids by error code."""
+    """A bus that takes entries unless said to refuse, and answers as PutEvents does. Ids by error code."""
 
     def __init__(self, refused: dict[str, str] | None = None, error: Exception | None = None) -> None:
         self.refused = refused or {}
         self.error = error
         self.calls: list[list[dict[str, str]]] = []
         self.taken: list[str] = []
-        self.kept: list[SetAside] = []
+        self.kept: list[EventSetAside] = []
         self.seconds = 30.0
 
     def put(self, entries: list[dict[str, str]]) -> dict[str, Any]:
@@ -283,7 +283,7 @@ def test_of_a_call_that_is_not_valid_the_one_to_blame_is_found_and_set_aside() -
 
 
 def test_a_record_that_could_not_be_set_aside_is_tried_again_and_never_lost() -> None:
-    def full(record: SetAside) -> None:
+    def full(record: EventSetAside) -> None:
         raise an_error("ServiceUnavailable")
 
     receiver = Receiver()
@@ -442,11 +442,11 @@ def test_what_is_set_aside_is_queued_by_its_key_counted_and_named_in_the_log(
     key = {"pk": "p1#c1", "sk": "entry#follow-up#000000000002"}
     assert queue() == [{"set_aside": key | {"reason": "JSONDecodeError", "sequence_number": "000002"}}]
     out = capsys.readouterr().out
-    told = [json.loads(line) for line in out.splitlines()]
-    (line,) = [each for each in told if each.get("message") == "set aside"]
+    stated = [json.loads(line) for line in out.splitlines()]
+    (line,) = [each for each in stated if each.get("message") == "set aside"]
     assert (line["level"], line["reason"]) == ("ERROR", "JSONDecodeError")
     assert line["item"] == "p1/c1/entry/follow-up/000000000002"
-    assert [each["reason"] for each in told if "SetAside" in each] == ["JSONDecodeError"]
+    assert [each["reason"] for each in stated if "SetAside" in each] == ["JSONDecodeError"]
     assert "Anna" not in out
 
 

@@ -279,10 +279,10 @@ def test_a_dispute_is_followed_to_its_end(ours: Api, server: StripeServer) -> No
     compared(ours, server, repair=True)
     server.add(a_dispute("dp_1", ago(1)))
     assert compared(ours, server, repair=True).repaired == 1
-    told = next(
+    stated = next(
         c for c in ours("GET", "/v1/clients/c1/credits").body["credits"] if c["appointment_type"] == "follow-up"
     )
-    assert (told["balance"], told["available"], told["frozen"]) == (3, 0, 3)
+    assert (stated["balance"], stated["available"], stated["frozen"]) == (3, 0, 3)
     server.add(a_dispute("dp_1", ago(1), status="lost"))
     assert verdicts(compared(ours, server)) == {"dp_1": Verdict.DIFFERENT}
     assert (compared(ours, server, repair=True).left, balance(ours)) == (0, 0)
@@ -320,7 +320,7 @@ def test_a_dispute_made_before_the_window_is_looked_at_as_it_stands_now(ours: Ap
     assert (run.counts, run.left, balance(ours)) == ({"missing": 1}, 0, 3)
 
 
-def test_what_was_made_and_told_of_in_the_window_is_looked_at_once(ours: Api, server: StripeServer) -> None:
+def test_what_was_made_and_heard_of_in_the_window_is_looked_at_once(ours: Api, server: StripeServer) -> None:
     invoice = an_invoice("in_1", ago(3), paid_at=ago(1))
     server.add(
         invoice, an_event("evt_1", "invoice.paid", ago(1), invoice), an_event("evt_2", "invoice.paid", ago(3), invoice)
@@ -553,10 +553,10 @@ def test_the_bounds_of_a_window_hold_to_the_second(ours: Api, server: StripeServ
 
 def test_progress_moves_forward_to_the_last_step(ours: Api, server: StripeServer) -> None:
     many(server, 12)
-    told: list[int] = []
-    run = compared(ours, server, progress=lambda run: told.append(steps_done(run)))
-    assert told == sorted(told)
-    assert told[-1] == steps(SINCE, UNTIL) == steps_done(run)
+    stated: list[int] = []
+    run = compared(ours, server, progress=lambda run: stated.append(steps_done(run)))
+    assert stated == sorted(stated)
+    assert stated[-1] == steps(SINCE, UNTIL) == steps_done(run)
 
 
 @pytest.mark.parametrize(("length", "count"), [(0, 0), (1, 1), (3 * DAY_SECONDS, 1), (3 * DAY_SECONDS + 1, 2)])
@@ -776,7 +776,7 @@ def test_an_object_that_was_set_aside_is_counted_and_named(
         clients.client("dynamodb").put_item(TableName=daily.table, Item=item | {"body": {"S": "?"}})
     capsys.readouterr()
     ran()
-    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    (line,) = [each for each in told if each.get("message") == "set aside"]
+    stated = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (line,) = [each for each in stated if each.get("message") == "set aside"]
     assert (line["object_id"], line["practice_id"]) == ("in_1", "q1")
-    assert [each["reason"] for each in told if "SetAside" in each] == ["object"]
+    assert [each["reason"] for each in stated if "SetAside" in each] == ["object"]

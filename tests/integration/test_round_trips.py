@@ -197,8 +197,8 @@ def test_a_new_type_is_answered_with_two_reads_at_most_three(warm: Api) -> None:
     read(other, "/v1/clients/c1/credits")
     put(warm, "/v1/appointment-types/massage", {"name": "Massage"})
     with counted(other) as calls:
-        told = read(other, "/v1/clients/c1/credits")
-    assert [c["appointment_type"] for c in told["credits"]] == ["follow-up", "initial", "massage"]
+        stated = read(other, "/v1/clients/c1/credits")
+    assert [c["appointment_type"] for c in stated["credits"]] == ["follow-up", "initial", "massage"]
     assert calls["BatchGetItem"] <= 3
     assert set(calls) == {"BatchGetItem"}
 
@@ -336,12 +336,12 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
             self.rfile.read(int(self.headers["Content-Length"]))
             asked.append(self.headers.get("X-Amz-Target", "?").rpartition(".")[2])
             secrets = json.dumps({"current": SECRET, "previous": None})
-            told = {
+            stated = {
                 "GetParameter": {"Parameter": {"Name": "x", "Value": secrets, "Type": "SecureString", "Version": 1}},
                 "SendMessage": {"MessageId": "m-1", "MD5OfMessageBody": "0" * 32},
             }.get(asked[-1])
-            body = json.dumps(told or {"__type": "com.amazonaws#AccessDeniedException"}).encode()
-            self.send_response(200 if told else 400)
+            body = json.dumps(stated or {"__type": "com.amazonaws#AccessDeniedException"}).encode()
+            self.send_response(200 if stated else 400)
             self.send_header("Content-Type", "application/x-amz-json-1.0")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -22,7 +22,7 @@ from client_credits.domain.practice.catalogue import Catalogue
 from client_credits.domain.practice.records import Account, Client
 from client_credits.operations.payments import parking
 from client_credits.store import keys, writes
-from client_credits.store.histories import Period
+from client_credits.store.histories import HistoryPeriod
 from client_credits.store.keys import DUE_SHARDS
 from client_credits.store.records import Wanted
 from client_credits.store.store import Store
@@ -180,7 +180,7 @@ def test_a_history_of_one_kind_and_period_is_filled_whatever_lies_between(store:
     kinds = [EntryKind.SPENT if n % 4 else EntryKind.EXPIRED for n in range(1, 25)]
     entries = [an_entry(n, kind=kind, occurred_at=NOW + n * DAY) for n, kind in enumerate(kinds, start=1)]
     store.commit([writes.entry(e) for e in entries])
-    only = Period("expired", NOW + 8 * DAY, NOW + 24 * DAY)
+    only = HistoryPeriod("expired", NOW + 8 * DAY, NOW + 24 * DAY)
     expired = [e for e in entries if e.kind is EntryKind.EXPIRED]
     assert store.history_page("p1", "c1", "follow-up", None, 10, only) == expired[4:0:-1]
     assert store.history_page("p1", "c1", "follow-up", None, 2, only) == expired[4:2:-1]

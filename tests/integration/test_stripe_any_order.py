@@ -1,6 +1,6 @@
 """Stripe's events in any order, doubled, and with the worker dying at any call: the same credits in the end.
 
-Each story is told as the facts that its events say. The practice's table is in memory, so that every
+Each story is known as the facts that its events say. The practice's table is in memory, so that every
 permutation and every crash point can be tried.
 """
 
@@ -57,18 +57,18 @@ PLANS = [
 def line(
     price: str = "price_4", starts: Any = START, ends: Any = END, line_id: str = "il_1", **fields: Any
 ) -> PaymentLine:
-    told = {"amount": 10_000, "period_start": starts, "period_end": ends, "subscription_item": "si_1"}
-    return a_line(line_id, price=price, **(told | fields))
+    stated = {"amount": 10_000, "period_start": starts, "period_end": ends, "subscription_item": "si_1"}
+    return a_line(line_id, price=price, **(stated | fields))
 
 
 def invoice(payment_id: str, *lines: PaymentLine, paid_at: Any = START, **fields: Any) -> Payment:
-    told = {"paid": sum(each.amount for each in lines), "payment_intent": None}
-    return a_payment(payment_id, *lines, paid_at=paid_at, event_id=f"evt_{payment_id}", **(told | fields))
+    stated = {"paid": sum(each.amount for each in lines), "payment_intent": None}
+    return a_payment(payment_id, *lines, paid_at=paid_at, event_id=f"evt_{payment_id}", **(stated | fields))
 
 
 def back(**fields: Any) -> MoneyBack:
-    told = {"event_id": "evt_back", "account": "own", "mode": "test", "occurred_at": START, "payment_intent": "pi_1"}
-    return MoneyBack(**(told | fields))
+    stated = {"event_id": "evt_back", "account": "own", "mode": "test", "occurred_at": START, "payment_intent": "pi_1"}
+    return MoneyBack(**(stated | fields))
 
 
 def refund(refund_id: str, amount: int, status: str, hours: int = 1) -> MoneyBack:
@@ -143,7 +143,7 @@ class Story:
 
 
 STORIES = {
-    "refunded in two parts, told by the index": Story(
+    "refunded in two parts, stated by the index": Story(
         [FIRST, MADE, refund("re_1", 2_500, "succeeded"), refund("re_2", 5_000, "succeeded")], {"follow-up": (1, 0)}
     ),
     "a refund that failed": Story(
@@ -262,7 +262,7 @@ class World:
         return tuple(parked.reason for parked in parking.every_open(self.store, "p1"))
 
 
-def told(story: Story, facts: list[Facts]) -> World:
+def stated(story: Story, facts: list[Facts]) -> World:
     world = World(story)
     for each in facts:
         world.tell(each)
@@ -273,7 +273,7 @@ SOME_ORDERS = 6
 
 
 def orders(story: Story, how_many: int | None) -> list[list[Facts]]:
-    """All orders of its facts, or so many of them, spread from the first, as told, to the last, backwards."""
+    """All orders of its facts, or so many of them, spread from the first, as heard, to the last, backwards."""
     every = [list(order) for order in permutations(story.facts)]
     if how_many is None or len(every) <= how_many:
         return every
@@ -284,10 +284,10 @@ def orders(story: Story, how_many: int | None) -> list[list[Facts]]:
 @pytest.mark.parametrize("name", STORIES)
 def test_every_order_ends_alike(name: str, how_many: int | None) -> None:
     story = STORIES[name]
-    plain = told(story, story.facts)
+    plain = stated(story, story.facts)
     assert (plain.ends(), plain.parked()) == (story.ends, story.parked)
     for order in orders(story, how_many):
-        mixed = told(story, order)
+        mixed = stated(story, order)
         where = [type(each).__name__ for each in order]
         assert (mixed.ends(), mixed.parked(), mixed.lots()) == (story.ends, story.parked, plain.lots()), where
 
@@ -296,10 +296,10 @@ def test_every_order_ends_alike(name: str, how_many: int | None) -> None:
 @pytest.mark.parametrize("name", STORIES)
 def test_every_order_with_every_event_delivered_twice_ends_alike(name: str) -> None:
     story = STORIES[name]
-    plain = told(story, story.facts)
+    plain = stated(story, story.facts)
     for order in permutations(story.facts):
         again = [each for pair in zip(order, order[::-1], strict=True) for each in pair]
-        mixed = told(story, again)
+        mixed = stated(story, again)
         assert (mixed.ends(), mixed.parked(), mixed.lots()) == (story.ends, story.parked, plain.lots())
 
 
@@ -320,7 +320,7 @@ class Reaper:
 
 
 def with_a_death(story: Story, facts: list[Facts], strikes_at: int | None) -> tuple[World, Reaper]:
-    """Everything told in order; the event during which the worker died is delivered again, at once or last."""
+    """Everything said in order; the event during which the worker died is delivered again, at once or last."""
     world = World(story)
     reaper = Reaper(world.table, strikes_at)
     late: list[Facts] = []

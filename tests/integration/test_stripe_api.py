@@ -101,9 +101,9 @@ def test_events_name_what_changed_in_a_window_each_object_once(server: StripeSer
         an_event("evt_4", "invoice.finalized", T0 + 4, an_invoice("in_untold", T0)),
         an_event("evt_5", "invoice.paid", T0 + DAY_SECONDS, an_invoice("in_tomorrow", T0)),
     )
-    told = api(server).told_within(START, START + timedelta(days=1))
-    assert told[StripeKind.INVOICE] == ["in_late", "in_other"]
-    assert told[StripeKind.REFUND] == told[StripeKind.DISPUTE] == []
+    stated = api(server).heard_within(START, START + timedelta(days=1))
+    assert stated[StripeKind.INVOICE] == ["in_late", "in_other"]
+    assert stated[StripeKind.REFUND] == stated[StripeKind.DISPUTE] == []
     assert server.asked() == {"/v1/events": 1}
 
 
@@ -184,8 +184,8 @@ def test_a_wrong_key_is_refused_for_good_and_stays_out_of_the_message(server: St
     with pytest.raises(StripeRefused) as refused:
         api(server, key).retrieve(StripeKind.INVOICE, "in_1")
     assert refused.value.status == 401
-    told = f"{refused.value} {refused.value!r} {refused.value.__cause__} {api(server, key)!r}"
-    assert "z" * 6 not in told
+    stated = f"{refused.value} {refused.value!r} {refused.value.__cause__} {api(server, key)!r}"
+    assert "z" * 6 not in stated
     assert len(server.requests) == 1
 
 

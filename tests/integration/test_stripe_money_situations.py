@@ -128,7 +128,7 @@ def what_was_left_after_a_credit_note_before_payment_is_refunded(practice: Strip
 
 
 @situation(("granted", 10), ("granted", 8), ("clawed_back", -3), ("clawed_back", -1))
-def which_line_a_refund_is_for_is_told_late(practice: StripePractice) -> None:
+def which_line_a_refund_is_for_is_heard_late(practice: StripePractice) -> None:
     """400.00 of 1,700.00: two of ten and one of eight. Of the eight for 800.00 that the note names, it is four."""
     practice.hear(practice.stripe.invoice("cus_1", "price_ten", "price_eight", metadata=ME))
     invoice = _next_day(practice)
@@ -145,7 +145,7 @@ def _sums(events: Events) -> Events:
 
 
 @situation(("granted", 10), ("clawed_back", -3), ("clawed_back", -3))
-def two_refunds_told_by_the_charges_sum_alone(practice: StripePractice) -> None:
+def two_refunds_stated_by_the_charges_sum_alone(practice: StripePractice) -> None:
     invoice = _bought(practice)
     for _ in range(2):
         practice.hear(_sums(practice.stripe.refund(invoice, 27_000)))
@@ -153,7 +153,7 @@ def two_refunds_told_by_the_charges_sum_alone(practice: StripePractice) -> None:
 
 
 @situation(("granted", 10), ("clawed_back", -3))
-def one_refund_fails_and_the_next_is_told_by_the_charges_sum_alone(practice: StripePractice) -> None:
+def one_refund_fails_and_the_next_is_stated_by_the_charges_sum_alone(practice: StripePractice) -> None:
     """The sum of the second does not hold the first."""
     invoice = _bought(practice)
     practice.stripe.refund(invoice, 27_000, pending=True)
@@ -228,7 +228,7 @@ def an_invoice_paid_by_two_cards_and_the_refund_of_one_fails(practice: StripePra
 
 
 @situation(("granted", 10), ("clawed_back", -4), ("clawed_back", -3), since=BASIL)
-def the_sums_of_two_charges_of_an_invoice_are_told_alone(practice: StripePractice) -> None:
+def the_sums_of_two_charges_of_an_invoice_are_reported_alone(practice: StripePractice) -> None:
     practice.hear(practice.stripe.pay_in_parts(_billed(practice), 36_000, 54_000))
     first, second = [name for name in practice.stripe.objects if name.startswith("ch_")]
     practice.hear(_sums(practice.stripe.refund(first)))
@@ -283,10 +283,10 @@ def test_a_situation_of_money_makes_exactly_these_entries(name: str, version: st
     assert tuple(practice.entries()) == expected
     assert practice.parked() == []
     for entry in practice.store.entries_after("p1", "c1", "follow-up", 0):
-        _is_named_and_dated_by_what_was_told(entry, practice)
+        _is_named_and_dated_by_what_was_heard(entry, practice)
 
 
-def _is_named_and_dated_by_what_was_told(entry: Entry, practice: StripePractice) -> None:
+def _is_named_and_dated_by_what_was_heard(entry: Entry, practice: StripePractice) -> None:
     """Its cause is something of Stripe's, and it happened at an instant of Stripe's, not when it was heard."""
     about = {"refund", "dispute", "credit_note", "charge", "payment_intent"} & set(entry.cause.ids)
     if entry.kind in ("clawed_back", "reinstated"):

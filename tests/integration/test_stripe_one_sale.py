@@ -1,6 +1,6 @@
 """A payment intent of the practice's own and what it paid are one sale: in any order, doubled, and with a worker dying.
 
-Each story is told as the facts that its events say; of each package the larger of their counts is granted.
+Each story is known as the facts that its events say; of each package the larger of their counts is granted.
 """
 
 from dataclasses import replace
@@ -22,8 +22,8 @@ def sold(payment_id: str, quantity: int = 1, **fields: Any) -> Payment:
     line = a_line(
         "four", price=None, package_id="four", quantity=quantity, amount=10_000, quantity_from=QuantityFrom.METADATA
     )
-    told = {"subscription": None, "customer": None, "payment_intent": "pi_1", "paid": 10_000}
-    return a_payment(payment_id, line, paid_at=START, event_id=f"evt_{payment_id}", **(told | fields))
+    stated = {"subscription": None, "customer": None, "payment_intent": "pi_1", "paid": 10_000}
+    return a_payment(payment_id, line, paid_at=START, event_id=f"evt_{payment_id}", **(stated | fields))
 
 
 def intent(quantity: int = 1, **fields: Any) -> Payment:
@@ -36,9 +36,9 @@ def session(quantity: int = 1, **fields: Any) -> Payment:
 
 def by_invoice(quantity: int = 1, *beside: Any, **fields: Any) -> Payment:
     """An invoice made by hand, as newer versions tell of it: without its intent."""
-    told = {"subscription": None, "paid": 10_000}
+    stated = {"subscription": None, "paid": 10_000}
     return invoice(
-        "in_1", a_line("il_1", price="price_4", quantity=quantity, amount=10_000), *beside, **(told | fields)
+        "in_1", a_line("il_1", price="price_4", quantity=quantity, amount=10_000), *beside, **(stated | fields)
     )
 
 
@@ -77,7 +77,7 @@ STORIES = {
 }
 
 
-def told(story: Story, facts: list[Facts]) -> World:
+def stated(story: Story, facts: list[Facts]) -> World:
     world = World(story)
     for each in facts:
         world.tell(each)
@@ -99,10 +99,10 @@ def check(world: World, story: Story, order: list[Facts]) -> None:
 def test_every_order_of_one_sale_grants_the_larger_count_once(name: str, how_many: int) -> None:
     story = STORIES[name]
     for order in orders(story, how_many):
-        check(told(story, order), story, order)
+        check(stated(story, order), story, order)
         doubled = [each for pair in zip(order, order[::-1], strict=True) for each in pair]
-        check(told(story, doubled), story, doubled)
-        check(told(story, [*order, *order]), story, order)
+        check(stated(story, doubled), story, doubled)
+        check(stated(story, [*order, *order]), story, order)
 
 
 @pytest.mark.parametrize(
@@ -122,14 +122,14 @@ def test_a_worker_dying_in_one_sale_is_completed_by_the_redelivery(name: str, ba
 
 
 def test_the_second_of_one_sale_says_what_granted_it() -> None:
-    world = told(Story([], {}), [intent(2), session(2)])
+    world = stated(Story([], {}), [intent(2), session(2)])
     done = world.store.load("p1", Wanted(source_ids=("stripe/own/test/cs_1/four",))).operations
     (second,) = done.values()
     assert (second.outcome, second.entries, second.answer) == ("covered", (), "pi_1")
 
 
 def test_a_parked_payment_is_closed_with_a_link_to_what_granted_it() -> None:
-    world = told(Story([], {}), [session(2, client_id=None)])
+    world = stated(Story([], {}), [session(2, client_id=None)])
     assert world.parked() == ("unknown_client",)
     world.tell(intent(2))
     world.tell(session(2))

@@ -106,7 +106,7 @@ def an_unknown_price_beside_a_plan_is_parked_and_the_plan_granted(practice: Stri
 
 
 @situation(("granted", 4))
-def whose_it_is_was_told_by_the_subscriptions_checkout(practice: StripePractice) -> None:
+def whose_it_is_was_stated_by_the_subscriptions_checkout(practice: StripePractice) -> None:
     practice.hear(practice.stripe.checkout_subscription("cus_1", "price_four", client_reference="c1"))
 
 
@@ -549,9 +549,9 @@ def a_credit_note_for_one_of_two_lines(practice: StripePractice) -> None:
     practice.hear(practice.stripe.subscribe("cus_1", "price_four", "price_eight", metadata=ME))
     invoice = practice.stripe.last("invoice")
     practice.stripe.advance_to(practice.stripe.now + DAY)
-    told = practice.stripe.credit_note(invoice, {practice.stripe.lines_of(invoice)[1]: 80_000})
-    note = [event for event in told if event["type"].startswith("credit_note")]
-    practice.hear(note + [event for event in told if event not in note])
+    stated = practice.stripe.credit_note(invoice, {practice.stripe.lines_of(invoice)[1]: 80_000})
+    note = [event for event in stated if event["type"].startswith("credit_note")]
+    practice.hear(note + [event for event in stated if event not in note])
 
 
 @situation(("granted", 10), ("frozen", 0), ("unfrozen", 0))
@@ -622,9 +622,9 @@ def _bought_once(version: str) -> tuple[StripePractice, Events]:
     return practice, practice.stripe.subscribe("cus_1", "price_four", "price_eight", metadata=ME)
 
 
-def _descriptions(practice: StripePractice, told: Events) -> dict[str, dict[str, Any]]:
+def _descriptions(practice: StripePractice, stated: Events) -> dict[str, dict[str, Any]]:
     """Every event that may tell of the same payment, by what it is."""
-    paid, twin = (next(e for e in told if e["type"] == f"invoice.{kind}") for kind in ("paid", "payment_succeeded"))
+    paid, twin = (next(e for e in stated if e["type"] == f"invoice.{kind}") for kind in ("paid", "payment_succeeded"))
     _, of_old_endpoint = _bought_once("2022-11-15")
     invoice = paid["data"]["object"]
     thin = {"object": "v2.core.event", "id": "evt_thin", "type": "v1.invoice.paid", "livemode": False}
@@ -645,8 +645,8 @@ def _descriptions(practice: StripePractice, told: Events) -> dict[str, dict[str,
 
 @pytest.mark.parametrize("first", range(6))
 def test_a_payment_described_in_many_ways_grants_once(first: int) -> None:
-    practice, told = _bought_once("2026-10-28.endive")
-    described = list(_descriptions(practice, told).values())
+    practice, stated = _bought_once("2026-10-28.endive")
+    described = list(_descriptions(practice, stated).values())
     for event in [described[first], *described, *described[::-1]]:
         stripe_work.handle(
             Context(practice.store, "p1", STRIPE, practice.now), Answering(practice), "test", event, "{}"

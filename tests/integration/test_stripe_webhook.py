@@ -30,7 +30,7 @@ NOW = 1_795_000_000
 CONTEXT = SimpleNamespace(aws_request_id="lambda-1")
 EVENT = b'{"id": "evt_1", "object": "event", "type": "invoice.paid", "data": {"object": {}}}'
 
-Answer = dict[str, Any]
+Reply = dict[str, Any]
 
 
 @pytest.fixture
@@ -68,11 +68,11 @@ class World:
             Overwrite=True,
         )
 
-    def messages(self) -> list[Answer]:
+    def messages(self) -> list[Reply]:
         answer = self.sqs.receive_message(
             QueueUrl=self.queue_url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
         )
-        received: list[Answer] = answer.get("Messages", [])
+        received: list[Reply] = answer.get("Messages", [])
         return received
 
 
@@ -107,7 +107,7 @@ def request(
     at: int = NOW,
     header: str | None = None,
     encoded: bool = False,
-) -> Answer:
+) -> Reply:
     """The event of an HTTP API (payload 2.0) for a signed delivery."""
     signature = sign(body, secret, at) if header is None else header
     return {
@@ -122,7 +122,7 @@ def request(
     }
 
 
-def is_problem(answer: Answer, status: int, code: str) -> bool:
+def is_problem(answer: Reply, status: int, code: str) -> bool:
     body = json.loads(answer["body"])
     assert answer["headers"]["content-type"] == "application/problem+json"
     assert answer["headers"]["X-Request-Id"] == body["request_id"] == "req-1"
@@ -246,7 +246,7 @@ def test_a_clock_off_by_five_minutes_is_tolerated(world: World, app: ModuleType,
         {"practice_id": "p1\n"},
     ],
 )
-def test_what_is_not_proven_is_refused_in_the_same_words(world: World, app: ModuleType, changes: Answer) -> None:
+def test_what_is_not_proven_is_refused_in_the_same_words(world: World, app: ModuleType, changes: Reply) -> None:
     answer = app.handler(request(**changes), CONTEXT)
 
     assert is_problem(answer, 400, "bad_signature")

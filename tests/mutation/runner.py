@@ -31,9 +31,9 @@ def warm_up() -> None:
 
 def run(copy: str, arguments: list[str], output: Path) -> int:
     """In the fork: the tests' exit code."""
-    with output.open("w") as told:
-        os.dup2(told.fileno(), 1)
-        os.dup2(told.fileno(), 2)
+    with output.open("w") as stated:
+        os.dup2(stated.fileno(), 1)
+        os.dup2(stated.fileno(), 2)
     sys.path.insert(0, copy)
     import pytest  # noqa: PLC0415
 

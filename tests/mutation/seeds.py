@@ -131,7 +131,7 @@ SEEDS = (
     Seed(
         "a refusal dated ahead blocks what comes before its date",
         "operations/bookings/spending.py",
-        "event = replace(event, occurred_at=context.now, told_at=event.occurred_at)",
+        "event = replace(event, occurred_at=context.now, stated_at=event.occurred_at)",
         "pass",
         BOOKING_ORDER,
         "refusal_dated",
@@ -139,7 +139,7 @@ SEEDS = (
     Seed(
         "a refusal dated ahead is tried again by each redelivery",
         "domain/bookings/booking.py",
-        "repeated = (event.told_at or event.occurred_at) == booking.created_told_at",
+        "repeated = (event.stated_at or event.occurred_at) == booking.created_stated_at",
         "repeated = False",
         BOOKING_ORDER,
         "refusal_dated",
@@ -299,7 +299,7 @@ SEEDS = (
         'ABSENT = "attribute_not_exists(pk)"',
         'ABSENT = "attribute_not_exists(pk) OR attribute_exists(pk)"',
         HISTORIES,
-        "told_twice_at_once",
+        "heard_twice_at_once",
     ),
     Seed(
         "no operation record is written",
@@ -307,7 +307,7 @@ SEEDS = (
         "items = [writes.operation(self._context.practice_id, done)]\n        if decision",
         "items: list[Write] = []\n        if decision",
         HISTORIES,
-        "payment_told_twice_grants_once",
+        "payment_heard_twice_grants_once",
     ),
     Seed(
         "the first outcome is worked out again",
@@ -315,7 +315,7 @@ SEEDS = (
         "done = loaded.operations.get(decision.source_id)",
         "done = None",
         HISTORIES,
-        "payment_told_twice_grants_once",
+        "payment_heard_twice_grants_once",
     ),
     Seed(
         "the index of what falls due stays empty",
@@ -381,8 +381,8 @@ SEEDS = (
     Seed(
         "credits that were given away are out of a refund's reach",
         "domain/payments/families.py",
-        "for lot_id, facts in told.items() if facts.payment == key}",
-        "for lot_id, facts in told.items() if facts.payment == key and not facts.parent}",
+        "for lot_id, facts in facts_by_lot.items() if facts.payment == key}",
+        "for lot_id, facts in facts_by_lot.items() if facts.payment == key and not facts.parent}",
         MONEY_BACK,
         "given_to_another",
     ),
@@ -409,7 +409,7 @@ SEEDS = (
     ),
     Seed(
         "news of money are lost while nobody knows their payment",
-        "domain/payments/told.py",
+        "domain/payments/folding.py",
         "refunds = [*money.refunds, *(",
         "refunds = [*(",
         MONEY_BACK,
@@ -438,14 +438,14 @@ SEEDS = (
     Seed(
         "a detached payment still pays its invoice",
         "domain/payments/given_back.py",
-        "general=money + _detached(record) + untold_before,",
-        "general=money + untold_before,",
+        "general=money + _detached(record) + unheard_before,",
+        "general=money + unheard_before,",
         "tests/property/test_money_back_laws.py",
         "share",
     ),
     Seed(
         "a note of another payment claims no refund",
-        "domain/payments/told.py",
+        "domain/payments/folding.py",
         "notes = [note for record in known.values() for note in record.notes if note.refunds]",
         "notes: list[CreditNote] = []",
         MONEY_ORDER,
@@ -460,7 +460,7 @@ SEEDS = (
     ),
     Seed(
         "the second name of a money leads nowhere",
-        "domain/payments/told.py",
+        "domain/payments/folding.py",
         "joint = replace(\n        money,\n        refunds=_refunds_merged(money.refunds, moved),",
         "joint = replace(\n        money,\n        refunds=money.refunds,",
         MONEY_ORDER,
@@ -505,7 +505,7 @@ SEEDS = (
     Seed(
         "payments keep what an earlier change heard later owns",
         "operations/payments/plan_changes.py",
-        "if change.told is not None and change.told != own[change.invoice]:",
+        "if change.stated is not None and change.stated != own[change.invoice]:",
         "if False:",
         STORIES,
     ),
@@ -517,7 +517,7 @@ SEEDS = (
         STORIES,
     ),
     Seed(
-        "a refund in full is not told to the other changes of its plan",
+        "a refund in full is not followed in the other changes of its plan",
         "operations/payments/plan_changes.py",
         "if not (record.changes and record.subscription):",
         "if True:",
@@ -690,7 +690,7 @@ SEEDS = (
     ),
     # -- what the API tells, and what one answer costs
     Seed(
-        "a client is told of a booking that may be another's",
+        "a client sees a booking that may be another's",
         "http/schemas/credits.py",
         'booking_id=ids.get("booking_id") if booked else None,',
         'booking_id=ids.get("booking_id"),',
@@ -762,12 +762,12 @@ SEEDS = (
         "stops_no_other",
     ),
     Seed(
-        "a refund told of a second payment is retried for ever",
+        "a refund that names a second payment is retried for ever",
         "operations/payments/following.py",
         "if now.version == record.version:",
         "if False:",
         MONEY_BACK,
-        "told_of_two_payments",
+        "refund_that_names_two_payments",
     ),
     Seed(
         "what expired in a dispute that was won stays gone",
@@ -828,7 +828,7 @@ SEEDS = (
         LIVES,
     ),
     Seed(
-        "an end and a refund take by the order in which they are told",
+        "an end and a refund take by the order in which they are heard",
         "domain/ledger/tranches.py",
         "return Fraction(max(0, int(every * part) - (every - come)), come)",
         "return part",
@@ -987,8 +987,8 @@ SEEDS = (
         "some",
     ),
     Seed(
-        "money back told of an invoice does not find its intent's grants",
-        "operations/payments/money_told.py",
+        "money back of an invoice does not find its intent's grants",
+        "operations/payments/money_heard.py",
         "news, named = replace(news, payment_id=home), (home,)",
         "pass",
         ONE_SALE,
@@ -1039,12 +1039,12 @@ SEEDS = (
         f"{UNIT}/test_stripe_thin_events.py",
     ),
     Seed(
-        "whose a parked payment is, told later, is not written down",
+        "whose a parked payment is, heard later, is not written down",
         "operations/payments/parking.py",
         "if known and is_open and client_id and known.client_id != client_id:",
         "if known and is_open and client_id and known.client_id == client_id:",
         f"{UNIT}/test_parked_payments.py",
-        "told_after_it_was_parked",
+        "heard_after_it_was_parked",
     ),
     Seed(
         "a client whom a booking creates wakes nothing",

@@ -33,7 +33,7 @@ def run(*jobs: tuple[Path, list[str]]) -> list[Outcome]:
 
     With as many examples as in `make test`: a bug that takes more to be noticed is noticed too late.
     """
-    told = subprocess.run(
+    stated = subprocess.run(
         [sys.executable, "-m", "tests.mutation.runner"],
         cwd=ROOT,
         input=json.dumps([[str(copy), arguments] for copy, arguments in jobs]),
@@ -43,8 +43,8 @@ def run(*jobs: tuple[Path, list[str]]) -> list[Outcome]:
         timeout=1_480,
         check=False,
     )
-    assert told.returncode == 0, told.stdout + told.stderr
-    return [Outcome(*outcome) for outcome in json.loads(told.stdout)]
+    assert stated.returncode == 0, stated.stdout + stated.stderr
+    return [Outcome(*outcome) for outcome in json.loads(stated.stdout)]
 
 
 def a_copy(original: Path, into: Path) -> Path:

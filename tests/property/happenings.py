@@ -125,26 +125,26 @@ amounts = st.sampled_from([PAID // 9, PAID // 3, PAID // 2, PAID - 1, PAID, PAID
 def money_back(
     draw: Draw, names: Names, payment: int, since: datetime, until: datetime, *, disputes: bool
 ) -> list[Fact]:
-    """At most two refunds and a dispute of one payment, told between two instants, ends exclusive."""
-    told: list[Fact] = []
+    """At most two refunds and a dispute of one payment, said between two instants, ends exclusive."""
+    stated: list[Fact] = []
     for _ in range(draw(st.sampled_from([1, 2, 0]))):
         amount, number, (first, then) = draw(amounts), names.next(), two(draw, since, until)
         match draw(st.sampled_from(["failed", "succeeded", "later"])):
             case "succeeded":
-                told.append(refunded(payment, number, amount, "succeeded", first))
+                stated.append(refunded(payment, number, amount, "succeeded", first))
             case "later":
-                told += [
+                stated += [
                     refunded(payment, number, amount, "pending", first),
                     refunded(payment, number, amount, "succeeded", then),
                 ]
             case "failed":
-                told += [
+                stated += [
                     refunded(payment, number, amount, "pending", first),
                     refunded(payment, number, amount, "failed", then),
                 ]
     if disputes and draw(often):
-        told += dispute(draw, names, payment, since, until)
-    return told
+        stated += dispute(draw, names, payment, since, until)
+    return stated
 
 
 def dispute(

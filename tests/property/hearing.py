@@ -68,27 +68,27 @@ class Sweeps(StrEnum):
     LATE = "now and then, late"
 
 
-Told = tuple[datetime, Fact]
+Fields = tuple[datetime, Fact]
 
 
-def an_order(happenings: Iterable[Happening], number: int) -> list[Told]:
+def an_order(happenings: Iterable[Happening], number: int) -> list[Fields]:
     """When each is heard, in one of many orders: at once, some time later, or all in a row at the last moment;
     and some of them twice."""
-    rng, told = random.Random(number), []
+    rng, stated = random.Random(number), []
     at_last = rng.random() < 0.3
     queues: dict[str, list[tuple[datetime, Fact]]] = {}
     for each in happenings:
         latest = each.by - each.at if each.by else 0 * DAY
         delays = [latest * rng.uniform(0.9, 1)] if at_last else [0 * DAY, latest * rng.random(), latest * rng.random()]
         when = each.at + rng.choice(delays) * (number > 0)
-        (queues.setdefault(each.queue, []) if each.queue else told).append((when, each.fact))
+        (queues.setdefault(each.queue, []) if each.queue else stated).append((when, each.fact))
         if each.by and rng.random() < 0.25:
-            told.append((when + 90 * DAY * rng.random(), each.fact))
+            stated.append((when + 90 * DAY * rng.random(), each.fact))
     for queue in queues.values():
         times = sorted(when for when, _ in queue)
-        told += zip(times, (fact for _, fact in queue), strict=True)
-    order = sorted(range(len(told)), key=lambda n: (told[n][0], rng.random() if number else n))
-    return [told[n] for n in order]
+        stated += zip(times, (fact for _, fact in queue), strict=True)
+    order = sorted(range(len(stated)), key=lambda n: (stated[n][0], rng.random() if number else n))
+    return [stated[n] for n in order]
 
 
 class Practice:
@@ -154,7 +154,7 @@ def hear(store: Store, fact: Fact, now: datetime) -> None:
         case MoneyBack():
             money_back.apply_money_back(stripe, fact)
         case SubscriptionNews():
-            paying.subscription_told(stripe, fact)
+            paying.subscription_heard(stripe, fact)
         case Created():
             spending.book(stripe.by(BOOKINGS), fact)
         case Cancelled():
@@ -167,10 +167,14 @@ def hear(store: Store, fact: Fact, now: datetime) -> None:
 
 
 def heard(
-    practice: Practice, told: list[Told], sweeps: Sweeps, instants: Iterable[datetime], look: Callable[[Wallet], object]
+    practice: Practice,
+    stated: list[Fields],
+    sweeps: Sweeps,
+    instants: Iterable[datetime],
+    look: Callable[[Wallet], object],
 ) -> list[object]:
     """Delivers everything; at each instant what `look` sees of every wallet, and what waits there unexplained."""
-    rng, seen, waiting = random.Random(len(told)), [], list(told)
+    rng, seen, waiting = random.Random(len(stated)), [], list(stated)
     for instant in sorted(instants):
         while waiting and waiting[0][0] < instant:
             now, fact = waiting.pop(0)

@@ -10,8 +10,8 @@ from client_credits.domain.payments.facts import DisputeStatus
 from tests.property.practice_laws import PAID
 
 OFTEN_C1 = ["c1", "c1", "c1", "c2"]
-AGO = [0, 0, 0, 5]  # hours between the happening and its being told
-TOLD = [True, True, True, True, False]  # at once; else only when something is told again
+AGO = [0, 0, 0, 5]  # hours between the happening and its being said
+HEARD = [True, True, True, True, False]  # at once; else only when something is heard again
 WHICH = list(range(12))
 LASTS = [None, 5, 50, 900]  # hours
 # What may happen, each with its choices; a choice listed twice comes up twice as often.
@@ -22,7 +22,7 @@ HAPPENINGS: dict[str, dict[str, list[Any]]] = {
         "offer": ["forever", "short", "monthly", "monthly", "year", "year", "spells"],
         "quantity": [1, 1, 2],
         "hours_ago": AGO,
-        "told": TOLD,
+        "stated": HEARD,
     },
     "a_session_is_booked": {
         "client": OFTEN_C1,
@@ -36,11 +36,11 @@ HAPPENINGS: dict[str, dict[str, list[Any]]] = {
     "credits_are_given": {"giver": OFTEN_C1, "amount": [1, 1, 2, 3]},
     "a_lot_is_extended": {"client": OFTEN_C1, "which": WHICH, "lasts": LASTS},
     "a_lot_is_voided": {"client": OFTEN_C1, "which": WHICH},
-    "money_goes_back": {"which": WHICH, "amount": [1, 900, 4_500, 6_750, PAID], "hours_ago": AGO, "told": TOLD},
+    "money_goes_back": {"which": WHICH, "amount": [1, 900, 4_500, 6_750, PAID], "hours_ago": AGO, "stated": HEARD},
     "a_refund_fails": {"which": WHICH},
     "a_dispute_is_opened": {"which": WHICH, "amount": [3_000, PAID]},
     "a_dispute_ends": {"which": WHICH, "status": [DisputeStatus.WON, DisputeStatus.LOST]},
-    "a_subscription_ends": {"which": WHICH, "hours_ago": [0, 0, 800, 2_000], "told": TOLD},
+    "a_subscription_ends": {"which": WHICH, "hours_ago": [0, 0, 800, 2_000], "stated": HEARD},
     "a_subscription_is_given_up": {"which": WHICH, "amount": [900, 4_500, 6_750], "refund_first": [True, False]},
     "a_subscription_is_past_due": {"which": WHICH, "paid_again": [True, False]},
     "a_setting_changes": {
@@ -68,7 +68,7 @@ HAPPENINGS: dict[str, dict[str, list[Any]]] = {
         "after": [0, 100, 800],
         "timezone": ["Europe/Berlin", "America/Los_Angeles", "Asia/Tokyo", None],
     },
-    "something_is_told_again": {"which": list(range(30))},
+    "something_is_heard_again": {"which": list(range(30))},
 }
 COMMON = [  # comes up so much more often
     *["time_passes"] * 4,

@@ -1,6 +1,6 @@
 """What each operation owes, beside the laws of a wallet: judged by what stands in the books before and after it.
 
-Knows what was told of money and subscriptions, and nothing of how operations work.
+Knows what was heard of money and subscriptions, and nothing of how operations work.
 """
 
 from collections import Counter
@@ -24,10 +24,10 @@ from tests.property.practice_life import OFFERS, Book, Books, Life
 
 PAID = 9_000  # minor units, what each payment paid
 MONTHS = 12  # that a yearly plan brings credits for
-Told = tuple[object, ...]
+Fields = tuple[object, ...]
 
 
-def told(book: Book) -> list[Told]:
+def stated(book: Book) -> list[Fields]:
     """What the entries say of themselves; ids that follow from a wallet's version, which sweeps raise, left out."""
     return [
         (e.kind, e.amount, e.balance_before, e.balance_after, e.occurred_at, str(e.cause.kind), _posted(e))
@@ -35,13 +35,13 @@ def told(book: Book) -> list[Told]:
     ]
 
 
-def _posted(entry: Entry) -> list[Told]:
+def _posted(entry: Entry) -> list[Fields]:
     return sorted((p.amount, p.facts.end if p.facts else FOREVER) for p in entry.postings)
 
 
 def numbers(book: Book) -> tuple[object, ...]:
     """What a wallet has and owes, whatever its lots are called."""
-    has: Counter[Told] = Counter()
+    has: Counter[Fields] = Counter()
     for lot in book.wallet.open_lots:
         frozen = tuple(freeze.cause for freeze in lot.frozen)
         has[lot.priority, lot.effective_at, lot.end, lot.source, lot.payment, frozen] += lot.remaining
@@ -52,7 +52,7 @@ def numbers(book: Book) -> tuple[object, ...]:
 def only_grows(before: Books, after: Books) -> None:
     """What an answer rested on is what came to be written."""
     for client, book in before.items():
-        assert told(after[client])[: len(book.entries)] == told(book)
+        assert stated(after[client])[: len(book.entries)] == stated(book)
 
 
 def since(before: Books, after: Books) -> list[Entry]:
@@ -127,7 +127,7 @@ def _postings(books: Iterable[Book]) -> Iterator[Posting]:
 
 @dataclass
 class Money:
-    """What was told of money back and of subscriptions' ends, and what each payment then still stands for."""
+    """What was heard of money back and of subscriptions' ends, and what each payment then still stands for."""
 
     owes: bool  # whether what was spent of what is taken back is owed
     payments: dict[str, Payment] = field(default_factory=dict)
@@ -210,5 +210,5 @@ def alike(books: Iterable[Books]) -> None:
     first, *others = books
     for other in others:
         for client, book in first.items():
-            assert told(other[client]) == told(book)
+            assert stated(other[client]) == stated(book)
             assert numbers(other[client]) == numbers(book)

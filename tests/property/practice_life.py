@@ -1,4 +1,4 @@
-"""One practice in memory that lives through a history told to it: the only place that calls the operations.
+"""One practice in memory that lives through a history said to it: the only place that calls the operations.
 
 Every act answers with a word for how it ended, which practices that live through the same agree on. How
 often a sweep comes by is each practice's own: whenever something falls due, late and doubled, or never.
@@ -78,7 +78,7 @@ class Life:
         self.now = instant
         return "reached"
 
-    # -- what is told ------------------------------------------------------------------------
+    # -- what is known ------------------------------------------------------------------------
 
     def hear(self, news: Payment | MoneyBack | SubscriptionNews | Created | Cancelled) -> str:
         match news:
@@ -87,7 +87,7 @@ class Life:
             case MoneyBack():
                 return money_back.apply_money_back(self._by(STRIPE), news)
             case SubscriptionNews():
-                return paying.subscription_told(self._by(STRIPE), news)
+                return paying.subscription_heard(self._by(STRIPE), news)
             case Created():
                 return str(spending.book(self._by(BOOKINGS), news).booking.state)
             case Cancelled():

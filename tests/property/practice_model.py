@@ -28,7 +28,7 @@ class NaiveBooking:
     client: str | None = None
     type: str | None = None  # None while only its cancellation is known
     tried_at: datetime | None = None
-    told_at: datetime | None = None  # what the event said, which may lie ahead
+    stated_at: datetime | None = None  # what the event said, which may lie ahead
     spent: bool = False
     unidentified: bool = False
 
@@ -53,7 +53,7 @@ class NaivePractice:
     # -- payments ----------------------------------------------------------------------------
 
     def pay(self, payment: Payment, now: datetime) -> None:
-        """Then what waited to be told whose the subscription is."""
+        """Then what waited to be said whose the subscription is."""
         self._apply(payment, now)
         waiting = [each for each in self.nobodys.values() if each.subscription == payment.subscription]
         for each in sorted(waiting, key=parking.id_of):
@@ -102,7 +102,9 @@ class NaivePractice:
         known, at = self.bookings.get(event.booking_id), min(event.occurred_at, now)
         if known is None:
             known = self.bookings[event.booking_id] = NaiveBooking("booked")
-        elif known.state == "refused" and known.tried_at and known.told_at != event.occurred_at and at > known.tried_at:
+        elif (
+            known.state == "refused" and known.tried_at and known.stated_at != event.occurred_at and at > known.tried_at
+        ):
             pass  # a refusal binds nobody
         elif known.state == "booked" and known.unidentified and event.client_id:
             pass  # what spent nothing for want of a client spends once one is named
@@ -114,7 +116,7 @@ class NaivePractice:
             known.client = known.client or event.client_id
             return
         known.client = known.client or event.client_id
-        known.type, known.tried_at, known.told_at = event.session.appointment_type, at, event.occurred_at
+        known.type, known.tried_at, known.stated_at = event.session.appointment_type, at, event.occurred_at
         known.unidentified = known.client is None and known.type in TYPES
         if known.type not in TYPES or known.client is None:
             known.state = "booked"

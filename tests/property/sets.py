@@ -4,7 +4,7 @@ Totals depend on order by rule in some cases. The sets keep clear of just these:
 - refusals: bookings without credits are allowed;
 - late cancellations: restoring stays on;
 - settings given before a first entry: every client has an entry before anything else happens;
-- a shortfall that is only reported tells what was short when it was told: shortfalls are debts;
+- a shortfall that is only reported tells what was short when it was heard: shortfalls are debts;
 - news heard after an end they would have come before, see `ending` and `spent_before_they_end`;
 - credits that end unspent because a booking heard before them was paid by others, see `spent_before_they_end`;
 - pools: there are none here.

@@ -93,7 +93,7 @@ _TRANCHES = st.tuples(
 def _rolling(wallet: Wallet, drawn: tuple[list[int], list[int], list[bool], int | None]) -> Wallet:
     hours, kinds, known, cap = drawn
     bounds = [NOW + n * HOUR for n in sorted(hours)]
-    cycles = [Cycle("sub_1", *pair) for pair, told in zip(pairwise(bounds), known, strict=False) if told]
+    cycles = [Cycle("sub_1", *pair) for pair, stated in zip(pairwise(bounds), known, strict=False) if stated]
     changed = list(wallet.open_lots)
     for number, (lot, kind) in enumerate(zip(wallet.open_lots, kinds, strict=False)):
         if kind:

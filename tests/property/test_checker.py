@@ -23,7 +23,7 @@ from tests.support.builders import (
     a_wallet,
     an_act,
     cancelled,
-    told,
+    stated,
 )
 
 RULES = Settings()
@@ -73,7 +73,7 @@ def test_a_sound_history_breaks_no_law() -> None:
     records = a_history()
     change = Change(records.wallet, records.wallet, tuple(records.entries))
     expected = [("granted", 3), ("granted", 1), ("spent", -2), ("spent", -3), ("granted", 2), ("repaid", 0)]
-    assert told(change) == [*expected, ("restored", 2), ("expired", -1)]
+    assert stated(change) == [*expected, ("restored", 2), ("expired", -1)]
     assert records.laws() == set()
     assert breaches(records.wallet, reversed(records.entries)) == []
     assert breaches(a_wallet(), []) == []

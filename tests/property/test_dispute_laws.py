@@ -48,8 +48,8 @@ def money(payment: str) -> str:
 
 
 def dispute(account: Account, payment: str, opened: float, status: str, at: float) -> None:
-    told = Dispute(f"dp_{payment}", PAID, DisputeStatus(status), day(at), day(opened))
-    account.practice.tell(news(disputes=(told,), payment_intent=money(payment)))
+    stated = Dispute(f"dp_{payment}", PAID, DisputeStatus(status), day(at), day(opened))
+    account.practice.tell(news(disputes=(stated,), payment_intent=money(payment)))
 
 
 def refunded(account: Account, payment: str, number: int, amount: int, status: str) -> None:

@@ -86,8 +86,8 @@ def refunded(books: Books, payment: str, number: int, amount: int, status: str) 
 
 
 def lost(books: Books, payment: str, amount: int, status: str) -> None:
-    told = Dispute(f"dp_{payment}", amount, DisputeStatus(status), NOW + HOUR)
-    books.practice.tell(news(disputes=(told,), payment_intent=money(payment)))
+    stated = Dispute(f"dp_{payment}", amount, DisputeStatus(status), NOW + HOUR)
+    books.practice.tell(news(disputes=(stated,), payment_intent=money(payment)))
     stage = ("open", "lost", "won").index(status)
     stage, amount = max(books.disputes.get(payment, (-1, 0)), (stage, amount))
     books.disputes[payment] = stage, amount
@@ -151,22 +151,22 @@ parts = st.lists(st.integers(1, 4_000), min_size=1, max_size=4)
 def test_any_order_split_and_repetition_of_news_gives_the_same_result_as_their_sum(
     amounts: list[int], random: Any, spent: int, last_fails: bool, disputed: bool
 ) -> None:
-    told: list[MoneyBack] = []
+    stated: list[MoneyBack] = []
     stages = ["pending", "succeeded"]
     for number, amount in enumerate(amounts):
         last = number == len(amounts) - 1
         for status in [*stages, *(["failed"] if last and last_fails else [])]:
-            told.append(refund(f"re_{number}", amount, status))
+            stated.append(refund(f"re_{number}", amount, status))
     if disputed:
-        told += [dispute("open", 3_000), dispute("lost", 3_000, at=NOW + 2 * HOUR)]
-    told += random.sample(told, k=min(3, len(told)))
-    random.shuffle(told)
+        stated += [dispute("open", 3_000), dispute("lost", 3_000, at=NOW + 2 * HOUR)]
+    stated += random.sample(stated, k=min(3, len(stated)))
+    random.shuffle(stated)
     mixed, at_once = Practice(), Practice()
     for practice in (mixed, at_once):
         practice.pay()
         for number in range(spent):
             practice.book(number)
-    for each in told:
+    for each in stated:
         mixed.tell(each)
     stand = sum(amounts[:-1]) + (0 if last_fails else amounts[-1]) + (3_000 if disputed else 0)
     if stand:
@@ -197,25 +197,25 @@ def paid(draw: st.DrawFn) -> Paid:
 
 def news_of_moneys(one: Paid, two: Paid, refunds: list[int], last_fails: bool, moves: int) -> list[Payment | News]:
     """Two payments, what paid them and what went back. The shared money was detached and attached `moves` times."""
-    told: list[Payment | News] = []
+    stated: list[Payment | News] = []
     for payment_id, each in zip(PAYMENTS, (one, two), strict=True):
         line = a_line(f"il_{payment_id}", amount=PAID)
-        told.append(a_payment(payment_id, line, paid=PAID, by_balance=each.balance, subscription=None))
-        told.append(made(payment_id, "pi_shared", each.shared))
+        stated.append(a_payment(payment_id, line, paid=PAID, by_balance=each.balance, subscription=None))
+        stated.append(made(payment_id, "pi_shared", each.shared))
         if each.own:
-            told.append(made(payment_id, money(payment_id), each.own))
+            stated.append(made(payment_id, money(payment_id), each.own))
         if each.refunded:
-            told.append(refund(f"re_{payment_id}", each.refunded, payment_intent=money(payment_id)))
+            stated.append(refund(f"re_{payment_id}", each.refunded, payment_intent=money(payment_id)))
         if each.noted:
             note = CreditNote(f"cn_{payment_id}", each.noted, (), (), beside_refunds=each.noted, at=NOW + HOUR)
-            told.append(news(payment_id=payment_id, payment_intent=None, notes=(note,)))
+            stated.append(news(payment_id=payment_id, payment_intent=None, notes=(note,)))
     for move in range(moves):
-        told.append(made(PAYMENTS[0], "pi_shared", one.shared, hours=move + 1, detached=move % 2 == 0))
+        stated.append(made(PAYMENTS[0], "pi_shared", one.shared, hours=move + 1, detached=move % 2 == 0))
     for number, amount in enumerate(refunds):
-        told.append(refund(f"re_{number}", amount, "pending", payment_intent="pi_shared"))
+        stated.append(refund(f"re_{number}", amount, "pending", payment_intent="pi_shared"))
         if last_fails and number == len(refunds) - 1:
-            told.append(refund(f"re_{number}", amount, "failed", at=NOW + 2 * HOUR, payment_intent="pi_shared"))
-    return told
+            stated.append(refund(f"re_{number}", amount, "failed", at=NOW + 2 * HOUR, payment_intent="pi_shared"))
+    return stated
 
 
 def made(payment_id: str, intent: str, amount: int, hours: int = 0, *, detached: bool = False) -> PaymentMade:
@@ -246,11 +246,11 @@ def left_of(one: Paid, two: Paid, given_back: int, detached: bool) -> int:
 def test_payments_that_share_a_money_stand_for_what_each_of_their_moneys_left_of_them(
     one: Paid, two: Paid, refunds: list[int], last_fails: bool, moves: int, spent: int, random: Any
 ) -> None:
-    told = news_of_moneys(one, two, refunds, last_fails, moves)
-    told += random.sample(told, k=min(4, len(told)))
-    random.shuffle(told)
+    stated = news_of_moneys(one, two, refunds, last_fails, moves)
+    stated += random.sample(stated, k=min(4, len(stated)))
+    random.shuffle(stated)
     practice = Practice(restore_grace_days_practice=0)
-    for each in told:
+    for each in stated:
         practice.hear(each)
     for number in range(spent):
         practice.book(number)

@@ -3,9 +3,9 @@
 Where the law lets order matter, the histories here keep clear of it:
 - refusals: whoever comes first gets the last credit, so bookings without credits are allowed here;
 - lateness: what has ended, or a booking cancelled before it was heard of while restoring is off,
-  depends on when it was told, so nothing ends here and restoring is on;
-- the first payment of a subscription: whichever is told first grants, so all cycles are alike;
-- two accounts of one booking that contradict (its client, its type): the first one told stands.
+  depends on when it was heard, so nothing ends here and restoring is on;
+- the first payment of a subscription: whichever is known first grants, so all cycles are alike;
+- two accounts of one booking that contradict (its client, its type): the first one said stands.
 """
 
 from collections import Counter
@@ -51,37 +51,37 @@ _payments = st.tuples(
 _bookings = st.tuples(
     *(_clients, st.integers(1, 3), st.integers(1, 90)),
     st.sampled_from([False, False, True]),  # whether it is cancelled
-    st.sampled_from([None, None, -1, 0, 1]),  # hours after which it is told without its client, None: never
+    st.sampled_from([None, None, -1, 0, 1]),  # hours after which it is known without its client, None: never
 )
 
 
 @st.composite
 def inputs(draw: Any) -> list[Input]:
-    """A few payments and bookings, some of them cancelled; each told once or twice, in some order."""
-    told: list[Input] = [
+    """A few payments and bookings, some of them cancelled; each said once or twice, in some order."""
+    stated: list[Input] = [
         _payment(n, *drawn) for n, drawn in enumerate(draw(st.lists(_payments, min_size=1, max_size=3)))
     ]
     for n, (client, seats, ahead, dropped, unnamed) in enumerate(draw(st.lists(_bookings, min_size=1, max_size=3))):
         starts_at = NOW + ahead * HOUR
         named = created(f"b{n}", client_id=client, seats=seats, starts_at=starts_at, occurred_at=NOW - n * HOUR)
-        told.append(named)
+        stated.append(named)
         if unnamed is not None:
-            told.append(replace(named, client_id=None, occurred_at=named.occurred_at + unnamed * HOUR))
+            stated.append(replace(named, client_id=None, occurred_at=named.occurred_at + unnamed * HOUR))
         if dropped:
-            told.append(cancelled(f"b{n}", CancelledBy.CLIENT, client_id=client, occurred_at=NOW))
-    return told
+            stated.append(cancelled(f"b{n}", CancelledBy.CLIENT, client_id=client, occurred_at=NOW))
+    return stated
 
 
 def tell(store: Store, order: list[Input]) -> None:
-    for minutes, told in enumerate(order):
+    for minutes, stated in enumerate(order):
         now = NOW + minutes * HOUR / 60
-        match told:
+        match stated:
             case Payment():
-                payments.pay(Context(store, PRACTICE, STRIPE, now), told)
+                payments.pay(Context(store, PRACTICE, STRIPE, now), stated)
             case Created():
-                bookings.book(Context(store, PRACTICE, BOOKINGS, now), told)
+                bookings.book(Context(store, PRACTICE, BOOKINGS, now), stated)
             case Cancelled():
-                bookings.cancel(Context(store, PRACTICE, BOOKINGS, now), told)
+                bookings.cancel(Context(store, PRACTICE, BOOKINGS, now), stated)
         if minutes % 4 == 3:
             sweep(store, now)
 
@@ -100,10 +100,10 @@ def _nonzero(numbers: dict[tuple[str, str], int]) -> Counter[tuple[str, str]]:
 
 @settings(max_examples=max(12, settings.default.max_examples // 10))  # type: ignore[union-attr]
 @given(inputs(), st.data())
-def test_any_order_of_delivery_and_any_doubling_give_the_same_totals(told: list[Input], data: st.DataObject) -> None:
-    twice = told + data.draw(st.lists(st.sampled_from(told), max_size=4))
+def test_any_order_of_delivery_and_any_doubling_give_the_same_totals(stated: list[Input], data: st.DataObject) -> None:
+    twice = stated + data.draw(st.lists(st.sampled_from(stated), max_size=4))
     seen = []
-    for order in (told, data.draw(st.permutations(twice))):
+    for order in (stated, data.draw(st.permutations(twice))):
         with a_practice(restore_grace_days_client=0) as store:
             tell(store, order)
             stored = everything(store)

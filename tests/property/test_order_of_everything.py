@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from client_credits.domain.ledger.wallet import Wallet
 from tests.property.happenings import BEGINS, FIRST, PACKAGES, Story, day, month
-from tests.property.hearing import Practice, Sweeps, Told, an_order, heard
+from tests.property.hearing import Fields, Practice, Sweeps, an_order, heard
 from tests.property.sets import (
     BOOKED_BY,
     LAST_HEARD,
@@ -38,20 +38,20 @@ def of_each_order(story: Story, first: int, instants: list[datetime], look: Call
     """What `look` sees of every wallet is the same in all orders, at each instant at which all was heard of."""
     instants, seen = all_heard(story, instants), None
     for number in (0, *range(first, first + ORDERS)):
-        told = an_order(story, number)
+        stated = an_order(story, number)
         for sweeps in Sweeps:
             practice = Practice(BEGINS - DAY, PACKAGES, ["c1"], FIRST)
-            result = heard(practice, told, sweeps, instants, look)
+            result = heard(practice, stated, sweeps, instants, look)
             seen = seen or result
-            assert result == seen, as_text(number, sweeps, told)
+            assert result == seen, as_text(number, sweeps, stated)
 
 
 def all_heard(story: Story, instants: list[datetime]) -> list[datetime]:
     return [at for at in instants if all(each.at > at or (each.by or each.at) < at for each in story)]
 
 
-def as_text(number: int, sweeps: Sweeps, told: list[Told]) -> str:
-    return "\n".join([f"order {number}, swept {sweeps}:", *(f"{when:%m-%d %H:%M} {fact}" for when, fact in told)])
+def as_text(number: int, sweeps: Sweeps, stated: list[Fields]) -> str:
+    return "\n".join([f"order {number}, swept {sweeps}:", *(f"{when:%m-%d %H:%M} {fact}" for when, fact in stated)])
 
 
 def total(wallet: Wallet) -> object:

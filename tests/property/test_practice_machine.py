@@ -42,8 +42,8 @@ class PracticeMachine(RuleBasedStateMachine):
         self.now, self.number = NOW, 0
         self.heard = laws.Money(owes=not report)
         self.ends = laws.Ends()
-        self.news: list[Any] = []  # all that may be told again
-        self.untold: list[Any] = []  # of these, what was kept back
+        self.news: list[Any] = []  # all that may be heard again
+        self.unheard: list[Any] = []  # of these, what was kept back
         self.payments: list[Payment] = []
         self.booked: list[Any] = []
         self.refunds: list[tuple[str, Refund]] = []
@@ -78,16 +78,16 @@ class PracticeMachine(RuleBasedStateMachine):
         self.ends.check(life, after)
         self.heard.check(after)
 
-    def tell(self, news: Any, told: bool = True) -> None:
+    def tell(self, news: Any, stated: bool = True) -> None:
         self.news.append(news)
-        if told:
+        if stated:
             self.hear(news)
         else:
-            self.untold.append(news)
+            self.unheard.append(news)
 
     def hear(self, news: Any, *also: Law) -> None:
         self.heard.hear(news)
-        self.everywhere(f"told {news}", lambda life: life.hear(news), *also)
+        self.everywhere(f"said {news}", lambda life: life.hear(news), *also)
 
     # -- what happens --------------------------------------------------------------------------
 
@@ -97,7 +97,7 @@ class PracticeMachine(RuleBasedStateMachine):
         self.everywhere("time passes", lambda life: life.reach(self.now))
 
     @rule(**choosing("somebody_buys"))
-    def somebody_buys(self, client: str, offer: str, quantity: int, hours_ago: int, told: bool) -> None:
+    def somebody_buys(self, client: str, offer: str, quantity: int, hours_ago: int, stated: bool) -> None:
         paid_at = self.now - hours_ago * HOUR
         name, subscription, period = f"{len(self.payments)}", None, {}
         if offer == "monthly":
@@ -113,7 +113,7 @@ class PracticeMachine(RuleBasedStateMachine):
         payment = a_payment(f"in_{name}", line, client_id=client, subscription=subscription, **paid)
         self.payments.append(payment)
         # Not so a cycle: heard after what it rolled over to has ended, it depends on what was swept by then.
-        self.tell(payment, told or offer == "monthly")
+        self.tell(payment, stated or offer == "monthly")
 
     @rule(**choosing("a_session_is_booked"))
     def a_session_is_booked(self, client: str, seats: int, ahead: int, hours_ago: int) -> None:
@@ -201,17 +201,17 @@ class PracticeMachine(RuleBasedStateMachine):
 
     # -- money and subscriptions -----------------------------------------------------------------
 
-    def back(self, payment: Payment, told: bool = True, **news: Any) -> None:
+    def back(self, payment: Payment, stated: bool = True, **news: Any) -> None:
         about = {"payment_intent": payment.payment_intent, "occurred_at": self.now}
-        self.tell(MoneyBack("evt", "own", "test", **about, **news), told)
+        self.tell(MoneyBack("evt", "own", "test", **about, **news), stated)
 
     @rule(**choosing("money_goes_back"))
-    def money_goes_back(self, which: int, amount: int, hours_ago: int, told: bool) -> None:
+    def money_goes_back(self, which: int, amount: int, hours_ago: int, stated: bool) -> None:
         payment = self.payments[which % len(self.payments)]
         at = max(self.now - hours_ago * HOUR, payment.paid_at)
         refund = Refund(f"re_{len(self.refunds)}", amount, RefundStatus.SUCCEEDED, at)
         self.refunds.append((payment.payment_id, refund))
-        self.back(payment, told, refunds=(refund,))
+        self.back(payment, stated, refunds=(refund,))
 
     @rule(**choosing("a_refund_fails"))
     def a_refund_fails(self, which: int) -> None:
@@ -243,31 +243,31 @@ class PracticeMachine(RuleBasedStateMachine):
     def subscriptions(self) -> list[str]:
         return sorted({p.subscription for p in self.payments if p.subscription})
 
-    def about(self, subscription: str, status: SubscriptionStatus, at: datetime, told: bool = True) -> None:
+    def about(self, subscription: str, status: SubscriptionStatus, at: datetime, stated: bool = True) -> None:
         ended_at = at if status is SubscriptionStatus.ENDED else None
-        self.tell(SubscriptionNews("evt", "own", "test", at, subscription, status, ended_at), told)
+        self.tell(SubscriptionNews("evt", "own", "test", at, subscription, status, ended_at), stated)
 
     @rule(**choosing("a_subscription_ends"))
-    def a_subscription_ends(self, which: int, hours_ago: int, told: bool) -> None:
+    def a_subscription_ends(self, which: int, hours_ago: int, stated: bool) -> None:
         """Mostly after it was paid, though heard of later; at a quarter to, so that nothing else happens then."""
         if known := self.subscriptions():
             subscription = known[which % len(known)]
             paid_at = min(p.paid_at for p in self.payments if p.subscription == subscription)
             earliest = paid_at + HOUR if which % 4 else NOW
             at = max(self.now - hours_ago * HOUR, earliest) - timedelta(minutes=15)
-            self.about(subscription, SubscriptionStatus.ENDED, min(at, self.now), told)
+            self.about(subscription, SubscriptionStatus.ENDED, min(at, self.now), stated)
 
     @rule(**choosing("a_subscription_is_given_up"))
     def a_subscription_is_given_up(self, which: int, amount: int, refund_first: bool) -> None:
-        """It ends and some of its money goes back, told in either order."""
+        """It ends and some of its money goes back, said in either order."""
         paid = [number for number, payment in enumerate(self.payments) if payment.subscription]
         if not paid:
             return
         number = paid[which % len(paid)]
         subscription = self.subscriptions().index(str(self.payments[number].subscription))
         steps = [
-            lambda: self.money_goes_back(number, amount, hours_ago=0, told=True),
-            lambda: self.a_subscription_ends(subscription, hours_ago=0, told=True),
+            lambda: self.money_goes_back(number, amount, hours_ago=0, stated=True),
+            lambda: self.a_subscription_ends(subscription, hours_ago=0, stated=True),
         ]
         for step in steps if refund_first else reversed(steps):
             step()
@@ -278,7 +278,7 @@ class PracticeMachine(RuleBasedStateMachine):
         if known := self.subscriptions():
             self.about(known[which % len(known)], status, self.now)
 
-    # -- settings, and what is told again ----------------------------------------------------------
+    # -- settings, and what is heard again ----------------------------------------------------------
 
     @rule(**choosing("a_setting_changes"))
     def a_setting_changes(self, after: int, client: str | None, change: tuple[str, object]) -> None:
@@ -292,7 +292,7 @@ class PracticeMachine(RuleBasedStateMachine):
     @rule(**choosing("a_debt_outlives_a_setting"))
     def a_debt_outlives_a_setting(self, client: str, repays: bool, offer: str) -> None:
         """Credits come that could repay it, and nobody looks before the setting is another."""
-        self.somebody_buys(client, offer, quantity=1, hours_ago=0, told=True)
+        self.somebody_buys(client, offer, quantity=1, hours_ago=0, stated=True)
         self.staff_add_or_take(client, -9, None)
         self.a_setting_changes(0, None, ("auto_repay", repays))
         self.a_setting_changes(800, None, ("auto_repay", not repays))
@@ -301,16 +301,16 @@ class PracticeMachine(RuleBasedStateMachine):
     def the_practice_moves(self, after: int, timezone: str | None) -> None:
         self.a_setting_changes(after, None, ("timezone", timezone))
 
-    @rule(**choosing("something_is_told_again"))
-    def something_is_told_again(self, which: int) -> None:
+    @rule(**choosing("something_is_heard_again"))
+    def something_is_heard_again(self, which: int) -> None:
         if self.news:
             self.hear(self.news[which % len(self.news)])
 
     def teardown(self) -> None:
-        """All is told that was not; told again, the newest first, it changes nothing; then years pass."""
+        """All is known that was not; heard again, the newest first, it changes nothing; then years pass."""
         if not hasattr(self, "lives"):
             return
-        for news in self.untold:
+        for news in self.unheard:
             self.hear(news)
         unswept = self.lives[-1]
         for news in reversed(self.news):

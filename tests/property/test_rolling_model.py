@@ -1,6 +1,6 @@
 """Months of a subscription whose credits roll over, against a model that moves single credits by hand.
 
-Each payment is told within its own cycle or ahead of it; credits are spent in between. One wallet is
+Each payment is known within its own cycle or ahead of it; credits are spent in between. One wallet is
 swept now and then, another never: after every step both hold what the model holds.
 """
 
@@ -38,17 +38,17 @@ Place = tuple[datetime, datetime, datetime]  # since when, start, end
 class Paid:
     cycle: int
     amount: int
-    told_at: datetime
+    stated_at: datetime
 
     @property
     def paid_at(self) -> datetime:
-        return min(self.told_at, BOUNDS[self.cycle])
+        return min(self.stated_at, BOUNDS[self.cycle])
 
 
 @dataclass(frozen=True)
 class Spent:
     seats: int
-    told_at: datetime
+    stated_at: datetime
 
 
 @dataclass(eq=False)
@@ -84,13 +84,13 @@ class Months:
 
     def tell(self, news: Paid | Spent, ids: dict[Place, str]) -> None:
         """`ids` are those of the lots: credits that are alike but for their age are spent in that order."""
-        self.pass_time(news.told_at)
+        self.pass_time(news.stated_at)
         if isinstance(news, Paid):
             self.paid.add(news.cycle)
             since = BOUNDS[news.cycle]
             self.credits += [Credit(since, since, news.cycle + 1, False) for _ in range(news.amount)]
             return
-        usable = [c for c in self.credits if c.start <= news.told_at]
+        usable = [c for c in self.credits if c.start <= news.stated_at]
         usable.sort(key=lambda c: (not c.rolled, c.end, c.start, ids[c.place]))
         if len(usable) >= news.seats:
             for credit in usable[: news.seats]:
@@ -114,12 +114,12 @@ class Ledger:
         self.commit(settle(untouched(self.wallet), now, RULES))
 
     def tell(self, news: Paid | Spent) -> None:
-        before = settle(untouched(self.wallet), news.told_at, RULES)
+        before = settle(untouched(self.wallet), news.stated_at, RULES)
         if isinstance(news, Paid):
             return self.commit(self._granted(before, news))
-        name = f"book/{news.told_at}"
-        booking = a_booking(name, news.seats, starts_at=news.told_at)
-        change, booked, _ = spend(before, booking, act_at(news.told_at, source_id=name), RULES, False)
+        name = f"book/{news.stated_at}"
+        booking = a_booking(name, news.seats, starts_at=news.stated_at)
+        change, booked, _ = spend(before, booking, act_at(news.stated_at, source_id=name), RULES, False)
         if booked.state is BookingState.BOOKED:
             self.commit(change)
         return None
@@ -130,7 +130,7 @@ class Ledger:
         line = a_line("il_1", subscription_item="si_1", period_start=starts, period_end=ends)
         payment = a_payment(f"in_{news.cycle}", line, paid_at=news.paid_at)
         decision = decide_line(payment, line, a_catalogue(package))
-        act = Act(decision.grant_id, an_act().cause, an_act().actor, payment.paid_at, news.told_at)
+        act = Act(decision.grant_id, an_act().cause, an_act().actor, payment.paid_at, news.stated_at)
         return grant(before, news.amount, decision, payment, act, RULES, room=40)
 
     def lots(self, now: datetime) -> dict[Place, Lot]:
@@ -148,17 +148,17 @@ class Ledger:
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Paid | Spent]:
-    """Most cycles paid, each told from a month ahead until just before its end, and a few bookings."""
+    """Most cycles paid, each said from a month ahead until just before its end, and a few bookings."""
     minutes = st.integers(0, 60 * 24 * 29 - 1)
     news: list[Paid | Spent] = []
     for cycle in range(LAST):
         if draw(st.integers(0, 4)):
             begins = BOUNDS[cycle - draw(st.sampled_from([0, 0, 1]))] if cycle else BOUNDS[0]
-            told_at = begins + timedelta(minutes=draw(minutes))
-            news.append(Paid(cycle, draw(st.integers(1, 4)), told_at))
+            stated_at = begins + timedelta(minutes=draw(minutes))
+            news.append(Paid(cycle, draw(st.integers(1, 4)), stated_at))
     for seats, month, minute in draw(st.lists(st.tuples(st.integers(1, 5), st.integers(0, LAST), minutes), max_size=5)):
         news.append(Spent(seats, BOUNDS[month] + timedelta(minutes=minute, seconds=len(news) + 1)))
-    return sorted(news, key=lambda one: one.told_at)
+    return sorted(news, key=lambda one: one.stated_at)
 
 
 CAPS = st.sampled_from([1, 3, 5, None])
@@ -170,8 +170,8 @@ def test_credits_that_roll_over_are_where_single_credits_would_be(
 ) -> None:
     model, swept, unswept = Months(cap), Ledger(cap), Ledger(cap)
     sweeps = [BOUNDS[0] + timedelta(hours=hours) for hours in swept_at]
-    told = [BOUNDS[0], *(one.told_at for one in happened)]
-    for news, (since, now) in zip(happened, pairwise(told), strict=True):
+    stated = [BOUNDS[0], *(one.stated_at for one in happened)]
+    for news, (since, now) in zip(happened, pairwise(stated), strict=True):
         for sweep in sorted(t for t in sweeps if since < t <= now):
             swept.sweep(sweep)
         model.tell(news, unswept.ids(now))
@@ -180,7 +180,7 @@ def test_credits_that_roll_over_are_where_single_credits_would_be(
             assert ledger.holds(now) == model.holds()
             assert breaches(ledger.wallet, ledger.entries) == []
     for bound in BOUNDS[:-1]:
-        if bound > told[-1]:
+        if bound > stated[-1]:
             model.pass_time(bound)
             swept.sweep(bound)
             assert swept.holds(bound) == unswept.holds(bound) == model.holds()
@@ -188,10 +188,10 @@ def test_credits_that_roll_over_are_where_single_credits_would_be(
 
 
 @given(histories(), CAPS, st.permutations(range(4)), st.booleans())
-def test_what_is_paid_in_one_month_may_be_told_in_any_order(
+def test_what_is_paid_in_one_month_may_be_heard_in_any_order(
     happened: list[Paid | Spent], cap: int | None, order: list[int], swept: bool
 ) -> None:
-    """Payments for this cycle and those to come, told one after the other within this cycle."""
+    """Payments for this cycle and those to come, said one after the other within this cycle."""
     payments = [one for one in happened if isinstance(one, Paid)][:4]
     if not payments:
         return
@@ -201,7 +201,7 @@ def test_what_is_paid_in_one_month_may_be_told_in_any_order(
     for ledger, one_order in zip(ledgers, (range(4), order), strict=True):
         for number in one_order:
             if number < len(payments):
-                ledger.tell(replace(payments[number], told_at=now))
+                ledger.tell(replace(payments[number], stated_at=now))
     for bound in BOUNDS[first + 1 :]:
         for ledger in ledgers[: 1 + swept]:
             ledger.sweep(bound)

@@ -167,7 +167,7 @@ class Practice:
 
     # -- what came of it ---------------------------------------------------------------------
 
-    def told(self) -> list[tuple[object, ...]]:
+    def stated(self) -> list[tuple[object, ...]]:
         entries = self.store.entries_after("p1", "c1", "follow-up", 0)
         known = self.store.load("p1", replace(ASKED, bookings=tuple(f"b{n}" for n in range(1, self.number + 1))))
         assert breaches(known.wallets["follow-up"], entries, known.bookings.values()) == []
@@ -232,7 +232,7 @@ BOOKED, PAID = Step(1, "book", (200, 1, 0)), Step(1, "pay", ("price_forever", 0)
 def test_late_doubled_and_absent_sweeps_change_no_number_though_settings_change(history: list[Step], bits: int) -> None:
     prompt = lived(whenever_due, history)
     for other in (lived(now_and_then(chances(bits)), history), lived(never, history)):
-        assert other.told() == prompt.told()
+        assert other.stated() == prompt.stated()
         assert other.numbers() == prompt.numbers()
 
 

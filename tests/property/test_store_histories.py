@@ -1,4 +1,4 @@
-"""Short histories through operations and table, told one by one: what is written, and what a repeat finds."""
+"""Short histories through operations and table, said one by one: what is written, and what a repeat finds."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -85,7 +85,7 @@ def a_stored_wallet(*lots: Lot, debts: tuple[Debt, ...] = ()) -> Wallet:
 # -- once --------------------------------------------------------------------------------------
 
 
-def test_a_payment_told_twice_grants_once_and_answers_with_the_first_outcome(store: Store) -> None:
+def test_a_payment_heard_twice_grants_once_and_answers_with_the_first_outcome(store: Store) -> None:
     first, again = pay(store, paid()), pay(store, paid(), NOW + HOUR)
     assert (first.repeated, again.repeated) == (False, True)
     assert first.operation == again.operation
@@ -107,7 +107,7 @@ def test_a_package_that_does_not_renew_grants_for_the_first_cycle_alone(store: S
 
 
 @pytest.mark.parametrize("renews", [True, False])
-def test_a_payment_told_again_after_its_package_was_edited_grants_nothing_more(store: Store, renews: bool) -> None:
+def test_a_payment_heard_again_after_its_package_was_edited_grants_nothing_more(store: Store, renews: bool) -> None:
     """Whether it renews holds from the next cycle on: what was granted, or not, stays so."""
     package = the_catalogue().packages["once"]
     practices.put_package(Context(store, PRACTICE, STRIPE, NOW), replace(package, renews_each_cycle=renews), False)
@@ -148,7 +148,7 @@ def test_all_types_of_one_line_come_in_one_transaction(store: Store) -> None:
     }
 
 
-def test_a_booking_told_again_spends_once_and_a_cancellation_told_again_returns_once(store: Store) -> None:
+def test_a_booking_heard_again_spends_once_and_a_cancellation_heard_again_returns_once(store: Store) -> None:
     pay(store, paid())
     for _ in range(2):
         bookings.book(Context(store, PRACTICE, BOOKINGS, NOW), created())
@@ -322,7 +322,7 @@ def test_of_two_at_once_for_the_last_credit_one_gets_it(strict: Store) -> None:
     assert stored.breaches() == []
 
 
-def test_of_one_payment_told_twice_at_once_one_grants_and_both_answer_alike(store: Store) -> None:
+def test_of_one_payment_heard_twice_at_once_one_grants_and_both_answer_alike(store: Store) -> None:
     first: list[payments.LineOutcome] = []
     slow = interrupted(store, lambda: first.append(pay(store, paid())))
     again = pay(slow, paid())
@@ -330,7 +330,7 @@ def test_of_one_payment_told_twice_at_once_one_grants_and_both_answer_alike(stor
     assert history(everything(store)) == [("granted", 3)]
 
 
-def test_of_one_cancellation_told_twice_at_once_one_returns(store: Store) -> None:
+def test_of_one_cancellation_heard_twice_at_once_one_returns(store: Store) -> None:
     pay(store, paid())
     bookings.book(Context(store, PRACTICE, BOOKINGS, NOW), created())
     slow = interrupted(store, lambda: bookings.cancel(Context(store, PRACTICE, BOOKINGS, NOW), cancelled()))

@@ -43,8 +43,8 @@ rules_drawn = st.builds(
 )
 # What may happen, each with its choices; a choice listed twice comes up twice as often.
 CLIENTS = ["c1"] * 8 + ["c2", None]
-AGO = [0, 0, 1, 30]  # hours between the happening and its being told
-TOLD = [True, True, True, False]  # at once; else only when something is told again
+AGO = [0, 0, 1, 30]  # hours between the happening and its being said
+HEARD = [True, True, True, False]  # at once; else only when something is heard again
 HAPPENINGS: dict[str, dict[str, list[Any]]] = {
     "somebody_pays": {
         "client": CLIENTS,
@@ -60,7 +60,7 @@ HAPPENINGS: dict[str, dict[str, list[Any]]] = {
         "cycle": [None, 1, 1, 2],  # the subscription, None for a one-off purchase
         "quantity": [1, 1, 2],
         "hours_ago": AGO,
-        "told": TOLD,
+        "stated": HEARD,
     },
     "a_session_is_booked": {
         "client": CLIENTS,
@@ -68,21 +68,21 @@ HAPPENINGS: dict[str, dict[str, list[Any]]] = {
         "seats": [1, 1, 3],
         "ahead": [1, 30, 100],
         "hours_ago": AGO,
-        "told": TOLD,
+        "stated": HEARD,
     },
     "a_booking_is_cancelled": {
         "which": list(range(10)),
         "by": [None, *CancelledBy],
         "hours_ago": AGO,
         "named": [True, False],  # whether it says whose and of which type the booking is
-        "told": TOLD,
+        "stated": HEARD,
     },
     "it_is_asked_for_again": {
         "which": list(range(10)),
         "hours": [0, 1],
         "client": ["as before"] * 4 + ["c1", "c1", None],
     },
-    "something_is_told_again": {"which": list(range(30))},
+    "something_is_heard_again": {"which": list(range(30))},
     "time_passes": {"hours": [1, 24, 60, 60]},
 }
 
@@ -135,7 +135,7 @@ class PracticeMachine(RuleBasedStateMachine):
         if hasattr(self, "closing"):
             self.closing.close()
 
-    # -- what happens in the world; told at once, or only later by a redelivery ----------------
+    # -- what happens in the world; said at once, or only later by a redelivery ----------------
 
     @rule(**choosing("time_passes"))
     def time_passes(self, hours: int) -> None:
@@ -144,7 +144,7 @@ class PracticeMachine(RuleBasedStateMachine):
 
     @rule(**choosing("somebody_pays"))
     def somebody_pays(
-        self, client: str | None, prices: list[str], cycle: int | None, quantity: int, hours_ago: int, told: bool
+        self, client: str | None, prices: list[str], cycle: int | None, quantity: int, hours_ago: int, stated: bool
     ) -> None:
         self.number += 1
         paid_at = self.now - hours_ago * HOUR
@@ -164,12 +164,12 @@ class PracticeMachine(RuleBasedStateMachine):
             paid_at=paid_at,
         )
         self.paid.append(payment)
-        if told:
+        if stated:
             self.tell_payment(payment)
 
     @rule(**choosing("a_session_is_booked"))
     def a_session_is_booked(
-        self, client: str | None, kind: str, seats: int, ahead: int, hours_ago: int, told: bool
+        self, client: str | None, kind: str, seats: int, ahead: int, hours_ago: int, stated: bool
     ) -> None:
         self.number += 1
         event = created(
@@ -181,7 +181,7 @@ class PracticeMachine(RuleBasedStateMachine):
             occurred_at=self.now - hours_ago * HOUR,
         )
         self.booked.append(event)
-        if told:
+        if stated:
             self.tell_booking(event)
 
     @precondition(lambda self: self.booked)
@@ -196,21 +196,21 @@ class PracticeMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.booked)
     @rule(**choosing("a_booking_is_cancelled"))
     def a_booking_is_cancelled(
-        self, which: int, by: CancelledBy | None, hours_ago: int, named: bool, told: bool
+        self, which: int, by: CancelledBy | None, hours_ago: int, named: bool, stated: bool
     ) -> None:
         event = self.booked[which % len(self.booked)]
         about = {"client_id": event.client_id, "appointment_type": event.session.appointment_type}
         fields = about if named else dict.fromkeys(about)
         cancellation = cancelled(event.booking_id, by, occurred_at=self.now - hours_ago * HOUR, **fields)
         self.dropped.append(cancellation)
-        if told:
+        if stated:
             self.tell_cancellation(cancellation)
 
-    # -- what is told, once, again, late --------------------------------------------------------
+    # -- what is known, once, again, late --------------------------------------------------------
 
     @precondition(lambda self: self.paid or self.booked or self.dropped)
-    @rule(**choosing("something_is_told_again"))
-    def something_is_told_again(self, which: int) -> None:
+    @rule(**choosing("something_is_heard_again"))
+    def something_is_heard_again(self, which: int) -> None:
         known: list[Payment | Created | Cancelled] = [*self.paid, *self.booked, *self.dropped]
         match known[which % len(known)]:
             case Payment() as payment:

@@ -76,7 +76,7 @@ def test_months_paid_one_after_the_other_roll_over_in_the_table(store: Store) ->
     assert everything(store).wallets["c1", "follow-up"].balance == 0
 
 
-def test_a_year_told_at_its_end_is_written_in_as_many_transactions_as_it_takes(store: Store) -> None:
+def test_a_year_heard_at_its_end_is_written_in_as_many_transactions_as_it_takes(store: Store) -> None:
     """Five types, twelve tranches, and most of them ended again: far more than one transaction holds."""
     payment = a_cycle("in_1", "price_annual", START, YEAR_LATER)
     (outcome,) = payments.pay(Context(store, PRACTICE, STRIPE, YEAR_LATER), payment)
@@ -93,7 +93,7 @@ def test_a_year_told_at_its_end_is_written_in_as_many_transactions_as_it_takes(s
         assert wallet.balance == 2  # December's: November's ended with the 30th of January
 
 
-def test_a_year_told_in_time_comes_by_sweeps_alone(store: Store) -> None:
+def test_a_year_heard_in_time_comes_by_sweeps_alone(store: Store) -> None:
     payments.pay(Context(store, PRACTICE, STRIPE, START + 2 * HOUR), a_cycle("in_1", "price_annual", START, YEAR_LATER))
     assert sweep(store, FEB) == len(TYPES) == sweep(store, MAR)
     stored = everything(store)

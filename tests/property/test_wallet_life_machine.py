@@ -25,7 +25,7 @@ from tests.support.builders import DAY, HOUR, NOW, a_booking
 
 PAID = 9_000  # minor units, what each payment paid
 ONE = ["c1", "c1", "c1", "c2"]
-AGO = [0, 0, 0, 5]  # hours between the happening and its being told
+AGO = [0, 0, 0, 5]  # hours between the happening and its being said
 WHICH = list(range(12))
 LASTS = [None, 5, 50, 900]  # hours
 # What may happen, each with its choices; a choice listed twice comes up twice as often.
@@ -200,7 +200,7 @@ class WalletLifeMachine(RuleBasedStateMachine):
 
     # -- money and subscriptions -----------------------------------------------------------------
 
-    def told(self, payment_id: str, **news: Any) -> None:
+    def stated(self, payment_id: str, **news: Any) -> None:
         heard = MoneyBack("evt", "own", "test", self.now, payment_id, **news)
         self.everywhere(f"{payment_id}: {news}", lambda life: life.hear(payment_id, heard))
         self.everywhere("the same again", lambda life: life.hear(payment_id, heard), laws.nothing_changes)
@@ -212,20 +212,20 @@ class WalletLifeMachine(RuleBasedStateMachine):
         at = max(self.now - hours_ago * HOUR, paid_at or NOW)
         refund = Refund(f"re_{len(self.refunds)}", amount, RefundStatus.SUCCEEDED, at)
         self.refunds.append((payment_id, refund))
-        self.told(payment_id, refunds=(refund,))
+        self.stated(payment_id, refunds=(refund,))
 
     @rule(**choosing("a_refund_fails"))
     def a_refund_fails(self, which: int) -> None:
         if self.refunds:
             payment_id, refund = self.refunds[which % len(self.refunds)]
-            self.told(payment_id, refunds=(Refund(refund.refund_id, refund.amount, RefundStatus.FAILED, self.now),))
+            self.stated(payment_id, refunds=(Refund(refund.refund_id, refund.amount, RefundStatus.FAILED, self.now),))
 
     @rule(**choosing("a_dispute_is_opened"))
     def a_dispute_is_opened(self, which: int, amount: int) -> None:
         payment_id = self.paid[which % len(self.paid)]
         if payment_id not in self.disputes:
             self.disputes[payment_id] = Dispute(f"dp_{payment_id}", amount, DisputeStatus.OPEN, self.now, self.now)
-            self.told(payment_id, disputes=(self.disputes[payment_id],))
+            self.stated(payment_id, disputes=(self.disputes[payment_id],))
 
     @rule(**choosing("a_dispute_ends"))
     def a_dispute_ends(self, which: int, status: DisputeStatus) -> None:
@@ -235,7 +235,7 @@ class WalletLifeMachine(RuleBasedStateMachine):
             known = self.disputes[payment_id]
             ended = Dispute(known.dispute_id, known.amount, status, self.now, known.opened_at)
             self.disputes[payment_id] = ended
-            self.told(payment_id, disputes=(ended,))
+            self.stated(payment_id, disputes=(ended,))
 
     @rule(**choosing("a_subscription_ends"))
     def a_subscription_ends(self, which: int, hours_ago: int) -> None:
@@ -309,7 +309,7 @@ KNOWN = {
     "a session paid by a lot that is extended is cancelled": [ENDING, BOOKED, extended(900), CANCELLED, passes(800)],
     "a year ends, then most of it is refunded": [buys(months=12), passes(800), ended(), refunded(7_875)],
     "most of a year is refunded, then it ends": [buys(months=12), passes(800), refunded(7_875), ended()],
-    "an end is told after a tranche that came too late": [buys(months=12), passes(800), ended(100)],
+    "an end is known after a tranche that came too late": [buys(months=12), passes(800), ended(100)],
     "repaying is off, on for an hour, and off": [repays(False), buys(4), books(6), buys(), repays(True), repays(False)],
     "tranches come while past due is kept": [buys(1, months=12), PAST_DUE, books(4), passes(800), passes(800)],
 }

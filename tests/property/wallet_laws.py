@@ -18,10 +18,10 @@ from client_credits.domain.payments.payment_record import PaymentRecord
 from tests.property.wallet_life import LINE, Book, WalletLife
 
 Books = Mapping[str, Book]
-Told = tuple[object, ...]
+Fields = tuple[object, ...]
 
 
-def told(book: Book) -> list[Told]:
+def stated(book: Book) -> list[Fields]:
     return [
         (
             e.kind,
@@ -35,7 +35,7 @@ def told(book: Book) -> list[Told]:
     ]
 
 
-def numbers(book: Book) -> Told:
+def numbers(book: Book) -> Fields:
     """What a wallet has and owes."""
     lots = frozenset(book.wallet.open_lots)
     return lots, frozenset(book.wallet.debts), book.wallet.balance, book.wallet.granted_total
@@ -44,12 +44,12 @@ def numbers(book: Book) -> Told:
 def only_grows(before: Books, after: Books) -> None:
     """What an answer rested on is what came to be written."""
     for client, book in before.items():
-        assert told(after[client])[: len(book.entries)] == told(book)
+        assert stated(after[client])[: len(book.entries)] == stated(book)
 
 
 def nothing_changes(before: Books, after: Books) -> None:
     for client, book in before.items():
-        assert told(after[client]) == told(book)
+        assert stated(after[client]) == stated(book)
         assert numbers(after[client]) == numbers(book)
 
 

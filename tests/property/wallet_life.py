@@ -1,4 +1,4 @@
-"""Two clients' wallets, kept by domain functions alone, that live through a history told to them.
+"""Two clients' wallets, kept by domain functions alone, that live through a history said to them.
 
 Keeps what the store would: entries, bookings, payments, emptied lots apart, settings with their dates. How often
 a sweep comes by is each life's own: whenever something falls due, late and doubled, or never.
@@ -22,11 +22,11 @@ from client_credits.domain.payments.clawing_back import Books, Ledger, claw, ref
 from client_credits.domain.payments.disputing import waits
 from client_credits.domain.payments.facts import MoneyBack, RefundStatus
 from client_credits.domain.payments.families import Family, family
+from client_credits.domain.payments.folding import learned
 from client_credits.domain.payments.given_back import given_back
 from client_credits.domain.payments.granting import add_lot
 from client_credits.domain.payments.news import news_of
 from client_credits.domain.payments.payment_record import PaidGrant, PaymentRecord
-from client_credits.domain.payments.told import learned
 from client_credits.domain.practice.catalogue import Expiry
 from client_credits.domain.practice.dated_settings import DatedSettings, remembered
 from tests.support.builders import DAY, NOW, cancelled
@@ -118,8 +118,8 @@ class WalletLife:
     def cancel(self, booking_id: str, by: CancelledBy, at: datetime) -> str:
         client = self.bookings[booking_id].client_id or ""
         self.commit(self.settled(client))  # so that the booking knows who repaid it
-        told = cancelled(booking_id, by, client_id=client, occurred_at=min(at, self.now))
-        asked, step = after_cancelled(self.bookings[booking_id], told)
+        stated = cancelled(booking_id, by, client_id=client, occurred_at=min(at, self.now))
+        asked, step = after_cancelled(self.bookings[booking_id], stated)
         if step == "restore":
             act = self.act("cancel", CauseKind.BOOKING, at, booking_id=booking_id)
             change, asked = restore(self.settled(client), asked, act, self.settings[client], ROOM)
@@ -202,7 +202,7 @@ class WalletLife:
         return "followed"
 
     def end(self, payment_id: str, at: datetime) -> str:
-        """Its subscription ends: for good, and at the first instant that was told."""
+        """Its subscription ends: for good, and at the first instant that was heard."""
         record = self.payments[payment_id]
         first = min([at, *(ended.at for ended in record.ends)])
         self.payments[payment_id] = replace(record, ends=(Ended(record.subscription or "", first),))
@@ -213,7 +213,7 @@ class WalletLife:
         subscription = self.payments[payment_id].subscription or ""
         causes = (past_due(subscription, self.now),) if is_so else ()
         self._freeze(payment_id, subscription, lambda _: causes)
-        return "told"
+        return "stated"
 
     def follow(self, payment_id: str) -> None:
         """As operations do: freezes first and unfreezes last; what is given back reaches all who have its credits."""
@@ -236,7 +236,7 @@ class WalletLife:
 
     def _put_off(self, payment_id: str) -> None:
         changes, act = self._holders(payment_id), self.act("extend", CauseKind.DISPUTE, payment=payment_id)
-        of, ledger = self._told(payment_id, changes)
+        of, ledger = self._heard(payment_id, changes)
         for client, change in changes.items():
             later = waited_for(change, [of], ledger, act)
             self.commit(settle(later, self.now, self.settings[client], act, limit=ROOM))
@@ -245,7 +245,7 @@ class WalletLife:
         record, changes = self.payments[payment_id], self._holders(payment_id)
         news = max((at for at, _ in news_of(record)), default=self.now)
         act = self.act("clawback", CauseKind.REFUND, news, payment=payment_id)
-        of, ledger = self._told(payment_id, changes)
+        of, ledger = self._heard(payment_id, changes)
         books = Books({(client, KIND): change for client, change in changes.items()}, act, ledger)
         (grant,) = record.grants
         part = given_back(record).part_of(LINE, record.paid)
@@ -254,7 +254,7 @@ class WalletLife:
             self.commit(settle(change, self.now, self.settings[client], act, limit=ROOM))
         self.payments[payment_id] = replace(record, grants=(grant,))
 
-    def _told(self, payment_id: str, changes: Changes) -> tuple[Family, Ledger]:
+    def _heard(self, payment_id: str, changes: Changes) -> tuple[Family, Ledger]:
         record = self.payments[payment_id]
         entries = [e for client, change in changes.items() for e in (*self.entries[client], *change.entries)]
         failed = {r.refund_id: r.at for r in record.refunds if r.status is RefundStatus.FAILED}

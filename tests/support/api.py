@@ -48,7 +48,7 @@ def token(
     **claims: Any,
 ) -> str:
     """An access token; `claims` replace others by name, None leaves one out."""
-    told = {
+    stated = {
         "iss": ISSUER,
         "aud": AUDIENCE,
         "sub": f"{role}-1",
@@ -57,7 +57,7 @@ def token(
         "credits_practice": practice_id,
         "credits_client": client,
     } | claims
-    return jwt.encode({k: v for k, v in told.items() if v is not None}, key, "RS256", {"kid": "k1"})
+    return jwt.encode({k: v for k, v in stated.items() if v is not None}, key, "RS256", {"kid": "k1"})
 
 
 @dataclass
@@ -104,9 +104,9 @@ class Api:
         **query: Any,
     ) -> Reply:
         """`client` asks as that client; `raw` is a body sent as it stands, base64 where `encoded`."""
-        told = {"content-type": "application/json"} | (headers or {})
+        stated = {"content-type": "application/json"} | (headers or {})
         if bearer is not None:
-            told["authorization"] = f"Bearer {bearer or self._token(role, practice, client)}"
+            stated["authorization"] = f"Bearer {bearer or self._token(role, practice, client)}"
         parts = urlsplit(path)
         text = raw if raw is not None else None if body is None else json.dumps(body)
         query = {k: str(v).lower() if isinstance(v, bool) else v for k, v in query.items()}
@@ -114,7 +114,7 @@ class Api:
             "version": "2.0",
             "rawPath": quote(parts.path, safe="/%"),
             "rawQueryString": urlencode(query),
-            "headers": told,
+            "headers": stated,
             "queryStringParameters": {k: str(v) for k, v in query.items()} or None,
             "requestContext": {
                 "requestId": "req-1",

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from client_credits.domain.bookings.booking import Booking, BookingState, Cancelled, CancelledBy, Created
-from client_credits.domain.bookings.deciding import Session
+from client_credits.domain.bookings.deciding import SessionToBook
 from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Change, Posting
 from client_credits.domain.ledger.wallet import Debt, DebtCause, Freeze, Hold, Lot, LotSource, Wallet
 from client_credits.domain.payments.facts import Payment, PaymentLine
@@ -82,7 +82,7 @@ def a_payment(payment_id: str = "in_1", *lines: PaymentLine, **fields: object) -
 
 
 def created(booking_id: str = "b1", **fields: object) -> Created:
-    session = Session(
+    session = SessionToBook(
         str(fields.pop("appointment_type", "follow-up")),
         fields.pop("starts_at", NOW + 2 * DAY),  # type: ignore[arg-type]
         fields.pop("seats", 1),  # type: ignore[arg-type]
@@ -107,7 +107,7 @@ def a_hold(*parts: tuple[str, int], until: datetime = NOW + HOUR, hold_id: str =
 
 def a_booking(booking_id: str = "b1", seats: int = 1, **fields: object) -> Booking:
     """A booking just begun; `starts_at` and `appointment_type` are its session's."""
-    session = Session(
+    session = SessionToBook(
         str(fields.pop("appointment_type", "follow-up")),
         fields.pop("starts_at", NOW + 2 * DAY),  # type: ignore[arg-type]
         seats,
@@ -116,7 +116,7 @@ def a_booking(booking_id: str = "b1", seats: int = 1, **fields: object) -> Booki
     return Booking(booking_id, BookingState.BOOKED, **(values | fields))  # type: ignore[arg-type]
 
 
-def told(change: Change) -> list[tuple[str, int]]:
+def stated(change: Change) -> list[tuple[str, int]]:
     """What a change's entries say, in order: kind and amount."""
     return [(str(entry.kind), entry.amount) for entry in change.entries]
 

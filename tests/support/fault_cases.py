@@ -232,8 +232,8 @@ BOOKINGS = [
         past=(ended(OVERFULL),),
         one_way=False,
     ),
-    Case("a booking told twice", booking(), past=(paying(a_payment()), booking())),
-    Case("a booking told after its cancellation", booking(), past=(paying(a_payment()), cancelling())),
+    Case("a booking heard twice", booking(), past=(paying(a_payment()), booking())),
+    Case("a booking said after its cancellation", booking(), past=(paying(a_payment()), cancelling())),
     Case("a cancellation of a paid booking", cancelling(), past=(TWO_LOTS, booking(seats=4))),
     Case(
         "a cancellation by the practice, with grace",
@@ -470,7 +470,7 @@ MONEY_BACK = [
 CASES = [*PRACTICE, *PAYMENTS, *BOOKINGS, *EDITS, *SWEEPS, *MONEY_BACK]
 
 
-def told(answer: Any) -> Any:
+def stated(answer: Any) -> Any:
     """What a caller learns from an answer, in a form in which the first one and a repeat are alike."""
     if isinstance(answer, BookingOutcome):
         return replace(answer.booking, version=0)

@@ -244,6 +244,6 @@ def lines(text: str) -> list[Event]:
     return [json.loads(line) for line in text.splitlines() if line.strip()]
 
 
-def told(logged: Iterable[Event]) -> list[Event]:
+def stated(logged: Iterable[Event]) -> list[Event]:
     """The log's own lines, without the metrics between them."""
     return [line for line in logged if "_aws" not in line]

@@ -19,7 +19,7 @@ from client_credits.store.table import Table
 from tests.support.engines import Engine, moto_stubber
 from tests.support.memory_table import MemoryDynamoDB
 
-Answer = tuple[int, dict[str, str], bytes]
+Reply = tuple[int, dict[str, str], bytes]
 _IGNORED = ("ReturnConsumedCapacity", "ClientRequestToken")  # what no answer of ours depends on
 
 
@@ -75,14 +75,14 @@ def _table_of(asked: dict[str, Any]) -> str:
     return str(asked.get("TableName") or next(iter(asked.get("RequestItems", {})), ""))
 
 
-def _answer(table: MemoryDynamoDB, api: str, asked: dict[str, Any]) -> Answer:
+def _answer(table: MemoryDynamoDB, api: str, asked: dict[str, Any]) -> Reply:
     try:
         answer = _CALLS[api](table, **{name: value for name, value in asked.items() if name not in _IGNORED})
     except ClientError as error:
-        told = {name: value for name, value in error.response.items() if name == "CancellationReasons"}
+        stated = {name: value for name, value in error.response.items() if name == "CancellationReasons"}
         code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
         kind = f"com.amazonaws.dynamodb.v20120810#{code}"
-        return 400, {}, json.dumps({"__type": kind, "message": message, **told}).encode()
+        return 400, {}, json.dumps({"__type": kind, "message": message, **stated}).encode()
     return 200, {}, json.dumps(answer).encode()
 
 

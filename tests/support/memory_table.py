@@ -41,7 +41,7 @@ _QUERY = {"TableName", "IndexName", "KeyConditionExpression", "FilterExpression"
 
 
 class MemoryDynamoDB:
-    """The calls of a DynamoDB client that the table makes. `watch` is told before and after each of them,
+    """The calls of a DynamoDB client that the table makes. `watch` is known before and after each of them,
     `changed` of each item written: as it was and as it is, None where there was or is none."""
 
     def __init__(self, *, stale_reads: bool = False) -> None:

@@ -16,7 +16,7 @@ from client_credits.domain.bookings.booking import (
     Payer,
     Refusal,
 )
-from client_credits.domain.bookings.deciding import Reason, Session
+from client_credits.domain.bookings.deciding import Reason, SessionToBook
 from client_credits.domain.ledger.entries import Actor, Cause, CauseKind, Entry, EntryKind, Posting, facts_of
 from client_credits.domain.ledger.operation import EntryRef, Operation
 from client_credits.domain.ledger.wallet import (
@@ -134,7 +134,7 @@ COMING = Coming(
     first=2,
     item="si_1",
 )
-SESSION = Session("follow-up", NOW + DAY, 2)
+SESSION = SessionToBook("follow-up", NOW + DAY, 2)
 CANCELLED = Cancelled("b1", "c1", NOW.replace(microsecond=123456), CancelledBy.PRACTICE, "follow-up")
 LINE = PaymentLine(
     *("il_1", "price_1", 2, 9000, "eur", "p", "si_1", NOW, NOW + DAY, True, Trial.YES),
@@ -201,7 +201,7 @@ FULL: list[Any] = [
         moved_from="b0",
         moved_to="b3",
         created_at=NOW,
-        created_told_at=NOW + 900 * DAY,
+        created_stated_at=NOW + 900 * DAY,
         rescheduled_at=NOW + DAY,
         rescheduled_by=CancelledBy.CLIENT,
         no_show_at=NOW + 2 * DAY,

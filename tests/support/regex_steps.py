@@ -37,26 +37,26 @@ class _Matcher:
         for after in self._one(*parts[index], at):
             yield from self.ends(parts, index + 1, after)
 
-    def _one(self, op, told, at: int) -> Iterator[int]:
+    def _one(self, op, stated, at: int) -> Iterator[int]:
         self.steps += 1
         if op in _ONE:
-            if at < len(self.text) and _fits(op, told, self.text[at]):
+            if at < len(self.text) and _fits(op, stated, self.text[at]):
                 yield at + 1
         elif op is ops.MAX_REPEAT:
-            yield from self._repeated(*told, at)
+            yield from self._repeated(*stated, at)
         elif op is ops.BRANCH:
-            for alternative in told[1]:
+            for alternative in stated[1]:
                 yield from self.ends(alternative, 0, at)
         elif op is ops.SUBPATTERN:
-            yield from self.ends(told[3], 0, at)
+            yield from self.ends(stated[3], 0, at)
         elif op in (ops.ASSERT, ops.ASSERT_NOT):
-            direction, inner = told
+            direction, inner = stated
             start = at if direction > 0 else at - inner.getwidth()[0]
             found = start >= 0 and next(self.ends(inner, 0, start), None) is not None
             if found is (op is ops.ASSERT):
                 yield at
         else:
-            assert (op, told) == (ops.AT, ops.AT_BOUNDARY), f"{op} is not known here"
+            assert (op, stated) == (ops.AT, ops.AT_BOUNDARY), f"{op} is not known here"
             before, after = self.text[at - 1 : at] if at else "", self.text[at : at + 1]
             if bool(re.match(r"\w", before)) is not bool(re.match(r"\w", after)):
                 yield at
@@ -78,20 +78,20 @@ class _Matcher:
             yield at
 
 
-def _fits(op, told, character: str) -> bool:
+def _fits(op, stated, character: str) -> bool:
     if op is ops.LITERAL:
-        return ord(character) == told
+        return ord(character) == stated
     if op is ops.NOT_LITERAL:
-        return ord(character) != told
+        return ord(character) != stated
     if op is ops.ANY:
         return character != "\n"
-    negated = told[0][0] is ops.NEGATE
-    return any(_is_in(*member, character) for member in told[negated:]) is not negated
+    negated = stated[0][0] is ops.NEGATE
+    return any(_is_in(*member, character) for member in stated[negated:]) is not negated
 
 
-def _is_in(op, told, character: str) -> bool:
+def _is_in(op, stated, character: str) -> bool:
     if op is ops.RANGE:
-        return told[0] <= ord(character) <= told[1]
+        return stated[0] <= ord(character) <= stated[1]
     if op is ops.CATEGORY:
-        return re.match(_CATEGORIES[told], character) is not None
-    return ord(character) == told
+        return re.match(_CATEGORIES[stated], character) is not None
+    return ord(character) == stated

@@ -150,7 +150,7 @@ def append(log: Path, seen: Seen) -> None:
 def read(log: Path) -> Seen:
     seen: Seen = {}
     for line in log.read_text().splitlines():
-        told = json.loads(line)
-        test = told.pop("test")
-        seen.setdefault(Right(**told), test)
+        stated = json.loads(line)
+        test = stated.pop("test")
+        seen.setdefault(Right(**stated), test)
     return seen

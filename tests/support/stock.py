@@ -50,9 +50,9 @@ def catalogue(api: Api, *types: str, practice: str = "p1") -> None:
 
 
 def package(api: Api, package_id: str = "three-pack", practice: str = "p1", **fields: Any) -> None:
-    """A package of three follow-ups at price_1 that never ends, unless told otherwise."""
-    told = {"name": "Three sessions", "credits": {"follow-up": 3}, "stripe_prices": ["price_1"]}
-    put(api, f"/v1/packages/{package_id}", told | fields, practice=practice)
+    """A package of three follow-ups at price_1 that never ends, unless said otherwise."""
+    stated = {"name": "Three sessions", "credits": {"follow-up": 3}, "stripe_prices": ["price_1"]}
+    put(api, f"/v1/packages/{package_id}", stated | fields, practice=practice)
 
 
 def client(api: Api, client_id: str = "c1", practice: str = "p1", **fields: Any) -> None:
@@ -86,7 +86,7 @@ _LINE = frozenset(a_line().__dataclass_fields__)
 
 
 def paid(api: Api, practice: str = "p1", **fields: Any) -> list[payments.LineOutcome]:
-    """A payment that arrives now; c1 buys the package of price_1 unless told otherwise."""
+    """A payment that arrives now; c1 buys the package of price_1 unless said otherwise."""
     payment = paying(**({"paid_at": api.now[0]} | fields))
     return payments.pay(Context(api.store, practice, STRIPE, api.now[0]), payment)
 
@@ -124,8 +124,8 @@ def nothing_written(api: Api) -> Iterator[None]:
 
 
 def balances(api: Api, client_id: str = "c1", **more: Any) -> dict[str, int]:
-    told = read(api, f"/v1/clients/{client_id}/credits", **more)
-    return {line["appointment_type"]: line["balance"] for line in told["credits"]}
+    stated = read(api, f"/v1/clients/{client_id}/credits", **more)
+    return {line["appointment_type"]: line["balance"] for line in stated["credits"]}
 
 
 def pages(api: Api, path: str, **query: Any) -> Iterator[list[Any]]:

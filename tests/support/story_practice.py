@@ -1,11 +1,11 @@
-"""A practice in memory that stories are told to."""
+"""A practice in memory that stories are known to."""
 
 import json
 from datetime import datetime
 
 from client_credits.booking_systems.events import booking_event_of
 from client_credits.domain.bookings.booking import Created
-from client_credits.domain.bookings.deciding import Session
+from client_credits.domain.bookings.deciding import SessionToBook
 from client_credits.domain.invariants import breaches
 from client_credits.domain.practice.catalogue import AppointmentType, Catalogue
 from client_credits.domain.practice.records import Account, Client
@@ -56,6 +56,6 @@ def book(store: Store, entry: Event, now: datetime) -> None:
     """A booking event arrives from the bus."""
     event = booking_event_of(entry)
     assert event.appointment_type and event.starts_at
-    session = Session(event.appointment_type, event.starts_at, event.seats)
+    session = SessionToBook(event.appointment_type, event.starts_at, event.seats)
     created = Created(event.booking_id, client_id=event.client_id, session=session, occurred_at=event.occurred_at)
     bookings.book(Context(store, event.practice_id, BOOKINGS, now), created)

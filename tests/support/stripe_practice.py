@@ -110,8 +110,8 @@ class StripePractice:
 
     def numbers(self, appointment_type: str = "follow-up") -> tuple[int, int, int]:
         """(balance, available, frozen) as the API answers them now."""
-        told: Any = credits_of(Context(self.store, "p1", STRIPE, self.now), "c1")
-        (one,) = [each for each in told.credits if each.appointment_type == appointment_type]
+        stated: Any = credits_of(Context(self.store, "p1", STRIPE, self.now), "c1")
+        (one,) = [each for each in stated.credits if each.appointment_type == appointment_type]
         return one.balance, one.available, one.frozen
 
     def parked(self) -> list[str]:

@@ -226,12 +226,12 @@ def _handler(server: StripeServer) -> type[BaseHTTPRequestHandler]:
             body = text.encode()
             try:
                 self.send_response(status)
-                told = {
+                stated = {
                     "Content-Type": "application/json",
                     "Request-Id": f"req_{len(server.requests)}",
                     **(headers or {}),
                 }
-                for name, value in (*told.items(), ("Content-Length", str(len(body)))):
+                for name, value in (*stated.items(), ("Content-Length", str(len(body)))):
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)

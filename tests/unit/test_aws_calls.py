@@ -40,7 +40,7 @@ FINE = (200, {"MessageId": "m-1"})
 
 @dataclass
 class Aws:
-    """A server that answers with what it was told, in order, and remembers what it was asked."""
+    """A server that answers with what it was heard, in order, and remembers what it was asked."""
 
     url: str
     answers: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
@@ -55,8 +55,8 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            told.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-            status, answer = told.answers.pop(0) if told.answers else FINE
+            stated.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+            status, answer = stated.answers.pop(0) if stated.answers else FINE
             if not status:
                 self.close_connection = True
                 return
@@ -71,15 +71,15 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    told = Aws(f"http://127.0.0.1:{server.server_port}")
+    stated = Aws(f"http://127.0.0.1:{server.server_port}")
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", told.url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", stated.url)
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
     monkeypatch.setattr(aws_calls, "PAUSE_SECONDS", 0)
     aws_calls._transport.cache_clear()
-    yield told
+    yield stated
     aws_calls._transport.cache_clear()
     server.shutdown()
     server.server_close()
@@ -140,7 +140,7 @@ def test_what_does_not_pass_is_given_up_in_the_end(
         assert refused.value.response["Error"]["Code"] == code
 
 
-def test_a_refusal_is_told_as_a_client_tells_it_and_not_tried_again(aws: Aws) -> None:
+def test_a_refusal_is_reported_as_a_client_tells_it_and_not_tried_again(aws: Aws) -> None:
     aws.answers = [GONE]
 
     with pytest.raises(ClientError) as refused:

@@ -24,9 +24,9 @@ def printed(width: int) -> list[str]:
     report = Report("dynoxide")
     for row, good in zip(ROWS, (True, None, False), strict=True):
         report.add(*row, good)
-    told = io.StringIO()
-    report.show(Console(file=told, width=width))
-    return told.getvalue().splitlines()
+    stated = io.StringIO()
+    report.show(Console(file=stated, width=width))
+    return stated.getvalue().splitlines()
 
 
 @pytest.mark.parametrize("width", [80, 100, 200])
@@ -35,8 +35,8 @@ def test_every_word_of_every_cell_is_printed(width: int) -> None:
     assert max(map(len, lines)) <= width
     words = "".join(lines).replace(" ", "")
     assert "…" not in words
-    told = set(" ".join(lines).split())
-    assert {word for row in ROWS for cell in row for word in cell.split()} - told == set()
+    stated = set(" ".join(lines).split())
+    assert {word for row in ROWS for cell in row for word in cell.split()} - stated == set()
 
 
 def test_a_cost_and_a_group_stand_on_one_line_at_80_columns() -> None:

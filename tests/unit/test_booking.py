@@ -19,7 +19,7 @@ from tests.support.builders import (
     freezes,
     held_by_lot,
     plain,
-    told,
+    stated,
 )
 
 from client_credits.domain.bookings.booking import (
@@ -37,7 +37,7 @@ from client_credits.domain.bookings.booking import (
     restore,
     spend,
 )
-from client_credits.domain.bookings.deciding import Reason, Session
+from client_credits.domain.bookings.deciding import Reason, SessionToBook
 from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.ledger.entries import Change, Posting, untouched
 from client_credits.domain.ledger.settling import settle
@@ -91,7 +91,7 @@ def test_a_booking_not_heard_of_spends() -> None:
     assert step is Next.SPEND
     assert booking
     assert (booking.state, booking.client_id, booking.created_at) == (BookingState.BOOKED, "c1", NOW)
-    assert booking.session == Session("follow-up", NOW + 2 * DAY, 2)
+    assert booking.session == SessionToBook("follow-up", NOW + 2 * DAY, 2)
     assert (booking.kind, booking.origin) == ("event", "staff")
 
 
@@ -110,7 +110,7 @@ def test_a_refused_booking_is_tried_again_by_a_newer_event_only() -> None:
     again, step = after_created(a_refused(), created(occurred_at=NOW + MICROSECOND, seats=2))
     assert step is Next.SPEND
     assert again
-    assert again.session == Session("follow-up", NOW + 2 * DAY, 2)
+    assert again.session == SessionToBook("follow-up", NOW + 2 * DAY, 2)
     for old in (NOW, NOW - HOUR):
         assert after_created(a_refused(), created(occurred_at=old)) == (a_refused(), Next.NOTHING)
 
@@ -191,11 +191,11 @@ def test_a_cancelled_booking_learns_its_client_from_any_later_event_and_spends_n
 
 def test_a_refusal_dated_ahead_is_repeated_by_nothing_but_a_newer_event() -> None:
     ahead = NOW + 900 * DAY
-    refused = replace(a_refused(), created_told_at=ahead)
-    assert after_created(refused, created(occurred_at=NOW + HOUR, told_at=ahead))[1] is Next.NOTHING
+    refused = replace(a_refused(), created_stated_at=ahead)
+    assert after_created(refused, created(occurred_at=NOW + HOUR, stated_at=ahead))[1] is Next.NOTHING
     assert after_created(refused, created(occurred_at=ahead))[1] is Next.NOTHING, "its time has come meanwhile"
     assert after_created(refused, created(occurred_at=NOW + HOUR))[1] is Next.SPEND
-    assert after_created(refused, created(occurred_at=NOW + HOUR, told_at=ahead + DAY))[1] is Next.SPEND
+    assert after_created(refused, created(occurred_at=NOW + HOUR, stated_at=ahead + DAY))[1] is Next.SPEND
 
 
 # -- spending ----------------------------------------------------------------------------------
@@ -204,7 +204,7 @@ def test_a_refusal_dated_ahead_is_repeated_by_nothing_but_a_newer_event() -> Non
 def test_a_booking_spends_one_credit_per_seat_over_several_lots_and_lists_each() -> None:
     never, ends = a_lot("never", 5), a_lot("ends", 2, expires_at=NOW + 9 * DAY)
     change, booked = spent(a_wallet(never, ends), a_booking(seats=3))
-    assert told(change) == [("spent", -3)]
+    assert stated(change) == [("spent", -3)]
     assert plain(change.entries[0].postings) == (Posting(-2, lot_id="ends"), Posting(-1, lot_id="never"))
     assert held_by_lot(change.wallet) == {"never": 4}
     assert booked.payers == (a_payer(ends, 2), a_payer(never, 1))
@@ -219,7 +219,7 @@ def test_a_spend_that_credits_cover_makes_no_debt_and_names_no_rule() -> None:
 
 def test_the_missing_part_becomes_debt_by_the_rule_that_the_entry_names() -> None:
     change, booked = spent(a_wallet(a_lot("l1", 1)), a_booking("b9", seats=3))
-    assert told(change) == [("spent", -3)]
+    assert stated(change) == [("spent", -3)]
     assert plain(change.entries[0].postings) == (Posting(-1, lot_id="l1"), Posting(-2, debt="b9"))
     assert change.wallet.debts == (Debt(DebtCause.BOOKING, "b9", 2, NOW, NOW + 2 * DAY),)
     assert change.wallet.balance == -2
@@ -273,7 +273,7 @@ def test_held_credits_are_not_spent_by_a_booking() -> None:
     assert refused.state is BookingState.REFUSED
 
 
-def test_a_booking_told_late_owes_since_it_was_booked() -> None:
+def test_a_booking_heard_late_owes_since_it_was_booked() -> None:
     act = an_act(NOW, NOW - DAY)
     change, _, _ = spend(untouched(a_wallet()), a_booking(), act, RULES, False)
     assert change.wallet.debts[0].since == NOW - DAY
@@ -285,7 +285,7 @@ def test_a_booking_told_late_owes_since_it_was_booked() -> None:
 def test_a_later_grant_repays_the_debt_and_becomes_a_payer() -> None:
     change, booked = spent(a_wallet(), a_booking("b1", seats=2))
     grown = add_lot(untouched(change.wallet), a_lot("l1", 3), an_act(source_id="g"), RULES, 40)
-    assert told(grown) == [("granted", 3), ("repaid", 0)]
+    assert stated(grown) == [("granted", 3), ("repaid", 0)]
     assert [(p.lot_id, p.amount) for p in booked.paid_by(grown.wallet, grown.repayments).payers] == [("l1", 2)]
     assert replace(booked, booking_id="b2").paid_by(grown.wallet, grown.repayments).payers == ()
 
@@ -297,7 +297,7 @@ def test_a_cancellation_returns_credits_to_the_very_lots_that_paid() -> None:
     wallet = a_wallet(a_lot("never", 5), a_lot("ends", 2, expires_at=NOW + 9 * DAY))
     change, booked = spent(wallet, a_booking(seats=3))
     change, after = returned(change.wallet, booked)
-    assert told(change) == [("restored", 3)]
+    assert stated(change) == [("restored", 3)]
     assert plain(change.entries[0].postings) == (Posting(2, lot_id="ends"), Posting(1, lot_id="never"))
     assert set(change.wallet.open_lots) == set(wallet.open_lots)
     assert (after.state, after.returned, [p.kept for p in after.payers]) == (BookingState.CANCELLED, 3, [0, 0])
@@ -337,7 +337,7 @@ def test_a_debt_repaid_only_by_the_settling_before_the_cancellation_returns_to_t
     owing, booked = spent(a_wallet(future), a_booking("b1", seats=2))
     assert owing.wallet.debt == 2
     change, _ = returned(owing.wallet, booked, at=NOW + 2 * HOUR)
-    assert told(change) == [("restored", 2)]
+    assert stated(change) == [("restored", 2)]
     assert (held_by_lot(change.wallet), change.wallet.debts) == ({"l1": 3}, ())
 
 
@@ -345,7 +345,7 @@ def test_returned_credits_repay_another_debt() -> None:
     change, paid = spent(a_wallet(a_lot("l1", 1)), a_booking("b1"))
     change, _ = spent(change.wallet, a_booking("b2"))
     change, _ = returned(change.wallet, paid)
-    assert told(change) == [("restored", 1), ("repaid", 0)]
+    assert stated(change) == [("restored", 1), ("repaid", 0)]
     assert (change.wallet.open_lots, change.wallet.debts) == ((), ())
     assert [(r.booking_id, r.lot_id) for r in change.repayments] == [("b2", "l1")]
 
@@ -379,7 +379,7 @@ def test_without_grace_what_returns_to_an_ended_lot_is_restored_and_expired_in_t
 ) -> None:
     wallet, booked, _ = paid_by_a_lot_that_ends()
     change, after = returned(wallet, booked, by=by, at=ENDS)
-    assert told(change) == [("restored", 2), ("expired", -2)]
+    assert stated(change) == [("restored", 2), ("expired", -2)]
     assert [e.occurred_at for e in change.entries] == [ENDS, ENDS]
     assert change.wallet.open_lots == ()
     assert after.returned == 2
@@ -389,13 +389,13 @@ def test_several_ended_lots_are_restored_and_expired_in_two_entries_all_the_same
     lots = (a_lot("1", 1, expires_at=ENDS), a_lot("2", 1, expires_at=ENDS + DAY))
     change, booked = spent(a_wallet(*lots), a_booking(seats=2))
     change, _ = returned(change.wallet, booked, at=ENDS + 2 * DAY)
-    assert told(change) == [("restored", 2), ("expired", -2)]
+    assert stated(change) == [("restored", 2), ("expired", -2)]
 
 
 def test_the_practices_cancellation_gives_fourteen_days_where_the_lot_ends_sooner() -> None:
     wallet, booked, lot = paid_by_a_lot_that_ends()
     change, _ = returned(wallet, booked, by=BY_PRACTICE, at=NOW + DAY)
-    assert told(change) == [("restored", 2)]
+    assert stated(change) == [("restored", 2)]
     (grace,) = change.wallet.open_lots
     assert (grace.source, grace.parent) == (LotSource.GRACE, "l1")
     assert (grace.granted, grace.remaining, grace.priority) == (2, 2, lot.priority)
@@ -420,26 +420,26 @@ def test_each_side_has_its_own_grace() -> None:
     assert returned(wallet, booked, settings, BY_PRACTICE, NOW + DAY)[0].wallet.open_lots == (lot,)
 
 
-def test_grace_runs_from_the_cancellation_and_may_be_over_when_it_is_told() -> None:
+def test_grace_runs_from_the_cancellation_and_may_be_over_when_it_is_heard() -> None:
     wallet, booked, _ = paid_by_a_lot_that_ends()
     change, _ = returned(wallet, booked, by=BY_PRACTICE, at=NOW + DAY, now=NOW + 20 * DAY)
-    assert told(change) == [("restored", 2), ("expired", -2)]
+    assert stated(change) == [("restored", 2), ("expired", -2)]
     assert [e.occurred_at for e in change.entries] == [NOW + DAY, NOW + 15 * DAY]
 
 
-def test_a_cancellation_told_after_the_lot_ended_expires_when_the_lot_did() -> None:
+def test_a_cancellation_heard_after_the_lot_ended_expires_when_the_lot_did() -> None:
     wallet, booked, _ = paid_by_a_lot_that_ends()
     change, _ = returned(wallet, booked, at=NOW + DAY, now=ENDS + DAY)
-    assert told(change) == [("restored", 2), ("expired", -2)]
+    assert stated(change) == [("restored", 2), ("expired", -2)]
     assert [e.occurred_at for e in change.entries] == [NOW + DAY, ENDS]
 
 
 def test_credits_restored_late_repay_a_debt_of_their_time_before_they_expire() -> None:
-    """Cancelled on day 1 while the lot lived to day 3, told on day 9: a debt of day 2 is repaid by it."""
+    """Cancelled on day 1 while the lot lived to day 3, said on day 9: a debt of day 2 is repaid by it."""
     wallet, booked, _ = paid_by_a_lot_that_ends()
     owing = replace(wallet, debts=(a_debt("b2", 1, since=NOW + 2 * DAY, starts_at=NOW + 2 * DAY + HOUR),))
     change, _ = returned(owing, booked, at=NOW + DAY, now=NOW + 9 * DAY)
-    assert told(change) == [("restored", 2), ("repaid", 0), ("expired", -1)]
+    assert stated(change) == [("restored", 2), ("repaid", 0), ("expired", -1)]
     assert [e.occurred_at for e in change.entries] == [NOW + DAY, NOW + 2 * DAY, ENDS]
     assert len({(e.source_id, e.kind) for e in change.entries}) == 3
 
@@ -461,7 +461,7 @@ def test_with_restoring_off_nothing_returns_whoever_cancels_and_history_says_so(
     off = Settings(restore_on_cancel=False)
     change, booked = spent(a_wallet(a_lot("l1", 1)), a_booking("b1", seats=2))
     change, after = returned(change.wallet, booked, off, by)
-    assert told(change) == [("forfeited", 0)]
+    assert stated(change) == [("forfeited", 0)]
     assert (change.wallet.open_lots, change.wallet.debt) == ((), 1)
     assert (after.state, after.returned) == (BookingState.CANCELLED, 0)
     assert after.payers == booked.payers  # so that it can be forgiven later

@@ -60,7 +60,7 @@ def refusal(event: object) -> tuple[str, ...]:
 
 
 def test_a_whole_event_is_read() -> None:
-    told = read_booking_event(
+    stated = read_booking_event(
         json.dumps(
             envelope(
                 "cancelled",
@@ -78,7 +78,7 @@ def test_a_whole_event_is_read() -> None:
             )
         )
     )
-    assert told == BookingEvent(
+    assert stated == BookingEvent(
         event=BookingEventKind.CANCELLED,
         source="booking.sample",
         practice_id="p1",
@@ -106,10 +106,10 @@ def test_little_is_needed_to_end_a_booking(kind: str) -> None:
     needed = ("practice_id", "booking_id", "occurred_at")
     event = envelope(kind)
     event["detail"] = {name: DETAIL[name] for name in needed}
-    told = booking_event_of(event)
-    assert told.event == f"booking.{kind}"
-    assert (told.client_id, told.appointment_type, told.starts_at) == (None, None, None)
-    assert (told.seats, told.kind, told.origin) == (1, BookedAs.APPOINTMENT, None)
+    stated = booking_event_of(event)
+    assert stated.event == f"booking.{kind}"
+    assert (stated.client_id, stated.appointment_type, stated.starts_at) == (None, None, None)
+    assert (stated.seats, stated.kind, stated.origin) == (1, BookedAs.APPOINTMENT, None)
 
 
 @pytest.mark.parametrize("kind", ["created", "rescheduled"])
@@ -120,14 +120,14 @@ def test_a_booking_needs_its_type_and_start(kind: str) -> None:
 
 
 def test_null_is_as_good_as_absent() -> None:
-    told = booking_event_of(envelope(seats=None, kind=None, origin=None, client_id=None))
-    assert (told.seats, told.kind, told.origin, told.client_id) == (1, "appointment", None, None)
+    stated = booking_event_of(envelope(seats=None, kind=None, origin=None, client_id=None))
+    assert (stated.seats, stated.kind, stated.origin, stated.client_id) == (1, "appointment", None, None)
 
 
 def test_unknown_fields_are_ignored_and_the_email_goes_no_further() -> None:
-    told = booking_event_of(envelope(room="7", event="booking.cancelled", source="other"))
-    assert told == booking_event_of(envelope())
-    assert "example.com" not in repr(told)
+    stated = booking_event_of(envelope(room="7", event="booking.cancelled", source="other"))
+    assert stated == booking_event_of(envelope())
+    assert "example.com" not in repr(stated)
 
 
 @pytest.mark.parametrize(
@@ -140,10 +140,10 @@ def test_unknown_fields_are_ignored_and_the_email_goes_no_further() -> None:
         ("2026-12-01T09:00:00.123456789Z", datetime(2026, 12, 1, 9, 0, 0, 123_456, tzinfo=UTC)),
     ],
 )
-def test_an_instant_is_told_in_utc(written: str, instant: datetime) -> None:
-    told = booking_event_of(envelope(starts_at=written))
-    assert told.starts_at == instant
-    assert told.starts_at.utcoffset() == timedelta(0)
+def test_an_instant_is_stated_in_utc(written: str, instant: datetime) -> None:
+    stated = booking_event_of(envelope(starts_at=written))
+    assert stated.starts_at == instant
+    assert stated.starts_at.utcoffset() == timedelta(0)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from random import Random
 from string import ascii_letters, digits
 
 import pytest
-from tests.support.builders import DAY, NOW, a_debt, a_lot, a_wallet, an_act, freezes, told
+from tests.support.builders import DAY, NOW, a_debt, a_lot, a_wallet, an_act, freezes, stated
 from tests.support.limits import size_of
 from tests.support.records import LOT
 
@@ -25,7 +25,7 @@ RULES = Settings()
 
 
 def adjusted(wallet: Wallet, delta: int) -> list[tuple[str, int]]:
-    return told(adjust(untouched(wallet), delta, None, an_act(), RULES, room=40))
+    return stated(adjust(untouched(wallet), delta, None, an_act(), RULES, room=40))
 
 
 def lots(count: int) -> Wallet:

@@ -50,7 +50,7 @@ def describe(folder: Path, **changes: Any) -> Path:
     directory.mkdir(exist_ok=True)
     (directory / "keys").symlink_to(signing_keys())
     issuer = TokenIssuer(directory / "keys", ISSUER)
-    told = {
+    stated = {
         "api_url": "http://127.0.0.1:9",
         "aws_endpoint_url": "http://127.0.0.1:9",
         "region": "us-east-1",
@@ -66,7 +66,7 @@ def describe(folder: Path, **changes: Any) -> Path:
         "outputs": {},
     } | changes
     path = directory / "stack.json"
-    path.write_text(json.dumps(told))
+    path.write_text(json.dumps(stated))
     return path
 
 
@@ -75,8 +75,8 @@ def claims(ran: Ran, described: Path) -> dict[str, Any]:
     keys = jwt.PyJWKSet.from_dict(TokenIssuer(described.parent / "keys", ISSUER).key_set())
     text = ran.out.strip()
     key = keys[jwt.get_unverified_header(text)["kid"]]
-    told: dict[str, Any] = jwt.decode(text, key.key, algorithms=["RS256"], audience=AUDIENCE, issuer=ISSUER)
-    return told
+    stated: dict[str, Any] = jwt.decode(text, key.key, algorithms=["RS256"], audience=AUDIENCE, issuer=ISSUER)
+    return stated
 
 
 def test_help_names_the_commands_of_this_release_and_no_others() -> None:
@@ -163,16 +163,16 @@ def test_the_stack_of_the_repository_is_found_from_anywhere(
 def test_a_token_is_printed_alone_and_names_the_stacks_practice(described: Path) -> None:
     ran = credits("token", "--role", "staff")
     assert (ran.code, ran.err) == (0, "")
-    told = claims(ran, described)
-    assert (told["credits_role"], told["credits_practice"]) == ("staff", "demo")
-    assert "credits_client" not in told
+    stated = claims(ran, described)
+    assert (stated["credits_role"], stated["credits_practice"]) == ("staff", "demo")
+    assert "credits_client" not in stated
 
 
 def test_a_token_is_for_the_role_client_practice_and_time_asked_for(described: Path) -> None:
     words = ("token", "--role", "client", "--client", "c-5", "--practice", "p2", "--ttl", "60")
-    told = claims(credits(*words), described)
-    assert (told["credits_role"], told["credits_client"], told["credits_practice"]) == ("client", "c-5", "p2")
-    assert 0 < told["exp"] - time.time() <= 60
+    stated = claims(credits(*words), described)
+    assert (stated["credits_role"], stated["credits_client"], stated["credits_practice"]) == ("client", "c-5", "p2")
+    assert 0 < stated["exp"] - time.time() <= 60
 
 
 def test_a_clients_token_is_the_demo_clients_unless_another_is_named(described: Path) -> None:
@@ -182,8 +182,8 @@ def test_a_clients_token_is_the_demo_clients_unless_another_is_named(described: 
 
 def test_json_holds_the_token_wherever_the_option_stands(described: Path) -> None:
     for words in (("--json", "token", "--role", "admin"), ("token", "--role", "admin", "--json")):
-        told = credits(*words).json
-        assert told.keys() == {"token", "expires_at"}
+        stated = credits(*words).json
+        assert stated.keys() == {"token", "expires_at"}
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def setting() -> dict[str, Any]:
 
 
 class Api:
-    """Answers what it was told to, and remembers what it was asked."""
+    """Answers what it was heard to, and remembers what it was asked."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -77,8 +77,8 @@ def api() -> Iterator[Api]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
-            told.asked.append((parts.path, dict(parse_qsl(parts.query)), self.headers["authorization"]))
-            status, body = told.answers.pop(0)
+            stated.asked.append((parts.path, dict(parse_qsl(parts.query)), self.headers["authorization"]))
+            status, body = stated.answers.pop(0)
             self.send_response(status)
             self.end_headers()
             self.wfile.write(body if isinstance(body, bytes) else json.dumps(body).encode())
@@ -87,10 +87,10 @@ def api() -> Iterator[Api]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        told = Api(f"http://127.0.0.1:{server.server_port}")
+        stated = Api(f"http://127.0.0.1:{server.server_port}")
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield told
+        yield stated
         server.shutdown()
         thread.join()
 
@@ -138,7 +138,7 @@ def test_json_is_the_answer_of_the_api_and_nothing_else(api: Api, local: Target)
     assert run(local, "--json", "balance", "c-1").json == CREDITS
 
 
-def test_a_client_without_credits_is_told_so(api: Api, local: Target) -> None:
+def test_a_client_without_credits_hears_so(api: Api, local: Target) -> None:
     api.answers = [(200, CREDITS | {"enabled": False, "credits": []})]
     assert "switched off" in run(local, "balance", "c-1").out
 
@@ -175,8 +175,8 @@ def test_history_names_each_id_of_a_cause_whole_at_100_columns(
     stripe = "1PqTRsLkdIwHu7ixhA3vbQeN"  # as long as Stripe's own
     ids = {"package_id": "monthly", "payment": f"in_{stripe}", "line": f"il_{stripe}", "event_id": f"evt_{stripe}"}
     ids |= {"subscription": f"sub_{stripe}", "customer": f"cus_{stripe}", "charge": f"ch_{stripe}"}
-    told = entry(7) | {"kind": "transferred_out", "amount": -1000, "cause": {"kind": "package"} | ids}
-    api.answers = [(200, {"items": [told], "next_cursor": None})]
+    stated = entry(7) | {"kind": "transferred_out", "amount": -1000, "cause": {"kind": "package"} | ids}
+    api.answers = [(200, {"items": [stated], "next_cursor": None})]
     lines = run(local, "history", "c-1", "follow-up").out.splitlines()
     assert max(map(len, lines)) <= 100
     for name, value in ids.items():
@@ -218,7 +218,7 @@ def test_eligibility_without_a_type_shows_every_type(api: Api, local: Target) ->
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "told"),
+    ("status", "body", "stated"),
     [
         (
             404,
@@ -235,11 +235,11 @@ def test_eligibility_without_a_type_shows_every_type(api: Api, local: Target) ->
         (200, b"<html>", "not JSON"),
     ],
 )
-def test_a_problem_answer_is_one_sentence(api: Api, local: Target, status: int, body: Any, told: str) -> None:
+def test_a_problem_answer_is_one_sentence(api: Api, local: Target, status: int, body: Any, stated: str) -> None:
     api.answers = [(status, body)]
     ran = run(local, "balance", "c-1", "--json")
     assert (ran.code, ran.out) == (1, "")
-    assert told in ran.err
+    assert stated in ran.err
     assert ran.err.count("\n") == 1
 
 

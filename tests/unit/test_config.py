@@ -1,4 +1,4 @@
-"""What a function is told, and what it says when it was not told enough."""
+"""What a function is known, and what it says when it was not heard enough."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def test_a_blank_setting_is_a_missing_one(blank: str) -> None:
     assert caught.value.missing == ("EVENT_BUS_NAME",)
 
 
-def test_missing_and_wrong_settings_are_told_together_and_apart() -> None:
+def test_missing_and_wrong_settings_are_reported_together_and_apart() -> None:
     with pytest.raises(ConfigError) as caught:
         StripeEventsConfig.from_environment({"STRIPE_MODE": "testing"})
 

@@ -20,7 +20,7 @@ from tests.support.builders import (
     an_act,
     cancelled,
     created,
-    told,
+    stated,
 )
 from tests.support.memory_table import memory_store
 
@@ -177,7 +177,7 @@ def test_no_debt_is_repaid_as_of_before_the_credits_came() -> None:
     owing = replace(a_wallet(debts=(a_debt(since=NOW - 8 * DAY, starts_at=NOW + DAY),)), client_id="c2")
     act = an_act(NOW - DAY, source_id="api/1")
     _, receiver = move(untouched(giver), untouched(owing), 2, act, settings, settings, 40)
-    assert told(receiver) == [("transferred_in", 2)]
+    assert stated(receiver) == [("transferred_in", 2)]
     assert not settled(receiver.wallet, settings).made
     on_again = repaying(NOW - 5 * DAY, NOW - 5 * HOUR)
     assert [(e.kind, e.occurred_at) for e in settled(receiver.wallet, on_again).entries] == [("repaid", NOW - 5 * HOUR)]

@@ -74,8 +74,8 @@ def replace_package(known: Any, package: Any) -> Any:
 
 
 def disputed(opened: float, status: str, at: float, name: str = "dp_1") -> MoneyBack:
-    told = Dispute(name, PAID, DisputeStatus(status), day(at), day(opened))
-    return news(disputes=(told,))
+    stated = Dispute(name, PAID, DisputeStatus(status), day(at), day(opened))
+    return news(disputes=(stated,))
 
 
 def only_lot(wallet: Wallet) -> Lot:
@@ -122,16 +122,16 @@ def test_a_dispute_won_of_a_money_that_paid_two_invoices_gives_both_their_time_b
     assert named == ["extend/dp_1/won/in_1", "extend/dp_1/won/in_2"]
 
 
-@pytest.mark.parametrize(("told_on", "left"), [(41, 10), (59, 10), (60, 0), (90, 0)])
-def test_a_dispute_told_late_to_be_won_ends_the_lots_when_it_would_have_in_time(told_on: float, left: int) -> None:
+@pytest.mark.parametrize(("heard_on", "left"), [(41, 10), (59, 10), (60, 0), (90, 0)])
+def test_a_dispute_heard_late_to_be_won_ends_the_lots_when_it_would_have_in_time(heard_on: float, left: int) -> None:
     for known, swept in ((True, True), (True, False), (False, True), (False, False)):
         practice = Calendar()
         practice.pay()
         if known:
             practice.on(10).dispute(10, "open", 10)
         if swept:
-            practice.on(told_on - 0.5).sweep()
-        practice.on(told_on).dispute(10, "won", 40)
+            practice.on(heard_on - 0.5).sweep()
+        practice.on(heard_on).dispute(10, "won", 40)
         assert practice.balance() == left
         practice.on(61).sweep()
         assert practice.wallet().balance == 0
@@ -144,19 +144,19 @@ def test_a_dispute_won_after_the_end_of_a_subscription_gives_back_what_ended_mea
     practice.on(45)
 
     def ended() -> None:
-        told = SubscriptionNews("evt", "own", "test", day(20), "sub_1", SubscriptionStatus.ENDED, day(20))
-        subscriptions.apply_news(Context(practice.store, "p1", STRIPE, practice.now), told)
+        stated = SubscriptionNews("evt", "own", "test", day(20), "sub_1", SubscriptionStatus.ENDED, day(20))
+        subscriptions.apply_news(Context(practice.store, "p1", STRIPE, practice.now), stated)
 
-    told = [partial(practice.dispute, 10, "open", 10), ended, partial(practice.dispute, 10, "won", 40)]
+    stated = [partial(practice.dispute, 10, "open", 10), ended, partial(practice.dispute, 10, "won", 40)]
     for number in order:
-        told[number]()
+        stated[number]()
     assert (practice.balance(), practice.ends()) == (10, [END + 30])
     assert not only_lot(practice.wallet()).frozen
 
 
 @pytest.mark.parametrize("order", permutations(range(4)))
 def test_the_times_of_disputes_that_overlap_count_once_in_any_order(order: tuple[int, ...]) -> None:
-    told = [
+    stated = [
         disputed(10, "open", 10),
         disputed(20, "open", 20, "dp_2"),
         disputed(10, "won", 40),
@@ -166,9 +166,9 @@ def test_the_times_of_disputes_that_overlap_count_once_in_any_order(order: tuple
     practice.pay()
     practice.on(55)
     for number in order:
-        practice.tell(told[number])
+        practice.tell(stated[number])
         practice.sweep()
-        practice.tell(told[order[0]])
+        practice.tell(stated[order[0]])
     assert (practice.balance(), practice.ends()) == (10, [END + 40])
 
 
@@ -420,7 +420,7 @@ Steps = dict[str, Callable[[Calendar], None]]
 
 
 @pytest.mark.parametrize("sweeps", [(), (31,), (31, 36, 41)])
-def test_news_told_late_in_any_order_give_the_same_credits_and_ends(sweeps: tuple[float, ...]) -> None:
+def test_news_heard_late_in_any_order_give_the_same_credits_and_ends(sweeps: tuple[float, ...]) -> None:
     steps: Steps = {
         "opened": lambda p: p.dispute(10, "open", 10),
         "won": lambda p: p.dispute(10, "won", 40),
@@ -439,7 +439,7 @@ def test_news_told_late_in_any_order_give_the_same_credits_and_ends(sweeps: tupl
         practice.on(50)
         for name in order:
             steps[name](practice)
-        told = (practice.balance(), practice.balance("c2"))
-        results.add((sum(told), *practice.ends(), *practice.ends("c2")))
+        stated = (practice.balance(), practice.balance("c2"))
+        results.add((sum(stated), *practice.ends(), *practice.ends("c2")))
     assert {total for total, *_ in results} == {10 - 1 - 3}
     assert all(set(ends) == {END + 35} for _, *ends in results)

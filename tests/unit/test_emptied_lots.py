@@ -40,7 +40,7 @@ def entries(store: Store) -> list[Entry]:
     return everything(store).entries[WALLET]
 
 
-def told(store: Store) -> list[tuple[str, int]]:
+def stated(store: Store) -> list[tuple[str, int]]:
     return [(str(entry.kind), entry.amount) for entry in entries(store)]
 
 
@@ -75,7 +75,7 @@ def test_credits_that_return_to_an_emptied_lot_end_as_staff_last_said(store: Sto
     cancel(store, order[0], NOW + 20 * DAY)
     cancel(store, order[1], NOW + 20 * DAY)
     assert [(each.lot_id, each.remaining, each.expires_at) for each in wallet(store).open_lots] == [(lot, 2, YEAR)]
-    assert told(store)[-2:] == [("restored", 1), ("restored", 1)]
+    assert stated(store)[-2:] == [("restored", 1), ("restored", 1)]
     assert everything(store).breaches() == []
 
 
@@ -100,7 +100,7 @@ def test_what_returns_to_a_voided_lot_is_restored_and_voided(store: Store) -> No
     book(store, "b1")
     change(store, lot, void=True)
     cancel(store, "b1", NOW + DAY)
-    assert told(store) == [("adjusted", 2), ("spent", -1), ("voided", -1), ("restored", 1), ("voided", -1)]
+    assert stated(store) == [("adjusted", 2), ("spent", -1), ("voided", -1), ("restored", 1), ("voided", -1)]
     assert wallet(store).balance == 0
     assert everything(store).breaches() == []
 
@@ -114,13 +114,13 @@ def test_an_emptied_lot_can_be_voided_once_and_for_good(store: Store) -> None:
     with pytest.raises(LotClosed):
         change(store, lot, YEAR)
     cancel(store, "b1", NOW + DAY)
-    assert told(store)[-2:] == [("restored", 1), ("voided", -1)]
+    assert stated(store)[-2:] == [("restored", 1), ("voided", -1)]
 
 
 def test_a_session_that_staff_cleared_of_debt_comes_back_when_it_is_cancelled(store: Store) -> None:
     book(store, "b1")
     lot = give(store, 3)
-    assert told(store) == [("spent", -1), ("adjusted", 3), ("repaid", 0)]
+    assert stated(store) == [("spent", -1), ("adjusted", 3), ("repaid", 0)]
     assert [(p.lot_id, p.kept) for p in everything(store).bookings["b1"].payers] == [(lot, 1)]
     cancel(store, "b1", NOW + DAY)
     assert [(each.lot_id, each.remaining) for each in wallet(store).open_lots] == [(lot, 3)]

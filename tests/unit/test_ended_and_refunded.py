@@ -1,4 +1,4 @@
-"""A year paid in tranches that ends and is refunded: one reckoning, whatever is told first and whenever it is swept.
+"""A year paid in tranches that ends and is refunded: one reckoning, whatever is known first and whenever it is swept.
 
 The year begins on 5 January and brings two credits a month, 24 in all, for 90.00. It ends on 20 March: six
 come, 18 no longer do. An upgrade of 10 February brings two more a month from March on, 20 in all, for 55.00: two come.
@@ -50,17 +50,17 @@ def replaced(practice: Practice) -> None:
     practice.pay("in_3", MARCH, line, payment_intent="pi_3")
 
 
-def told(what: MoneyBack) -> Step:
+def stated(what: MoneyBack) -> Step:
     return lambda practice: follow(practice, what)
 
 
 def back(amount: int, status: str = "succeeded", hours: int = 1, money: str = "pi_1") -> Step:
-    return told(refund(f"re_{money}", amount, status, MARCH + hours * HOUR, payment_intent=money))
+    return stated(refund(f"re_{money}", amount, status, MARCH + hours * HOUR, payment_intent=money))
 
 
 PENDING, FAILED = back(9_000, "pending"), back(9_000, "failed", 2)
-LOST = told(dispute("lost", 7_875, at=MARCH + 2 * HOUR))
-# What is told, and the credits in the end, reckoned by hand: of 24 the refund's part, first from the 18.
+LOST = stated(dispute("lost", 7_875, at=MARCH + 2 * HOUR))
+# What is known, and the credits in the end, reckoned by hand: of 24 the refund's part, first from the 18.
 CASES: dict[str, tuple[list[Step], int]] = {
     "ended": ([paid, ended], 6),
     "replaced": ([paid, replaced], 6),
@@ -71,8 +71,8 @@ CASES: dict[str, tuple[list[Step], int]] = {
     "all but a cent back": ([paid, back(8_999), ended], 1),  # 23.99, rounded down: the 18 and 5
     "all back": ([paid, back(9_000), ended], 0),
     "failed": ([paid, PENDING, ended, FAILED], 6),
-    "dispute lost": ([paid, told(dispute("open", 7_875, at=MARCH + HOUR)), ended, LOST], 3),
-    "dispute won": ([paid, told(dispute("open", at=MARCH - DAY)), ended, told(dispute("won", at=MARCH + DAY))], 6),
+    "dispute lost": ([paid, stated(dispute("open", 7_875, at=MARCH + HOUR)), ended, LOST], 3),
+    "dispute won": ([paid, stated(dispute("open", at=MARCH - DAY)), ended, stated(dispute("won", at=MARCH + DAY))], 6),
     "upgrade refunded": ([paid, upgraded, ended, back(9_000, money="pi_2")], 6),
     "a third of the upgrade back": ([paid, upgraded, ended, back(3_000, money="pi_2")], 8),  # 6 of the 18 of its 20
     "year refunded, not its upgrade": ([paid, upgraded, ended, back(9_000)], 2),
@@ -87,7 +87,7 @@ def sweep(practice: Practice, until: datetime, every: timedelta | None) -> None:
 
 
 def after(steps: list[Step], first: datetime, apart: timedelta, every: timedelta | None) -> Practice:
-    """The practice once each step was told, so long apart, and the year is over."""
+    """The practice once each step was heard, so long apart, and the year is over."""
     practice = Practice(now=BEGINS + HOUR)
     sweep(practice, first, every)
     for step in steps:
@@ -183,7 +183,7 @@ def never_below_nothing(practice: Practice) -> None:
         assert all(came[p.lot_id] <= entry.occurred_at for p in taken), entry
 
 
-def test_told_again_an_end_changes_nothing() -> None:
+def test_heard_again_an_end_changes_nothing() -> None:
     practice = after([paid, ended, back(7_875)], APRIL, HOUR, DAY)
     before = dict(practice.table.items)
     ended(practice)

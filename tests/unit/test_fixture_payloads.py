@@ -50,14 +50,14 @@ def at(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def back(event_id: str, seconds: int, **told: Any) -> MoneyBack:
-    return MoneyBack(event_id, "own", "test", at(seconds), **told)
+def back(event_id: str, seconds: int, **stated: Any) -> MoneyBack:
+    return MoneyBack(event_id, "own", "test", at(seconds), **stated)
 
 
-def news(event_id: str, seconds: int, *told: Any, **more: Any) -> SubscriptionNews:
-    """`told`: subscription, status, when it ended, customer; `more`: its trial, anchor and prices, all monthly."""
+def news(event_id: str, seconds: int, *stated: Any, **more: Any) -> SubscriptionNews:
+    """`said`: subscription, status, when it ended, customer; `more`: its trial, anchor and prices, all monthly."""
     more["intervals"] = dict.fromkeys((price for _, price in more["prices"]), Interval(months=1))
-    return SubscriptionNews(event_id, "own", "test", at(seconds), *told, **more)
+    return SubscriptionNews(event_id, "own", "test", at(seconds), *stated, **more)
 
 
 def ignored(event_id: str, reason: str = "type_not_handled") -> Ignored:
@@ -257,7 +257,7 @@ OTHER_OBJECTS = {
 }
 
 
-def told(kind: str, about: Json) -> Facts:
+def stated(kind: str, about: Json) -> Facts:
     event = {
         "id": "evt_1",
         "object": "event",
@@ -276,12 +276,12 @@ def test_an_example_object_in_a_paid_event_says(version: str) -> None:
     alone = {"data": [read(f"{folder}/line_item.json")], "has_more": False}
     paid = invoice | {"status": "paid"}
     assert (
-        told("invoice.paid", invoice),
-        told("invoice.paid", paid),
-        told("invoice.paid", paid | {"lines": alone}),
-        told("checkout.session.completed", session | {"payment_status": "paid"}),
+        stated("invoice.paid", invoice),
+        stated("invoice.paid", paid),
+        stated("invoice.paid", paid | {"lines": alone}),
+        stated("checkout.session.completed", session | {"payment_status": "paid"}),
     ) == OBJECTS[version]
-    assert told("checkout.session.completed", session) == Ignored("evt_1", "not_yet_paid")
+    assert stated("checkout.session.completed", session) == Ignored("evt_1", "not_yet_paid")
 
 
 CHARGE = "ch_1PgafuB7WZ01zgkWXYmPNZs8"
@@ -366,7 +366,7 @@ WRAPPED: dict[str, tuple[str, list[Facts]]] = {
 )
 def test_an_example_object_in_an_event_about_it_says(version: str, kind: str) -> None:
     name, says = WRAPPED[kind]
-    assert told(kind, read(f"stripe/objects-{version}/{name}.json")) == says[list(OBJECTS).index(version)]
+    assert stated(kind, read(f"stripe/objects-{version}/{name}.json")) == says[list(OBJECTS).index(version)]
 
 
 @pytest.mark.parametrize(
@@ -381,7 +381,7 @@ def test_an_example_object_in_an_event_about_it_says(version: str, kind: str) ->
 def test_another_object_where_a_payment_belongs_is_parked(version: str, name: str) -> None:
     about = read(f"stripe/objects-{version}/{name}.json")
     for kind in ("invoice.paid", "checkout.session.completed"):
-        facts = told(kind, about)
+        facts = stated(kind, about)
         assert isinstance(facts, Unsupported)
         assert facts.reason == "not_understood"
 

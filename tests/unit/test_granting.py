@@ -18,7 +18,7 @@ from tests.support.builders import (
     an_act,
     held_by_lot,
     plain,
-    told,
+    stated,
 )
 
 from client_credits.domain.credits import MAX_CREDITS
@@ -195,7 +195,7 @@ def test_accounts_and_modes_have_names_of_their_own() -> None:
 def test_a_grant_makes_one_lot_that_says_where_it_came_from() -> None:
     package = a_package(credits={"follow-up": 3, "initial": 1})
     change = granted(line=a_cycle_line(quantity=2), package=package, amount=6)
-    assert told(change) == [("granted", 6)]
+    assert stated(change) == [("granted", 6)]
     (lot,) = change.wallet.open_lots
     assert (lot.granted, lot.remaining, lot.priority) == (6, 6, 100)
     assert (lot.source, lot.package_id, lot.payment) == (LotSource.CYCLE, "three-pack", "in_1/il_1")
@@ -260,7 +260,7 @@ def test_credits_come_on_top_of_what_remains() -> None:
 
 def test_a_grant_repays_what_is_owed_in_the_same_operation() -> None:
     change = granted(a_wallet(debts=(a_debt("b1", 2, since=NOW - DAY),)), paid_at=NOW)
-    assert told(change) == [("granted", 3), ("repaid", 0)]
+    assert stated(change) == [("granted", 3), ("repaid", 0)]
     assert {entry.source_id for entry in change.entries} == {"stripe/own/test/in_1/il_1"}
     assert list(held_by_lot(change.wallet).values()) == [1]
     assert change.wallet.debts == ()
@@ -273,15 +273,15 @@ def test_a_grant_smaller_than_the_debt_repays_a_part_of_it() -> None:
     assert (change.wallet.open_lots, change.wallet.debt, change.wallet.balance) == ((), 2, -2)
 
 
-def test_a_payment_told_late_repays_a_debt_made_since_dated_when_the_debt_was_made() -> None:
+def test_a_payment_heard_late_repays_a_debt_made_since_dated_when_the_debt_was_made() -> None:
     debt = a_debt("b1", 1, since=NOW - 2 * DAY, starts_at=NOW - DAY)
     change = granted(a_wallet(debts=(debt,)), paid_at=NOW - 5 * DAY)
-    assert told(change) == [("granted", 3), ("repaid", 0)]
+    assert stated(change) == [("granted", 3), ("repaid", 0)]
     assert [e.occurred_at for e in change.entries] == [NOW - 5 * DAY, NOW - 2 * DAY]
     assert change.wallet.balance == 2
 
 
-def test_a_payment_told_after_its_credits_ended_grants_repays_and_expires() -> None:
+def test_a_payment_heard_after_its_credits_ended_grants_repays_and_expires() -> None:
     """By hand: paid 9 days ago for 5 days; owed 1 since 7 days ago and 1 since 3 days ago. The first is
     repaid; 2 of 3 credits expired at the midnight after the fifth day; the second debt stays."""
     package = a_package(expiry=Expiry(ExpiryKind.DAYS, n=5))
@@ -290,7 +290,7 @@ def test_a_payment_told_after_its_credits_ended_grants_repays_and_expires() -> N
         a_debt("b2", 1, since=NOW - 3 * DAY, starts_at=NOW - 2 * DAY),
     )
     change = granted(a_wallet(debts=debts), package=package, paid_at=NOW - 9 * DAY)
-    assert told(change) == [("granted", 3), ("repaid", 0), ("expired", -2)]
+    assert stated(change) == [("granted", 3), ("repaid", 0), ("expired", -2)]
     ends = datetime(2026, 11, 19, tzinfo=UTC)  # paid on the 13th
     assert [e.occurred_at for e in change.entries] == [NOW - 9 * DAY, NOW - 7 * DAY, ends]
     assert ([d.ref for d in change.wallet.debts], change.wallet.balance) == (["b2"], -1)
@@ -300,7 +300,7 @@ def test_a_cycle_paid_after_its_own_end_lasts_as_long_from_the_payment() -> None
     package = a_package(expiry=Expiry(ExpiryKind.CYCLE_END))
     line = a_cycle_line(period_start=NOW - 40 * DAY, period_end=NOW - 10 * DAY)
     change = granted(line=line, package=package, paid_at=NOW - DAY)
-    assert told(change) == [("granted", 3)]
+    assert stated(change) == [("granted", 3)]
     (lot,) = change.wallet.open_lots
     assert (lot.effective_at, lot.expires_at, lot.rollover) == (NOW - DAY, NOW + 29 * DAY, None)
 
@@ -308,7 +308,7 @@ def test_a_cycle_paid_after_its_own_end_lasts_as_long_from_the_payment() -> None
 def test_credits_of_the_future_repay_nothing_yet() -> None:
     line = a_cycle_line(period_start=NOW + DAY)
     change = granted(a_wallet(debts=(a_debt(),)), line=line)
-    assert told(change) == [("granted", 3)]
+    assert stated(change) == [("granted", 3)]
     assert change.wallet.debt == 1
 
 

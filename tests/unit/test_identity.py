@@ -561,7 +561,7 @@ def test_an_outage_costs_one_fetch_a_minute_while_keys_are_remembered(issuer: Is
     assert issuer.fetches == 2
 
 
-def test_without_any_key_nothing_can_be_told_and_the_issuer_is_not_hammered() -> None:
+def test_without_any_key_nothing_can_be_known_and_the_issuer_is_not_hammered() -> None:
     issuer = Issuer(member(ONE, "one"))
     issuer.down = True
     authenticator = issuer.authenticator()

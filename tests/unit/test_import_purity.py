@@ -193,5 +193,5 @@ def test_an_instant_given_as_an_argument_is_no_clock(source: str) -> None:
         ("zoneinfo", False),
     ],
 )
-def test_a_foreign_module_is_told_from_our_own(module: str, is_foreign: bool) -> None:
+def test_a_foreign_module_is_known_from_our_own(module: str, is_foreign: bool) -> None:
     assert foreign(module) is is_foreign

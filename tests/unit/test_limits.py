@@ -22,8 +22,8 @@ MONTHLY = a_package("monthly", credits={"follow-up": 4}, stripe_prices=("price_m
 
 def bought(payment_id: str, quantity: int = 1, **fields: Any) -> Payment:
     line = a_line(price="price_intro", quantity=quantity, amount=1_000)
-    told = {"subscription": None, "customer": None, "paid": 1_000, "payment_intent": f"pi_{payment_id}"}
-    return a_payment(payment_id, line, **(told | fields))
+    stated = {"subscription": None, "customer": None, "paid": 1_000, "payment_intent": f"pi_{payment_id}"}
+    return a_payment(payment_id, line, **(stated | fields))
 
 
 def cycle(payment_id: str, subscription: str = "sub_1", month: int = 0) -> Payment:
@@ -127,7 +127,7 @@ def test_a_package_without_a_limit_leaves_the_profile_alone() -> None:
 def test_a_session_and_its_intent_are_one_purchase() -> None:
     here = Practice(replace(INTRO, limit_per_client=1))
     line = a_line("intro", price=None, package_id="intro", amount=1_000, quantity_from=QuantityFrom.METADATA)
-    told = {"subscription": None, "customer": None, "payment_intent": "pi_1", "paid": 1_000}
-    assert here.pay(a_payment("pi_1", line, **told)) == ["granted"]
-    assert here.pay(a_payment("cs_1", line, **told)) == ["covered"]
+    stated = {"subscription": None, "customer": None, "payment_intent": "pi_1", "paid": 1_000}
+    assert here.pay(a_payment("pi_1", line, **stated)) == ["granted"]
+    assert here.pay(a_payment("cs_1", line, **stated)) == ["covered"]
     assert here.pay(bought("in_2")) == ["over_limit"]

@@ -20,10 +20,10 @@ from client_credits.store.records import Wanted
 NEXT = END + 30 * DAY
 
 
-def hear(practice: Practice, trial: tuple[datetime, datetime] | None = None, at: datetime = NOW, **told: Any) -> None:
+def hear(practice: Practice, trial: tuple[datetime, datetime] | None = None, at: datetime = NOW, **stated: Any) -> None:
     """The subscription's own event: it runs, and when it is or was in trial."""
-    news = SubscriptionNews("evt", "own", "test", at, "sub_1", SubscriptionStatus.RUNNING, trial=trial, **told)
-    paying.subscription_told(Context(practice.store, "p1", STRIPE, practice.now), news)
+    news = SubscriptionNews("evt", "own", "test", at, "sub_1", SubscriptionStatus.RUNNING, trial=trial, **stated)
+    paying.subscription_heard(Context(practice.store, "p1", STRIPE, practice.now), news)
 
 
 def free(starts: datetime = START, ends: datetime = END, trial: Trial = Trial.UNKNOWN, **fields: Any) -> PaymentLine:
@@ -84,7 +84,7 @@ def test_a_package_that_grants_for_trials_grants_once_for_each_item() -> None:
     assert practice.wallet().balance == 12
 
 
-def test_a_free_package_and_a_trial_of_another_subscription_are_told_apart() -> None:
+def test_a_free_package_and_a_trial_of_another_subscription_are_kept_apart() -> None:
     practice = Practice()
     hear(practice, trial=(START - 30 * DAY, START))
     assert practice.pay("in_1", START, free()) == {"granted"}

@@ -58,7 +58,7 @@ class Practice:
         return money_back.apply_money_back(Context(self.store, "p1", STRIPE, self.now), news)
 
     def hear(self, facts: Payment | PaymentMade | MoneyBack) -> None:
-        """Whatever is told of a payment or its money."""
+        """Whatever learns of a payment or its money."""
         self._tick()
         context = Context(self.store, "p1", STRIPE, self.now)
         match facts:
@@ -108,8 +108,8 @@ class Practice:
 def refund(
     refund_id: str, amount: int, status: str = "succeeded", at: datetime = NOW + HOUR, **fields: Any
 ) -> MoneyBack:
-    told = Refund(refund_id, amount, RefundStatus(status), at)
-    return news(refunds=(told,), **fields)
+    stated = Refund(refund_id, amount, RefundStatus(status), at)
+    return news(refunds=(stated,), **fields)
 
 
 def dispute(status: str, amount: int = PAID, at: datetime = NOW + HOUR, **fields: Any) -> MoneyBack:
@@ -148,7 +148,7 @@ def test_a_refund_takes_its_part_of_the_grant_and_what_was_spent_of_it_is_owed(
     assert practice.numbers() == (left, owed)
 
 
-def test_a_refund_told_again_changes_nothing() -> None:
+def test_a_refund_heard_again_changes_nothing() -> None:
     practice = Practice()
     practice.pay()
     practice.tell(refund("re_1", 5_000))
@@ -211,15 +211,15 @@ def test_a_cancellation_first_lessens_what_the_payment_is_owed() -> None:
         assert practice.numbers() == expected, practice.kinds()
 
 
-def test_a_shortfall_that_is_only_reported_is_told_and_takes_what_returns() -> None:
+def test_a_shortfall_that_is_only_reported_is_shown_and_takes_what_returns() -> None:
     practice = Practice(clawback_shortfall="report")
     practice.pay()
     for number in range(8):
         practice.book(number)
     practice.tell(refund("re_1", PAID))
     assert practice.numbers() == (0, 0)
-    told = practice.store.entries_after("p1", "c1", "follow-up", 0)[-1]
-    assert (told.kind, told.amount, told.cause.ids["shortfall"]) == ("clawed_back", -2, "8")
+    stated = practice.store.entries_after("p1", "c1", "follow-up", 0)[-1]
+    assert (stated.kind, stated.amount, stated.cause.ids["shortfall"]) == ("clawed_back", -2, "8")
     practice.cancel(0)
     assert practice.numbers() == (0, 0)
     assert practice.kinds()[-2:] == [("restored", 1), ("clawed_back", -1)]
@@ -351,17 +351,17 @@ def test_another_accounts_payment_does_not_say_whose_a_subscription_is() -> None
     assert list(parking.every_open(practice.store, "p1")) == []
 
 
-def test_a_refund_told_of_two_payments_is_followed_for_the_first_and_parked_for_the_second() -> None:
+def test_a_refund_that_names_two_payments_is_followed_for_the_first_and_parked_for_the_second() -> None:
     """It was retried for ever: two payments cannot both name their taking back after it."""
     for later in ({"payment_id": "in_2"}, {"payment_id": None}):
         practice = Practice()
         practice.pay()
         practice.pay("in_2", payment_intent="pi_2")
         practice.tell(refund("re_1", PAID))
-        for _ in range(2):  # told again, it changes nothing more
+        for _ in range(2):  # heard again, it changes nothing more
             assert practice.tell(refund("re_1", PAID, payment_intent="pi_2", **later)) == "followed"
             assert practice.numbers() == (10, 0)
             (parked,) = parking.every_open(practice.store, "p1")
-            assert (parked.reason, parked.event_id, parked.payment_id) == ("told_of_another_payment", "re_1", "in_2")
+            assert (parked.reason, parked.event_id, parked.payment_id) == ("of_another_payment", "re_1", "in_2")
         practice.tell(refund("re_2", PAID, payment_intent="pi_2"))
         assert practice.numbers() == (0, 0), "a refund of its own still counts"

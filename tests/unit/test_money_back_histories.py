@@ -99,8 +99,8 @@ def a_year_paid() -> Subscribed:
     return practice
 
 
-def follow(practice: Subscribed, told: MoneyBack) -> None:
-    money_back.apply_money_back(Context(practice.store, "p1", STRIPE, practice.now), told)
+def follow(practice: Subscribed, stated: MoneyBack) -> None:
+    money_back.apply_money_back(Context(practice.store, "p1", STRIPE, practice.now), stated)
 
 
 def after_the_year(practice: Subscribed) -> int:
@@ -110,10 +110,10 @@ def after_the_year(practice: Subscribed) -> int:
     return practice.wallet().balance
 
 
-@pytest.mark.parametrize("told_at", [MARCH + HOUR, JULY])
-def test_a_refund_of_a_tenth_takes_a_tenth_of_all_tranches_whenever_it_is_told(told_at: datetime) -> None:
+@pytest.mark.parametrize("stated_at", [MARCH + HOUR, JULY])
+def test_a_refund_of_a_tenth_takes_a_tenth_of_all_tranches_whenever_it_is_heard(stated_at: datetime) -> None:
     practice = a_year_paid()
-    practice.now = told_at
+    practice.now = stated_at
     follow(practice, refund("re_1", 900, at=MARCH))
     assert after_the_year(practice) == 24 - 2  # 2.4 of 24, rounded down
 
@@ -130,18 +130,18 @@ def test_credits_are_frozen_and_freed_no_earlier_than_they_came() -> None:
 
 
 @pytest.mark.parametrize(("amount", "left"), [(4_500, 6), (6_749, 6), (6_750, 6), (7_125, 5), (9_000, 0)])
-@pytest.mark.parametrize("told_at", [MARCH + HOUR, JULY])
-def test_a_refund_beside_an_end_first_takes_what_no_longer_comes(told_at: datetime, amount: int, left: int) -> None:
+@pytest.mark.parametrize("stated_at", [MARCH + HOUR, JULY])
+def test_a_refund_beside_an_end_first_takes_what_no_longer_comes(stated_at: datetime, amount: int, left: int) -> None:
     """Of 24 January's, February's and March's six come; the other 18 are three quarters of the 90.00."""
     practice = a_year_paid()
-    practice.now = told_at
+    practice.now = stated_at
     sweeping.settle_one(Context(practice.store, "p1", STRIPE, practice.now), "c1", "follow-up")
     practice.news("ended", MARCH, MARCH)
     follow(practice, refund("re_1", amount, at=MARCH))
     assert after_the_year(practice) == left
 
 
-def test_a_refund_told_again_after_a_change_of_settings_changes_nothing() -> None:
+def test_a_refund_heard_again_after_a_change_of_settings_changes_nothing() -> None:
     practice = Practice(clawback_shortfall="report")
     practice.pay()
     for number in range(8):
@@ -225,9 +225,9 @@ def test_a_custom_line_of_a_credit_note_is_given_back_of_every_line() -> None:
     practice.pay("in_1", a_line("il_1", amount=4_000), a_line("il_2", amount=6_000))
     named = {"id": "cnli_1", "type": "invoice_line_item", "invoice_line_item": "il_1", "amount": 2_000}
     custom = {"id": "cnli_2", "type": "custom_line_item", "invoice_line_item": None, "amount": 3_000}
-    told = translate(credit_note(named, custom), "test")
-    assert isinstance(told, MoneyBack)
-    practice.tell(told)
+    stated = translate(credit_note(named, custom), "test")
+    assert isinstance(stated, MoneyBack)
+    practice.tell(stated)
     undone = [given_back(record(practice)).part_of(line, paid) for line, paid in (("il_1", 4_000), ("il_2", 6_000))]
     assert undone == [Fraction(4, 5), Fraction(3, 10)]  # 20.00 + 12.00 of 40.00, and 18.00 of 60.00
     assert practice.numbers() == (20 - 8 - 3, 0)

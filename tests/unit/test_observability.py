@@ -115,12 +115,12 @@ texts = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
 
 @given(texts)
 def test_nothing_that_gives_itself_away_is_left_of_any_text(text: str) -> None:
-    told = redacted(text)
+    stated = redacted(text)
 
-    assert TELLTALE.search(told) is None
-    assert redacted(told) == told
+    assert TELLTALE.search(stated) is None
+    assert redacted(stated) == stated
     if TELLTALE.search(text) is None:
-        assert told == text
+        assert stated == text
 
 
 HOSTILE = [

@@ -58,8 +58,8 @@ def test_the_document_is_the_same_each_time_and_plain_json() -> None:
 def test_roles_registered_routes_and_document_are_one_set_of_routes() -> None:
     app = build()
     registered = {(route.method, route.path) for route in app._static_routes + app._dynamic_routes}
-    told = {(method.upper(), path.replace("{", "<").replace("}", ">")) for method, path, _ in operations()}
-    assert registered == set(ROUTES) == told
+    stated = {(method.upper(), path.replace("{", "<").replace("}", ">")) for method, path, _ in operations()}
+    assert registered == set(ROUTES) == stated
 
 
 @each_operation
@@ -114,7 +114,7 @@ def test_the_server_is_right_behind_any_path(base: str) -> None:
 
 
 def test_postings_causes_and_actors_of_entries_are_typed() -> None:
-    entry = schema("EntryAnswer")["properties"]
+    entry = schema("EntryView")["properties"]
     assert resolved(entry["postings"]["items"])["required"] == ["amount"]
     assert {"kind", "package_id", "booking_id", "starts_at"} <= set(resolved(entry["cause"])["properties"])
     assert resolved(entry["actor"])["required"] == ["kind", "id"]
@@ -167,42 +167,42 @@ def test_a_body_is_json_and_takes_no_field_it_does_not_name(method: str, path: s
 
 
 def test_the_document_says_who_may_come_without_a_token_and_what_the_gateway_answers_itself() -> None:
-    told = published()
-    assert told["security"] == [{"bearer": []}]
-    assert told["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
-    assert '{"message"}' in told["info"]["description"]
-    assert "Retry-After" in told["info"]["description"]
+    stated = published()
+    assert stated["security"] == [{"bearer": []}]
+    assert stated["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    assert '{"message"}' in stated["info"]["description"]
+    assert "Retry-After" in stated["info"]["description"]
 
 
 # The contract's own words, written out by hand: every answer's fields, and the fields each body takes.
 ANSWERS = {
-    "MeAnswer": "practice role client_id subject",
-    "PracticeAnswer": "id name timezone enabled packages_url",
-    "AppointmentTypeAnswer": "id name bookable_without_credits archived",
-    "PackageAnswer": "id name description price limit_per_client url credits renews_each_cycle expiry rollover_cap "
+    "MeView": "practice role client_id subject",
+    "PracticeView": "id name timezone enabled packages_url",
+    "AppointmentTypeView": "id name bookable_without_credits archived",
+    "PackageView": "id name description price limit_per_client url credits renews_each_cycle expiry rollover_cap "
     "trial_grants monthly_tranches stripe_prices archived",
-    "ClientAnswer": "id name email stripe_customers external_ids",
+    "ClientView": "id name email stripe_customers external_ids",
     "ListedClient": "id name email stripe_customers external_ids balances",
-    "CreditsAnswer": "client_id enabled as_of credits",
-    "TypeCreditsAnswer": "appointment_type name balance available held frozen not_yet_effective debt "
+    "CreditsView": "client_id enabled as_of credits",
+    "TypeCreditsView": "appointment_type name balance available held frozen not_yet_effective debt "
     "granted_total next_expiry version",
-    "LotAnswer": "lot_id granted remaining held effective_at expires_at priority source package_id frozen",
-    "EntryAnswer": "entry_id source_id client_id appointment_type sequence kind amount balance_before "
+    "LotView": "lot_id granted remaining held effective_at expires_at priority source package_id frozen",
+    "EntryView": "entry_id source_id client_id appointment_type sequence kind amount balance_before "
     "balance_after postings cause actor reason occurred_at recorded_at",
-    "OwnEntryAnswer": "entry_id appointment_type kind amount balance_after ends cause occurred_at recorded_at",
-    "OwnCauseAnswer": "kind package_id booking_id starts_at",
+    "OwnEntryView": "entry_id appointment_type kind amount balance_after ends cause occurred_at recorded_at",
+    "OwnCauseView": "kind package_id booking_id starts_at",
     "PackageOnSale": "id name description price limit_per_client url credits renews_each_cycle expiry rollover_cap "
     "monthly_tranches",
-    "PackagePriceAnswer": "amount currency",
-    "OwnEligibilityAnswer": "appointment_type allowed reason message balance available shortfall would_use "
+    "PackagePriceView": "amount currency",
+    "OwnEligibilityView": "appointment_type allowed reason message balance available shortfall would_use "
     "packages as_of",
-    "EligibilityAnswer": "appointment_type allowed reason message balance available shortfall would_use "
+    "EligibilityView": "appointment_type allowed reason message balance available shortfall would_use "
     "packages settings as_of",
     "EligibilityJointly": "allowed shortfall sessions",
     "WouldUse": "lot_id amount expires_at",
     "PackageOffer": "id name url",
     "SettingValue": "value source",
-    "ParkedAnswer": "id reason event_id customer payment prices received_at state",
+    "ParkedView": "id reason event_id customer payment prices received_at state",
     "Problem": "type title status code detail request_id errors",
     "ErrorItem": "pointer code detail",
 }

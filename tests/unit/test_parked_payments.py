@@ -29,7 +29,7 @@ TYPES = tuple(f"type-{n:02d}" for n in range(50))
 
 
 class Practice:
-    """A practice in memory that sells three follow-ups at price_1, and other packages where told."""
+    """A practice in memory that sells three follow-ups at price_1, and other packages where said."""
 
     def __init__(self, *packages: Package, types: tuple[str, ...] = ("follow-up", "initial")) -> None:
         self.store, self.table = memory_store()
@@ -71,7 +71,7 @@ class Practice:
 
 
 def bought(payment_id: str = "in_1", *lines: Any, **fields: Any) -> Payment:
-    """A one-off purchase for whom nobody knows, unless told."""
+    """A one-off purchase for whom nobody knows, unless said."""
     values = {"client_id": None, "subscription": None} | fields
     return a_payment(payment_id, *lines, **values)
 
@@ -182,7 +182,7 @@ def test_a_price_given_to_a_package_while_its_payment_is_parked_is_granted() -> 
     assert (practice.open(), practice.balance()) == ([], 3)
 
 
-def test_a_plan_change_told_by_another_account_than_the_subscriptions_is_parked() -> None:
+def test_a_plan_change_stated_by_another_account_than_the_subscriptions_is_parked() -> None:
     """It was tried again without end: the other account's period seemed to explain it."""
     practice = Practice()
     period = {"subscription_item": "si_1", "period_start": NOW, "period_end": NOW + 30 * DAY}
@@ -357,7 +357,7 @@ def spent(practice: Practice) -> int:
     return -sum(entry.amount for entry in entries if entry.kind == "spent")
 
 
-def test_whose_a_parked_payment_is_may_be_told_after_it_was_parked() -> None:
+def test_whose_a_parked_payment_is_may_be_heard_after_it_was_parked() -> None:
     practice, payment = parking_practice(), bought()
     practice.pay(payment)
     linking.apply_link(practice.context, CustomerLink("evt_l", "cus_1", "c1"))

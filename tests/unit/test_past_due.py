@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from tests.support.builders import HOUR, a_debt, a_lot, a_wallet, an_act, created, told
+from tests.support.builders import HOUR, a_debt, a_lot, a_wallet, an_act, created, stated
 from tests.support.builders import NOW as BUILT
 from tests.unit.test_plan_changes import START, Practice, cycle
 
@@ -92,13 +92,13 @@ def test_settling_a_wallet_that_is_past_due_and_settled_changes_nothing() -> Non
     assert practice.wallet().version == version
 
 
-LATE = past_due("sub_1", BUILT - DAY)  # told of a subscription whose practice keeps its credits
+LATE = past_due("sub_1", BUILT - DAY)  # reported a subscription whose practice keeps its credits
 
 
 def test_what_is_granted_while_past_due_and_kept_repays_at_once() -> None:
     owing = a_wallet(debts=(a_debt(),), marks=(Mark("sub_1", (LATE,)),))
     granted = add_lot(untouched(owing), a_lot(subscription="sub_1", effective_at=BUILT), an_act(), Settings(), room=40)
-    assert told(granted) == [("granted", 3), ("repaid", 0)]
+    assert stated(granted) == [("granted", 3), ("repaid", 0)]
 
 
 def test_a_tranche_that_comes_while_past_due_and_kept_repays_when_it_comes_however_late_the_sweep() -> None:
@@ -128,7 +128,7 @@ def test_a_tranche_that_comes_while_a_kept_subscription_is_past_due_repays_when_
 
 
 def test_credits_that_come_while_a_kept_subscription_is_past_due_repay_at_once() -> None:
-    """An older invoice of it is told of late: four credits, one of them for the fifth session."""
+    """An older invoice of it learns of late: four credits, one of them for the fifth session."""
     practice = Practice(START + 2 * DAY)
     practice.pay("in_1", START, cycle())
     practice.news("past_due", START + DAY)

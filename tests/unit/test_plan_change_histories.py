@@ -1,4 +1,4 @@
-"""Long histories of subscriptions: changes told late or before their cycle, ends, staff's answers, and repeats."""
+"""Long histories of subscriptions: changes heard late or before their cycle, ends, staff's answers, and repeats."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -50,11 +50,11 @@ def balance(practice: Practice, client: str = "c1") -> int:
     return practice.store.load("p1", Wanted(client_id=client, types=("follow-up",))).wallets["follow-up"].balance
 
 
-@pytest.mark.parametrize("told_at", [MARCH + HOUR, JULY])
-def test_an_upgrade_of_a_plan_by_the_month_grants_from_the_next_month_whenever_it_is_told(told_at: datetime) -> None:
+@pytest.mark.parametrize("stated_at", [MARCH + HOUR, JULY])
+def test_an_upgrade_of_a_plan_by_the_month_grants_from_the_next_month_whenever_it_is_heard(stated_at: datetime) -> None:
     practice = Practice(now=BEGINS + HOUR)
     practice.pay("in_1", BEGINS, cycle("price_year", BEGINS, ENDS))
-    practice.now = told_at
+    practice.now = stated_at
     change = (
         proration("il_old", "price_year", -7_000, MARCH, ENDS),
         proration("il_new", "price_year", 14_000, MARCH, ENDS, quantity=2),
@@ -242,7 +242,7 @@ def test_an_end_heard_after_staff_named_a_package_still_asks_them() -> None:
     assert (practice.wallet().balance, practice.parked()) == (0, ["subscription_ended"])
 
 
-def test_a_dismissed_payment_stays_dismissed_when_it_is_told_again() -> None:
+def test_a_dismissed_payment_stays_dismissed_when_it_is_heard_again() -> None:
     practice = Practice()
     practice.pay("in_1", START, cycle("price_new"))
     resolving.dismiss(Context(practice.store, "p1", STAFF, practice.now), waiting_one(practice), "not ours")

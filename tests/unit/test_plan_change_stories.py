@@ -220,13 +220,13 @@ def test_a_story_leaves_the_same_credits_of_each_payment_in_every_order(name: st
 
 
 @pytest.mark.parametrize("name", STORIES)
-def test_a_story_told_again_adds_nothing(name: str) -> None:
+def test_a_story_heard_again_adds_nothing(name: str) -> None:
     story = STORIES[name]
     practice = heard(story, story.steps[::-1])
-    told = practice.kinds()
+    stated = practice.kinds()
     for step in (*story.steps, *story.steps[::-1]):
         step(practice)
-    assert (left(practice), practice.kinds()) == (story.left, told)
+    assert (left(practice), practice.kinds()) == (story.left, stated)
 
 
 def test_what_is_taken_of_an_upgrade_for_an_earlier_one_heard_later_names_its_subscription() -> None:

@@ -50,8 +50,8 @@ class Practice:
         return {outcome.fate for outcome in paying.pay(Context(self.store, "p1", STRIPE, self.now), payment)}
 
     def news(self, status: str, at: datetime, ended_at: datetime | None = None) -> None:
-        told = SubscriptionNews("evt", "own", "test", at, "sub_1", SubscriptionStatus(status), ended_at)
-        subscribing.apply_news(Context(self.store, "p1", STRIPE, self.now), told)
+        stated = SubscriptionNews("evt", "own", "test", at, "sub_1", SubscriptionStatus(status), ended_at)
+        subscribing.apply_news(Context(self.store, "p1", STRIPE, self.now), stated)
 
     def wallet(self, kind: str = "follow-up") -> Wallet:
         wallet = self.store.load("p1", Wanted(client_id="c1", types=(kind,))).wallets[kind]

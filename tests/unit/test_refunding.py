@@ -8,17 +8,17 @@ import pytest
 from tests.support.builders import HOUR, NOW
 
 from client_credits.domain.payments.facts import CreditNote, Dispute, DisputeStatus, MoneyBack, Refund, RefundStatus
+from client_credits.domain.payments.folding import learned, linked, waiting
 from client_credits.domain.payments.given_back import given_back
 from client_credits.domain.payments.money import Money, Share
 from client_credits.domain.payments.payment_record import PaymentRecord
-from client_credits.domain.payments.told import learned, linked, waiting
 
 PENDING, SUCCEEDED, FAILED = RefundStatus.PENDING, RefundStatus.SUCCEEDED, RefundStatus.FAILED
 
 
 def news(**fields: Any) -> MoneyBack:
-    told = {"event_id": "evt", "account": "own", "mode": "test", "occurred_at": NOW, "payment_intent": "pi_1"}
-    return MoneyBack(**(told | fields))
+    stated = {"event_id": "evt", "account": "own", "mode": "test", "occurred_at": NOW, "payment_intent": "pi_1"}
+    return MoneyBack(**(stated | fields))
 
 
 def refund(refund_id: str, amount: int, status: RefundStatus = SUCCEEDED, hours: int = 0) -> MoneyBack:
@@ -33,15 +33,15 @@ def note(total: int, *lines: tuple[str, int], refunds: tuple[str, ...] = ("re_1"
     return news(payment_intent=None, payment_id="in_1", notes=(CreditNote("cn_1", total, lines, refunds, voided),))
 
 
-def record(*told: MoneyBack, paid: int = 10_000) -> PaymentRecord:
+def record(*stated: MoneyBack, paid: int = 10_000) -> PaymentRecord:
     known = PaymentRecord("in_1", paid=paid)
-    for each in told:
+    for each in stated:
         known = learned(known, each)
     return known
 
 
 @pytest.mark.parametrize(
-    ("told", "refunded"),
+    ("stated", "refunded"),
     [
         ([refund("re_1", 3_000)], 3_000),
         ([refund("re_1", 3_000, PENDING)], 3_000),
@@ -59,13 +59,13 @@ def record(*told: MoneyBack, paid: int = 10_000) -> PaymentRecord:
         ([news(refunded_total=2_000), news(refunded_total=3_000, payment_intent="pi_2")], 5_000),
     ],
 )
-def test_money_given_back_is_summed_once(told: list[MoneyBack], refunded: int) -> None:
-    for order in permutations(told):
+def test_money_given_back_is_summed_once(stated: list[MoneyBack], refunded: int) -> None:
+    for order in permutations(stated):
         assert given_back(record(*order, *order)).refunded == refunded
 
 
 @pytest.mark.parametrize(
-    ("told", "first", "second"),  # the parts undone of two lines of 4,000 and 6,000
+    ("stated", "first", "second"),  # the parts undone of two lines of 4,000 and 6,000
     [
         ([refund("re_1", 2_500)], "1/4", "1/4"),
         ([note(4_000, ("il_1", 4_000)), refund("re_1", 4_000)], "1", "0"),
@@ -84,8 +84,8 @@ def test_money_given_back_is_summed_once(told: list[MoneyBack], refunded: int) -
         ([note(2_000, ("il_9", 2_000)), refund("re_1", 2_000)], "0", "0"),
     ],
 )
-def test_a_credit_note_assigns_its_refunds_to_its_lines(told: list[MoneyBack], first: str, second: str) -> None:
-    for order in permutations(told):
+def test_a_credit_note_assigns_its_refunds_to_its_lines(stated: list[MoneyBack], first: str, second: str) -> None:
+    for order in permutations(stated):
         back = given_back(record(*order))
         parts = back.part_of("il_1", 4_000), back.part_of("il_2", 6_000)
         assert parts == (Fraction(first), Fraction(second))
@@ -119,7 +119,7 @@ def test_what_waited_with_the_money_moves_to_its_payment() -> None:
 # Several moneys, several payments
 
 
-def paid_by(*shares: tuple[str, str, int], told: tuple[MoneyBack, ...] = (), **fields: Any) -> PaymentRecord:
+def paid_by(*shares: tuple[str, str, int], stated: tuple[MoneyBack, ...] = (), **fields: Any) -> PaymentRecord:
     """in_1, which cost 10,000, with what these moneys paid of it and of others: (money, payment, amount)."""
     records = {payment_id: PaymentRecord(payment_id, paid=10_000) for _, payment_id, _ in shares}
     records["in_1"] = PaymentRecord("in_1", **({"paid": 10_000} | fields))
@@ -130,15 +130,15 @@ def paid_by(*shares: tuple[str, str, int], told: tuple[MoneyBack, ...] = (), **f
         after, moneys[name] = linked(sharing, money, Share(payment_id, amount, NOW))
         records |= after
     known = records["in_1"]
-    for each in told:
+    for each in stated:
         known = learned(known, each)
     return known
 
 
 def beside(amount: int, payment_id: str = "in_1", **given: Any) -> MoneyBack:
     """A credit note of no line, given to the balance."""
-    told = CreditNote("cn_1", amount, (), **({"refunds": (), "beside_refunds": amount} | given))
-    return news(payment_intent=None, payment_id=payment_id, notes=(told,))
+    stated = CreditNote("cn_1", amount, (), **({"refunds": (), "beside_refunds": amount} | given))
+    return news(payment_intent=None, payment_id=payment_id, notes=(stated,))
 
 
 OWN, SHARED = [("pi_1", "in_1", 10_000)], [("pi_1", "in_1", 2_000), ("pi_1", "in_2", 6_000)]
@@ -147,7 +147,7 @@ OF_PI_2 = {"payment_intent": "pi_2"}
 
 
 @pytest.mark.parametrize(
-    ("shares", "told", "fields", "refunded"),
+    ("shares", "stated", "fields", "refunded"),
     [
         # what the customer's balance paid counts as paid, and stays where money alone is refunded
         ([("pi_1", "in_1", 6_000)], [refund("re_1", 6_000)], {"by_balance": 4_000}, 6_000),
@@ -182,7 +182,7 @@ OF_PI_2 = {"payment_intent": "pi_2"}
         (OWN, [beside(4_000)], {}, 4_000),
         (OWN, [beside(4_000), refund("re_1", 3_000)], {}, 7_000),
         (OWN, [beside(4_000, voided=True)], {}, 0),
-        # before payment, heard or only told by the invoice, counts once, as paid and as given back
+        # before payment, heard or only said by the invoice, counts once, as paid and as given back
         (OWN, [], {"paid": 6_000, "credited_before": 4_000}, 4_000),
         (
             OWN,
@@ -202,20 +202,20 @@ OF_PI_2 = {"payment_intent": "pi_2"}
     ],
 )
 def test_what_was_given_back_is_reckoned_for_each_money_apart(
-    shares: list[tuple[str, str, int]], told: list[MoneyBack], fields: dict[str, Any], refunded: int
+    shares: list[tuple[str, str, int]], stated: list[MoneyBack], fields: dict[str, Any], refunded: int
 ) -> None:
-    for order in permutations(told):
-        assert given_back(paid_by(*shares, told=(*order, *order), **fields)).refunded == refunded
+    for order in permutations(stated):
+        assert given_back(paid_by(*shares, stated=(*order, *order), **fields)).refunded == refunded
 
 
-def test_a_sum_told_before_a_refund_was_made_does_not_hold_it() -> None:
+def test_a_sum_heard_before_a_refund_was_made_does_not_hold_it() -> None:
     later = Refund("re_2", 2_000, SUCCEEDED, NOW + 2 * HOUR, NOW + 2 * HOUR)
-    told = [news(refunded_total=3_000, occurred_at=NOW + HOUR), news(refunds=(later,))]
-    for order in permutations(told):
+    stated = [news(refunded_total=3_000, occurred_at=NOW + HOUR), news(refunds=(later,))]
+    for order in permutations(stated):
         assert given_back(record(*order)).refunded == 5_000
 
 
-def test_of_a_money_whose_amounts_are_not_told_each_payment_has_an_equal_part() -> None:
+def test_of_a_money_whose_amounts_are_not_heard_each_payment_has_an_equal_part() -> None:
     shares = Share("in_1"), Share("in_2", 6_000)
     records, _ = linked([PaymentRecord("in_1", paid=10_000), PaymentRecord("in_2", paid=6_000)], Money("pi_1"), *shares)
     assert given_back(learned(records["in_1"], refund("re_1", 4_000))).refunded == 2_000

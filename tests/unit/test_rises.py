@@ -1,4 +1,4 @@
-"""What each change of plan of a period owns: worked out by hand, in whatever order it was told."""
+"""What each change of plan of a period owns: worked out by hand, in whatever order it was heard."""
 
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -10,8 +10,8 @@ from client_credits.domain.payments.plan_changes import (
     MONTHLY,
     Base,
     Interval,
-    Period,
     PlanChange,
+    PlanPeriod,
     owned,
     stub_credits,
 )
@@ -27,8 +27,8 @@ def four(item: str = "a", credits: int = 4, starts: datetime = START) -> Base:
 
 def to(invoice: str, day: int, undone: int | None = None, **levels: int) -> PlanChange:
     """On this day of the period the items stand for these credits, 0 for one that gave way to another."""
-    told = {item: ({"s": n} if n else {}) for item, n in levels.items()}
-    return PlanChange(invoice, START + day * DAY, told, undone_at=None if undone is None else START + undone * DAY)
+    stated = {item: ({"s": n} if n else {}) for item, n in levels.items()}
+    return PlanChange(invoice, START + day * DAY, stated, undone_at=None if undone is None else START + undone * DAY)
 
 
 def gone(invoice: str, day: int, *items: str) -> PlanChange:
@@ -36,8 +36,8 @@ def gone(invoice: str, day: int, *items: str) -> PlanChange:
     return PlanChange(invoice, at, gone=dict.fromkeys(items, at))
 
 
-def period(*known: Base | PlanChange) -> Period:
-    made = Period(START, END)
+def period(*known: Base | PlanChange) -> PlanPeriod:
+    made = PlanPeriod(START, END)
     for each in known:
         made = made.with_base(each) if isinstance(each, Base) else made.with_change(each)
     return made
@@ -104,7 +104,7 @@ def test_an_item_that_ends_beside_a_change_leaves_the_height_of_the_others() -> 
 
 
 def test_credits_by_the_month_rise_whole() -> None:
-    made = Period(START, END, (Base("a", START, {f"s{MONTHLY}": 2}),))
+    made = PlanPeriod(START, END, (Base("a", START, {f"s{MONTHLY}": 2}),))
     made = made.with_change(PlanChange("in_2", START + 20 * DAY, {"a": {f"s{MONTHLY}": 3}}))
     assert owned(made, lambda at: "prorated") == {"in_2": {f"s{MONTHLY}": 1}}
 
@@ -143,7 +143,7 @@ def test_a_stub_grants_its_part_rounded_up() -> None:
 
 
 def test_months_that_end_together_are_one_period_though_their_first_days_were_clipped() -> None:
-    february = Period(datetime(2027, 1, 28, tzinfo=UTC), datetime(2027, 2, 28, tzinfo=UTC))
+    february = PlanPeriod(datetime(2027, 1, 28, tzinfo=UTC), datetime(2027, 2, 28, tzinfo=UTC))
     assert february.is_same(datetime(2027, 1, 31, tzinfo=UTC), february.ends)
     assert not february.is_same(datetime(2027, 2, 14, tzinfo=UTC), february.ends)
     assert not february.is_same(february.starts - 335 * DAY, february.ends)

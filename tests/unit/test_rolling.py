@@ -18,7 +18,7 @@ from tests.support.builders import (
     an_act,
     freezes,
     plain,
-    told,
+    stated,
 )
 
 from client_credits.domain.dates import FOREVER, months_after
@@ -56,7 +56,7 @@ def paid(
     now: datetime | None = None,
     **fields: object,
 ) -> Change:
-    """The wallet after a cycle's payment, an hour after its start unless said otherwise, was told at `now`."""
+    """The wallet after a cycle's payment, an hour after its start unless said otherwise, was heard at `now`."""
     at = fields.pop("paid_at", starts + HOUR)
     item = fields.pop("item", "si_1")
     payment_id = str(fields.pop("payment_id", f"in_{starts:%m%d}"))
@@ -64,9 +64,9 @@ def paid(
     line = a_line("il_1", subscription_item=item, period_start=starts, period_end=ends, **fields.pop("line", {}))  # type: ignore[arg-type, call-overload]
     payment = a_payment(payment_id, line, paid_at=at, **fields)
     decision = decide_line(payment, line, a_catalogue(package))  # type: ignore[arg-type]
-    told_at = now or payment.paid_at
-    act = Act(decision.grant_id, an_act().cause, an_act().actor, payment.paid_at, told_at)
-    before = settle(untouched(wallet), told_at, RULES)
+    stated_at = now or payment.paid_at
+    act = Act(decision.grant_id, an_act().cause, an_act().actor, payment.paid_at, stated_at)
+    before = settle(untouched(wallet), stated_at, RULES)
     return grant(before, amount, decision, payment, act, RULES, room=40)
 
 
@@ -167,7 +167,7 @@ def test_days_count_in_utc_and_the_calendar_has_an_end() -> None:
 def test_what_is_left_rolls_over_up_to_the_cap(cap: int | None, left: int, expected: list[tuple[str, int]]) -> None:
     wallet = paid(a_wallet(), JAN, FEB, 3, cap).wallet
     change = settled(spent(wallet, **{wallet.open_lots[0].lot_id: left}), FEB)
-    assert told(change) == expected
+    assert stated(change) == expected
     kept = left if cap is None else min(cap, left)
     assert lots(change.wallet) == ([("rolled_over", kept, FEB, MAR)] if kept else [])
 
@@ -217,19 +217,19 @@ def test_both_entries_are_one_operation_of_the_schedule_dated_at_the_end() -> No
 def test_only_what_was_there_at_the_end_rolls_over() -> None:
     """What was paid after its own cycle had ended lasts a cycle, and what came back to a lot after its end expires."""
     change = paid(a_wallet(), JAN, FEB, paid_at=FEB + DAY)
-    assert told(change) == [("granted", 3)]
+    assert stated(change) == [("granted", 3)]
     assert [(lot.expires_at, lot.rollover) for lot in change.wallet.open_lots] == [(FEB + DAY + (FEB - JAN), None)]
     lot = a_lot("l", 2, expires_at=FEB, effective_at=JAN, rollover=Rollover(None, JAN, months=1, anchor_day=10))
     act = an_act(FEB + DAY, source_id="cancel/1")
-    assert told(settled(a_wallet(lot), FEB + DAY, act=act)) == [("expired", -2)]
+    assert stated(settled(a_wallet(lot), FEB + DAY, act=act)) == [("expired", -2)]
 
 
-def test_what_came_back_before_the_end_rolls_over_under_the_operations_name_however_late_it_is_told() -> None:
+def test_what_came_back_before_the_end_rolls_over_under_the_operations_name_however_late_it_is_heard() -> None:
     """The lot may have rolled over under its own name already."""
     lot = a_lot("l", 2, expires_at=FEB, effective_at=JAN, rollover=Rollover(1, JAN, months=1, anchor_day=10))
     act = an_act(FEB + DAY, FEB - DAY, source_id="cancel/1")
     change = settled(a_wallet(lot, a_lot("other", 1, expires_at=FEB)), FEB + DAY, act=act)
-    assert told(change) == [("rolled_over", 0), ("expired", -2)]
+    assert stated(change) == [("rolled_over", 0), ("expired", -2)]
     assert {e.source_id for e in change.entries} == {"cancel/1/2027-02-10T09:00:00Z"}
 
 
@@ -295,11 +295,11 @@ def test_two_lots_of_one_cycle_share_the_cap_and_two_subscriptions_do_not() -> N
 def test_lots_that_do_not_roll_over_end_beside_those_that_do() -> None:
     wallet = a_wallet(a_rolling_lot("rolls", 7), a_lot("gift", 2, effective_at=JAN, expires_at=FEB))
     change = settled(wallet, FEB)
-    assert told(change) == [("expired", -2), ("rolled_over", 0), ("expired", -2)]
+    assert stated(change) == [("expired", -2), ("rolled_over", 0), ("expired", -2)]
     assert change.wallet.balance == 5
 
 
-def test_credits_of_the_same_cycle_told_after_its_end_share_the_cap_with_what_was_kept() -> None:
+def test_credits_of_the_same_cycle_heard_after_its_end_share_the_cap_with_what_was_kept() -> None:
     """In time: 4 + 4 with a cap of 5, the newest kept whole. Late, what had been kept makes room, or has none."""
     early, late = {"paid_at": JAN + HOUR, "payment_id": "in_a"}, {"paid_at": JAN + 2 * HOUR, "payment_id": "in_b"}
     for first, second in ((early, late), (late, early)):
@@ -312,8 +312,8 @@ def test_credits_of_the_same_cycle_told_after_its_end_share_the_cap_with_what_wa
 def test_what_one_subscription_rolls_over_is_never_parted_for_want_of_room() -> None:
     wallet = a_wallet(a_rolling_lot("a", 7), replace(a_rolling_lot("b", 7), subscription="sub_2"))
     first = settled(wallet, FEB, limit=3)
-    assert told(first) == [("rolled_over", 0), ("expired", -2)]
-    assert told(settled(first.wallet, FEB, limit=3)) == [("rolled_over", 0), ("expired", -2)]
+    assert stated(first) == [("rolled_over", 0), ("expired", -2)]
+    assert stated(settled(first.wallet, FEB, limit=3)) == [("rolled_over", 0), ("expired", -2)]
     assert not settled(wallet, FEB, limit=1).made
 
 
@@ -323,7 +323,7 @@ def test_what_one_subscription_rolls_over_is_never_parted_for_want_of_room() -> 
 def test_the_last_cycle_rolls_over_once() -> None:
     wallet = paid(a_wallet(), JAN, FEB, 3).wallet
     change = settled(wallet, day(12, 1))
-    assert told(change) == [("rolled_over", 0), ("expired", -3)]
+    assert stated(change) == [("rolled_over", 0), ("expired", -3)]
     assert [e.occurred_at for e in change.entries] == [FEB, MAR]
     assert change.wallet.open_lots == ()
 
@@ -334,10 +334,10 @@ def test_rolled_credits_roll_again_while_the_next_cycle_is_paid() -> None:
     wallet = paid(wallet, FEB, MAR, 3).wallet
     assert lots(wallet) == [("rolled_over", 3, FEB, MAR), ("cycle", 3, FEB + HOUR, MAR)]
     march = settled(wallet, MAR)
-    assert told(march) == [("rolled_over", 0), ("expired", -1)]
+    assert stated(march) == [("rolled_over", 0), ("expired", -1)]
     assert lots(march.wallet) == [("rolled_over", 2, MAR, APR), ("rolled_over", 3, MAR, APR)]
     april = settled(march.wallet, APR)
-    assert told(april) == [("expired", -5)]
+    assert stated(april) == [("expired", -5)]
     assert april.wallet.open_lots == ()
 
 
@@ -354,10 +354,10 @@ def test_the_grant_never_depends_on_what_rolled_over() -> None:
 
 
 @pytest.mark.parametrize("drift", [-2 * DAY, -HOUR, HOUR, 2 * DAY])
-def test_the_end_is_corrected_to_the_providers_once_it_is_told(drift: timedelta) -> None:
+def test_the_end_is_corrected_to_the_providers_once_it_is_heard(drift: timedelta) -> None:
     wallet = settled(paid(a_wallet(), JAN, FEB, 3).wallet, FEB).wallet
     change = paid(wallet, FEB, MAR + drift, 3)
-    assert told(change) == [("granted", 3), ("extended", 0)]
+    assert stated(change) == [("granted", 3), ("extended", 0)]
     granted, extended = change.entries
     assert extended.source_id == granted.source_id
     rolled = wallet.open_lots[0].lot_id
@@ -377,9 +377,9 @@ def test_the_next_cycle_brings_no_end_forward_that_staff_gave(given: datetime | 
     assert (lot.end, after.balance) == (kept, 6)
 
 
-def test_an_end_that_is_right_already_is_not_told_again() -> None:
+def test_an_end_that_is_right_already_is_not_heard_again() -> None:
     wallet = settled(paid(a_wallet(), JAN, FEB, 3).wallet, FEB).wallet
-    assert told(paid(wallet, FEB, MAR, 3)) == [("granted", 3)]
+    assert stated(paid(wallet, FEB, MAR, 3)) == [("granted", 3)]
 
 
 def test_known_cycles_give_the_end_at_once() -> None:
@@ -391,7 +391,7 @@ def test_known_cycles_give_the_end_at_once() -> None:
 def test_another_subscription_corrects_nothing() -> None:
     wallet = settled(paid(a_wallet(), JAN, FEB, 3).wallet, FEB).wallet
     change = paid(wallet, FEB, MAR + DAY, 3, subscription="sub_2")
-    assert told(change) == [("granted", 3)]
+    assert stated(change) == [("granted", 3)]
     assert len(change.wallet.cycles) == 2
 
 
@@ -426,8 +426,8 @@ def test_only_the_cycles_that_last_and_the_newest_are_remembered() -> None:
 CYCLES = {"jan": (day(1, 31), day(2, 28)), "feb": (day(2, 28), day(3, 31)), "mar": (day(3, 31), day(4, 30))}
 
 
-def told_in(order: tuple[str, ...], now: datetime, cap: int | None, sweeps: bool) -> tuple[Wallet, list[object]]:
-    """All three payments, made when their cycles began, told a minute apart from `now` on."""
+def heard_in(order: tuple[str, ...], now: datetime, cap: int | None, sweeps: bool) -> tuple[Wallet, list[object]]:
+    """All three payments, made when their cycles began, said a minute apart from `now` on."""
     wallet, entries = a_wallet(), []
     for number, name in enumerate(order):
         at = now + timedelta(minutes=number)
@@ -443,11 +443,11 @@ def told_in(order: tuple[str, ...], now: datetime, cap: int | None, sweeps: bool
 
 @pytest.mark.parametrize("cap", [0, 2, 5, None])
 @pytest.mark.parametrize("now", [day(1, 31), day(2, 27), day(2, 28), day(3, 15), day(3, 31) - HOUR])
-def test_payments_told_in_any_order_with_or_without_sweeps_give_the_same_lots(now: datetime, cap: int | None) -> None:
+def test_payments_heard_in_any_order_with_or_without_sweeps_give_the_same_lots(now: datetime, cap: int | None) -> None:
     outcomes = set()
     for order in permutations(CYCLES):
         for sweeps in (False, True):
-            wallet, entries = told_in(order, now, cap, sweeps)
+            wallet, entries = heard_in(order, now, cap, sweeps)
             for until in (day(4, 1), day(5, 1), day(6, 1)):
                 change = settled(wallet, until)
                 wallet, entries = change.wallet, [*entries, *change.entries]
@@ -475,7 +475,7 @@ def test_rolled_credits_repay_what_they_can_at_the_instant_they_roll() -> None:
     """The cycle's own lot ended before the session; the rolled one covers it."""
     debt = a_debt("b1", 2, since=JAN + DAY, starts_at=FEB + DAY)
     change = settled(a_wallet(a_rolling_lot("a", 4), debts=(debt,)), FEB + 3 * DAY)
-    assert told(change) == [("rolled_over", 0), ("repaid", 0)]
+    assert stated(change) == [("rolled_over", 0), ("repaid", 0)]
     assert [e.occurred_at for e in change.entries] == [FEB, FEB]
     assert change.wallet.balance == 2
 
@@ -512,14 +512,14 @@ def test_what_was_kept_and_spent_since_has_used_up_its_part_of_the_cap() -> None
     wallet = settled(paid(a_wallet(), JAN, FEB, 5, paid_at=JAN + 2 * HOUR).wallet, FEB).wallet
     wallet = spent(wallet, **{wallet.open_lots[0].lot_id: 1})
     change = paid(wallet, JAN, FEB, 4, now=FEB + DAY, paid_at=JAN + HOUR, payment_id="in_late")
-    assert told(change) == [("granted", 4), ("expired", -4)]
+    assert stated(change) == [("granted", 4), ("expired", -4)]
     assert lots(change.wallet) == [("rolled_over", 1, FEB, MAR)]
 
 
 def test_a_cycle_paid_ahead_does_not_stand_for_the_one_before_it() -> None:
     rolled = a_rolling_lot("r", 2, FEB, expires_at=MAR, source=LotSource.ROLLED_OVER)
-    assert told(settled(a_wallet(rolled, cycles=(Cycle("sub_1", MAR, APR),)), MAR)) == [("expired", -2)]
-    assert told(settled(a_wallet(rolled, cycles=(Cycle("sub_1", FEB, MAR),)), MAR)) == [("rolled_over", 0)]
+    assert stated(settled(a_wallet(rolled, cycles=(Cycle("sub_1", MAR, APR),)), MAR)) == [("expired", -2)]
+    assert stated(settled(a_wallet(rolled, cycles=(Cycle("sub_1", FEB, MAR),)), MAR)) == [("rolled_over", 0)]
 
 
 def test_a_cycle_that_began_before_does_not_name_the_end() -> None:
@@ -536,7 +536,7 @@ def test_a_change_of_plan_leaves_the_length_of_what_rolled_over_alone() -> None:
     assert rolled.rollover == Rollover(5, JAN + HOUR, months=1, anchor_day=10)
 
 
-def test_a_cycle_told_after_its_end_rolls_over_under_the_name_it_would_have_had() -> None:
+def test_a_cycle_heard_after_its_end_rolls_over_under_the_name_it_would_have_had() -> None:
     in_time = settled(paid(a_wallet(), JAN, FEB, 7).wallet, FEB)
     late = paid(a_wallet(), JAN, FEB, 7, now=FEB + DAY)
     assert [e.source_id for e in late.entries[1:]] == [e.source_id for e in in_time.entries]

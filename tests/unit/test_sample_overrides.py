@@ -1,4 +1,4 @@
-"""What an override replaces in a sample of Stripe's, and what it is told where it cannot."""
+"""What an override replaces in a sample of Stripe's, and what it is known where it cannot."""
 
 from datetime import UTC, datetime
 
@@ -36,17 +36,17 @@ def test_the_same_invoice_is_the_same_payment_again() -> None:
 @both_shapes
 def test_a_refund_or_dispute_follows_the_payment_it_names(version: str, paid: dict[str, str]) -> None:
     for case in ("charge-refunded", "refund-full", "refund-failed", "dispute-opened"):
-        told = translate(stripe_event(case, {**paid, "api_version": version}), "test")
-        assert isinstance(told, MoneyBack)
-        assert told.payment_intent == "pi_5", case
-        assert (told.payment_id == "in_5") is (version == OLD and case == "charge-refunded" and "session" not in paid)
+        stated = translate(stripe_event(case, {**paid, "api_version": version}), "test")
+        assert isinstance(stated, MoneyBack)
+        assert stated.payment_intent == "pi_5", case
+        assert (stated.payment_id == "in_5") is (version == OLD and case == "charge-refunded" and "session" not in paid)
 
 
 def test_a_payment_has_one_refund_unless_another_is_named() -> None:
     def refund_of(case: str, **given: str) -> Refund:
-        told = translate(stripe_event(case, {"invoice": "in_5", **given}), "test")
-        assert isinstance(told, MoneyBack)
-        return told.refunds[0]
+        stated = translate(stripe_event(case, {"invoice": "in_5", **given}), "test")
+        assert isinstance(stated, MoneyBack)
+        return stated.refunds[0]
 
     assert refund_of("refund-pending").refund_id == refund_of("refund-failed").refund_id == "re_5"
     assert refund_of("refund-partial", refund="re_9", amount="4000").refund_id == "re_9"
@@ -57,10 +57,10 @@ def test_a_payment_has_one_refund_unless_another_is_named() -> None:
 def test_a_credit_note_follows_the_line_of_the_sample_with_several(version: str) -> None:
     paid = translate(stripe_event("invoice-paid-several-lines", {"invoice": "in_5", "api_version": version}), "test")
     given = {"invoice": "in_5", "credit_note": "cn_9", "refund": "re_9", "amount": "500", "api_version": version}
-    told = translate(stripe_event("credit-note", given), "test")
-    assert isinstance(paid, Payment) and isinstance(told, MoneyBack)
-    noted = CreditNote("cn_9", 500, ((paid.lines[2].line_id, 500),), ("re_9",), at=told.notes[0].at)
-    assert told.notes == (noted,)
+    stated = translate(stripe_event("credit-note", given), "test")
+    assert isinstance(paid, Payment) and isinstance(stated, MoneyBack)
+    noted = CreditNote("cn_9", 500, ((paid.lines[2].line_id, 500),), ("re_9",), at=stated.notes[0].at)
+    assert stated.notes == (noted,)
 
 
 @both_shapes
@@ -75,20 +75,20 @@ def test_an_amount_is_what_was_given_back_or_disputed(version: str, amount: str,
 
 @both_shapes
 def test_a_discount_stays_the_same_part_of_a_line(version: str) -> None:
-    told = stripe_event("invoice-paid-full-discount", {"amount": "500", "api_version": version})["data"]["object"]
-    assert (told["subtotal"], told["total"], told["amount_paid"]) == (500, 0, 0)
-    assert told["lines"]["data"][0]["discount_amounts"][0]["amount"] == 500
+    stated = stripe_event("invoice-paid-full-discount", {"amount": "500", "api_version": version})["data"]["object"]
+    assert (stated["subtotal"], stated["total"], stated["amount_paid"]) == (500, 0, 0)
+    assert stated["lines"]["data"][0]["discount_amounts"][0]["amount"] == 500
 
 
 def test_an_invoice_not_paid_stays_so() -> None:
-    told = stripe_event("invoice-payment-failed", {"quantity": "2"})["data"]["object"]
-    assert (told["total"], told["amount_paid"]) == (36000, 0)
+    stated = stripe_event("invoice-payment-failed", {"quantity": "2"})["data"]["object"]
+    assert (stated["total"], stated["amount_paid"]) == (36000, 0)
 
 
 def test_a_thin_event_moves_in_time_and_names_another_invoice() -> None:
-    told = stripe_event("invoice-paid-thin", {"invoice": "in_5", "paid_at": "2026-12-01T09:00:00+01:00"})
-    assert (told["created"], told["related_object"]["id"]) == ("2026-12-01T08:00:00.000Z", "in_5")
-    assert told["related_object"]["url"] == "/v1/invoices/in_5"
+    stated = stripe_event("invoice-paid-thin", {"invoice": "in_5", "paid_at": "2026-12-01T09:00:00+01:00"})
+    assert (stated["created"], stated["related_object"]["id"]) == ("2026-12-01T08:00:00.000Z", "in_5")
+    assert stated["related_object"]["url"] == "/v1/invoices/in_5"
 
 
 @both_shapes
@@ -112,14 +112,14 @@ def test_an_invoice_takes_its_overrides(version: str) -> None:
             "livemode": "true",
         },
     )
-    told = translate(event, "live")
-    assert isinstance(told, Payment)
-    assert told.event_id == "evt_9"
-    assert told.payment_id == "in_9"
-    assert (told.subscription, told.customer, told.client_id) == ("sub_9", "cus_9", "c-9")
-    assert (told.account, told.mode) == ("acct_9", "live")
-    assert told.paid_at == datetime(2026, 12, 1, 8, tzinfo=UTC)
-    line = told.lines[2]
+    stated = translate(event, "live")
+    assert isinstance(stated, Payment)
+    assert stated.event_id == "evt_9"
+    assert stated.payment_id == "in_9"
+    assert (stated.subscription, stated.customer, stated.client_id) == ("sub_9", "cus_9", "c-9")
+    assert (stated.account, stated.mode) == ("acct_9", "live")
+    assert stated.paid_at == datetime(2026, 12, 1, 8, tzinfo=UTC)
+    line = stated.lines[2]
     assert (line.price, line.quantity, line.amount) == ("price_9", 3, 100)
     assert line.period_start == datetime(2026, 12, 1, tzinfo=UTC)
     assert line.period_end == datetime.fromtimestamp(1_800_000_000, UTC)
@@ -130,37 +130,39 @@ def test_an_invoice_takes_its_overrides(version: str) -> None:
 def test_an_empty_override_removes(version: str) -> None:
     given = {"api_version": version, "client_id": "", "price": "", "customer": ""}
     event = stripe_event("invoice-paid-manual", {**given, "package_id": "pack"})
-    told = translate(event, "test")
-    assert isinstance(told, Payment)
-    assert (told.client_id, told.customer) == (None, None)
-    assert (told.lines[0].price, told.lines[0].package_id) == (None, "pack")
+    stated = translate(event, "test")
+    assert isinstance(stated, Payment)
+    assert (stated.client_id, stated.customer) == (None, None)
+    assert (stated.lines[0].price, stated.lines[0].package_id) == (None, "pack")
 
 
 @both_shapes
 def test_more_of_a_line_costs_more(version: str) -> None:
     event = stripe_event("invoice-paid-first", {"quantity": "3", "api_version": version})
-    told = translate(event, "test")
-    assert isinstance(told, Payment)
-    assert (told.lines[0].quantity, told.lines[0].amount) == (3, 54000)
+    stated = translate(event, "test")
+    assert isinstance(stated, Payment)
+    assert (stated.lines[0].quantity, stated.lines[0].amount) == (3, 54000)
     assert event["data"]["object"]["amount_paid"] == 54000
 
 
 def test_a_session_takes_its_overrides() -> None:
     given = {"session": "cs_9", "package_id": "p9", "client_id": "c-9", "amount": "5"}
-    told = translate(stripe_event("checkout-completed", given, now=NOW), "test")
-    assert isinstance(told, Payment)
-    assert (told.payment_id, told.client_id, told.paid_at) == ("cs_9", "c-9", SECOND)
-    assert told.lines == (PaymentLine("p9", None, 1, 5, "usd", package_id="p9", quantity_from=QuantityFrom.ASSUMED),)
+    stated = translate(stripe_event("checkout-completed", given, now=NOW), "test")
+    assert isinstance(stated, Payment)
+    assert (stated.payment_id, stated.client_id, stated.paid_at) == ("cs_9", "c-9", SECOND)
+    assert stated.lines == (PaymentLine("p9", None, 1, 5, "usd", package_id="p9", quantity_from=QuantityFrom.ASSUMED),)
 
 
 @pytest.mark.parametrize("version", ["2024-06-20", "2026-10-28.endive"])
 @pytest.mark.parametrize(("case", "named"), [("terminal-sale", "payment_intent"), ("checkout-quantity", "session")])
 def test_a_sale_that_names_its_package_takes_its_overrides(case: str, named: str, version: str) -> None:
     given = {named: "pi_9", "package_id": "p9", "client_id": "c-9", "amount": "500", "quantity": "4"}
-    told = translate(stripe_event(case, given | {"api_version": version}, now=NOW), "test")
-    assert isinstance(told, Payment)
-    assert (told.payment_id, told.client_id, told.paid_at, told.paid) == ("pi_9", "c-9", SECOND, 500)
-    assert told.lines == (PaymentLine("p9", None, 4, 500, "usd", package_id="p9", quantity_from=QuantityFrom.METADATA),)
+    stated = translate(stripe_event(case, given | {"api_version": version}, now=NOW), "test")
+    assert isinstance(stated, Payment)
+    assert (stated.payment_id, stated.client_id, stated.paid_at, stated.paid) == ("pi_9", "c-9", SECOND, 500)
+    assert stated.lines == (
+        PaymentLine("p9", None, 4, 500, "usd", package_id="p9", quantity_from=QuantityFrom.METADATA),
+    )
     assert translate(stripe_event(case, {"quantity": "", "package_id": "p9"}), "test").lines[0].quantity == 1
 
 
@@ -213,7 +215,7 @@ def test_a_dotted_path_reaches_everything() -> None:
         ("invoice-paid-first", {"data.object.lines.data.9.id": "x"}, "The event has no place"),
     ],
 )
-def test_a_slip_in_the_overrides_is_told(case: str, given: dict[str, str], sentence: str) -> None:
-    with pytest.raises(SampleError) as told:
+def test_a_slip_in_the_overrides_is_reported(case: str, given: dict[str, str], sentence: str) -> None:
+    with pytest.raises(SampleError) as stated:
         stripe_event(case, given)
-    assert sentence in str(told.value)
+    assert sentence in str(stated.value)

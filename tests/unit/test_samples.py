@@ -50,7 +50,7 @@ IDS = {"event": "evt_1", "invoice": "in_1"}
 
 
 def payment(*lines: PaymentLine, **over: Any) -> Payment:
-    told: dict[str, Any] = {
+    stated: dict[str, Any] = {
         "payment_id": "in_1",
         "account": "own",
         "mode": "test",
@@ -63,11 +63,11 @@ def payment(*lines: PaymentLine, **over: Any) -> Payment:
         "lines": lines,
         "paid": 18000,
     }
-    return Payment(**(told | over))
+    return Payment(**(stated | over))
 
 
 def plan(name: str, **over: Any) -> PaymentLine:
-    told: dict[str, Any] = {
+    stated: dict[str, Any] = {
         "line_id": f"il_1_{name}",
         "price": "price_FollowUpMonthly",
         "quantity": 1,
@@ -77,7 +77,7 @@ def plan(name: str, **over: Any) -> PaymentLine:
         "period_start": SECOND,
         "period_end": MONTH_LATER,
     }
-    return PaymentLine(**(told | over))
+    return PaymentLine(**(stated | over))
 
 
 def item(name: str, price: str, amount: int, **over: Any) -> PaymentLine:
@@ -101,8 +101,8 @@ def pack(name: str) -> PaymentLine:
 
 
 def back(**fields: Any) -> MoneyBack:
-    told = {"payment_intent": "pi_1", "charge": "ch_1"} | fields
-    return MoneyBack("evt_1", "own", "test", SECOND, **told)
+    stated = {"payment_intent": "pi_1", "charge": "ch_1"} | fields
+    return MoneyBack("evt_1", "own", "test", SECOND, **stated)
 
 
 def refunded(amount: int, status: RefundStatus) -> MoneyBack:
@@ -274,13 +274,13 @@ def made(case: str, version: str) -> dict[str, Any]:
 def test_a_stripe_sample_says(case: str, version: str) -> None:
     event = made(case, version)
     assert event.get("api_version") == (None if case.endswith("-thin") else version)
-    told = translate(event, "test")
-    told = replace(told, anchor=None) if isinstance(told, SubscriptionNews) else told  # each has another
-    assert told == said(case, version)
+    stated = translate(event, "test")
+    stated = replace(stated, anchor=None) if isinstance(stated, SubscriptionNews) else stated  # each has another
+    assert stated == said(case, version)
 
 
 @pytest.mark.parametrize("version", SHAPES)
-def test_every_stripe_sample_is_told_of_here(version: str) -> None:
+def test_every_stripe_sample_stands_here(version: str) -> None:
     files = events_folder().glob(f"stripe/{version}/*.json")
     assert {file.stem for file in files} == SHAPES[version]
     assert set(stripe_cases()) == set(SAYS)
@@ -301,11 +301,11 @@ def test_a_sample_is_a_new_payment_each_time_and_leaves_no_sample_id(case: str, 
 
 @pytest.mark.parametrize("case", booking_cases())
 def test_a_booking_sample_is_well_formed_and_happens_now(case: str) -> None:
-    told = booking_event_of(booking_event(case, now=NOW))
-    assert told.occurred_at == SECOND
-    assert told.starts_at is not None
-    assert abs((told.starts_at - NOW).days) < 30
-    assert booking_event(case)["detail"]["booking_id"] != told.booking_id
+    stated = booking_event_of(booking_event(case, now=NOW))
+    assert stated.occurred_at == SECOND
+    assert stated.starts_at is not None
+    assert abs((stated.starts_at - NOW).days) < 30
+    assert booking_event(case)["detail"]["booking_id"] != stated.booking_id
 
 
 def test_the_booking_samples_say_what_their_names_say() -> None:
@@ -355,7 +355,7 @@ def test_a_booking_takes_its_overrides() -> None:
         ("created", {"seats": "two"}, "seats is a whole number."),
     ],
 )
-def test_a_slip_in_a_bookings_overrides_is_told(case: str, given: dict[str, str], sentence: str) -> None:
-    with pytest.raises(SampleError) as told:
+def test_a_slip_in_a_bookings_overrides_is_reported(case: str, given: dict[str, str], sentence: str) -> None:
+    with pytest.raises(SampleError) as stated:
         booking_event(case, given)
-    assert sentence in str(told.value)
+    assert sentence in str(stated.value)

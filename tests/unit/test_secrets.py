@@ -208,7 +208,7 @@ def test_a_practice_whose_secrets_are_removed_has_none_after_a_while(
     assert secrets.active("p1", START + CACHE_SECONDS) == ()
 
 
-def test_an_outage_is_told_and_ends(secrets: StripeSecrets, parameters: Parameters) -> None:
+def test_an_outage_is_reported_and_ends(secrets: StripeSecrets, parameters: Parameters) -> None:
     parameters.down = True
     with pytest.raises(SecretsUnavailable):
         secrets.active("p1", START)

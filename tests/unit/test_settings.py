@@ -122,7 +122,7 @@ def test_a_value_out_of_bounds_is_refused(name: str, value: object) -> None:
     assert faults({name: value}) == {f"/{name}": "out_of_range"}
 
 
-def test_every_fault_is_told_at_once() -> None:
+def test_every_fault_is_reported_at_once() -> None:
     assert faults({"enabled": "no", "colour": "red", "max_negative": 1, "low_balance_at": 2}) == {
         "/enabled": "out_of_range",
         "/colour": "unknown_field",
@@ -205,7 +205,7 @@ def test_a_setting_of_a_newer_release_is_passed_over() -> None:
 
 
 def test_every_value_tells_its_source() -> None:
-    told = sources({"max_negative": 0, "auto_repay": None, "timezone": "UTC"})
-    assert set(told) == set(FIELDS)
-    assert {name for name, source in told.items() if source == "client"} == {"max_negative"}
+    stated = sources({"max_negative": 0, "auto_repay": None, "timezone": "UTC"})
+    assert set(stated) == set(FIELDS)
+    assert {name for name, source in stated.items() if source == "client"} == {"max_negative"}
     assert set(sources().values()) == {"account"}

@@ -16,7 +16,7 @@ from tests.support.builders import (
     an_act,
     freezes,
     held_by_lot,
-    told,
+    stated,
 )
 
 from client_credits.domain.ledger.entries import CauseKind, Change, EntryKind, Posting, untouched
@@ -39,7 +39,7 @@ def test_a_lot_is_gone_at_its_very_end_and_whole_a_moment_before() -> None:
     wallet = a_wallet(a_lot(remaining=3, expires_at=NOW))
     assert not settled(wallet, NOW - MICROSECOND).made
     change = settled(wallet, NOW)
-    assert told(change) == [("expired", -3)]
+    assert stated(change) == [("expired", -3)]
     assert change.wallet.open_lots == ()
 
 
@@ -55,7 +55,7 @@ def test_an_expiry_is_dated_at_the_end_of_the_lot_however_late_it_is_written() -
 def test_lots_are_written_off_oldest_end_first_each_in_its_own_entry() -> None:
     wallet = a_wallet(a_lot("c", 1), a_lot("b", 2, expires_at=NOW - HOUR), a_lot("a", 3, expires_at=NOW - DAY))
     change = settled(wallet)
-    assert told(change) == [("expired", -3), ("expired", -2)]
+    assert stated(change) == [("expired", -3), ("expired", -2)]
     assert [(e.sequence, e.balance_before, e.balance_after) for e in change.entries] == [(1, 6, 3), (2, 3, 1)]
     assert held_by_lot(change.wallet) == {"c": 1}
 
@@ -67,7 +67,7 @@ def test_lots_that_end_together_are_written_off_in_one_order_however_they_are_st
 
 def test_frozen_credits_expire_too() -> None:
     change = settled(a_wallet(a_lot("z", 2, expires_at=NOW, frozen=freezes("dispute/1"))))
-    assert told(change) == [("expired", -2)]
+    assert stated(change) == [("expired", -2)]
     assert change.wallet.open_lots == ()
     assert not settled(change.wallet, NOW + DAY).made
 
@@ -82,7 +82,7 @@ def test_credits_that_came_back_while_their_payment_is_in_dispute_are_frozen() -
 def test_held_credits_end_with_their_lot() -> None:
     wallet = a_wallet(a_lot("1", 2, expires_at=NOW), holds=(a_hold(("1", 1), until=NOW),))
     change = settled(wallet)
-    assert told(change) == [("expired", -2)]
+    assert stated(change) == [("expired", -2)]
     assert change.wallet.holds == ()
 
 
@@ -107,7 +107,7 @@ def test_lapsed_holds_are_dropped_without_an_entry_and_living_ones_stay() -> Non
 def test_a_lot_repays_a_debt_and_becomes_the_bookings_payer() -> None:
     lot = a_lot("l1", 3)
     change = settled(a_wallet(lot, debts=(a_debt("b1", 2, since=NOW - HOUR),)))
-    assert told(change) == [("repaid", 0)]
+    assert stated(change) == [("repaid", 0)]
     assert change.entries[0].postings == (Posting(-2, lot_id="l1"), Posting(2, debt="b1"))
     assert (held_by_lot(change.wallet), change.wallet.debts) == ({"l1": 1}, ())
     (repayment,) = change.repayments
@@ -137,19 +137,19 @@ def test_several_lots_may_repay_one_debt_and_each_becomes_a_payer() -> None:
     change = settled(wallet)
     assert [(r.lot_id, r.amount) for r in change.repayments] == [("1", 1), ("2", 1), ("3", 1)]
     assert (change.wallet.open_lots, change.wallet.debt) == ((), 2)
-    assert told(change) == [("repaid", 0)]
+    assert stated(change) == [("repaid", 0)]
 
 
 def test_a_debt_of_staff_is_repaid_but_has_no_payer() -> None:
     debt = a_debt("op-1", 1, cause=DebtCause.STAFF, starts_at=None)
     change = settled(a_wallet(a_lot(expires_at=NOW + HOUR), debts=(debt,)))
-    assert (told(change), change.repayments) == ([("repaid", 0)], ())
+    assert (stated(change), change.repayments) == ([("repaid", 0)], ())
 
 
 def test_a_lot_does_not_repay_a_debt_for_a_session_it_could_not_have_paid() -> None:
     wallet = a_wallet(a_lot(expires_at=NOW + DAY), debts=(a_debt(starts_at=NOW + DAY),))
     assert not settled(wallet).made
-    assert told(settled(wallet, settings=Settings(credit_must_cover="booking"))) == [("repaid", 0)]
+    assert stated(settled(wallet, settings=Settings(credit_must_cover="booking"))) == [("repaid", 0)]
 
 
 def test_with_auto_repay_off_debts_stand_beside_credits() -> None:
@@ -186,7 +186,7 @@ def test_credits_set_aside_repay_a_debt_from_the_instant_their_hold_lapses() -> 
         holds=(a_hold(("ends", 1), until=NOW - HOUR),),
     )
     change = settled(wallet)
-    assert told(change) == [("repaid", 0), ("repaid", 0)]
+    assert stated(change) == [("repaid", 0), ("repaid", 0)]
     assert [e.occurred_at for e in change.entries] == [NOW - 3 * HOUR, NOW - HOUR]
     assert [r.lot_id for r in change.repayments] == ["never", "ends"]
 
@@ -203,7 +203,7 @@ def test_a_lot_that_lived_when_the_debt_was_made_repays_it_before_it_ends() -> N
     lot = a_lot(remaining=3, effective_at=NOW - 9 * DAY, expires_at=NOW - DAY)
     debt = a_debt(amount=1, since=NOW - 3 * DAY, starts_at=NOW - 2 * DAY)
     change = settled(a_wallet(lot, debts=(debt,)))
-    assert told(change) == [("repaid", 0), ("expired", -2)]
+    assert stated(change) == [("repaid", 0), ("expired", -2)]
     assert change.wallet.balance == 0
 
 
@@ -211,7 +211,7 @@ def test_a_lot_that_had_ended_when_the_debt_was_made_expires_and_repays_nothing(
     lot = a_lot(remaining=3, effective_at=NOW - 9 * DAY, expires_at=NOW - 3 * DAY)
     debt = a_debt(amount=1, since=NOW - 3 * DAY, starts_at=NOW - 3 * DAY - HOUR)
     change = settled(a_wallet(lot, debts=(debt,)))
-    assert told(change) == [("expired", -3)]
+    assert stated(change) == [("expired", -3)]
     assert change.wallet.debt == 1
 
 
@@ -226,7 +226,7 @@ def test_each_debt_waits_for_the_first_lot_that_can_repay_it() -> None:
         ),
     )
     change = settled(wallet)
-    assert told(change) == [("repaid", 0), ("expired", -1), ("repaid", 0)]
+    assert stated(change) == [("repaid", 0), ("expired", -1), ("repaid", 0)]
     assert [e.occurred_at for e in change.entries] == [NOW - 4 * DAY, NOW - 3 * DAY, NOW - 2 * DAY]
     assert held_by_lot(change.wallet) == {"second": 1}
     assert change.wallet.debts == ()
@@ -258,7 +258,7 @@ def test_an_operation_writes_off_all_lots_at_once_in_one_entry() -> None:
     """One operation makes one entry of a kind in a wallet; it lists each lot."""
     lots = (a_lot("1", 1, expires_at=NOW - DAY), a_lot("2", 2, expires_at=NOW - HOUR))
     change = settled(a_wallet(*lots), act=an_act(source_id="api/1"))
-    assert told(change) == [("expired", -3)]
+    assert stated(change) == [("expired", -3)]
     assert set(change.entries[0].postings) == {Posting(-1, lot_id="1"), Posting(-2, lot_id="2")}
 
 
@@ -268,8 +268,8 @@ def test_an_operation_writes_off_all_lots_at_once_in_one_entry() -> None:
 def test_with_a_limit_the_oldest_is_done_first_and_the_rest_stays_due() -> None:
     lots = [a_lot(f"l{n}", n, expires_at=NOW - n * DAY) for n in (1, 2, 3)]
     change = settled(a_wallet(*lots), limit=2)
-    assert told(change) == [("expired", -3), ("expired", -2)]
-    assert told(settled(change.wallet, limit=2)) == [("expired", -1)]
+    assert stated(change) == [("expired", -3), ("expired", -2)]
+    assert stated(settled(change.wallet, limit=2)) == [("expired", -1)]
 
 
 def test_a_limit_counts_the_bookings_that_learn_who_repaid_them() -> None:
@@ -289,8 +289,8 @@ def test_a_repayment_that_finds_no_room_keeps_its_turn_before_what_fell_due_late
         debts=(a_debt("b1", 1, since=NOW - 2 * HOUR, starts_at=NOW - 90 * timedelta(minutes=1)),),
     )
     change = settled(wallet, limit=2)
-    assert told(change) == [("expired", -1)]
-    assert told(settled(change.wallet, limit=2)) == [("repaid", 0)]
+    assert stated(change) == [("expired", -1)]
+    assert stated(settled(change.wallet, limit=2)) == [("repaid", 0)]
 
 
 def test_with_no_room_nothing_is_settled() -> None:

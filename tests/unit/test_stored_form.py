@@ -16,7 +16,7 @@ from client_credits.domain.bookings.booking import (
     BookingState,
     Payer,
 )
-from client_credits.domain.bookings.deciding import Session
+from client_credits.domain.bookings.deciding import SessionToBook
 from client_credits.domain.ledger.entries import Cause, CauseKind, Posting
 from client_credits.domain.ledger.operation import EntryRef, Operation
 from client_credits.domain.ledger.wallet import Lot, LotSource, Value, Wallet
@@ -180,7 +180,7 @@ def test_an_entry_is_one_write_unit() -> None:
 
 def test_a_booking_paid_by_two_lots_is_one_write_unit_with_all_it_shows_in_the_index_of_sessions() -> None:
     payers = tuple(Payer("client-104311", "follow-up-60", real_lot(n).lot_id, 1) for n in range(2))
-    session = Session("follow-up-60", NOW + DAY, 2)
+    session = SessionToBook("follow-up-60", NOW + DAY, 2)
     booking = Booking("booking-9f8c2c1e4a5b4c3d", BookingState.BOOKED, "client-104311", session)
     booking = replace(booking, created_at=NOW, payers=payers, source=BookingSource("square"), provider_id="dr-lee")
     assert stored_bytes(writes.booking("riverside-clinic", booking)) <= 1024

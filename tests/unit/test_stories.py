@@ -1,4 +1,4 @@
-"""The stories: told in every version, in order or shuffled, they end with the balances written here."""
+"""The stories: said in every version, in order or shuffled, they end with the balances written here."""
 
 import json
 import random
@@ -9,7 +9,7 @@ import pytest
 from tests.support.story_practice import StoryPractice
 
 from client_credits.domain.payments.facts import Ignored
-from client_credits.samples.stories import STORIES, Own, StoryError, told
+from client_credits.samples.stories import STORIES, Own, StoryError, steps_of
 from client_credits.samples.storyteller import ASSESSMENT, FOUR, OFFERS, SESSION, TEN, Event, Step
 from client_credits.samples.stripe_account.checkout import VERSIONS
 from client_credits.stripe.events.translate import translate
@@ -51,8 +51,8 @@ ENDS: dict[str, tuple[int, int]] = {
 PARKED = {"paid-after-the-end": ["subscription_ended"]}
 
 
-def steps_of(name: str, version: str) -> list[Step]:
-    return told(name, version, NOW, "c1", "p1", "T")
+def played(name: str, version: str) -> list[Step]:
+    return steps_of(name, version, NOW, "c1", "p1", "T")
 
 
 def heard_of(steps: list[Step]) -> list[Event]:
@@ -67,7 +67,7 @@ def test_every_story_has_its_end_written_here() -> None:
 @pytest.mark.parametrize("name", ENDS)
 def test_a_story_ends_as_written_and_each_step_with_the_balance_it_says(name: str, version: str) -> None:
     practice = StoryPractice(NOW)
-    for step in steps_of(name, version):
+    for step in played(name, version):
         for event in (*step.events, *step.bookings):
             practice.hear(event)
         sessions, assessments = practice.balances()
@@ -79,7 +79,7 @@ def test_a_story_ends_as_written_and_each_step_with_the_balance_it_says(name: st
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("name", ENDS)
 def test_a_story_heard_in_any_order_and_twice_ends_the_same(name: str, version: str) -> None:
-    events = heard_of(steps_of(name, version))
+    events = heard_of(played(name, version))
     for seed in range(5):
         shuffled = [*events, *random.Random(seed).sample(events, len(events) // 2)]
         random.Random(seed).shuffle(shuffled)
@@ -92,8 +92,8 @@ def test_a_story_heard_in_any_order_and_twice_ends_the_same(name: str, version: 
 
 @pytest.mark.parametrize("name", ENDS)
 def test_a_story_is_the_same_each_time_and_lies_within_the_last_year(name: str) -> None:
-    events = heard_of(steps_of(name, VERSIONS[-1]))
-    assert json.dumps(events) == json.dumps(heard_of(steps_of(name, VERSIONS[-1])))
+    events = heard_of(played(name, VERSIONS[-1]))
+    assert json.dumps(events) == json.dumps(heard_of(played(name, VERSIONS[-1])))
     instants = [event["created"] for event in events if event.get("object") == "event"]
     assert min(instants) > NOW.timestamp() - 366 * 86_400
     assert max(instants) <= NOW.timestamp()
@@ -103,7 +103,7 @@ def test_a_story_is_the_same_each_time_and_lies_within_the_last_year(name: str) 
 
 def test_each_step_says_in_a_sentence_what_happens() -> None:
     for name, story in STORIES.items():
-        steps = steps_of(name, VERSIONS[0])
+        steps = played(name, VERSIONS[0])
         assert len(steps) > 1 or name == "free-by-coupon"
         assert all(step.says[0].isupper() and step.says.endswith(".") for step in steps), name
         assert all(step.events or step.bookings for step in steps), name
@@ -112,9 +112,9 @@ def test_each_step_says_in_a_sentence_what_happens() -> None:
 
 def test_a_package_of_ones_own_takes_the_place_of_the_storys() -> None:
     own = {TEN: Own("our-ten", "price_ours")}
-    (bought, *_) = told("checkout-pack", VERSIONS[-1], NOW, "c1", "p1", "T", own)
+    (bought, *_) = steps_of("checkout-pack", VERSIONS[-1], NOW, "c1", "p1", "T", own)
     assert bought.events[-1]["data"]["object"]["metadata"] == {"client_id": "c1", "package_id": "our-ten"}
-    (paid, *_) = told("partial-refund", VERSIONS[0], NOW, "c1", "p1", "T", own)
+    (paid, *_) = steps_of("partial-refund", VERSIONS[0], NOW, "c1", "p1", "T", own)
     (invoice,) = [event["data"]["object"] for event in paid.events if event["type"] == "invoice.paid"]
     assert invoice["lines"]["data"][0]["price"]["id"] == "price_ours"
 
@@ -127,12 +127,12 @@ def test_a_package_of_ones_own_takes_the_place_of_the_storys() -> None:
         ("trial", VERSIONS[0], {TEN: Own("a", "b")}, f"There is no package {TEN}. Known: {FOUR}."),
     ],
 )
-def test_what_cannot_be_told_is_a_sentence(name: str, version: str, own: dict[str, Own], sentence: str) -> None:
+def test_what_cannot_be_said_is_a_sentence(name: str, version: str, own: dict[str, Own], sentence: str) -> None:
     with pytest.raises(StoryError, match=sentence.replace(".", r"\.")):
-        told(name, version, NOW, "c1", "p1", "T", own)
+        steps_of(name, version, NOW, "c1", "p1", "T", own)
 
 
-# What happens to periods and to shared payments, and is told by several events that may pass each other.
+# What happens to periods and to shared payments, and is said by several events that may pass each other.
 PASSING = [
     *((name, VERSIONS[0]) for name in ("trial-extended", "stub", "tiers")),
     *((name, VERSIONS[-1]) for name in ("trial-extended", "stub", "tiers", "changed-with-the-next-invoice")),
@@ -150,7 +150,7 @@ def in_passing(heard: list[Event]) -> list[int]:
 @pytest.mark.prove
 @pytest.mark.parametrize(("name", "version"), PASSING)
 def test_five_events_in_a_row_heard_in_every_order_and_twice_end_the_same(name: str, version: str) -> None:
-    heard = [event for event in heard_of(steps_of(name, version)) if says_something(event)]
+    heard = [event for event in heard_of(played(name, version)) if says_something(event)]
     for first in in_passing(heard):
         before, passing, after = heard[:first], heard[first : first + FIVE], heard[first + FIVE :]
         for order in permutations(passing):

@@ -11,7 +11,7 @@ REPORTING = Mapping(batch_size=4, max_retries=2, bisects=True, reports_failures=
 
 
 class Listener:
-    """A function that keeps what it got through, in order, and fails at the records it is told to fail at."""
+    """A function that keeps what it got through, in order, and fails at the records it is known to fail at."""
 
     def __init__(self, *bad: str, times: int = 1_000, raises: bool = False) -> None:
         self.got: list[str] = []
@@ -172,9 +172,9 @@ def test_the_table_in_memory_tells_each_change_with_both_images() -> None:
     ask(table, writing(an_update("SET n = :n", n={"N": "1"}), a_put("b")))
     ask(table, writing({"Delete": {"TableName": "the table", "Key": {"pk": {"S": "p"}, "sk": {"S": "b"}}}}))
     stream.run()
-    told = [(each["eventName"], name_of(each)) for each in heard]
-    assert told == [("INSERT", "a"), ("INSERT", "b"), ("MODIFY", "a"), ("REMOVE", "b")], (
-        "what changes nothing is not told"
+    stated = [(each["eventName"], name_of(each)) for each in heard]
+    assert stated == [("INSERT", "a"), ("INSERT", "b"), ("MODIFY", "a"), ("REMOVE", "b")], (
+        "what changes nothing is not known"
     )
     images = heard[2]["dynamodb"]
     assert ("n" in images["OldImage"], images["NewImage"]["n"]) == (False, {"N": "1"})

@@ -77,11 +77,11 @@ class Stripe(StripeApi):
 
 def shown(about: Object, lines: int = 10) -> Object:
     """An object as an answer shows it: an invoice with its first lines, a session without items."""
-    told = {name: value for name, value in about.items() if not name.startswith("_")}
+    stated = {name: value for name, value in about.items() if not name.startswith("_")}
     if about["object"] == "invoice":
         more = len(about["_lines"]) > lines
-        told["lines"] = {"object": "list", "data": about["_lines"][:lines], "has_more": more}
-    return told
+        stated["lines"] = {"object": "list", "data": about["_lines"][:lines], "has_more": more}
+    return stated
 
 
 def snapshot(type_: str, about: Object, **fields: Any) -> Object:
@@ -226,11 +226,11 @@ def test_a_credit_note_gets_all_its_lines() -> None:
 )
 def test_a_thin_event_becomes_the_snapshot_of_its_object(type_: str, about: Object, facts: type) -> None:
     event = thin(type_, about["object"], "obj_1")
-    found, told = completed_event(event, "test", Stripe(about))
+    found, stated = completed_event(event, "test", Stripe(about))
     assert (found["id"], found["type"], found["created"]) == ("evt_thin", type_, T0)
-    assert isinstance(told, facts), told
-    assert told.event_id == "evt_thin"
-    assert not (isinstance(told, Payment) and told.lines_missing)
+    assert isinstance(stated, facts), stated
+    assert stated.event_id == "evt_thin"
+    assert not (isinstance(stated, Payment) and stated.lines_missing)
 
 
 def test_an_event_of_a_connected_account_stays_that_account_s() -> None:

@@ -95,20 +95,20 @@ def line(
         "quantity": 1,
     }
     if shape in OLD_SHAPES:
-        told: Json = {
+        stated: Json = {
             "plan": {"id": price, "amount": unit} if price and item else None,
             "price": {"id": price, "unit_amount": unit} if price else None,
             "proration": proration,
             "subscription": "sub_1",
             "type": "subscription" if item else "invoiceitem",
         }
-        told |= {"subscription_item": item} if item else {}
+        stated |= {"subscription_item": item} if item else {}
     else:
         # A trial's line tells no unit amount in these shapes.
         per_unit = None if over.get("amount") == 0 else str(unit)
         kind = "subscription_item_details" if item else "invoice_item_details"
         details = {"proration": proration, "subscription": "sub_1"}
-        told = {
+        stated = {
             "parent": {
                 "subscription_item_details": None,
                 "invoice_item_details": None,
@@ -124,7 +124,7 @@ def line(
             else None,
             "subscription": None,
         }
-    return common | told | over
+    return common | stated | over
 
 
 def invoice(shape: str, reason: str, *lines: Json, **over: Any) -> Json:
@@ -144,18 +144,18 @@ def invoice(shape: str, reason: str, *lines: Json, **over: Any) -> Json:
     subscription = None if reason == "manual" else "sub_1"
     metadata = {"client_id": "c1"}
     if shape in OLD_SHAPES:
-        told: Json = {"subscription": subscription, "payment_intent": "pi_1", "charge": "ch_1"}
+        stated: Json = {"subscription": subscription, "payment_intent": "pi_1", "charge": "ch_1"}
         if shape != "2022-11-15":
-            told["subscription_details"] = {"metadata": metadata}
+            stated["subscription_details"] = {"metadata": metadata}
     else:
         details = {"subscription": subscription, "metadata": metadata}
-        told = {
+        stated = {
             "subscription": None,  # still there, and null, in some bodies
             "parent": None if reason == "manual" else {"type": "subscription_details", "subscription_details": details},
         }
     if shape == "2022-11-15" or reason == "manual":
-        told["metadata"] = metadata
-    return common | told | over
+        stated["metadata"] = metadata
+    return common | stated | over
 
 
 def paid(shape: str, reason: str, *lines: Json, **over: Any) -> Facts:
@@ -167,7 +167,7 @@ def completed(**over: Any) -> Facts:
 
 
 def expected_line(**over: Any) -> PaymentLine:
-    told: Json = {
+    stated: Json = {
         "line_id": "il_1",
         "price": "price_1",
         "quantity": 1,
@@ -177,12 +177,12 @@ def expected_line(**over: Any) -> PaymentLine:
         "period_start": at(STARTS),
         "period_end": at(ENDS),
     }
-    return PaymentLine(**(told | over))
+    return PaymentLine(**(stated | over))
 
 
 def expected(shape: str, *lines: PaymentLine, by_hand: bool = False, **over: Any) -> Payment:
     item = None if by_hand else "si_1"
-    told: Json = {
+    stated: Json = {
         "payment_id": "in_1",
         "account": "own",
         "mode": "test",
@@ -196,7 +196,7 @@ def expected(shape: str, *lines: PaymentLine, by_hand: bool = False, **over: Any
         "paid": 18000,
         "charge": "ch_1" if shape in OLD_SHAPES else None,
     }
-    return Payment(**(told | over))
+    return Payment(**(stated | over))
 
 
 def lines_of(facts: Facts) -> tuple[PaymentLine, ...]:
@@ -222,7 +222,7 @@ def test_an_invoice_by_hand_is_of_no_subscription(shape: str) -> None:
 
 
 @shape_by_shape
-def test_every_line_is_told_with_prorations_and_one_offs_apart(shape: str) -> None:
+def test_every_line_is_reported_with_prorations_and_one_offs_apart(shape: str) -> None:
     facts = paid(
         shape,
         "subscription_cycle",
@@ -253,7 +253,7 @@ def test_every_line_is_told_with_prorations_and_one_offs_apart(shape: str) -> No
 
 
 @shape_by_shape
-def test_a_trials_zero_line_is_told_apart_by_its_wording(shape: str) -> None:
+def test_a_trials_zero_line_is_kept_apart_by_its_wording(shape: str) -> None:
     for wording in ("Trial period for Follow-ups", "Free trial for 1 x Follow-ups"):
         zero = line(shape, amount=0, unit=0, description=wording)
         assert lines_of(paid(shape, "subscription_create", zero))[0].trial is Trial.YES
@@ -299,13 +299,13 @@ def test_a_fully_discounted_line_keeps_its_amount_and_is_no_trial(shape: str) ->
 
 @shape_by_shape
 @pytest.mark.parametrize("reason", ["subscription_create", "subscription_cycle", "subscription_update"])
-def test_a_trials_zero_line_is_told_on_any_invoice(shape: str, reason: str) -> None:
+def test_a_trials_zero_line_is_heard_on_any_invoice(shape: str, reason: str) -> None:
     zero = line(shape, amount=0, description="Trial period for Follow-ups")
     assert lines_of(paid(shape, reason, zero))[0].trial is Trial.YES
 
 
 @shape_by_shape
-def test_a_zero_line_whose_price_is_not_told_may_be_a_trials_or_free(shape: str) -> None:
+def test_a_zero_line_whose_price_is_not_shown_may_be_a_trials_or_free(shape: str) -> None:
     zero = line(shape, amount=0, unit=None, description="Follow-ups")
     assert lines_of(paid(shape, "subscription_cycle", zero))[0].trial is Trial.UNKNOWN
 
@@ -331,8 +331,8 @@ def test_the_tiers_and_the_flat_fee_of_one_item_count_together(shape: str) -> No
 def test_a_free_tier_beside_a_paid_one_is_no_trial(shape: str) -> None:
     free = line(shape, "il_1", amount=0, unit=None, quantity=5)
     facts = paid(shape, "subscription_cycle", free, line(shape, "il_2", amount=20000, quantity=10))
-    (told,) = lines_of(facts)
-    assert (told.trial, told.quantity) == (Trial.NO, 15)
+    (stated,) = lines_of(facts)
+    assert (stated.trial, stated.quantity) == (Trial.NO, 15)
 
 
 @shape_by_shape
@@ -376,23 +376,23 @@ def test_a_line_is_worth_what_was_charged_for_it_after_discounts_and_without_tax
     taxes = {"taxes": [{"amount": 1000, "tax_behavior": "inclusive"}, {"amount": 7, "tax_behavior": "exclusive"}]}
     if shape in OLD_SHAPES:
         taxes = {"tax_amounts": [{"amount": 1000, "inclusive": True}, {"amount": 7, "inclusive": False}]}
-    told = line(shape, discount_amounts=[{"amount": 4000, "discount": "di_1"}], **taxes)
-    (read,) = lines_of(paid(shape, "subscription_cycle", told))
+    stated = line(shape, discount_amounts=[{"amount": 4000, "discount": "di_1"}], **taxes)
+    (read,) = lines_of(paid(shape, "subscription_cycle", stated))
     assert (read.amount, read.worth) == (18000, 13000)
 
 
 @shape_by_shape
 @pytest.mark.parametrize("reason", ["quote_accept", "automatic_pending_invoice_item_invoice", None])
 def test_invoices_of_items_alone_are_as_made_by_hand(shape: str, reason: str | None) -> None:
-    told = invoice(shape, "manual") | {"billing_reason": reason}
-    assert translate(event("invoice.paid", told), "test") == expected(shape, by_hand=True)
+    stated = invoice(shape, "manual") | {"billing_reason": reason}
+    assert translate(event("invoice.paid", stated), "test") == expected(shape, by_hand=True)
 
 
 @shape_by_shape
 def test_an_accepted_quote_of_items_beside_a_subscription_is_as_made_by_hand(shape: str) -> None:
-    told = expected_line(subscription_item=None)
+    stated = expected_line(subscription_item=None)
     facts = paid(shape, "quote_accept", line(shape, item=None))
-    assert facts == expected(shape, told)
+    assert facts == expected(shape, stated)
 
 
 @shape_by_shape
@@ -426,15 +426,15 @@ def test_an_update_tells_all_its_lines_with_the_old_plan_as_negative(shape: str)
 @shape_by_shape
 def test_an_update_of_prorations_alone_is_a_payment(shape: str) -> None:
     prorated = line(shape, proration=True, amount=500)
-    told = expected_line(amount=500, proration=True)
-    assert paid(shape, "subscription_update", prorated) == expected(shape, told)
+    stated = expected_line(amount=500, proration=True)
+    assert paid(shape, "subscription_update", prorated) == expected(shape, stated)
 
 
 @pytest.mark.parametrize("shape", OLD_SHAPES)
 def test_an_old_updates_proration_is_an_invoice_item_and_still_names_its_subscription_item(shape: str) -> None:
     prorated = line(shape, item=None, proration=True, amount=-500) | {"subscription_item": "si_1"}
-    told = expected_line(amount=-500, proration=True)
-    assert paid(shape, "subscription_update", prorated) == expected(shape, told)
+    stated = expected_line(amount=-500, proration=True)
+    assert paid(shape, "subscription_update", prorated) == expected(shape, stated)
     in_cycle = lines_of(paid(shape, "subscription_cycle", prorated, line(shape, "il_2")))
     assert (in_cycle[0].quantity, in_cycle[0].subscription_item) == (1, "si_1")
 
@@ -452,7 +452,7 @@ def test_a_threshold_bills_use_within_a_cycle_and_only_its_items_count(shape: st
     prorated = line(shape, "il_2", "price_plan", proration=True)
     new = line(shape, "il_4", "price_new", period={"start": CREATED, "end": ENDS})
     facts = paid(shape, "subscription_threshold", used, prorated, line(shape, "il_3", item=None), new, created=CREATED)
-    assert {told.line_id: told.within_cycle for told in lines_of(facts)} == {
+    assert {stated.line_id: stated.within_cycle for stated in lines_of(facts)} == {
         "il_1": True,
         "il_2": False,
         "il_3": False,
@@ -528,9 +528,9 @@ def test_expanded_payments_tell_what_paid(shape: str) -> None:
     ]
     facts = paid(shape, "subscription_cycle", payments={"object": "list", "data": payments, "has_more": False})
     moneys = (PaidWith(None, "pr_1", 500), PaidWith(None, "ch_8", None), PaidWith("pi_8", "ch_9", 700))
-    told = expected(shape, payment_intent="pi_8", charge="ch_8", paid_with=moneys)
-    assert facts == told
-    assert told.moneys == moneys
+    stated = expected(shape, payment_intent="pi_8", charge="ch_8", paid_with=moneys)
+    assert facts == stated
+    assert stated.moneys == moneys
 
 
 @pytest.mark.parametrize("shape", OLD_SHAPES)
@@ -542,18 +542,18 @@ def test_an_invoice_paid_out_of_band_names_nothing_that_paid(shape: str) -> None
 @shape_by_shape
 def test_an_invoice_of_many_lines_is_whole_once_they_are_put_into_its_event(shape: str) -> None:
     lines = [line(shape, f"il_{n}", item=f"si_{n}") for n in range(12)]
-    told = event("invoice.paid", invoice(shape, "subscription_cycle"))
-    told["data"]["object"]["lines"] = {"data": lines[:10], "has_more": True}
-    before = translate(told, "test")
+    stated = event("invoice.paid", invoice(shape, "subscription_cycle"))
+    stated["data"]["object"]["lines"] = {"data": lines[:10], "has_more": True}
+    before = translate(stated, "test")
     assert isinstance(before, Payment)
     assert before.lines_missing
-    told["data"]["object"]["lines"] = {"data": lines, "has_more": False}
+    stated["data"]["object"]["lines"] = {"data": lines, "has_more": False}
     twelve = (expected_line(line_id=f"il_{n}", subscription_item=f"si_{n}") for n in range(12))
-    assert translate(told, "test") == expected(shape, *twelve)
+    assert translate(stated, "test") == expected(shape, *twelve)
 
 
 @shape_by_shape
-def test_lines_beyond_the_event_are_told_as_missing(shape: str) -> None:
+def test_lines_beyond_the_event_are_reported_as_missing(shape: str) -> None:
     lines = {"data": [line(shape, proration=True)], "has_more": True}
     facts = paid(shape, "subscription_cycle", lines=lines)
     assert facts == expected(shape, lines=(), lines_missing=True)
@@ -573,7 +573,7 @@ def test_an_invoice_without_lines_changes_nothing() -> None:
 
 @shape_by_shape
 @pytest.mark.parametrize(
-    ("told", "quantity"),
+    ("stated", "quantity"),
     [
         ({"quantity": 11}, 11),
         ({"quantity": 1_000_000}, 1_000_000),
@@ -583,13 +583,13 @@ def test_an_invoice_without_lines_changes_nothing() -> None:
         ({"quantity": None, "quantity_decimal": None}, 1),
     ],
 )
-def test_a_line_counts_its_quantity(shape: str, told: Json, quantity: int) -> None:
-    assert lines_of(paid(shape, "manual", line(shape, **told)))[0].quantity == quantity
+def test_a_line_counts_its_quantity(shape: str, stated: Json, quantity: int) -> None:
+    assert lines_of(paid(shape, "manual", line(shape, **stated)))[0].quantity == quantity
 
 
 @shape_by_shape
 @pytest.mark.parametrize(
-    "told",
+    "stated",
     [
         {"quantity": 2, "quantity_decimal": "2.5"},
         {"quantity": 0.5},
@@ -599,8 +599,8 @@ def test_a_line_counts_its_quantity(shape: str, told: Json, quantity: int) -> No
         {"quantity": 1, "quantity_decimal": "-1"},
     ],
 )
-def test_a_quantity_that_is_not_whole_or_out_of_bounds_is_parked(shape: str, told: Json) -> None:
-    facts = paid(shape, "manual", line(shape, "il_0", "price_0"), line(shape, **told))
+def test_a_quantity_that_is_not_whole_or_out_of_bounds_is_parked(shape: str, stated: Json) -> None:
+    facts = paid(shape, "manual", line(shape, "il_0", "price_0"), line(shape, **stated))
     assert facts == Unsupported("evt_1", "quantity_not_whole", "in_1", "cus_1", ("price_0", "price_1"))
 
 
@@ -666,15 +666,15 @@ def test_an_invoice_item_stays_one_whatever_subscription_item_it_names() -> None
 def test_a_plan_whose_name_is_no_id_leaves_its_line_without_a_price() -> None:
     named = line("2022-11-15", "il_0") | {"price": None, "plan": {"id": "Gold plan / yearly"}}
     facts = paid("2022-11-15", "subscription_cycle", named, line("2022-11-15"))
-    assert [told.price for told in lines_of(facts)] == [None, "price_1"]
+    assert [stated.price for stated in lines_of(facts)] == [None, "price_1"]
 
 
 # Checkout sessions
 
 
-def pack(amount: int = 18000, currency: str = "usd", quantity: int = 1, told_by: str = "assumed") -> PaymentLine:
+def pack(amount: int = 18000, currency: str = "usd", quantity: int = 1, stated_by: str = "assumed") -> PaymentLine:
     """The line of the package that a payment names."""
-    from_ = QuantityFrom(told_by)
+    from_ = QuantityFrom(stated_by)
     return PaymentLine("pack", None, quantity, amount, currency, package_id="pack", quantity_from=from_)
 
 
@@ -682,7 +682,7 @@ PACK = pack()
 
 
 def one_off(*lines: PaymentLine, **over: Any) -> Payment:
-    told: Json = {
+    stated: Json = {
         "payment_id": "cs_test_1",
         "account": "own",
         "mode": "test",
@@ -695,7 +695,7 @@ def one_off(*lines: PaymentLine, **over: Any) -> Payment:
         "lines": lines or (PACK,),
         "paid": 15000,
     }
-    return Payment(**(told | over))
+    return Payment(**(stated | over))
 
 
 ITEM = {
@@ -755,7 +755,7 @@ WITHOUT_ITEMS = Unsupported(
             {"metadata": {"client_id": "c1"}, "line_items": {"data": [ITEM], "has_more": True}},
             WITHOUT_ITEMS,
         ),
-        ({"metadata": NAMED | {"quantity": "3"}}, one_off(pack(quantity=3, told_by="metadata"))),
+        ({"metadata": NAMED | {"quantity": "3"}}, one_off(pack(quantity=3, stated_by="metadata"))),
         ({"metadata": NAMED | {"quantity": ""}}, one_off()),
         *(({"metadata": NAMED | {"quantity": odd}}, NOT_WHOLE) for odd in ("0", "-1", "2.5", "three", "1000001", 3)),
         ({"optional_items": []}, one_off()),
@@ -874,14 +874,14 @@ def test_a_package_named_beside_an_invoice_without_prices_is_bought_once(shape: 
         line(shape, "il_3", None, item=None, amount=18000),
         metadata={"package_id": "pack"},
     )
-    assert [told.package_id for told in lines_of(facts)] == ["pack", None]
+    assert [stated.package_id for stated in lines_of(facts)] == ["pack", None]
 
 
 @shape_by_shape
 def test_a_package_named_beside_a_price_does_not_count(shape: str) -> None:
     lines = [line(shape, "il_1", None, item=None), line(shape, "il_2")]
     facts = paid(shape, "manual", *lines, metadata={"package_id": "pack"})
-    assert [told.package_id for told in lines_of(facts)] == [None, None]
+    assert [stated.package_id for stated in lines_of(facts)] == [None, None]
 
 
 # Which events matter
@@ -965,8 +965,8 @@ def test_a_thin_event_is_parked_with_what_it_takes_to_fetch_its_object(
     [(None, "own"), ("", "own"), ("acct_7", "acct_7"), ("org_1/acct_7", "acct_7"), ("org_1/not an id", "own")],
 )
 def test_a_thin_event_names_its_account_in_its_context(context: str | None, account: str) -> None:
-    told = thin("v1.refund.failed", {"id": "re_1"}, context=context)
-    assert translate(told, "test") == parked_thin("refund.failed", "re_1", account=account)
+    stated = thin("v1.refund.failed", {"id": "re_1"}, context=context)
+    assert translate(stated, "test") == parked_thin("refund.failed", "re_1", account=account)
 
 
 def test_a_thin_event_about_nothing_is_parked() -> None:
@@ -977,13 +977,13 @@ def test_a_thin_event_about_nothing_is_parked() -> None:
 
 @pytest.mark.parametrize("items", [[ITEM], [ITEM, ITEM | {"id": "li_2"}]])
 def test_a_session_is_a_payment_once_its_items_are_put_into_its_event(items: list[Json]) -> None:
-    told = event("checkout.session.completed", session(metadata={"client_id": "c1"}), account="acct_7")
-    lacking = translate(told, "test")
+    stated = event("checkout.session.completed", session(metadata={"client_id": "c1"}), account="acct_7")
+    lacking = translate(stated, "test")
     assert isinstance(lacking, Unsupported)
     assert (lacking.account, lacking.related) == ("acct_7", "cs_test_1")
-    told["data"]["object"]["line_items"] = {"data": items, "has_more": False}
+    stated["data"]["object"]["line_items"] = {"data": items, "has_more": False}
     bought = [PaymentLine(item["id"], "price_1", 2, 36000, "usd") for item in items]
-    assert translate(told, "test") == one_off(*bought, account="acct_7")
+    assert translate(stated, "test") == one_off(*bought, account="acct_7")
 
 
 @shape_by_shape
@@ -1001,8 +1001,8 @@ def test_an_event_made_of_a_retrieved_invoice_says_what_its_own_event_says(shape
         "data": {"object": retrieved},
     }
     listed = () if shape in OLD_SHAPES else (PaidWith("pi_1"),)
-    told = expected(shape, event_id="reconcile-in_1", payment_intent="pi_1", paid_with=listed)
-    assert translate(made, "test") == told
+    stated = expected(shape, event_id="reconcile-in_1", payment_intent="pi_1", paid_with=listed)
+    assert translate(made, "test") == stated
 
 
 def test_events_of_the_other_mode_change_nothing() -> None:
@@ -1012,7 +1012,7 @@ def test_events_of_the_other_mode_change_nothing() -> None:
         assert translate(live | {"livemode": False}, "live") == Ignored("evt_1", "other_mode")
 
 
-def test_a_connected_account_and_live_mode_are_told() -> None:
+def test_a_connected_account_and_live_mode_are_reported() -> None:
     live = event("checkout.session.completed", session(), livemode=True, account="acct_7", context=None)
     assert translate(live, "live") == one_off(account="acct_7", mode="live")
 
@@ -1174,12 +1174,12 @@ def _is_sound(facts: Facts) -> None:
     assert isinstance(facts, Facts)
     assert is_id(facts.event_id)
     if isinstance(facts, Payment):
-        ids = [facts.payment_id, facts.account, *(told.line_id for told in facts.lines)]
+        ids = [facts.payment_id, facts.account, *(stated.line_id for stated in facts.lines)]
         maybe = [facts.customer, facts.client_id, facts.subscription, facts.payment_intent, facts.charge]
-        maybe += [told.price for told in facts.lines] + [told.package_id for told in facts.lines]
+        maybe += [stated.price for stated in facts.lines] + [stated.package_id for stated in facts.lines]
         assert all(is_id(named) for named in ids)
         assert all(named is None or is_id(named) for named in maybe)
-        assert all(0 <= told.quantity <= 1_000_000 for told in facts.lines)
+        assert all(0 <= stated.quantity <= 1_000_000 for stated in facts.lines)
         assert 0 <= facts.paid <= 10**15
         assert facts.paid_at.tzinfo is UTC
     if isinstance(facts, Unsupported):
@@ -1209,5 +1209,5 @@ def test_a_session_paid_later_is_the_same_payment_as_one_paid_at_once() -> None:
 
 
 def test_a_subscription_checkout_says_whose_the_subscription_is() -> None:
-    told = completed(mode="subscription", subscription="sub_9", customer=None)
-    assert told == CustomerLink("evt_1", None, "c1", "sub_9")
+    stated = completed(mode="subscription", subscription="sub_9", customer=None)
+    assert stated == CustomerLink("evt_1", None, "c1", "sub_9")

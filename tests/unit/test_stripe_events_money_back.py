@@ -49,7 +49,7 @@ def event(kind: str, about: object, **over: Any) -> Json:
     } | over
 
 
-def told(kind: str, about: object, **over: Any) -> Facts:
+def stated(kind: str, about: object, **over: Any) -> Facts:
     return translate(event(kind, about, **over), "test")
 
 
@@ -127,25 +127,25 @@ def note(shape: str, *lines: Json, **over: Any) -> Json:
 @old_shapes
 def test_a_refunded_charge_of_an_old_shape_names_its_invoice(shape: str) -> None:
     whole = back(payment_id="in_1", payment_intent="pi_1", charge="ch_1", refunded_total=6000)
-    assert told("charge.refunded", charge(shape)) == whole
+    assert stated("charge.refunded", charge(shape)) == whole
 
 
 @pytest.mark.parametrize("shape", ["2025-03-31.basil", "2026-10-28.endive"])
 def test_a_refunded_charge_of_a_new_shape_names_what_paid(shape: str) -> None:
-    assert told("charge.refunded", charge(shape)) == back(payment_intent="pi_1", charge="ch_1", refunded_total=6000)
+    assert stated("charge.refunded", charge(shape)) == back(payment_intent="pi_1", charge="ch_1", refunded_total=6000)
 
 
 @shape_by_shape
 def test_a_charge_may_stand_alone(shape: str) -> None:
     alone = charge(shape, payment_intent=None, invoice=None)
-    assert told("charge.refunded", alone) == back(charge="ch_1", refunded_total=6000)
+    assert stated("charge.refunded", alone) == back(charge="ch_1", refunded_total=6000)
 
 
 @shape_by_shape
 def test_a_charge_that_carries_its_refunds_tells_each(shape: str) -> None:
     refunds = [refund(), refund(id="re_2", amount=500, status="failed"), refund(id="re_3", amount=700, status=None)]
     whole = charge(shape, invoice=None, refunds={"object": "list", "data": refunds, "has_more": False})
-    assert told("charge.refunded", whole) == back(
+    assert stated("charge.refunded", whole) == back(
         payment_intent="pi_1",
         charge="ch_1",
         refunds=(
@@ -160,12 +160,12 @@ def test_a_charge_that_carries_its_refunds_tells_each(shape: str) -> None:
 def test_a_charge_may_tell_its_refunds_without_their_sum() -> None:
     whole = charge("2022-11-15", amount_refunded=None, refunds={"data": [refund()]})
     refunds = (Refund("re_1", 6000, RefundStatus.SUCCEEDED, AT, NOTED_AT),)
-    assert told("charge.refunded", whole) == back(
+    assert stated("charge.refunded", whole) == back(
         payment_id="in_1", payment_intent="pi_1", charge="ch_1", refunds=refunds
     )
 
 
-def test_ids_may_be_expanded_and_the_mode_and_account_are_told() -> None:
+def test_ids_may_be_expanded_and_the_mode_and_account_are_reported() -> None:
     about = charge("2024-06-20", invoice={"id": "in_1"}, payment_intent={"id": "pi_1"})
     live = translate(event("charge.refunded", about, livemode=True, account="acct_7"), "live")
     assert live == back(
@@ -190,13 +190,13 @@ def test_ids_may_be_expanded_and_the_mode_and_account_are_told() -> None:
 )
 def test_a_refund_tells_its_status(kind: str, status: str | None, means: RefundStatus) -> None:
     expected = back(payment_intent="pi_1", charge="ch_1", refunds=(Refund("re_1", 6000, means, AT, NOTED_AT),))
-    assert told(kind, refund(status=status)) == expected
+    assert stated(kind, refund(status=status)) == expected
 
 
 @pytest.mark.parametrize("status", ["failed", "pending", "succeeded"])
 def test_an_event_of_a_failed_refund_is_taken_at_its_word(status: str) -> None:
     failed = (Refund("re_1", 6000, RefundStatus.FAILED, AT, NOTED_AT),)
-    assert told("refund.failed", refund(status=status)) == back(payment_intent="pi_1", charge="ch_1", refunds=failed)
+    assert stated("refund.failed", refund(status=status)) == back(payment_intent="pi_1", charge="ch_1", refunds=failed)
 
 
 @pytest.mark.parametrize(("kind", "about"), [("refund.created", refund), ("charge.dispute.created", dispute)])
@@ -213,14 +213,14 @@ def test_an_event_of_a_failed_refund_is_taken_at_its_word(status: str) -> None:
 def test_refunds_and_disputes_name_the_payment_as_well_as_they_can(
     kind: str, about: Any, names: Json, found: tuple[str | None, ...]
 ) -> None:
-    facts = told(kind, about(**names))
+    facts = stated(kind, about(**names))
     assert isinstance(facts, MoneyBack)
     assert (facts.payment_id, facts.payment_intent, facts.charge) == found
 
 
 @pytest.mark.parametrize(("kind", "about"), [("refund.created", refund), ("charge.dispute.created", dispute)])
 def test_what_names_neither_charge_nor_intent_is_parked(kind: str, about: Any) -> None:
-    assert told(kind, about(charge=None, payment_intent=None)) == Unsupported("evt_1", "payment_not_named")
+    assert stated(kind, about(charge=None, payment_intent=None)) == Unsupported("evt_1", "payment_not_named")
 
 
 # Disputes
@@ -245,7 +245,7 @@ def test_what_names_neither_charge_nor_intent_is_parked(kind: str, about: Any) -
 )
 def test_a_disputes_status_decides_whatever_its_event(kind: str, status: str, means: DisputeStatus) -> None:
     expected = back(payment_intent="pi_1", charge="ch_1", disputes=(Dispute("dp_1", 18000, means, AT),))
-    assert told(kind, dispute(status=status)) == expected
+    assert stated(kind, dispute(status=status)) == expected
 
 
 # Credit notes
@@ -266,21 +266,21 @@ def noted(*lines: tuple[str, int], **over: Any) -> CreditNote:
 @shape_by_shape
 def test_a_credit_note_says_which_line_its_refund_is_for(shape: str, kind: str) -> None:
     known = () if shape in OLD_SHAPES else (Refund("re_1", 6000, RefundStatus.PENDING, NOTED_AT),)
-    assert told(kind, note(shape)) == back(payment_id="in_1", refunds=known, notes=(noted(),))
+    assert stated(kind, note(shape)) == back(payment_id="in_1", refunds=known, notes=(noted(),))
 
 
 @shape_by_shape
 def test_a_voided_note_says_so_and_announces_no_refund(shape: str) -> None:
     voided = back(payment_id="in_1", notes=(noted(voided=True, at=AT),))
-    assert told("credit_note.voided", note(shape, status="void")) == voided
-    assert told("credit_note.voided", note(shape)) == voided
-    assert told("credit_note.updated", note(shape, status="void")) == voided
+    assert stated("credit_note.voided", note(shape, status="void")) == voided
+    assert stated("credit_note.voided", note(shape)) == voided
+    assert stated("credit_note.updated", note(shape, status="void")) == voided
 
 
 @shape_by_shape
 def test_a_note_names_some_lines_and_credits_more(shape: str) -> None:
     lines = [note_line(), note_line("il_2", 500), note_line("il_1", 1000), note_line(None, 2500)]
-    facts = told("credit_note.created", note(shape, *lines, total=10000, amount=10000))
+    facts = stated("credit_note.created", note(shape, *lines, total=10000, amount=10000))
     assert isinstance(facts, MoneyBack)
     beside = 0 if shape in OLD_SHAPES else 4000  # what its refund of 6000 leaves
     assert facts.notes == (noted(("il_1", 7000), ("il_2", 500), ("", 2500), total=10000, beside_refunds=beside),)
@@ -288,7 +288,7 @@ def test_a_note_names_some_lines_and_credits_more(shape: str) -> None:
 
 @shape_by_shape
 def test_a_note_without_a_total_counts_its_amount(shape: str) -> None:
-    facts = told("credit_note.created", note(shape, total=None, amount=5900))
+    facts = stated("credit_note.created", note(shape, total=None, amount=5900))
     assert isinstance(facts, MoneyBack)
     assert facts.notes == (noted(total=5900),)
 
@@ -301,7 +301,7 @@ def test_a_note_may_share_out_several_refunds() -> None:
         {"amount_refunded": 100, "refund": "re_1"},
         {"amount_refunded": None, "refund": "re_1"},
     ]
-    facts = told("credit_note.created", note("2026-10-28.endive", refunds=refunds, created=None))
+    facts = stated("credit_note.created", note("2026-10-28.endive", refunds=refunds, created=None))
     announced = (Refund("re_1", 4100, RefundStatus.PENDING, AT),)
     shared_out = noted(refunds=("re_1", "re_2"), at=AT)
     assert facts == back(payment_id="in_1", refunds=announced, notes=(shared_out,))
@@ -310,14 +310,14 @@ def test_a_note_may_share_out_several_refunds() -> None:
 @shape_by_shape
 @pytest.mark.parametrize("kind", ["credit_note.created", "credit_note.voided"])
 def test_a_note_of_nothing_changes_nothing(shape: str, kind: str) -> None:
-    assert told(kind, note(shape, total=0, amount=0)) == Ignored("evt_1", "nothing_credited")
+    assert stated(kind, note(shape, total=0, amount=0)) == Ignored("evt_1", "nothing_credited")
 
 
 @shape_by_shape
 @pytest.mark.parametrize("lines", [[note_line(None)], [], None])
 def test_a_note_that_names_no_line_is_for_the_whole_payment(shape: str, lines: list[Json] | None) -> None:
     listed = None if lines is None else {"data": lines, "has_more": False}
-    facts = told("credit_note.created", note(shape) | {"lines": listed})
+    facts = stated("credit_note.created", note(shape) | {"lines": listed})
     assert isinstance(facts, MoneyBack)
     assert facts.notes == (replace(noted(), lines=(("", 6000),) if lines else ()),)
 
@@ -348,7 +348,7 @@ OUTSIDE = {"type": "payment_record_refund", "refund": None, "amount_refunded": 6
 def test_a_note_tells_how_it_was_given(
     over: Json, refunds: tuple[str, ...], before: int, beside: int, rest: bool
 ) -> None:
-    facts = told("credit_note.created", note("2026-10-28.endive") | over)
+    facts = stated("credit_note.created", note("2026-10-28.endive") | over)
     assert isinstance(facts, MoneyBack)
     given = {"before_payment": before, "beside_refunds": beside, "rest_beside": rest}
     assert facts.notes == (noted(refunds=refunds, **given),)
@@ -357,7 +357,7 @@ def test_a_note_tells_how_it_was_given(
 @shape_by_shape
 def test_a_note_of_more_lines_than_its_event_carries_is_parked_to_be_completed(shape: str) -> None:
     some = note(shape, lines={"data": [note_line()], "has_more": True})
-    assert told("credit_note.created", some) == Unsupported(
+    assert stated("credit_note.created", some) == Unsupported(
         *("evt_1", "note_lines_not_in_event", "in_1"),
         related="cn_1",
         event_type="credit_note.created",
@@ -398,11 +398,11 @@ def test_an_invoice_payment_says_what_paid(payment: Json, facts: tuple[str | Non
         if is_index
         else Ignored("evt_1", str(facts))
     )
-    assert told("invoice_payment.paid", invoice_payment(payment)) == made
+    assert stated("invoice_payment.paid", invoice_payment(payment)) == made
     expanded = invoice_payment(payment, invoice={"id": "in_1", "object": "invoice"})
-    assert told("invoice_payment.paid", expanded) == made
+    assert stated("invoice_payment.paid", expanded) == made
     detached = replace(made, detached=True) if isinstance(made, PaymentMade) else made
-    assert told("invoice_payment.detached", expanded) == detached
+    assert stated("invoice_payment.detached", expanded) == detached
 
 
 # What is not understood
@@ -447,7 +447,7 @@ def test_an_invoice_payment_says_what_paid(payment: Json, facts: tuple[str | Non
     ],
 )
 def test_a_wrong_value_is_parked_with_the_invoice_it_names(kind: str, about: Json, payment: str | None) -> None:
-    assert told(kind, about) == Unsupported("evt_1", "not_understood", payment)
+    assert stated(kind, about) == Unsupported("evt_1", "not_understood", payment)
 
 
 @pytest.mark.parametrize(
@@ -460,7 +460,7 @@ def test_a_wrong_value_is_parked_with_the_invoice_it_names(kind: str, about: Jso
     ],
 )
 def test_money_back_needs_to_know_when(kind: str, about: Json) -> None:
-    facts = told(kind, about, created=None)
+    facts = stated(kind, about, created=None)
     assert isinstance(facts, Unsupported)
     assert facts.reason == "not_understood"
 
@@ -503,12 +503,12 @@ def test_nonsense_in_any_field_of_money_back_never_raises(body: tuple[str, Json]
     bent = dict(about)
     for name in data.draw(st.lists(st.sampled_from(sorted(about)), min_size=1, max_size=3)):
         bent[name] = data.draw(ANY)
-    _is_sound(told(kind, bent))
+    _is_sound(stated(kind, bent))
     nested = {name: {"id": bent[name], "data": [bent], "payment_intent": bent[name]} for name in bent}
-    _is_sound(told(kind, nested | {"object": about["object"]}))
+    _is_sound(stated(kind, nested | {"object": about["object"]}))
 
 
 @given(st.sampled_from(sorted(HANDLED)), ANY)
 @settings(max_examples=200, deadline=None)
 def test_nonsense_instead_of_any_object_never_raises(kind: str, about: object) -> None:
-    assert isinstance(told(kind, about), Facts)
+    assert isinstance(stated(kind, about), Facts)

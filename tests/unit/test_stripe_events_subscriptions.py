@@ -41,7 +41,7 @@ def subscription(shape: str, **over: Any) -> Json:
     return common | (period if shape in OLD_SHAPES else {}) | over
 
 
-def told(kind: str, about: object, **over: Any) -> Facts:
+def stated(kind: str, about: object, **over: Any) -> Facts:
     event = {
         "id": "evt_1",
         "object": "event",
@@ -82,7 +82,7 @@ def news(status: SubscriptionStatus, **over: Any) -> SubscriptionNews:
 def test_a_subscription_stands_as_its_status_says(
     shape: str, kind: str, status: str, means: SubscriptionStatus
 ) -> None:
-    assert told(kind, subscription(shape, status=status)) == news(means)
+    assert stated(kind, subscription(shape, status=status)) == news(means)
 
 
 @shape_by_shape
@@ -97,7 +97,7 @@ def test_a_subscription_stands_as_its_status_says(
 )
 def test_a_paused_collection_or_a_cancellation_to_come_leaves_it_running(shape: str, over: Json) -> None:
     running = news(SubscriptionStatus.RUNNING)
-    assert told("customer.subscription.updated", subscription(shape, **over)) == running
+    assert stated("customer.subscription.updated", subscription(shape, **over)) == running
 
 
 @shape_by_shape
@@ -125,7 +125,7 @@ def test_an_ended_subscription_tells_when(
     shape: str, kind: str, status: str | None, instants: Json, ended: int
 ) -> None:
     about = subscription(shape, status=status, **instants)
-    assert told(kind, about) == news(SubscriptionStatus.ENDED, ended_at=at(ended))
+    assert stated(kind, about) == news(SubscriptionStatus.ENDED, ended_at=at(ended))
 
 
 def test_the_customer_may_be_expanded_an_account_or_unknown() -> None:
@@ -134,7 +134,7 @@ def test_the_customer_may_be_expanded_an_account_or_unknown() -> None:
         ({"customer": None, "customer_account": "acct_9"}, "acct_9"),
         ({"customer": None}, None),
     ):
-        facts = told("customer.subscription.updated", subscription("2026-10-28.endive", **over), account="acct_7")
+        facts = stated("customer.subscription.updated", subscription("2026-10-28.endive", **over), account="acct_7")
         assert facts == news(SubscriptionStatus.RUNNING, customer=customer, account="acct_7")
 
 
@@ -154,12 +154,12 @@ def test_the_customer_may_be_expanded_an_account_or_unknown() -> None:
     ],
 )
 def test_a_wrong_value_is_parked(kind: str, over: Json, customer: str | None) -> None:
-    facts = told(kind, subscription("2026-10-28.endive", **over))
+    facts = stated(kind, subscription("2026-10-28.endive", **over))
     assert facts == Unsupported("evt_1", "not_understood", customer=customer)
 
 
 def test_news_needs_to_know_when() -> None:
-    facts = told(DELETED, subscription("2024-06-20", ended_at=ENDED), created=None)
+    facts = stated(DELETED, subscription("2024-06-20", ended_at=ENDED), created=None)
     assert facts == Unsupported("evt_1", "not_understood", customer="cus_1")
 
 
@@ -174,7 +174,7 @@ def test_nonsense_in_any_field_never_raises(kind: str, data: st.DataObject) -> N
     about = subscription("2024-06-20")
     for name in data.draw(st.lists(st.sampled_from(sorted(about)), min_size=1, max_size=3)):
         about[name] = data.draw(NONSENSE)
-    facts = told(kind, about)
+    facts = stated(kind, about)
     assert isinstance(facts, SubscriptionNews | Unsupported)
     if isinstance(facts, SubscriptionNews):
         assert (facts.ended_at is not None) is (facts.status is SubscriptionStatus.ENDED)
@@ -187,6 +187,6 @@ def test_nonsense_in_any_field_never_raises(kind: str, data: st.DataObject) -> N
     [({"client_id": "c-17", "plan": "four"}, "c-17"), ({}, None), (None, None), ({"client_id": "undefined"}, None)],
 )
 def test_its_metadata_say_whose_it_is(shape: str, kind: str, metadata: Json | None, client_id: str | None) -> None:
-    found = told(kind, subscription(shape, metadata=metadata))
+    found = stated(kind, subscription(shape, metadata=metadata))
     assert isinstance(found, SubscriptionNews)
     assert found.client_id == client_id

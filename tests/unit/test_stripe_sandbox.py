@@ -77,9 +77,9 @@ def paid(version: str, *before: str, out_of_band: bool = False) -> list[str]:
 
 @every_version
 def test_a_subscription_begins_with_its_first_invoice(version: str) -> None:
-    told = a_sandbox(version).subscribe("cus_1", ("price_4", 2), metadata={"client_id": "c1"}, beside=("price_fee",))
-    assert types(told) == paid(version, "customer.subscription.created")
-    payment = the_payment(told)
+    stated = a_sandbox(version).subscribe("cus_1", ("price_4", 2), metadata={"client_id": "c1"}, beside=("price_fee",))
+    assert types(stated) == paid(version, "customer.subscription.created")
+    payment = the_payment(stated)
     assert (payment.client_id, payment.subscription) == ("c1", "sub_Sandbox1")
     assert lines(payment) == [("price_4", 2, 6200, False), ("price_fee", 1, 1000, False)]
     assert payment.paid == 7200
@@ -130,9 +130,9 @@ def test_a_change_of_plan_gives_back_and_charges_what_remains(version: str) -> N
     sandbox = a_sandbox(version)
     sandbox.subscribe("cus_1", "price_4")
     sandbox.advance_to(START + 7 * DAY)  # three quarters of 28 days remain
-    told = sandbox.change("sub_Sandbox1", "price_8")
-    assert types(told) == paid(version, "customer.subscription.updated")
-    payment = the_payment(told)
+    stated = sandbox.change("sub_Sandbox1", "price_8")
+    assert types(stated) == paid(version, "customer.subscription.updated")
+    payment = the_payment(stated)
     assert lines(payment) == [("price_4", 1, -2325, True), ("price_8", 1, 4650, True)]
     assert {line.subscription_item for line in payment.lines} == {"si_Sandbox1"}
     assert payment.paid == 2325
@@ -197,7 +197,7 @@ def test_a_paused_collection_makes_void_or_uncollectible_invoices(version: str) 
 
 
 @every_version
-def test_how_a_subscription_stands_is_told(version: str) -> None:
+def test_how_a_subscription_stands_is_reported(version: str) -> None:
     sandbox = a_sandbox(version)
     sandbox.subscribe("cus_1", "price_4")
     steps: list[tuple[Callable[[str], Events], str]] = [
@@ -229,9 +229,9 @@ def test_a_customer_goes_with_its_subscriptions(version: str) -> None:
 @every_version
 def test_an_invoice_by_hand_may_be_paid_outside_of_stripe(version: str) -> None:
     sandbox = a_sandbox(version)
-    told = sandbox.invoice("cus_1", "price_pack", ("price_fee", 3), metadata={"client_id": "c1"}, out_of_band=True)
-    assert types(told) == paid(version, out_of_band=True)
-    payment = the_payment(told)
+    stated = sandbox.invoice("cus_1", "price_pack", ("price_fee", 3), metadata={"client_id": "c1"}, out_of_band=True)
+    assert types(stated) == paid(version, out_of_band=True)
+    payment = the_payment(stated)
     assert (payment.paid, payment.client_id) == (12000, "c1")
     assert (payment.payment_intent, payment.charge) == (None, None)
 
@@ -246,15 +246,15 @@ def test_a_discount_of_everything_leaves_nothing_to_pay(version: str) -> None:
 
 @every_version
 def test_only_a_payment_or_the_older_invoice_names_what_paid(version: str) -> None:
-    told = a_sandbox(version).invoice("cus_1", "price_pack")
-    named = [(fact.payment_intent, fact.charge) for fact in facts(told) if isinstance(fact, Payment)]
-    made = [fact for fact in facts(told) if isinstance(fact, PaymentMade)]
+    stated = a_sandbox(version).invoice("cus_1", "price_pack")
+    named = [(fact.payment_intent, fact.charge) for fact in facts(stated) if isinstance(fact, Payment)]
+    made = [fact for fact in facts(stated) if isinstance(fact, PaymentMade)]
     if version in (OLDEST, OLD):
         assert (named, made) == ([("pi_Sandbox1", "ch_Sandbox1")], [])
     else:
         assert named == [(None, None)]
         assert made == [
-            PaymentMade(told[-1]["id"], "own", "test", "in_Sandbox1", "pi_Sandbox1", None, 9000, made[0].at)
+            PaymentMade(stated[-1]["id"], "own", "test", "in_Sandbox1", "pi_Sandbox1", None, 9000, made[0].at)
         ]
 
 
@@ -263,18 +263,18 @@ def test_a_threshold_grants_no_cycle(version: str) -> None:
     sandbox = a_sandbox(version)
     sandbox.subscribe("cus_1", "price_4")
     sandbox.advance_to(START + 3 * DAY)
-    told = sandbox.threshold("sub_Sandbox1", "price_4")
-    assert [line.within_cycle for line in the_payment(told).lines] == [True]
+    stated = sandbox.threshold("sub_Sandbox1", "price_4")
+    assert [line.within_cycle for line in the_payment(stated).lines] == [True]
 
 
 @every_version
 def test_an_event_carries_ten_lines_and_the_object_all(version: str) -> None:
     sandbox = a_sandbox(version)
-    told = sandbox.invoice("cus_1", *["price_pack"] * 12)
-    assert len(the_payment(told).lines) == 10
-    assert the_payment(told).lines_missing
+    stated = sandbox.invoice("cus_1", *["price_pack"] * 12)
+    assert len(the_payment(stated).lines) == 10
+    assert the_payment(stated).lines_missing
     assert len(sandbox.lines_of("in_Sandbox1")) == 12
-    _, found = completed_event(told[1], "test", FromSandbox(sandbox))
+    _, found = completed_event(stated[1], "test", FromSandbox(sandbox))
     assert isinstance(found, Payment)
     assert [line.line_id for line in found.lines] == sandbox.lines_of("in_Sandbox1")
 
@@ -286,18 +286,18 @@ NAMED = {"client_id": "c1", "package_id": "ten"}
 
 @every_version
 def test_a_purchase_through_checkout(version: str) -> None:
-    told = a_sandbox(version).checkout("price_pack", customer="cus_1", metadata=NAMED)
-    assert types(told) == ["charge.succeeded", "checkout.session.completed"]
-    payment = the_payment(told)
+    stated = a_sandbox(version).checkout("price_pack", customer="cus_1", metadata=NAMED)
+    assert types(stated) == ["charge.succeeded", "checkout.session.completed"]
+    payment = the_payment(stated)
     assert (payment.payment_id, payment.payment_intent, payment.paid) == ("cs_test_Sandbox1", "pi_Sandbox1", 9000)
     assert (payment.client_id, payment.lines[0].package_id) == ("c1", "ten")
 
 
 @every_version
 def test_a_purchase_free_by_coupon_has_no_payment(version: str) -> None:
-    told = a_sandbox(version).checkout("price_pack", metadata=NAMED, percent_off=100)
-    assert types(told) == ["checkout.session.completed"]
-    payment = the_payment(told)
+    stated = a_sandbox(version).checkout("price_pack", metadata=NAMED, percent_off=100)
+    assert types(stated) == ["checkout.session.completed"]
+    payment = the_payment(stated)
     assert (payment.payment_intent, payment.paid) == (None, 0)
 
 
@@ -320,26 +320,26 @@ def test_a_payment_link_names_the_client_by_its_reference(version: str) -> None:
 
 @every_version
 def test_a_session_that_makes_an_invoice_grants_by_it(version: str) -> None:
-    told = a_sandbox(version).checkout("price_pack", customer="cus_1", metadata=NAMED, makes_invoice=True)
-    assert types(told) == paid(version, "checkout.session.completed")
-    assert translate(told[0], "test") == CustomerLink(told[0]["id"], "cus_1", "c1")
-    assert the_payment(told).payment_id == "in_Sandbox1"
+    stated = a_sandbox(version).checkout("price_pack", customer="cus_1", metadata=NAMED, makes_invoice=True)
+    assert types(stated) == paid(version, "checkout.session.completed")
+    assert translate(stated[0], "test") == CustomerLink(stated[0]["id"], "cus_1", "c1")
+    assert the_payment(stated).payment_id == "in_Sandbox1"
 
 
 @every_version
 def test_a_subscription_through_checkout_is_linked_by_its_session(version: str) -> None:
-    told = a_sandbox(version).checkout_subscription("cus_1", "price_4", metadata={"client_id": "c1"})
-    assert types(told)[-1] == "checkout.session.completed"
-    assert translate(told[-1], "test") == CustomerLink(told[-1]["id"], "cus_1", "c1", "sub_Sandbox1")
-    assert the_payment(told).client_id is None
+    stated = a_sandbox(version).checkout_subscription("cus_1", "price_4", metadata={"client_id": "c1"})
+    assert types(stated)[-1] == "checkout.session.completed"
+    assert translate(stated[-1], "test") == CustomerLink(stated[-1]["id"], "cus_1", "c1", "sub_Sandbox1")
+    assert the_payment(stated).client_id is None
 
 
 @every_version
 def test_a_sessions_items_are_asked_for(version: str) -> None:
     sandbox = a_sandbox(version)
-    told = sandbox.checkout(("price_pack", 2), "price_fee", metadata={"client_id": "c1"})
-    assert isinstance(translate(told[-1], "test"), Unsupported)
-    _, found = completed_event(told[-1], "test", FromSandbox(sandbox))
+    stated = sandbox.checkout(("price_pack", 2), "price_fee", metadata={"client_id": "c1"})
+    assert isinstance(translate(stated[-1], "test"), Unsupported)
+    _, found = completed_event(stated[-1], "test", FromSandbox(sandbox))
     assert isinstance(found, Payment)
     assert lines(found) == [("price_pack", 2, 18000, False), ("price_fee", 1, 1000, False)]
     assert types(sandbox.abandon("price_pack")) == ["checkout.session.expired"]
@@ -349,7 +349,7 @@ def test_a_sessions_items_are_asked_for(version: str) -> None:
 
 
 @every_version
-def test_refunds_are_told_by_refund_or_by_charge(version: str) -> None:
+def test_refunds_are_stated_by_refund_or_by_charge(version: str) -> None:
     sandbox = a_sandbox(version)
     sandbox.invoice("cus_1", "price_pack")
     part, rest = sandbox.refund("in_Sandbox1", 4000), sandbox.refund("in_Sandbox1")
@@ -381,28 +381,28 @@ def test_a_pending_refund_ends_one_way_or_the_other(version: str, succeeds: bool
 def test_a_dispute_from_the_inquiry_to_its_end(version: str) -> None:
     sandbox = a_sandbox(version)
     sandbox.invoice("cus_1", "price_pack")
-    told = sandbox.dispute("in_Sandbox1", inquiry=True)
-    told += sandbox.escalate("dp_Sandbox1")
-    told += sandbox.dispute_ends("dp_Sandbox1", "won")
+    stated = sandbox.dispute("in_Sandbox1", inquiry=True)
+    stated += sandbox.escalate("dp_Sandbox1")
+    stated += sandbox.dispute_ends("dp_Sandbox1", "won")
     about = "charge.dispute."
     named = ["created", "updated", "funds_withdrawn", "funds_reinstated", "closed"]
-    assert types(told) == [f"{about}{each}" for each in named]
-    statuses = [dispute.status for fact in facts(told) for dispute in getattr(fact, "disputes", ())]
+    assert types(stated) == [f"{about}{each}" for each in named]
+    statuses = [dispute.status for fact in facts(stated) for dispute in getattr(fact, "disputes", ())]
     open_, won = DisputeStatus.OPEN, DisputeStatus.WON
     assert statuses == [DisputeStatus.WARNED, open_, open_, won, won]
 
 
 @every_version
 @pytest.mark.parametrize(
-    ("inquiry", "ends", "told"), [(False, "lost", "lost"), (True, "warning_closed", "calmed"), (False, "won", "won")]
+    ("inquiry", "ends", "stated"), [(False, "lost", "lost"), (True, "warning_closed", "calmed"), (False, "won", "won")]
 )
-def test_a_dispute_ends(version: str, inquiry: bool, ends: str, told: str) -> None:
+def test_a_dispute_ends(version: str, inquiry: bool, ends: str, stated: str) -> None:
     sandbox = a_sandbox(version)
     sandbox.invoice("cus_1", "price_pack")
     sandbox.dispute("in_Sandbox1", 4000, inquiry=inquiry)
     news = facts(sandbox.dispute_ends("dp_Sandbox1", ends))[-1]
     assert isinstance(news, MoneyBack)
-    assert [(str(each.status), each.amount) for each in news.disputes] == [(told, 4000)]
+    assert [(str(each.status), each.amount) for each in news.disputes] == [(stated, 4000)]
 
 
 @every_version
@@ -410,9 +410,9 @@ def test_a_credit_note_names_lines_and_its_refund(version: str) -> None:
     sandbox = a_sandbox(version)
     sandbox.invoice("cus_1", "price_pack", "price_fee")
     line = sandbox.lines_of("in_Sandbox1")[1]
-    told = sandbox.credit_note("in_Sandbox1", {line: 1000})
-    assert types(told)[2:] == ["credit_note.created"]
-    news = translate(told[-1], "test")
+    stated = sandbox.credit_note("in_Sandbox1", {line: 1000})
+    assert types(stated)[2:] == ["credit_note.created"]
+    news = translate(stated[-1], "test")
     assert isinstance(news, MoneyBack)
     (note,) = news.notes
     assert (note.lines, note.refunds, note.total, note.voided) == (((line, 1000),), ("re_Sandbox1",), 1000, False)
@@ -471,16 +471,16 @@ class FromSandbox(StripeApi):
 def everything(version: str, **more: Any) -> tuple[Sandbox, Events]:
     """Every action once."""
     sandbox = a_sandbox(version, **more)
-    told = sandbox.subscribe("cus_1", "price_4", metadata={"client_id": "c1"}, beside=("price_fee",))
+    stated = sandbox.subscribe("cus_1", "price_4", metadata={"client_id": "c1"}, beside=("price_fee",))
     sandbox.advance_to(START + DAY)
-    told += sandbox.change("sub_Sandbox1", "price_8")
-    told += sandbox.cycle("sub_Sandbox1")
-    told += sandbox.cancel("sub_Sandbox1")
-    told += sandbox.invoice("cus_1", "price_pack", percent_off=10)
-    told += sandbox.credit_note(sandbox.last("invoice"), {sandbox.lines_of(sandbox.last("invoice"))[0]: 8100})
-    told += sandbox.checkout("price_pack", customer="cus_1", metadata=NAMED)
-    told += sandbox.dispute(sandbox.last("checkout.session"))
-    return sandbox, told
+    stated += sandbox.change("sub_Sandbox1", "price_8")
+    stated += sandbox.cycle("sub_Sandbox1")
+    stated += sandbox.cancel("sub_Sandbox1")
+    stated += sandbox.invoice("cus_1", "price_pack", percent_off=10)
+    stated += sandbox.credit_note(sandbox.last("invoice"), {sandbox.lines_of(sandbox.last("invoice"))[0]: 8100})
+    stated += sandbox.checkout("price_pack", customer="cus_1", metadata=NAMED)
+    stated += sandbox.dispute(sandbox.last("checkout.session"))
+    return sandbox, stated
 
 
 @every_version
@@ -493,11 +493,11 @@ def test_the_same_actions_send_the_same_events(version: str) -> None:
 
 @every_version
 def test_the_account_mode_and_prefix_are_in_every_event(version: str) -> None:
-    _, told = everything(version, account="acct_1", livemode=True)
-    for event in told:
+    _, stated = everything(version, account="acct_1", livemode=True)
+    for event in stated:
         assert (event["account"], event["livemode"], event["api_version"]) == ("acct_1", True, version)
         assert event["data"]["object"].get("livemode", True) is True
-    assert translate(told[0], "test") == Ignored(told[0]["id"], "other_mode")
+    assert translate(stated[0], "test") == Ignored(stated[0]["id"], "other_mode")
     own = Sandbox(version, START, prefix="Mine")
     own.price("price_pack", 9000)
     assert own.checkout("price_pack")[-1]["data"]["object"]["id"] == "cs_test_Mine1"
@@ -569,8 +569,8 @@ def test_no_field_is_made_up(version: str, folder: str) -> None:
 @pytest.mark.parametrize("recorded", ["invoice.paid", "customer.subscription.created", "checkout.session.completed"])
 def test_no_field_of_the_oldest_shape_is_made_up(recorded: str) -> None:
     known = json.loads((FIXTURES / "recorded-2022-11-15" / f"{recorded}.json").read_text())["body"]["data"]["object"]
-    _, told = everything(OLDEST)
-    about = [event["data"]["object"] for event in told if event["type"] == recorded]
+    _, stated = everything(OLDEST)
+    about = [event["data"]["object"] for event in stated if event["type"] == recorded]
     assert about
     for each in about:
         assert set(each) <= set(known)

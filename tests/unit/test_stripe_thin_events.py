@@ -41,8 +41,8 @@ STANDS = {
 
 
 def a_subscription(status: str, **fields: Any) -> Object:
-    told = {"id": "sub_1", "object": "subscription", "created": T0, "customer": "cus_1", "metadata": {}}
-    return told | {"status": status, "trial_start": T0, "trial_end": T0 + 60} | fields
+    stated = {"id": "sub_1", "object": "subscription", "created": T0, "customer": "cus_1", "metadata": {}}
+    return stated | {"status": status, "trial_start": T0, "trial_end": T0 + 60} | fields
 
 
 def asked(kind: str, about: Object) -> tuple[Facts, list[str]]:

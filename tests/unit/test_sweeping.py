@@ -12,7 +12,7 @@ from tests.support.memory_table import MemoryDynamoDB, memory_store
 from client_credits.domain.ledger.wallet import Wallet
 from client_credits.domain.practice.records import Account, Client
 from client_credits.operations import sweeping
-from client_credits.operations.sweeping import SetAside, Swept, sweep_shard
+from client_credits.operations.sweeping import ItemSetAside, Swept, sweep_shard
 from client_credits.store import keys, writes
 from client_credits.store.records import Wanted
 from client_credits.store.store import Store
@@ -116,7 +116,7 @@ def test_what_only_the_next_release_can_work_off_waits_for_it(place: Any) -> Non
         "kind": {"S": "hologram"},
     }
     swept = sweep_shard(store, SHARD, NOW)
-    assert swept.set_aside == (SetAside("p1/hologram/1/x", "_NotKnown", 1),)
+    assert swept.set_aside == (ItemSetAside("p1/hologram/1/x", "_NotKnown", 1),)
     assert swept.entries == 5
 
 
@@ -135,7 +135,7 @@ def test_a_table_that_does_not_answer_sets_nothing_aside(place: Any) -> None:
 
 
 def test_a_wallet_whose_next_entry_stands_there_already_is_set_aside_at_its_second_turn(place: Any) -> None:
-    """It conflicts for ever. A conflict may be mere contention, so the first one is told and tried again."""
+    """It conflicts for ever. A conflict may be mere contention, so the first one is known and tried again."""
     store, table = place
     table.items[keys.entry("p1", HERE[0], "follow-up", 1)] = {"pk": {"S": "x"}, "sk": {"S": "x"}}
     with pytest.raises(sweeping.Busy):

@@ -8,8 +8,8 @@ import pytest
 from client_credits.domain.ledger.entries import Actor, Cause, CauseKind, Entry, EntryKind, Posting
 from client_credits.domain.payments.parked import Parked
 from client_credits.domain.practice.records import SettingsChange
-from client_credits.http.schemas.credits import entry_answer
-from client_credits.http.schemas.parked import parked_answer
+from client_credits.http.schemas.credits import entry_view
+from client_credits.http.schemas.parked import parked_view
 from client_credits.publishing import events as published
 from client_credits.publishing import plain as telling
 
@@ -22,16 +22,16 @@ ENTRY = Entry(
 )
 CHANGE = SettingsChange("chg_1", None, {"enabled": None}, {"enabled": False}, "staff", "s1", NOW)
 PARKED = Parked("prk_1", "unknown_client", "evt_1", NOW, "cus_1", "in_1", prices=("price_1",))
-TOLD: list[tuple[Any, Any]] = [
-    (telling.entry(ENTRY), entry_answer(ENTRY)),
-    (telling.settings_change(CHANGE), entry_answer(CHANGE)),
-    (telling.parked(PARKED), parked_answer(PARKED)),
+HEARD: list[tuple[Any, Any]] = [
+    (telling.entry(ENTRY), entry_view(ENTRY)),
+    (telling.settings_change(CHANGE), entry_view(CHANGE)),
+    (telling.parked(PARKED), parked_view(PARKED)),
 ]
 
 
-@pytest.mark.parametrize(("told", "answer"), TOLD, ids=["entry", "change", "parked"])
-def test_an_event_says_what_the_api_answers(told: telling.Told, answer: Any) -> None:
-    said = {name: value for name, value in told.items() if name != "event_id"}  # of a payment: Stripe's event
+@pytest.mark.parametrize(("stated", "answer"), HEARD, ids=["entry", "change", "parked"])
+def test_an_event_says_what_the_api_answers(stated: telling.Fields, answer: Any) -> None:
+    said = {name: value for name, value in stated.items() if name != "event_id"}  # of a payment: Stripe's event
     event = published._of("credits.any", "p1", "evt_1", said)
     answered = {name: value for name, value in answer.model_dump(mode="json").items() if name in said}
     assert event.detail == answered | {"practice_id": "p1", "event_id": "evt_1"}

@@ -17,7 +17,7 @@ from tests.support.builders import (
     an_act,
     freezes,
     plain,
-    told,
+    stated,
 )
 
 from client_credits.domain.credits import MAX_CREDITS
@@ -68,7 +68,7 @@ def paid(
     within: datetime | None = None,
     **fields: object,
 ) -> Change:
-    """The wallet after a year was paid, told at `now` (else at once)."""
+    """The wallet after a year was paid, said at `now` (else at once)."""
     package = a_package(
         "annual",
         credits={"follow-up": 2},
@@ -81,9 +81,9 @@ def paid(
     line = a_line("il_1", subscription_item=item, period_start=starts, period_end=ends, proration=proration)
     payment = a_payment(str(fields.pop("payment_id", "in_1")), line, **({"paid_at": starts or START} | fields))
     decision = replace(decide_line(payment, line, a_catalogue(package)), within=within)
-    told_at = now or payment.paid_at
-    act = Act(decision.grant_id, CAUSE, an_act().actor, payment.paid_at, told_at)
-    return grant(settle(untouched(wallet or a_wallet()), told_at, RULES), amount, decision, payment, act, RULES, room)
+    stated_at = now or payment.paid_at
+    act = Act(decision.grant_id, CAUSE, an_act().actor, payment.paid_at, stated_at)
+    return grant(settle(untouched(wallet or a_wallet()), stated_at, RULES), amount, decision, payment, act, RULES, room)
 
 
 def settled(wallet: Wallet, at: datetime, **more: object) -> Change:
@@ -126,7 +126,7 @@ def test_each_tranche_comes_on_the_day_of_the_first_clipped_to_its_month() -> No
 
 def test_a_payment_brings_the_first_tranche_at_once() -> None:
     change = paid()
-    assert told(change) == [("granted", 2)]
+    assert stated(change) == [("granted", 2)]
     assert change.entries[0].source_id == LINE
     (coming,), (lot,) = change.wallet.coming, change.wallet.open_lots
     assert (coming.number, coming.count, coming.starts, coming.cycle_end) == (2, 12, START, END)
@@ -142,7 +142,7 @@ def test_a_years_worth_is_what_was_paid_for() -> None:
 def test_the_others_come_each_at_its_own_instant_and_then_no_more() -> None:
     wallet = paid().wallet
     change = settled(wallet, END + 90 * DAY)
-    assert told(change) == [("granted", 2)] * 11
+    assert stated(change) == [("granted", 2)] * 11
     assert [e.occurred_at for e in change.entries] == DATES[1:]
     assert [e.source_id for e in change.entries] == [f"{LINE}/{n}" for n in range(2, 13)]
     assert (change.wallet.balance, change.wallet.granted_total, change.wallet.coming) == (24, 24, ())
@@ -193,7 +193,7 @@ def test_each_year_brings_its_own_tranches() -> None:
 # -- late ----------------------------------------------------------------------------------------
 
 
-def test_told_months_late_each_is_dated_at_its_own_instant() -> None:
+def test_heard_months_late_each_is_dated_at_its_own_instant() -> None:
     change = paid(now=day(5, 2))
     assert [(e.source_id, e.occurred_at) for e in change.entries] == [
         (LINE, START),
@@ -203,15 +203,15 @@ def test_told_months_late_each_is_dated_at_its_own_instant() -> None:
     ]
 
 
-def test_told_late_or_swept_late_the_lots_are_the_same() -> None:
+def test_heard_late_or_swept_late_the_lots_are_the_same() -> None:
     in_time = paid(expiry=FOR_A_MONTH).wallet
     for month in range(2, 8):
         in_time = settled(in_time, day(month, 20)).wallet
     swept_late = settled(paid(expiry=FOR_A_MONTH).wallet, day(7, 20)).wallet
-    told_late = paid(now=day(7, 20), expiry=FOR_A_MONTH).wallet
-    assert in_time.open_lots == swept_late.open_lots == told_late.open_lots
+    heard_late = paid(now=day(7, 20), expiry=FOR_A_MONTH).wallet
+    assert in_time.open_lots == swept_late.open_lots == heard_late.open_lots
     assert in_time.coming == swept_late.coming
-    assert [replace(c, lot=in_time.coming[0].lot) for c in told_late.coming] == list(in_time.coming)
+    assert [replace(c, lot=in_time.coming[0].lot) for c in heard_late.coming] == list(in_time.coming)
 
 
 def test_a_tranche_swept_late_ends_by_the_time_zone_that_held_when_it_came() -> None:
@@ -225,14 +225,14 @@ def test_a_tranche_swept_late_ends_by_the_time_zone_that_held_when_it_came() -> 
 
 def test_paid_late_nothing_comes_before_the_payment() -> None:
     change = paid(paid_at=day(3, 10))
-    assert told(change) == [("granted", 2)] * 2
+    assert stated(change) == [("granted", 2)] * 2
     assert [lot.effective_at for lot in change.wallet.open_lots] == [day(3, 10)] * 2
     assert next_due(change.wallet, day(3, 10), RULES) == day(3, 31)
 
 
 def test_what_does_not_fit_into_one_transaction_stays_due() -> None:
     change = paid(now=END, room=3)
-    assert told(change) == [("granted", 2)] * 4
+    assert stated(change) == [("granted", 2)] * 4
     assert settled(change.wallet, END, limit=5).wallet.balance == 18
     assert settled(change.wallet, END).wallet.balance == 24
 
@@ -250,14 +250,14 @@ def test_at_one_instant_credits_end_then_come_then_repay() -> None:
     wallet = paid(starts=day(1, 15, hour=0), ends=day(1, 15, 2028, hour=0), expiry=Expiry(ExpiryKind.DAYS, 30)).wallet
     debt = a_debt("b1", 1, since=day(2, 1), starts_at=day(2, 20))
     change = settled(replace(wallet, debts=(debt,)), day(2, 16))
-    assert told(change) == [("expired", -2), ("granted", 2), ("repaid", 0)]
+    assert stated(change) == [("expired", -2), ("granted", 2), ("repaid", 0)]
     assert change.wallet.balance == 1
 
 
 def test_tranches_that_end_with_the_year_roll_over_together() -> None:
     wallet = paid(expiry=Expiry(ExpiryKind.CYCLE_END), cap=5).wallet
     change = settled(wallet, END)
-    assert told(change) == [*[("granted", 2)] * 11, ("rolled_over", 0), ("expired", -19)]
+    assert stated(change) == [*[("granted", 2)] * 11, ("rolled_over", 0), ("expired", -19)]
     assert {lot.end for lot in change.wallet.open_lots} == {day(1, 31, 2029)}
     assert sorted(lot.remaining for lot in change.wallet.open_lots) == [1, 2, 2]
 
@@ -265,7 +265,7 @@ def test_tranches_that_end_with_the_year_roll_over_together() -> None:
 def test_a_tranche_that_had_ended_when_it_came_ends_at_once() -> None:
     until = Expiry(ExpiryKind.DATE, date="2027-03-15")
     change = settled(paid(expiry=until).wallet, day(4, 1))
-    assert told(change) == [("granted", 2), ("expired", -2), ("expired", -2), ("granted", 2), ("expired", -2)]
+    assert stated(change) == [("granted", 2), ("expired", -2), ("expired", -2), ("granted", 2), ("expired", -2)]
     assert not settled(change.wallet, day(4, 1)).made
 
 
@@ -438,6 +438,6 @@ def test_debts_repaid_by_tranches_that_were_left_out_are_each_an_entry_of_its_ow
     free = stop_tranches(wallet, "in_1/il_1", "dispute/dp_1", stopped=False)
     owing = replace(free, debts=debts, lots=())
     change = settled(owing, day(4, 1), act=an_act(day(4, 1), source_id="stripe/dispute"))
-    assert told(change) == [("granted", 2), ("repaid", 0)] * 2
+    assert stated(change) == [("granted", 2), ("repaid", 0)] * 2
     names = [e.source_id for e in change.entries if e.kind is EntryKind.REPAID]
     assert names == ["stripe/dispute/2027-02-28T09:00:00Z", "stripe/dispute/2027-03-31T09:00:00Z"]

@@ -19,7 +19,7 @@ Step = Callable[[Practice], object]
 def says(client_id: str | None, at: datetime = START, account: str = "own") -> Step:
     """The subscription's own event, with the client of its metadata."""
     news = SubscriptionNews("evt", account, "test", at, "sub_1", SubscriptionStatus.RUNNING, client_id=client_id)
-    return lambda practice: paying.subscription_told(Context(practice.store, "p1", STRIPE, practice.now), news)
+    return lambda practice: paying.subscription_heard(Context(practice.store, "p1", STRIPE, practice.now), news)
 
 
 def pays(payment_id: str = "in_1", client_id: str | None = None) -> Step:

@@ -59,8 +59,8 @@ class Wide(Practice):
 
     def news(self, status: SubscriptionStatus, ended: bool = False) -> None:
         self.now += HOUR
-        told = SubscriptionNews("evt", "own", "test", self.now, "sub_1", status, self.now if ended else None)
-        subscribing.apply_news(Context(self.store, "p1", STRIPE, self.now), told)
+        stated = SubscriptionNews("evt", "own", "test", self.now, "sub_1", status, self.now if ended else None)
+        subscribing.apply_news(Context(self.store, "p1", STRIPE, self.now), stated)
 
 
 def in_many_wallets(count: int, expiry: Expiry) -> tuple[Wide, list[str]]:
@@ -82,7 +82,7 @@ def test_a_refund_that_fails_after_the_lots_of_all_its_wallets_have_ended(count:
     practice.tell(refund("re_1", PAID, "pending", at=began))
     assert [wallet.balance for wallet in practice.all_of(names)] == [0] * count
     practice.now += 60 * DAY
-    practice.tell(refund("re_1", PAID, "failed", at=began + HOUR))  # told long after: its lots ended an hour later
+    practice.tell(refund("re_1", PAID, "failed", at=began + HOUR))  # said long after: its lots ended an hour later
     practice.settle(names)
     for name in names:
         assert [kind for kind, _ in practice.kinds(name)][-2:] == ["reinstated", "expired"]
@@ -121,7 +121,7 @@ def test_a_dispute_of_forty_wallets_that_is_won_gives_back_what_ended_in_each() 
     assert max(practice.sizes) <= 100
 
 
-def test_cycles_of_twenty_five_types_that_roll_over_are_told_after_they_have_ended() -> None:
+def test_cycles_of_twenty_five_types_that_roll_over_are_heard_after_they_have_ended() -> None:
     practice = Wide()
     many = a_package(
         "many",

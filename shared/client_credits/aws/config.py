@@ -1,4 +1,4 @@
-"""What each function must be told, read from its environment when it first works, never at import.
+"""What each function must be given, read from its environment when it first works, never at import.
 
 Each class below is one function's need. `from_environment` raises a ConfigError that names every
 setting that is missing or wrong, all at once, so that a deployment is mended in one step.

@@ -32,7 +32,7 @@ PAUSE_SECONDS = 0.1  # before the second attempt, twice that before the third; a
 TEMPORARY = frozenset({500, 502, 503, 504})
 THROTTLED = frozenset({"ThrottlingException", "Throttling", "RequestThrottled", "TooManyRequestsException"})
 
-Answer = dict[str, Any]
+Reply = dict[str, Any]
 
 
 class _Service:
@@ -42,7 +42,7 @@ class _Service:
     target: str  # the prefix of each operation's name
     version: str  # of the protocol
 
-    def _call(self, operation: str, asked: dict[str, Any]) -> Answer:
+    def _call(self, operation: str, asked: dict[str, Any]) -> Reply:
         """The answer to one call, tried MAX_ATTEMPTS times.
 
         Raises what a client would: ClientError for a refusal, a BotoCoreError for no answer at all.
@@ -59,7 +59,7 @@ class _Service:
             time.sleep(PAUSE_SECONDS * attempt * random.uniform(0.5, 1))
         return self._try(operation, asked)
 
-    def _try(self, operation: str, asked: dict[str, Any]) -> Answer:
+    def _try(self, operation: str, asked: dict[str, Any]) -> Reply:
         region = _region()
         headers = {
             "Content-Type": f"application/x-amz-json-{self.version}",
@@ -71,8 +71,8 @@ class _Service:
         answer = _transport().send(request.prepare())
         if answer.status_code != 200:
             raise ClientError(_refusal(answer), operation)
-        told: Answer = json.loads(answer.content)
-        return told
+        parsed: Reply = json.loads(answer.content)
+        return parsed
 
 
 class Parameters(_Service):
@@ -80,7 +80,7 @@ class Parameters(_Service):
 
     name, target, version = "ssm", "AmazonSSM", "1.1"
 
-    def get_parameter(self, **asked: Any) -> Answer:
+    def get_parameter(self, **asked: Any) -> Reply:
         return self._call("GetParameter", asked)
 
 
@@ -89,7 +89,7 @@ class Queues(_Service):
 
     name, target, version = "sqs", "AmazonSQS", "1.0"
 
-    def send_message(self, **asked: Any) -> Answer:
+    def send_message(self, **asked: Any) -> Reply:
         return self._call("SendMessage", asked)
 
 
@@ -132,8 +132,8 @@ def _suffix(region: str) -> str:
 def _refusal(answer: Any) -> dict[str, Any]:
     """A refusal as botocore tells it: `__type` is like "com.amazonaws.sqs#QueueDoesNotExist"."""
     try:
-        told = json.loads(answer.content)
-        code, message = str(told["__type"]), told.get("message") or told.get("Message")
+        parsed = json.loads(answer.content)
+        code, message = str(parsed["__type"]), parsed.get("message") or parsed.get("Message")
     except (ValueError, LookupError, TypeError, AttributeError):
         code, message = str(answer.status_code), None  # not from the service itself
     error = {"Code": code.rpartition("#")[2], "Message": str(message or "")}

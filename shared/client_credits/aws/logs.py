@@ -133,8 +133,8 @@ class Log:
     def exception(self, message: object, **fields: object) -> None:
         """As `error`, with the exception being handled and where it came from."""
         kind, raised, _ = sys.exc_info()
-        told = {"exception_name": kind.__name__, "exception": "".join(format_exception(raised))} if kind else {}
-        self._write("ERROR", message, told | fields)
+        named = {"exception_name": kind.__name__, "exception": "".join(format_exception(raised))} if kind else {}
+        self._write("ERROR", message, named | fields)
 
     def _write(self, level: str, message: object, fields: dict[str, object]) -> None:
         if _LEVELS.index(level) < self._least:
@@ -165,14 +165,14 @@ def count(name: str, **dimensions: str) -> None:
     Each set of dimension values is a metric that is paid for: kinds and reasons, never ids.
     """
     service = os.environ.get("POWERTOOLS_SERVICE_NAME")
-    told = ({"service": service} if service else {}) | dimensions
+    named = ({"service": service} if service else {}) | dimensions
     directive = {
         "Namespace": os.environ.get("POWERTOOLS_METRICS_NAMESPACE") or NAMESPACE,
-        "Dimensions": [list(told)],
+        "Dimensions": [list(named)],
         "Metrics": [{"Name": name, "Unit": "Count"}],
     }
     stamp = {"Timestamp": time.time_ns() // 1_000_000, "CloudWatchMetrics": [directive]}
-    _print({"_aws": stamp, **told, name: 1})
+    _print({"_aws": stamp, **named, name: 1})
 
 
 def _print(line: dict[str, Any]) -> None:

@@ -89,8 +89,8 @@ def booking_event_of(envelope: object) -> BookingEvent:
     if not isinstance(detail, dict):
         raise MalformedBooking("detail: not_an_object")
     named = {**detail, "event": envelope.get("detail-type"), "source": envelope.get("source")}
-    told = {name: value for name, value in named.items() if value is not None}  # null is absent
-    values, faults = _read(told)
+    given = {name: value for name, value in named.items() if value is not None}  # null is absent
+    values, faults = _read(given)
     if not faults and values["event"] in (BookingEventKind.CREATED, BookingEventKind.RESCHEDULED):
         faults = [f"{name}: missing" for name in _BOOKED if name not in values]
     if faults:
@@ -98,17 +98,17 @@ def booking_event_of(envelope: object) -> BookingEvent:
     return BookingEvent(**values)
 
 
-def _read(told: Mapping[str, object]) -> tuple[dict[str, Any], list[str]]:
-    """What was told, field by field, and each fault as "field: code" in the order of the fields."""
+def _read(given: Mapping[str, object]) -> tuple[dict[str, Any], list[str]]:
+    """What was heard, field by field, and each fault as "field: code" in the order of the fields."""
     values: dict[str, Any] = {}
     faults = []
     for name in _FIELDS:
-        if name not in told:
+        if name not in given:
             if name in _NEEDED:
                 faults.append(f"{_AS_WRITTEN.get(name, name)}: missing")
             continue
         try:
-            values[name] = _READ[name](told[name])
+            values[name] = _READ[name](given[name])
         except _Fault as fault:
             faults.append(f"{_AS_WRITTEN.get(name, name)}: {fault}")
         except BadInstant as bad:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from client_credits.booking_systems.events import BookingEvent, BookingEventKind, MalformedBooking
 from client_credits.domain.bookings.booking import BookingSource, Cancelled, Created, Origin
-from client_credits.domain.bookings.deciding import Session
+from client_credits.domain.bookings.deciding import SessionToBook
 from client_credits.operations.bookings import spending as bookings
 from client_credits.operations.bookings.spending import BookingOutcome
 from client_credits.operations.context import BOOKINGS, Context
@@ -33,7 +33,7 @@ def _created(event: BookingEvent) -> Created:
     return Created(
         booking_id=event.booking_id,
         client_id=event.client_id,
-        session=Session(event.appointment_type, event.starts_at, event.seats),
+        session=SessionToBook(event.appointment_type, event.starts_at, event.seats),
         occurred_at=event.occurred_at,
         kind=event.kind,
         origin=event.origin or Origin.CLIENT,

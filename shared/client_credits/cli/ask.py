@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 import typer
 
 from client_credits.cli.output import lines, table
-from client_credits.cli.session import PracticeId, Session, an_id
+from client_credits.cli.session import CliSession, PracticeId, an_id
 from client_credits.cli.sweep import an_instant
 from client_credits.domain.credits import MAX_SEATS
 
@@ -19,14 +19,14 @@ PAGE = 100  # the most that the API gives at once
 Client = Annotated[str, typer.Argument(metavar="CLIENT", help="The client's id.")]
 
 
-def balance(session: Session, client: Client, practice: PracticeId = None) -> None:
+def balance(session: CliSession, client: Client, practice: PracticeId = None) -> None:
     """Show a client's credits of every appointment type."""
-    told = _get(session, f"/v1/clients/{_id(client)}/credits", practice)
-    session.output.answer(told, lambda: _balances(told))
+    body = _get(session, f"/v1/clients/{_id(client)}/credits", practice)
+    session.output.answer(body, lambda: _balances(body))
 
 
 def history(
-    session: Session,
+    session: CliSession,
     client: Client,
     appointment_type: Annotated[str, typer.Argument(metavar="TYPE", help="The appointment type's id.")],
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many entries.")] = 50,
@@ -46,7 +46,7 @@ def history(
 
 
 def eligibility(
-    session: Session,
+    session: CliSession,
     client: Client,
     appointment_type: Annotated[
         str | None, typer.Argument(metavar="[TYPE]", help="The appointment type's id; every type if left out.")
@@ -59,7 +59,7 @@ def eligibility(
     practice: PracticeId = None,
 ) -> None:
     """Show whether a client may book, and why."""
-    told = _get(
+    body = _get(
         session,
         "/v1/eligibility",
         practice,
@@ -68,14 +68,14 @@ def eligibility(
         starts_at=starts_at.isoformat() if starts_at else None,
         seats=seats,
     )
-    session.output.answer(told, lambda: _answers(told["items"] if appointment_type is None else [told]))
+    session.output.answer(body, lambda: _answers(body["items"] if appointment_type is None else [body]))
 
 
 def _id(text: str) -> str:
     return quote(an_id(text), safe=":~")
 
 
-def _get(session: Session, path: str, practice: str | None, **query: Any) -> Any:
+def _get(session: CliSession, path: str, practice: str | None, **query: Any) -> Any:
     from client_credits.cli.http_call import call  # noqa: PLC0415
     from client_credits.cli.tokens import bearer  # noqa: PLC0415
 
@@ -84,15 +84,15 @@ def _get(session: Session, path: str, practice: str | None, **query: Any) -> Any
     return call(url, headers={"authorization": f"Bearer {bearer(session, practice)}"})
 
 
-def _balances(told: dict[str, Any]) -> "RenderableType":
-    if not told["enabled"]:
+def _balances(body: dict[str, Any]) -> "RenderableType":
+    if not body["enabled"]:
         return "Credits are switched off for this client."
     numbers = ("balance", "available", "held", "frozen", "not_yet_effective", "debt", "granted_total", "version")
     rows = [
-        (line["appointment_type"], *(line[name] for name in numbers), line["next_expiry"]) for line in told["credits"]
+        (line["appointment_type"], *(line[name] for name in numbers), line["next_expiry"]) for line in body["credits"]
     ]
     columns = ("type", *(f"{name.replace('_', ' ')} #" for name in numbers), "next expiry")
-    return table(columns, rows, f"{told['client_id']} at {told['as_of']}")
+    return table(columns, rows, f"{body['client_id']} at {body['as_of']}")
 
 
 def _entries(items: list[dict[str, Any]], cursor: str | None) -> "RenderableType":
@@ -112,9 +112,9 @@ def _entries(items: list[dict[str, Any]], cursor: str | None) -> "RenderableType
 
 def _cause(cause: dict[str, Any]) -> str:
     """The kind and, each on its line, the ids that name it; of a change of settings, what it set."""
-    told = {name: value for name, value in cause.items() if name not in ("kind", "before")}
-    after = told.pop("after", None) or {}
-    return "\n".join([cause["kind"], *(f"{name}={value}" for name, value in (told | after).items())])
+    body = {name: value for name, value in cause.items() if name not in ("kind", "before")}
+    after = body.pop("after", None) or {}
+    return "\n".join([cause["kind"], *(f"{name}={value}" for name, value in (body | after).items())])
 
 
 def _reason(answer: dict[str, Any]) -> str:

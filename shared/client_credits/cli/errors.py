@@ -44,8 +44,8 @@ def _of_aws(error: Exception) -> str | None:
             url = getattr(unreached, "kwargs", {}).get("endpoint_url", "AWS")
             return f"{url} does not answer: is the stack running, and is there a network?"
         case exceptions.ClientError() as refused:
-            told = refused.response.get("Error", {})
-            return f"AWS refused {refused.operation_name}: {told.get('Code')}: {told.get('Message')}"
+            refusal = refused.response.get("Error", {})
+            return f"AWS refused {refused.operation_name}: {refusal.get('Code')}: {refusal.get('Message')}"
         case exceptions.BotoCoreError():
             return f"AWS cannot be used: {error}"
     return None

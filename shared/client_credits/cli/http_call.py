@@ -22,14 +22,14 @@ def call(
     """The JSON of a good answer. Raises CommandError: no answer, or the problem that was answered."""
     status, answer = _request(url, method, body, headers or {})
     try:
-        told = json.loads(answer)
+        parsed = json.loads(answer)
     except ValueError:
-        told = None
+        parsed = None
     if status >= 400:
-        raise CommandError(_problem(status, told))
-    if told is None:
+        raise CommandError(_problem(status, parsed))
+    if parsed is None:
         raise CommandError(f"{url} answered {status} with something that is not JSON.")
-    return told
+    return parsed
 
 
 def _request(url: str, method: str, body: bytes | None, headers: Mapping[str, str]) -> tuple[int, bytes]:
@@ -48,11 +48,11 @@ def _request(url: str, method: str, body: bytes | None, headers: Mapping[str, st
         raise CommandError(f"{url} does not answer: {getattr(error, 'reason', None) or error}") from None
 
 
-def _problem(status: int, told: Any) -> str:
+def _problem(status: int, parsed: Any) -> str:
     """The detail of a problem answer with its errors, or what the gateway says by itself."""
-    if not isinstance(told, dict):
+    if not isinstance(parsed, dict):
         return f"The API answered {status}."
-    detail = told.get("detail") or told.get("message") or told.get("title") or ""
-    errors = [f"{each.get('pointer')}: {each.get('detail')}." for each in told.get("errors") or []]
-    request_id = f" (request {told['request_id']})" if told.get("request_id") else ""
+    detail = parsed.get("detail") or parsed.get("message") or parsed.get("title") or ""
+    errors = [f"{each.get('pointer')}: {each.get('detail')}." for each in parsed.get("errors") or []]
+    request_id = f" (request {parsed['request_id']})" if parsed.get("request_id") else ""
     return " ".join([f"{status}: {detail}", *errors]) + request_id

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from client_credits.cli.errors import CommandError
-from client_credits.cli.session import Session, an_id
+from client_credits.cli.session import CliSession, an_id
 
 FROM_STDIN = "-"
 ACCOUNT = re.compile(r"acct_[A-Za-z0-9]{1,120}")
@@ -16,7 +16,7 @@ SECRET = re.compile(r"whsec_[A-Za-z0-9+/=_-]{8,192}")
 
 
 def create(
-    session: Session,
+    session: CliSession,
     practice: Annotated[str, typer.Argument(metavar="ID", help="The practice's id, as tokens name it.")],
     rotate_secret: Annotated[
         bool, typer.Option("--rotate-secret", help="A new Stripe secret; the one before stays valid beside it.")
@@ -58,7 +58,7 @@ def create(
     ssm = target.client("ssm")
     _ensure_cursor_key(ssm, target.secrets_prefix)
     # The secret goes first: a practice that exists always has one.
-    change, told = _set_secret(ssm, target.secrets_prefix, practice_id, wanted, rotate_secret)
+    change, secret_state = _set_secret(ssm, target.secrets_prefix, practice_id, wanted, rotate_secret)
     created = create_practice(Context(session.store, practice_id, OPERATOR, utc_now()))
     if api_key:
         _put(ssm, api_key_name(target.secrets_prefix, practice_id), api_key, replacing=True)
@@ -67,7 +67,7 @@ def create(
         "created": created,
         "webhook_url": target.webhook_url(practice_id),
         "secret_change": change,
-        "secret": told,
+        "secret": secret_state,
         "stripe_api_key": "set" if api_key else "unchanged",
     }
     if stripe_account and receiver:
@@ -75,7 +75,7 @@ def create(
     session.output.plain(facts, _text(facts))
 
 
-def _receiver(session: Session, account: str | None, named: str | None) -> str | None:
+def _receiver(session: CliSession, account: str | None, named: str | None) -> str | None:
     """The practice whose endpoint receives the account's events; None where no account is given."""
     if account is None:
         if named is not None:
@@ -88,7 +88,7 @@ def _receiver(session: Session, account: str | None, named: str | None) -> str |
     return session.practice_id(named)
 
 
-def _connect(session: Session, receiver: str, account: str, practice_id: str) -> dict[str, Any]:
+def _connect(session: CliSession, receiver: str, account: str, practice_id: str) -> dict[str, Any]:
     """Gives the practice the account, and what had waited for that."""
     from client_credits.aws.worker import utc_now  # noqa: PLC0415
     from client_credits.cli.stripe_api import retry  # noqa: PLC0415

@@ -9,7 +9,7 @@ import typer
 
 from client_credits.cli.errors import Broken, CommandError
 from client_credits.cli.output import lines, table
-from client_credits.cli.session import PracticeId, Session, an_id
+from client_credits.cli.session import CliSession, PracticeId, an_id
 from client_credits.cli.sweep import an_instant
 from client_credits.domain.instants import instant_text
 
@@ -23,7 +23,7 @@ DAYS = 30
 
 
 def reconcile(
-    session: Session,
+    session: CliSession,
     since: Annotated[
         datetime | None,
         typer.Option("--from", parser=an_instant, metavar="INSTANT", help=f"By default {DAYS} days before --to."),
@@ -60,7 +60,7 @@ def reconcile(
         raise Broken
 
 
-def _receiver(session: Session, practice_id: str, account: str | None) -> str:
+def _receiver(session: CliSession, practice_id: str, account: str | None) -> str:
     """The practice with whose API key Stripe is asked: for a connected account, the one whose endpoint serves it."""
     from client_credits.operations.payments import linking  # noqa: PLC0415
 
@@ -72,7 +72,7 @@ def _receiver(session: Session, practice_id: str, account: str | None) -> str:
     return receiver
 
 
-def _api(session: Session, practice_id: str, account: str | None) -> "StripeApi":
+def _api(session: CliSession, practice_id: str, account: str | None) -> "StripeApi":
     from client_credits.aws.config import STRIPE_API  # noqa: PLC0415
     from client_credits.aws.secrets import parameter_reader, stripe_api_key  # noqa: PLC0415
     from client_credits.stripe.api.queries import StripeApi  # noqa: PLC0415
@@ -88,7 +88,7 @@ def _api(session: Session, practice_id: str, account: str | None) -> "StripeApi"
 
 
 def _run(
-    session: Session,
+    session: CliSession,
     api: "StripeApi",
     practice_id: str,
     receiver: str,
@@ -135,7 +135,7 @@ def _window(since: datetime | None, until: datetime | None, now: datetime) -> tu
 
 
 def _advancing(advance: Callable[[int], None]) -> Callable[["Reconciliation"], None]:
-    """Moves the bar by what was gone through since it was last told."""
+    """Moves the bar by what was gone through since its last call."""
     from client_credits.stripe.reconciling import steps_done  # noqa: PLC0415
 
     shown = 0
@@ -195,5 +195,5 @@ def _shown(practice_id: str, run: "Reconciliation", repair: bool) -> "Renderable
         return lines(counts, "Stripe and the ledger agree.")
     columns = ("what", "id", "found", "detail", "repaired")
     found = [(f.kind, f.object_id, f.verdict.value, f.detail, "yes" if f.repaired else None) for f in run.findings]
-    told = lines(counts, table(columns, found, "Not fine"))
-    return told if repair or not run.left else lines(told, "--repair brings in what is missing.")
+    text = lines(counts, table(columns, found, "Not fine"))
+    return text if repair or not run.left else lines(text, "--repair brings in what is missing.")

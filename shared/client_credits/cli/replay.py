@@ -8,7 +8,7 @@ import typer
 
 from client_credits.cli.errors import Broken
 from client_credits.cli.output import Advance, lines, table
-from client_credits.cli.session import PracticeId, Session
+from client_credits.cli.session import CliSession, PracticeId
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -43,7 +43,7 @@ class Replayed:
 
 
 def replay(
-    session: Session,
+    session: CliSession,
     queue: Annotated[Kind | None, typer.Option(help="Only this kind.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and change nothing.")] = False,
     practice: PracticeId = None,
@@ -64,7 +64,7 @@ def replay(
         raise Broken
 
 
-def _replay(session: Session, kind: Kind, practice: str | None, dry_run: bool) -> Replayed:
+def _replay(session: CliSession, kind: Kind, practice: str | None, dry_run: bool) -> Replayed:
     match kind:
         case Kind.PARKED:
             return _parked(session, practice, dry_run)
@@ -74,13 +74,13 @@ def _replay(session: Session, kind: Kind, practice: str | None, dry_run: bool) -
             return _dead_letters(session, kind, dry_run)
 
 
-def _queue(session: Session, output: str) -> "Queue":
+def _queue(session: CliSession, output: str) -> "Queue":
     from client_credits.cli.replay_queues import Queue  # noqa: PLC0415
 
     return Queue(session.target.client("sqs"), session.target.outputs[output])
 
 
-def _dead_letters(session: Session, kind: Kind, dry_run: bool) -> Replayed:
+def _dead_letters(session: CliSession, kind: Kind, dry_run: bool) -> Replayed:
     from client_credits.cli.replay_queues import move_back  # noqa: PLC0415
 
     dead_letters, source = (_queue(session, output) for output in QUEUES[kind])
@@ -91,7 +91,7 @@ def _dead_letters(session: Session, kind: Kind, dry_run: bool) -> Replayed:
         return Replayed(kind, found, move_back(dead_letters, source, found, lambda: advance(1)))
 
 
-def _publish_failures(session: Session, dry_run: bool) -> Replayed:
+def _publish_failures(session: CliSession, dry_run: bool) -> Replayed:
     failures = _queue(session, "PublishFailuresUrl")
     found = failures.count()
     if dry_run or not found:
@@ -100,9 +100,9 @@ def _publish_failures(session: Session, dry_run: bool) -> Replayed:
         return _publish(session, failures, found, advance)
 
 
-def _publish(session: Session, failures: "Queue", found: int, advance: Advance) -> Replayed:
+def _publish(session: CliSession, failures: "Queue", found: int, advance: Advance) -> Replayed:
     """Each message on its own: one that cannot be published is kept with its reason, the others go on."""
-    from client_credits.cli.replay_stream import NotPublished, publish_again  # noqa: PLC0415
+    from client_credits.cli.replay_stream import NotPublished, republish  # noqa: PLC0415
 
     target = session.target
     streams, functions, table = target.client("dynamodbstreams"), target.client("lambda"), session.store.table
@@ -112,7 +112,7 @@ def _publish(session: Session, failures: "Queue", found: int, advance: Advance) 
         with failures.given_back(messages) as left:
             for message in tuple(left):
                 try:
-                    publish_again(streams, functions, name, table, message["Body"])
+                    republish(streams, functions, name, table, message["Body"])
                 except NotPublished as kept:
                     notes.append(f"{message['MessageId']} kept: {kept}")
                 else:
@@ -123,7 +123,7 @@ def _publish(session: Session, failures: "Queue", found: int, advance: Advance) 
     return Replayed(Kind.PUBLISH, found, replayed, tuple(notes))
 
 
-def _parked(session: Session, practice: str | None, dry_run: bool) -> Replayed:
+def _parked(session: CliSession, practice: str | None, dry_run: bool) -> Replayed:
     from client_credits.aws.worker import utc_now  # noqa: PLC0415
     from client_credits.cli.stripe_api import retry  # noqa: PLC0415
     from client_credits.operations.context import STRIPE, Context  # noqa: PLC0415

@@ -29,7 +29,7 @@ class NotPublished(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class StreamSpan:
     """Records `start` to `end`, both included, of one shard of a stream. Sequence numbers are decimal text."""
 
     stream_arn: str
@@ -38,11 +38,13 @@ class Span:
     end: str
 
 
-def span_of(body: str) -> Span:
+def span_of(body: str) -> StreamSpan:
     """What a failure message is about. Raises NotPublished when it is not one of Lambda's."""
     try:
         batch = json.loads(body)["DDBStreamBatchInfo"]
-        span = Span(batch["streamArn"], batch["shardId"], batch["startSequenceNumber"], batch["endSequenceNumber"])
+        span = StreamSpan(
+            batch["streamArn"], batch["shardId"], batch["startSequenceNumber"], batch["endSequenceNumber"]
+        )
         if int(span.start) <= int(span.end):
             return span
     except (ValueError, LookupError, TypeError):
@@ -50,7 +52,7 @@ def span_of(body: str) -> Span:
     raise NotPublished(NO_SPAN)
 
 
-def publish_again(streams: Any, functions: Any, function_name: str, table: Table, body: str) -> int:
+def republish(streams: Any, functions: Any, function_name: str, table: Table, body: str) -> int:
     """Publishes the records that a failure message is about; returns how many. Raises NotPublished."""
     key = _set_aside(body)
     if key is not None:
@@ -84,7 +86,7 @@ def _publish_item(functions: Any, function_name: str, table: Table, key: Key) ->
     return 1
 
 
-def _records(streams: Any, span: Span) -> Iterator[dict[str, Any]]:
+def _records(streams: Any, span: StreamSpan) -> Iterator[dict[str, Any]]:
     """The records of the span that the stream still has, as Lambda would send them."""
     try:
         iterator = streams.get_shard_iterator(
@@ -124,9 +126,9 @@ def _invoke(functions: Any, function_name: str, records: list[dict[str, Any]]) -
     answer = functions.invoke(
         FunctionName=function_name, Qualifier=ALIAS, Payload=json.dumps({"Records": records}).encode()
     )
-    told = json.loads(answer["Payload"].read() or b"null")
+    result = json.loads(answer["Payload"].read() or b"null")
     if answer.get("FunctionError"):
-        raise NotPublished(f"the function failed: {(told or {}).get('errorMessage', answer['FunctionError'])}")
-    failed = (told or {}).get("batchItemFailures") or []
+        raise NotPublished(f"the function failed: {(result or {}).get('errorMessage', answer['FunctionError'])}")
+    failed = (result or {}).get("batchItemFailures") or []
     if failed:
         raise NotPublished(f"the function stopped at record {failed[0].get('itemIdentifier')}")

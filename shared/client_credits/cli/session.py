@@ -37,7 +37,7 @@ class Given:
     target: "Target | None" = None
 
 
-class Session:
+class CliSession:
     """One run of one command: where its output goes and, once asked for, the stack it works on."""
 
     def __init__(self, given: Given) -> None:
@@ -82,7 +82,7 @@ def an_id(text: str) -> str:
     return text
 
 
-def command(function: Callable[Concatenate[Session, P], None]) -> Callable[..., None]:
+def command(function: Callable[Concatenate[CliSession, P], None]) -> Callable[..., None]:
     """The command that runs `function` in a session; the shared options may stand before or behind its name.
 
     An expected failure becomes one sentence on standard error and exit code 1.
@@ -94,16 +94,16 @@ def command(function: Callable[Concatenate[Session, P], None]) -> Callable[..., 
         if given.region and not given.stack:
             raise typer.BadParameter("it goes with --stack", param_hint="--region")
         try:
-            function(Session(given), **own)  # type: ignore[call-arg]
+            function(CliSession(given), **own)  # type: ignore[call-arg]
         except (typer.Exit, typer.BadParameter):
             raise
         except Broken:
             raise typer.Exit(1) from None
         except Exception as error:
-            told = sentence(error)
-            if told is None:
+            message = sentence(error)
+            if message is None:
                 raise
-            typer.echo(told, err=True)
+            typer.echo(message, err=True)
             raise typer.Exit(1) from error
 
     run.__name__, run.__doc__ = function.__name__, function.__doc__

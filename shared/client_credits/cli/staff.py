@@ -5,11 +5,11 @@ from typing import Annotated
 import typer
 
 from client_credits.cli.errors import CommandError
-from client_credits.cli.session import PracticeId, Session
+from client_credits.cli.session import CliSession, PracticeId
 
 
 def forget(
-    session: Session,
+    session: CliSession,
     actor: Annotated[str, typer.Argument(metavar="ID", help="The actor's id, as entries name it.")],
     practice: PracticeId = None,
 ) -> None:

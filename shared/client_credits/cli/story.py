@@ -1,4 +1,4 @@
-"""`credits trigger story`: a story of Stripe's events, told to a stack step by step, with what the client then has."""
+"""`credits trigger story`: a story of Stripe's events, played step by step, with what the client then has."""
 
 import json
 import time
@@ -13,7 +13,7 @@ import typer
 
 from client_credits.cli.errors import CommandError
 from client_credits.cli.output import table
-from client_credits.cli.session import PracticeId, Session, an_id
+from client_credits.cli.session import CliSession, PracticeId, an_id
 
 if TYPE_CHECKING:
     from client_credits.samples.stories import Own
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 WAIT_SECONDS = 10.0  # for what a step changes to be seen
 LOOK_SECONDS = 0.2
-STILL_SECONDS = 1.0  # a balance nobody foretold is settled once it stood still so long
+STILL_SECONDS = 1.0  # a balance nobody expected is settled once it stood still so long
 
 
 def story(
-    session: Session,
+    session: CliSession,
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="The story; --list names them all.")] = None,
     api_version: Annotated[
         str | None, typer.Option(metavar="V", help="Stripe's API version of its events; the newest if left out.")
@@ -59,19 +59,19 @@ def story(
         raise CommandError(str(error)) from None
     seen = played.through(wait)
     session.output.answer(played.facts(seen), lambda: played.shown(seen))
-    late = [number for number, each in enumerate(seen, 1) if not each.as_told]
+    late = [number for number, each in enumerate(seen, 1) if not each.as_expected]
     if late:
         raise CommandError(f"Within {wait:g} s the balance was not what the story says: step {late[0]}.")
     return None
 
 
-def _list(session: Session) -> None:
+def _list(session: CliSession) -> None:
     from client_credits.samples.stories import STORIES  # noqa: PLC0415
     from client_credits.samples.stripe_account.checkout import VERSIONS  # noqa: PLC0415
 
-    told = [{"name": name, "says": each.says, "packages": list(each.offers)} for name, each in STORIES.items()]
-    facts = {"stories": told, "api_versions": list(VERSIONS)}
-    rows = [(each["name"], each["says"], " ".join(each["packages"])) for each in told]
+    listed = [{"name": name, "says": each.says, "packages": list(each.offers)} for name, each in STORIES.items()]
+    facts = {"stories": listed, "api_versions": list(VERSIONS)}
+    rows = [(each["name"], each["says"], " ".join(each["packages"])) for each in listed]
     session.output.answer(facts, lambda: table(("story", "what happens", "packages"), rows))
 
 
@@ -81,7 +81,7 @@ class _Seen:
 
     step: "Step"
     balances: Mapping[str, int]
-    as_told: bool
+    as_expected: bool
 
 
 class _Played:
@@ -89,7 +89,7 @@ class _Played:
 
     def __init__(
         self,
-        session: Session,
+        session: CliSession,
         name: str,
         api_version: str,
         client: str | None,
@@ -108,16 +108,16 @@ class _Played:
         prefix = uuid4().hex[:12]
         self._client_id = an_id(client) if client else f"story-{name}-{prefix}"
         wanted = _pairs(packages)
-        # Nothing is written before the whole story can be told.
+        # Nothing is written before the whole story can be played.
         stand_ins = {of: stories.Own("-", "-") for of in wanted}
-        stories.told(name, api_version, datetime.now(UTC), self._client_id, self._practice_id, prefix, stand_ins)
+        stories.steps_of(name, api_version, datetime.now(UTC), self._client_id, self._practice_id, prefix, stand_ins)
         self._secret = secret_of(session, self._practice_id)
         self._types: list[str] = []
         own = {of: self._own(package_id) for of, package_id in wanted.items()}
-        self._foretold = not own
+        self._expects = not own
         self._make(new_client=client is None, own=own)
         until = datetime.now(UTC)
-        self._steps = stories.told(name, api_version, until, self._client_id, self._practice_id, prefix, own)
+        self._steps = stories.steps_of(name, api_version, until, self._client_id, self._practice_id, prefix, own)
 
     # -- what it needs -------------------------------------------------------------------------
 
@@ -147,9 +147,9 @@ class _Played:
     def _call(self, path: str, put: Mapping[str, Any] | None = None) -> Any:
         """Reads from the API; with something to `put`, writes as an admin."""
         from client_credits.cli.http_call import call  # noqa: PLC0415
-        from client_credits.cli.tokens import Role, bearer  # noqa: PLC0415
+        from client_credits.cli.tokens import TokenRole, bearer  # noqa: PLC0415
 
-        headers = {"authorization": f"Bearer {bearer(self._session, self._practice, Role.ADMIN)}"}
+        headers = {"authorization": f"Bearer {bearer(self._session, self._practice, TokenRole.ADMIN)}"}
         url = f"{self._session.target.api_url}{path}"
         if put is None:
             return call(url, headers=headers)
@@ -181,22 +181,22 @@ class _Played:
 
     def _seen(self, step: "Step", before: Mapping[str, int], wait_seconds: float) -> _Seen:
         deadline = time.monotonic() + wait_seconds
-        told = {kind: before[kind] + step.balances.get(kind, 0) for kind in self._types}
+        expected = {kind: before[kind] + step.balances.get(kind, 0) for kind in self._types}
         found, since = self._balances(), time.monotonic()
         while time.monotonic() < deadline:
             still = time.monotonic() - since >= STILL_SECONDS
-            if found == told if self._foretold else still:
+            if found == expected if self._expects else still:
                 break
             time.sleep(LOOK_SECONDS)
             newer = self._balances()
             found, since = newer, since if newer == found else time.monotonic()
-        return _Seen(step, found, found == told or not self._foretold)
+        return _Seen(step, found, found == expected or not self._expects)
 
     def _balances(self) -> dict[str, int]:
-        told = self._call(f"/v1/clients/{quote(self._client_id, safe=':~')}/credits")
-        if not told["enabled"]:
+        body = self._call(f"/v1/clients/{quote(self._client_id, safe=':~')}/credits")
+        if not body["enabled"]:
             raise CommandError("Credits are switched off for this client.")
-        found = {each["appointment_type"]: int(each["balance"]) for each in told["credits"]}
+        found = {each["appointment_type"]: int(each["balance"]) for each in body["credits"]}
         return {kind: found.get(kind, 0) for kind in self._types}
 
     # -- showing it ----------------------------------------------------------------------------
@@ -208,7 +208,7 @@ class _Played:
                 "events": [{"event_id": event["id"], "type": event["type"]} for event in each.step.events],
                 "bookings": [entry["detail"]["booking_id"] for entry in each.step.bookings],
                 "balances": dict(each.balances),
-                "as_told": each.as_told,
+                "as_expected": each.as_expected,
             }
             for each in seen
         ]

@@ -4,14 +4,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal, cast
 
 from client_credits.cli.errors import CommandError
-from client_credits.cli.session import Session
+from client_credits.cli.session import CliSession
 
 if TYPE_CHECKING:
     from client_credits.operations.context import Context
     from client_credits.stripe.api.queries import StripeApi
 
 
-def retry(context: "Context", session: Session, account: str | None = None) -> int:
+def retry(context: "Context", session: CliSession, account: str | None = None) -> int:
     """As `stripe_work.retry`, on the session's stack. Raises CommandError where Stripe is not available."""
     from client_credits.aws.config import STRIPE_API  # noqa: PLC0415
     from client_credits.aws.secrets import parameter_reader, stripe_api_key  # noqa: PLC0415

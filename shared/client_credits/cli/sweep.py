@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from client_credits.cli.errors import CommandError
-from client_credits.cli.session import Session
+from client_credits.cli.session import CliSession
 from client_credits.domain.instants import instant_text
 
 MAX_IDLE_PAGES = 200  # an index that names for ever what is not due would keep us for ever
@@ -24,7 +24,7 @@ def an_instant(text: str) -> datetime:
 
 
 def sweep(
-    session: Session,
+    session: CliSession,
     at: Annotated[
         datetime | None,
         typer.Option(parser=an_instant, metavar="INSTANT", help="As if it were then; on the local stack only."),
@@ -50,7 +50,7 @@ def sweep(
     session.output.plain(facts, f"{wallets} wallets were due at {facts['at']}: {entries} entries written.")
 
 
-def _sweep(session: Session, shard: str, now: datetime) -> tuple[int, int]:
+def _sweep(session: CliSession, shard: str, now: datetime) -> tuple[int, int]:
     """Every page of one shard: how many wallets were looked at, and the entries written."""
     from client_credits.operations.sweeping import sweep_shard  # noqa: PLC0415
 

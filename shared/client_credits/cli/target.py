@@ -59,19 +59,19 @@ def local() -> Target:
     if path is None:
         raise CommandError(f"No local stack is running: {RUN_IT}.")
     try:
-        told = json.loads(path.read_text())
-        pid = int(told["pid"])
-        endpoint_url = str(told["aws_endpoint_url"])
+        written = json.loads(path.read_text())
+        pid = int(written["pid"])
+        endpoint_url = str(written["aws_endpoint_url"])
         target = Target(
             name="the local stack",
-            api_url=str(told["api_url"]),
-            table_name=str(told["table_name"]),
-            event_bus_name=str(told["event_bus_name"]),
-            secrets_prefix=str(told["secrets_prefix"]),
-            outputs=dict(told["outputs"]),
+            api_url=str(written["api_url"]),
+            table_name=str(written["table_name"]),
+            event_bus_name=str(written["event_bus_name"]),
+            secrets_prefix=str(written["secrets_prefix"]),
+            outputs=dict(written["outputs"]),
             client=cache(lambda service: aws.client(service, endpoint_url)),
-            practice_id=str(told["practice_id"]),
-            local=LocalStack(path.parent, dict(told["tokens"]), str(told["client_id"])),
+            practice_id=str(written["practice_id"]),
+            local=LocalStack(path.parent, dict(written["tokens"]), str(written["client_id"])),
         )
     except (OSError, ValueError, LookupError, TypeError):
         raise CommandError(f"{path} does not describe a local stack: {RUN_IT}.") from None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from client_credits.cli.errors import CommandError
-from client_credits.cli.session import PracticeId, Session, an_id
+from client_credits.cli.session import CliSession, PracticeId, an_id
 from client_credits.domain.instants import instant_text
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ DAY_SECONDS = 86_400
 ASKING_SECONDS = 300
 
 
-class Role(StrEnum):
+class TokenRole(StrEnum):
     ADMIN = "admin"
     STAFF = "staff"
     SERVICE = "service"
@@ -27,8 +27,8 @@ class Role(StrEnum):
 
 
 def token(
-    session: Session,
-    role: Annotated[Role, typer.Option(help="What its bearer may do.")],
+    session: CliSession,
+    role: Annotated[TokenRole, typer.Option(help="What its bearer may do.")],
     client: Annotated[str | None, typer.Option(metavar="ID", help="The client, for role client.")] = None,
     practice: PracticeId = None,
     ttl: Annotated[
@@ -48,7 +48,7 @@ def token(
     session.output.plain({"token": made, "expires_at": expires_at}, made)
 
 
-def bearer(session: Session, practice: str | None, role: Role = Role.STAFF) -> str:
+def bearer(session: CliSession, practice: str | None, role: TokenRole = TokenRole.STAFF) -> str:
     """The token to ask the API with: of the local stack one for the role, else the one in CREDITS_TOKEN."""
     if session.target.is_local:
         return _mint(session.target, role, session.practice_id(practice), None, ASKING_SECONDS)
@@ -60,8 +60,8 @@ def bearer(session: Session, practice: str | None, role: Role = Role.STAFF) -> s
     return given
 
 
-def _client(target: "Target", role: Role, practice_id: str, client: str | None) -> str | None:
-    if role is not Role.CLIENT:
+def _client(target: "Target", role: TokenRole, practice_id: str, client: str | None) -> str | None:
+    if role is not TokenRole.CLIENT:
         if client is not None:
             raise typer.BadParameter("only role client is one client's", param_hint="--client")
         return None
@@ -72,7 +72,7 @@ def _client(target: "Target", role: Role, practice_id: str, client: str | None) 
     return target.local.client_id
 
 
-def _mint(target: "Target", role: Role, practice_id: str, client_id: str | None, ttl_seconds: int) -> str:
+def _mint(target: "Target", role: TokenRole, practice_id: str, client_id: str | None, ttl_seconds: int) -> str:
     from client_credits.local.tokens import TokenIssuer  # noqa: PLC0415 cryptography takes a while to load
 
     assert target.local is not None

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from client_credits.cli.errors import CommandError
-from client_credits.cli.session import PracticeId, Session, an_id
+from client_credits.cli.session import CliSession, PracticeId, an_id
 
 USER_AGENT = "Stripe/1.0 (+https://stripe.com/docs/webhooks)"
 
@@ -24,7 +24,7 @@ Listing = Annotated[bool, typer.Option("--list", help="Name the cases and send n
 
 
 def stripe(
-    session: Session,
+    session: CliSession,
     words: Words = None,
     file: File = None,
     practice: PracticeId = None,
@@ -50,14 +50,15 @@ def stripe(
         for _ in range(times):
             deliver(session, practice_id, secret, body)
             advance(1)
-    told = _about(body) | {"practice_id": practice_id, "times": times}
-    again = "" if times == 1 else f", {times} times"
-    text = f"{told['type']} {told['event_id']} about {told['object_id']} accepted for practice {practice_id}{again}."
-    return session.output.plain(told, text)
+    summary = _about(body) | {"practice_id": practice_id, "times": times}
+    repeated = "" if times == 1 else f", {times} times"
+    what = f"{summary['type']} {summary['event_id']} about {summary['object_id']}"
+    text = f"{what} accepted for practice {practice_id}{repeated}."
+    return session.output.plain(summary, text)
 
 
 def booking(
-    session: Session,
+    session: CliSession,
     words: Words = None,
     file: File = None,
     practice: PracticeId = None,
@@ -73,14 +74,14 @@ def booking(
     entry = _booking_entry(session, case, file, changes, practice)
     event_id = put_on_bus(session, entry)
     detail = entry["detail"] if isinstance(entry["detail"], dict) else {}
-    told = {
+    summary = {
         "event_id": event_id,
         "detail_type": entry["detail-type"],
         "practice_id": detail.get("practice_id"),
         "booking_id": detail.get("booking_id"),
     }
-    text = f"{told['detail_type']} of {told['booking_id']} is on the bus for practice {told['practice_id']}."
-    return session.output.plain(told, text)
+    text = f"{summary['detail_type']} of {summary['booking_id']} is on the bus for practice {summary['practice_id']}."
+    return session.output.plain(summary, text)
 
 
 def _parsed(words: Sequence[str] | None, file: Path | None) -> tuple[str | None, dict[str, str]]:
@@ -114,7 +115,7 @@ def written(event: dict[str, Any]) -> bytes:
 
 
 def _booking_entry(
-    session: Session, case: str | None, file: Path | None, changes: dict[str, str], practice: str | None
+    session: CliSession, case: str | None, file: Path | None, changes: dict[str, str], practice: str | None
 ) -> dict[str, Any]:
     """An entry {source, detail-type, detail}, for the practice named there, by --practice, or by the stack."""
     from client_credits.samples import events as samples  # noqa: PLC0415
@@ -150,12 +151,12 @@ def _read(file: Path) -> bytes:
 
 def _json(file: Path, raw: bytes) -> dict[str, Any]:
     try:
-        told = json.loads(raw)
+        parsed = json.loads(raw)
     except ValueError:
-        told = None
-    if not isinstance(told, dict):
+        parsed = None
+    if not isinstance(parsed, dict):
         raise CommandError(f"{file} holds no JSON object.")
-    return told
+    return parsed
 
 
 def _about(body: bytes) -> dict[str, Any]:
@@ -165,7 +166,7 @@ def _about(body: bytes) -> dict[str, Any]:
     return {"event_id": event.get("id"), "type": event.get("type"), "object_id": object_id}
 
 
-def secret_of(session: Session, practice_id: str) -> str:
+def secret_of(session: CliSession, practice_id: str) -> str:
     """The secret that Stripe signs this practice's events with. Raises CommandError where there is none."""
     from client_credits.aws.secrets import parameter_name, parameter_reader  # noqa: PLC0415
 
@@ -178,7 +179,7 @@ def secret_of(session: Session, practice_id: str) -> str:
     return str(json.loads(stored)["current"])
 
 
-def deliver(session: Session, practice_id: str, secret: str, body: bytes) -> None:
+def deliver(session: CliSession, practice_id: str, secret: str, body: bytes) -> None:
     """Posts an event to the practice's webhook, signed now. Raises CommandError where it is not taken."""
     from client_credits.cli.http_call import call  # noqa: PLC0415
     from client_credits.stripe.signature import sign  # noqa: PLC0415
@@ -191,7 +192,7 @@ def deliver(session: Session, practice_id: str, secret: str, body: bytes) -> Non
     call(session.target.webhook_url(practice_id), method="POST", body=body, headers=headers)
 
 
-def put_on_bus(session: Session, entry: dict[str, Any]) -> str:
+def put_on_bus(session: CliSession, entry: dict[str, Any]) -> str:
     """The event's id on the bus. Raises CommandError when the bus did not take it."""
     target = session.target
     request = {

@@ -8,7 +8,7 @@ import typer
 
 from client_credits.cli.errors import Broken, CommandError
 from client_credits.cli.output import lines, table
-from client_credits.cli.session import PracticeId, Session, an_id
+from client_credits.cli.session import CliSession, PracticeId, an_id
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -21,7 +21,7 @@ ROUND = 256  # clients handed to the workers at a time
 
 
 def verify(
-    session: Session,
+    session: CliSession,
     client: Annotated[str | None, typer.Option(metavar="ID", help="Only this client.")] = None,
     table_name: Annotated[
         str | None,
@@ -66,7 +66,7 @@ def _checked(store: "Store", practice_id: str, clients: list[str]) -> Iterator["
             yield from pool.map(lambda each: check_client(store, practice_id, each), clients[start : start + ROUND])
 
 
-def _parked(session: Session, practice_id: str) -> list[dict[str, Any]]:
+def _parked(session: CliSession, practice_id: str) -> list[dict[str, Any]]:
     """Payments that grant nothing yet: each by its name and reason."""
     from client_credits.operations.payments.parking import every_open  # noqa: PLC0415
 
@@ -79,8 +79,8 @@ def _shown(practice_id: str, total: "Checked", parked: list[dict[str, Any]]) -> 
     rows: list[tuple[Any, ...]] = [(kind, f"{getattr(total, kind):,}") for kind in kinds]
     counts = table(("checked", "count #"), [*rows, ("breaches", f"{len(total.breaches):,}")], f"Practice {practice_id}")
     waiting = [(each["payment"], each["reason"], each["id"]) for each in parked]
-    told = [table(("payment", "reason", "id"), waiting, "Parked: not granted yet")] if waiting else []
+    tables = [table(("payment", "reason", "id"), waiting, "Parked: not granted yet")] if waiting else []
     if not total.breaches:
-        return lines(counts, *told, "Every law holds.")
+        return lines(counts, *tables, "Every law holds.")
     broken = [(breach.law, breach.where, breach.detail) for breach in total.breaches]
-    return lines(counts, *told, table(("law", "where", "what"), broken, "Breaches"))
+    return lines(counts, *tables, table(("law", "where", "what"), broken, "Breaches"))

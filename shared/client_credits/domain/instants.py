@@ -1,4 +1,4 @@
-"""Instants as others write them: RFC 3339 with a zone, told in UTC. For every edge alike."""
+"""Instants as others write them: RFC 3339 with a zone, stated in UTC. For every edge alike."""
 
 import re
 from datetime import UTC, datetime

@@ -1,1 +1,1 @@
-"""The HTTP API: who may ask what, the routes, and how refusals are told. No rule about credits lives here."""
+"""The HTTP API: who may ask what, the routes, and how refusals are answered. No rule about credits lives here."""

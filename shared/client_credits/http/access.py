@@ -55,7 +55,7 @@ ROUTES: dict[tuple[str, str], frozenset[Role]] = {
 QUESTIONS = frozenset({"/v1/eligibility", "/v1/clients/search"})
 
 
-class Verdict(StrEnum):
+class AccessVerdict(StrEnum):
     ALLOWED = "allowed"
     FORBIDDEN = "forbidden"
     NO_SUCH_PATH = "no_such_path"
@@ -66,7 +66,7 @@ class Verdict(StrEnum):
 class Access:
     """What the table says of one request. `client_id` is the client that the path names."""
 
-    verdict: Verdict
+    verdict: AccessVerdict
     client_id: str | None = None
     methods: tuple[str, ...] = ()
 
@@ -82,10 +82,10 @@ def look_up(method: str, path: str, role: Role) -> Access:
     """Whether `role` may call `method` on `path` (percent-decoded, without the stage)."""
     found = [(known, match, roles) for known, pattern, roles in _PATTERNS if (match := pattern.fullmatch(path))]
     if not found:
-        return Access(Verdict.NO_SUCH_PATH)
+        return Access(AccessVerdict.NO_SUCH_PATH)
     methods = tuple(known for known, _, _ in found)
     for known, match, roles in found:
         if known == method:
-            verdict = Verdict.ALLOWED if role in roles else Verdict.FORBIDDEN
+            verdict = AccessVerdict.ALLOWED if role in roles else AccessVerdict.FORBIDDEN
             return Access(verdict, match.groupdict().get("client_id"), methods)
-    return Access(Verdict.NO_SUCH_METHOD, methods=methods)
+    return Access(AccessVerdict.NO_SUCH_METHOD, methods=methods)

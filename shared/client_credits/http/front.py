@@ -29,7 +29,7 @@ from client_credits.domain.errors import (
 )
 from client_credits.domain.practice.staff import StaffMember
 from client_credits.http import strict_json
-from client_credits.http.access import QUESTIONS, Verdict, look_up
+from client_credits.http.access import QUESTIONS, AccessVerdict, look_up
 from client_credits.http.authentication import IdentityUnavailable, KeySetNotDue, Unauthenticated
 from client_credits.http.identity import Authenticator, Caller, Role
 from client_credits.http.problems import Refused, problem
@@ -44,7 +44,7 @@ RETRY_AFTER_SECONDS = 1
 MAX_FAULTS = 100  # listed in one refusal: Lambda takes no answer above 6 MB
 WITH_BODY = {"POST", "PUT", "PATCH"}
 
-Answer = dict[str, Any]
+GatewayResponse = dict[str, Any]
 log = logger("api")
 
 
@@ -74,7 +74,7 @@ class Front:
     cursor_keys: CursorKeys
     directory: StaffDirectory = field(default_factory=StaffDirectory)
 
-    def handle(self, event: dict[str, Any], context: Any) -> Answer:
+    def handle(self, event: dict[str, Any], context: Any) -> GatewayResponse:
         """One request of an HTTP API, payload format 2.0; always an answer, never an exception."""
         http = event["requestContext"]["http"]
         request_id = str(event["requestContext"].get("requestId") or context.aws_request_id)
@@ -87,7 +87,7 @@ class Front:
         log.info("answered", method=http["method"], status=answer["statusCode"])
         return answer
 
-    def _answer(self, event: dict[str, Any], context: Any, request_id: str) -> Answer:
+    def _answer(self, event: dict[str, Any], context: Any, request_id: str) -> GatewayResponse:
         # Decoded once and for all, so that who may call a path and which route it is are the same question.
         event = event | {"rawPath": unquote(str(event.get("rawPath", "/")))}
         method = event["requestContext"]["http"]["method"]
@@ -99,7 +99,7 @@ class Front:
         store = self.store.rehearsal() if rehearsed else self.store
         ask = Ask(caller, store, self.clock(), self.cursor_keys, self.directory)
         self.app.append_context(ask=ask)  # type: ignore[no-untyped-call]
-        answer: Answer = self.app.resolve(event, context)
+        answer: GatewayResponse = self.app.resolve(event, context)
         writes = method in WITH_BODY and not rehearsed and path_of(event) not in QUESTIONS
         if writes and ask.for_staff and answer["statusCode"] < 400:
             self._note(ask)
@@ -107,8 +107,8 @@ class Front:
         if answer["statusCode"] >= 400:
             answer["headers"]["content-type"] = "application/problem+json"
             answer["headers"].pop("Content-Type", None)
-            told = json.loads(answer["body"]) | {"request_id": request_id}
-            answer["body"] = json.dumps(told, separators=(",", ":"), ensure_ascii=False)
+            content = json.loads(answer["body"]) | {"request_id": request_id}
+            answer["body"] = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
         return answer
 
     def _note(self, ask: Ask) -> None:
@@ -128,30 +128,30 @@ class Front:
         caller = self.authenticator.caller(header, self.clock().timestamp())
         access = look_up(method, path, caller.role)
         match access.verdict:
-            case Verdict.NO_SUCH_PATH:
+            case AccessVerdict.NO_SUCH_PATH:
                 raise NotFound("There is no such path.")
-            case Verdict.NO_SUCH_METHOD:
+            case AccessVerdict.NO_SUCH_METHOD:
                 allow = ", ".join(access.methods)
                 raise Refused(405, "method_not_allowed", f"Allowed methods for this path: {allow}.", Allow=allow)
-            case Verdict.FORBIDDEN:
+            case AccessVerdict.FORBIDDEN:
                 raise Refused(403, "forbidden", f"The role {caller.role} may not do this.")
-            case Verdict.ALLOWED:
+            case AccessVerdict.ALLOWED:
                 own = access.client_id in (None, caller.client_id)
                 if caller.role is Role.CLIENT and not own:
                     raise NotFound("There is no such client.")
         return caller
 
 
-def refusal(error: Exception, request_id: str) -> Answer:
+def refusal(error: Exception, request_id: str) -> GatewayResponse:
     """The problem answer of an error: the one table of what each means over HTTP."""
     match error:
         case Refused():
             return problem(error.status, error.code, error.detail, request_id, headers=error.headers)
         case Unauthenticated():
-            told = {"WWW-Authenticate": error.www_authenticate}
-            return problem(401, error.code, "Send a valid bearer token.", request_id, headers=told)
+            headers = {"WWW-Authenticate": error.www_authenticate}
+            return problem(401, error.code, "Send a valid bearer token.", request_id, headers=headers)
         case Invalid():
-            errors = [_told(fault) for fault in error.errors]
+            errors = [_listed(fault) for fault in error.errors]
             return problem(422, error.code, error.detail, request_id, errors=errors)
         case NotFound():
             return problem(404, error.code, error.detail, request_id)
@@ -170,7 +170,7 @@ def refusal(error: Exception, request_id: str) -> Answer:
             return problem(500, "internal_error", "An internal error occurred.", request_id)
 
 
-def _told(fault: Problem) -> dict[str, str]:
+def _listed(fault: Problem) -> dict[str, str]:
     return {"pointer": fault.pointer, "code": fault.code, "detail": fault.detail}
 
 
@@ -192,7 +192,7 @@ def _raised(error: Exception) -> Response[str]:
     return _response(refusal(error, ""))
 
 
-def _response(answer: Answer) -> Response[str]:
+def _response(answer: GatewayResponse) -> Response[str]:
     """A problem answer as the router takes it; the request's id is put in by the front."""
     headers = {k: v for k, v in answer["headers"].items() if k == "Retry-After"}
     return Response(answer["statusCode"], "application/problem+json", answer["body"], headers)

@@ -42,7 +42,7 @@ class KeySet:
 
     def get(self, key_id: str, now: float) -> RSAPublicKey:
         """The key of that id. Raises Unauthenticated if the issuer has none at `now`, or
-        IdentityUnavailable if that cannot be told: the set cannot be read, or not again yet.
+        IdentityUnavailable if that cannot be said: the set cannot be read, or not again yet.
         """
         if now - self._fetched_at >= KEY_SET_STALE_SECONDS:
             self._keys = {}  # keys withdrawn meanwhile must not live for ever

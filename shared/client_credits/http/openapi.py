@@ -27,24 +27,24 @@ def document(app: APIGatewayHttpResolver) -> dict[str, Any]:
         openapi_version="3.1.0",
         description=DESCRIPTION,
     )
-    told: dict[str, Any] = json.loads(text)
-    told["components"].setdefault("securitySchemes", {})["bearer"] = {
+    parsed: dict[str, Any] = json.loads(text)
+    parsed["components"].setdefault("securitySchemes", {})["bearer"] = {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
     }
-    told["security"] = [{"bearer": []}]
+    parsed["security"] = [{"bearer": []}]
     # Seen from where the document stands, whatever stands before /v1 (a stage, the emulator's path).
-    told["servers"] = [{"url": ".."}]
+    parsed["servers"] = [{"url": ".."}]
     for route in app._static_routes + app._dynamic_routes:
-        operation = told["paths"][_templated(route.path)][route.method.lower()]
+        operation = parsed["paths"][_templated(route.path)][route.method.lower()]
         operation["operationId"] = _camel(route.func.__name__)
         for parameter in operation.get("parameters", []):
             if parameter["name"] == IDEMPOTENCY_KEY:
                 parameter |= {"required": True, "schema": {"type": "string", "pattern": f"^{ID_PATTERN}$"}}
     for (method, rule), roles in ROUTES.items():
-        told["paths"][_templated(rule)][method.lower()]["x-roles"] = sorted(str(role) for role in roles)
-    return told
+        parsed["paths"][_templated(rule)][method.lower()]["x-roles"] = sorted(str(role) for role in roles)
+    return parsed
 
 
 def _templated(rule: str) -> str:

@@ -50,7 +50,7 @@ class Ask:
         return self.caller.role in (Role.ADMIN, Role.STAFF)
 
     def names_of(self, entries: Iterable[Entry | SettingsChange]) -> dict[str, str]:
-        """The names of the staff who caused these entries, for staff; nobody else is told any."""
+        """The names of the staff who caused these entries, for staff; nobody else sees any."""
         if not self.for_staff:
             return {}
         actors = [each.actor if isinstance(each, Entry) else Actor(each.actor_kind, each.actor_id) for each in entries]

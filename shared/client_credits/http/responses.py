@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from client_credits.domain import errors
 from client_credits.domain.errors import Invalid
 from client_credits.domain.ids import ID_PATTERN
-from client_credits.http.schemas.common import Problem
+from client_credits.http.schemas.common import ProblemView
 
 _TOLD = {
     200: "The record or list asked for, or the changed record.",
@@ -38,7 +38,7 @@ def answers(*statuses: int) -> dict[int, Any]:
     }
 
 
-_PROBLEM = {"content": {"application/problem+json": {"model": Problem}}}
+_PROBLEM = {"content": {"application/problem+json": {"model": ProblemView}}}
 
 
 def reads() -> dict[int, Any]:

@@ -1,4 +1,4 @@
-"""``python -m client_credits.local``: what ``make run`` starts. Runs in the foreground until told to stop."""
+"""``python -m client_credits.local``: what ``make run`` starts. Runs in the foreground until asked to stop."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ DEFAULT_PORT = 4566
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class _ToldToStop(BaseException):
+class _Stopped(BaseException):
     """A signal asked us to stop; no error."""
 
 
@@ -32,7 +32,7 @@ def main() -> int:
             is_ready = True
             print(welcome(stack), flush=True)
             _wait(stack)
-    except _ToldToStop:
+    except _Stopped:
         if not is_ready:
             print("Stopped before it was ready; nothing is left running.", file=sys.stderr)
             return 130
@@ -48,7 +48,7 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
     for each in _SIGNALS:
         signal.signal(each, signal.SIG_IGN)
     print("\nStopping…", flush=True)
-    raise _ToldToStop
+    raise _Stopped
 
 
 def _wait(stack: Stack) -> NoReturn:

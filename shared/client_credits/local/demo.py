@@ -144,8 +144,8 @@ def _until(stack: Stack, client_id: str, balance: int) -> None:
     """Wait until a client's follow-ups have come to `balance`."""
     deadline = time.monotonic() + VISIBLE_WITHIN_SECONDS
     while time.monotonic() < deadline:
-        told = _call(stack, "GET", f"/v1/clients/{client_id}/credits")["credits"]
-        if any(c["appointment_type"] == "follow-up" and c["balance"] == balance for c in told):
+        credits = _call(stack, "GET", f"/v1/clients/{client_id}/credits")["credits"]
+        if any(c["appointment_type"] == "follow-up" and c["balance"] == balance for c in credits):
             return
         time.sleep(0.2)
     raise LocalStackError(f"The demo practice did not come up: client {client_id} has no {balance} follow-ups yet.")

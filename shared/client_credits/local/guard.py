@@ -21,7 +21,7 @@ def _end_with_parent(descriptor: int) -> None:
 
 
 def main() -> None:
-    """Run the emulator until it is told to stop or its parent is gone."""
+    """Run the emulator until it is asked to stop or its parent is gone."""
     descriptor = os.dup(sys.stdin.fileno())
     os.set_inheritable(descriptor, False)
     threading.Thread(target=_end_with_parent, args=(descriptor,), daemon=True).start()

@@ -35,7 +35,7 @@ def shards() -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class SetAside:
+class ItemSetAside:
     """An item that could not be worked off: its place in ids, why, and how often by now."""
 
     place: str
@@ -52,7 +52,7 @@ class Swept:
     entries: int
     more: bool
     replays: int = 0
-    set_aside: tuple[SetAside, ...] = ()
+    set_aside: tuple[ItemSetAside, ...] = ()
 
 
 class _NotKnown(Exception):
@@ -97,14 +97,14 @@ def _work_off(store: Store, swept: Swept, item: Item, now: datetime) -> Swept:
             raise _NotKnown
 
 
-def _set_aside(store: Store, item: Item, error: Exception, now: datetime) -> SetAside:
+def _set_aside(store: Store, item: Item, error: Exception, now: datetime) -> ItemSetAside:
     key, reason = keys.key_of(item), type(error).__name__
     times = int(store.table.get([key]).get(key, {}).get("set_aside_times", 0)) + 1
     at_once = isinstance(error, Busy) and times == 1
     pause = timedelta(0) if at_once else min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(times - 1, 10))
     with suppress(Conflicted):  # worked off by another meanwhile
         store.commit([writes.set_aside(key, now + pause, reason, times, now)])
-    return SetAside(keys.where(item), reason, times)
+    return ItemSetAside(keys.where(item), reason, times)
 
 
 def settle_one(context: Context, client_id: str, appointment_type: str) -> int:

@@ -1,1 +1,1 @@
-"""What is told on the event bus."""
+"""What is published on the event bus."""

@@ -32,7 +32,7 @@ Request = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class SetAside:
+class EventSetAside:
     """A record that was not published and will not be by itself: its item's key, and why."""
 
     sequence_number: str
@@ -49,7 +49,7 @@ class Bus:
 
     name: str
     put_events: Callable[[list[Request]], dict[str, Any]]
-    set_aside: Callable[[SetAside], None]
+    set_aside: Callable[[EventSetAside], None]
     seconds_left: Callable[[], float]
 
 
@@ -67,7 +67,7 @@ class Outcome:
     """What became of a batch. Everything before `stopped` is published or set aside."""
 
     published: int
-    set_aside: tuple[SetAside, ...]
+    set_aside: tuple[EventSetAside, ...]
     stopped: Stopped | None
 
 
@@ -80,8 +80,8 @@ class _Entry:
     request: Request
     size_bytes: int
 
-    def aside(self, reason: str) -> SetAside:
-        return SetAside(self.sequence_number, self.key, reason)
+    def aside(self, reason: str) -> EventSetAside:
+        return EventSetAside(self.sequence_number, self.key, reason)
 
 
 class _Stop(Exception):
@@ -111,14 +111,14 @@ class _Run:
     bus: Bus
     waiting: list[_Entry] = field(default_factory=list)
     published: int = 0
-    kept: list[SetAside] = field(default_factory=list)
+    kept: list[EventSetAside] = field(default_factory=list)
     calls: int = 0
 
     def take(self, record: dict[str, Any]) -> None:
         if record["eventName"] not in ("INSERT", "MODIFY"):
             return  # what is removed is no news
         read = _read(record, self.bus.name)
-        if isinstance(read, SetAside):
+        if isinstance(read, EventSetAside):
             self.flush()  # what came before goes first: a record that is sent again must not be set aside twice
             self.set_aside(read)
             return
@@ -170,7 +170,7 @@ class _Run:
             else:
                 self.published += 1
 
-    def set_aside(self, record: SetAside) -> None:
+    def set_aside(self, record: EventSetAside) -> None:
         try:
             self.bus.set_aside(record)
         except (ClientError, BotoCoreError) as error:
@@ -178,7 +178,7 @@ class _Run:
         self.kept.append(record)
 
 
-def _read(record: dict[str, Any], bus_name: str) -> list[_Entry] | SetAside:
+def _read(record: dict[str, Any], bus_name: str) -> list[_Entry] | EventSetAside:
     """The entries of one record, or why there are none to be had from it."""
     change = record["dynamodb"]
     number, key = change["SequenceNumber"], (change["Keys"]["pk"]["S"], change["Keys"]["sk"]["S"])
@@ -187,8 +187,8 @@ def _read(record: dict[str, Any], bus_name: str) -> list[_Entry] | SetAside:
         old = from_attributes(change["OldImage"]) if "OldImage" in change else None
         found = [_entry(number, key, _request(event, bus_name)) for event in events_of(new, old)]
     except Exception as error:  # whatever is wrong with this record, the others' turn must come
-        return SetAside(number, key, type(error).__name__)
-    return SetAside(number, key, TOO_LARGE) if any(entry.size_bytes > MAX_BYTES for entry in found) else found
+        return EventSetAside(number, key, type(error).__name__)
+    return EventSetAside(number, key, TOO_LARGE) if any(entry.size_bytes > MAX_BYTES for entry in found) else found
 
 
 def _request(event: Published, bus_name: str) -> Request:

@@ -48,8 +48,8 @@ def _events(new: dict[str, Any], old: dict[str, Any] | None) -> Iterator[Publish
         case ItemKind.SETTINGS_CHANGE if old is None:
             change = codec.from_item(SettingsChange, new)
             event_id = derived_id("evt", practice_id, change.change_id)
-            told = _without_notes(telling.settings_change(change))
-            yield _of("credits.settings_changed", practice_id, event_id, told)
+            fields = _without_notes(telling.settings_change(change))
+            yield _of("credits.settings_changed", practice_id, event_id, fields)
         case ItemKind.BOOKING:
             yield from _refusals(practice_id, new, old)
         case ItemKind.PARKED if old is None:
@@ -66,7 +66,7 @@ def _refusals(practice_id: str, new: dict[str, Any], old: dict[str, Any] | None)
     if refusal is None or refusal == _refusal_before(old) or booking.session is None:
         return
     event_id = derived_id("evt", practice_id, booking.booking_id, "refused", instant_text(refusal.occurred_at))
-    told = {
+    fields = {
         "booking_id": booking.booking_id,
         "client_id": booking.client_id,
         "appointment_type": booking.session.appointment_type,
@@ -77,7 +77,7 @@ def _refusals(practice_id: str, new: dict[str, Any], old: dict[str, Any] | None)
         "shortfall": refusal.shortfall,
         "occurred_at": refusal.occurred_at,
     }
-    yield _of("credits.booking_refused", practice_id, event_id, told)
+    yield _of("credits.booking_refused", practice_id, event_id, fields)
 
 
 def _refusal_before(old: dict[str, Any] | None) -> Refusal | None:
@@ -88,17 +88,17 @@ def _refusal_before(old: dict[str, Any] | None) -> Refusal | None:
         return None
 
 
-def _parked(parked: Parked) -> telling.Told:
-    """`event_id` names our event; that of the payment provider is told as `stripe_event_id`."""
-    told = telling.parked(parked)
-    return {"stripe_event_id": told.pop("event_id"), **told}
+def _parked(parked: Parked) -> telling.Fields:
+    """`event_id` names our event; that of the payment provider is named `stripe_event_id`."""
+    fields = telling.parked(parked)
+    return {"stripe_event_id": fields.pop("event_id"), **fields}
 
 
-def _without_notes(told: telling.Told) -> telling.Told:
-    return {name: value for name, value in told.items() if name not in _NOTES}
+def _without_notes(fields: telling.Fields) -> telling.Fields:
+    return {name: value for name, value in fields.items() if name not in _NOTES}
 
 
-def _of(detail_type: str, practice_id: str, event_id: str, told: telling.Told) -> Published:
-    written = {name: instant_text(value) if isinstance(value, datetime) else value for name, value in told.items()}
+def _of(detail_type: str, practice_id: str, event_id: str, fields: telling.Fields) -> Published:
+    written = {name: instant_text(value) if isinstance(value, datetime) else value for name, value in fields.items()}
     assert "event_id" not in written, "it would hide ours"
     return Published(detail_type, {"practice_id": practice_id, "event_id": event_id, **written})

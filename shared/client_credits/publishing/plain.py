@@ -1,4 +1,4 @@
-"""How entries, changes of settings and parked payments are told to the outside, as plain values.
+"""How entries, changes of settings and parked payments are shown to the outside, as plain values.
 
 The API's answers and the events on the bus are made from the same members, so they cannot differ.
 Instants are datetimes here: each of the two writes them its own way.
@@ -10,10 +10,10 @@ from client_credits.domain.ledger.entries import Entry, Posting
 from client_credits.domain.payments.parked import Parked
 from client_credits.domain.practice.records import SettingsChange
 
-Told = dict[str, Any]
+Fields = dict[str, Any]
 
 
-def entry(entry: Entry) -> Told:
+def entry(entry: Entry) -> Fields:
     return {
         "entry_id": entry.entry_id,
         "source_id": entry.source_id,
@@ -38,7 +38,7 @@ def _posting(posting: Posting) -> dict[str, str | int]:
     return {**owner, "amount": posting.amount}
 
 
-def settings_change(change: SettingsChange) -> Told:
+def settings_change(change: SettingsChange) -> Fields:
     """In the shape of an entry that moves no credits."""
     return {
         "entry_id": change.change_id,
@@ -59,7 +59,7 @@ def settings_change(change: SettingsChange) -> Told:
     }
 
 
-def parked(parked: Parked) -> Told:
+def parked(parked: Parked) -> Fields:
     return {
         "id": parked.parked_id,
         "reason": parked.reason,

@@ -1,7 +1,7 @@
 """Stories of what happens to a payment and its credits, played by the Stripe sandbox: for tests and `credits trigger`.
 
-Each is told as steps: what happens in one sentence, the events that tell of it, and what the client
-then has. The clock of those who hear them is real, so stories are told in the past and end now: the
+Each is a list of steps: what happens in one sentence, the events that tell of it, and what the client
+then has. The clock of those who hear them is real, so stories play in the past and end now: the
 balances of a step are those at the end of the story, with what expired or came since that step.
 """
 
@@ -49,7 +49,7 @@ class Own:
     price: str
 
 
-def told(
+def steps_of(
     name: str,
     api_version: str,
     until: datetime,

@@ -1,4 +1,4 @@
-"""The words in which stories are told: steps, packages on offer, and the one who tells.
+"""The words in which stories are written: steps, packages on offer, and the one who tells.
 
 Knows the Stripe sandbox and how a booking event looks; the stories themselves stand in `stories`.
 """
@@ -47,9 +47,9 @@ class Offer:
 
     @property
     def body(self) -> Body:
-        """What the API is told to make of it."""
-        told = {"name": self.name, "credits": dict(self.credits), "stripe_prices": [self.price]}
-        return told | dict(self.rules)
+        """What the API is asked to make of it."""
+        written = {"name": self.name, "credits": dict(self.credits), "stripe_prices": [self.price]}
+        return written | dict(self.rules)
 
 
 FOUR, EIGHT, CYCLE, YEAR, SEATS, TEN, CHECKUP = (
@@ -76,7 +76,7 @@ OFFERS = {
 
 
 class Telling:
-    """A story as it is told: its sandbox, the client it is about, and the steps so far."""
+    """A story as it is written: its sandbox, the client it is about, and the steps so far."""
 
     def __init__(
         self, sandbox: Sandbox, until: datetime, client_id: str, practice_id: str, prefix: str, offers: Iterable[Offer]

@@ -8,7 +8,7 @@ from client_credits.store import writes
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
+class HistoryPeriod:
     """Which records of a history are wanted: of one kind, with `since <= occurred_at < until`."""
 
     kind: str | None = None
@@ -34,4 +34,4 @@ class Period:
         return " AND ".join(text for text, _, _ in wanted), values
 
 
-EVERYTHING = Period()
+EVERYTHING = HistoryPeriod()

@@ -11,7 +11,7 @@ from client_credits.domain.payments.parked import Parked, ParkedState, Replay
 from client_credits.domain.practice.names import LAST
 from client_credits.domain.practice.records import SettingsChange
 from client_credits.store import codec, keys
-from client_credits.store.histories import EVERYTHING, Period
+from client_credits.store.histories import EVERYTHING, HistoryPeriod
 from client_credits.store.table import Item, Page, Table
 
 
@@ -28,7 +28,7 @@ class Lists:
         appointment_type: str,
         before: str | None,
         limit: int,
-        only: Period = EVERYTHING,
+        only: HistoryPeriod = EVERYTHING,
     ) -> list[Entry]:
         """Entries of one type, newest first, older than the sort key `before`."""
         pk, begins = keys.client(practice_id, client_id)[0], keys.entries_of(appointment_type)
@@ -40,14 +40,14 @@ class Lists:
         client_id: str | None,
         before: str | None,
         limit: int,
-        only: Period = EVERYTHING,
+        only: HistoryPeriod = EVERYTHING,
     ) -> list[SettingsChange]:
         """Changes of the account's settings, or of one client's, newest first."""
         pk = keys.client(practice_id, client_id)[0] if client_id else practice_id
         found = self._newest(pk, "changed#", before, limit, only)
         return [codec.from_item(SettingsChange, item) for item in found]
 
-    def _newest(self, pk: str, begins: str, before: str | None, limit: int, only: Period) -> list[Item]:
+    def _newest(self, pk: str, begins: str, before: str | None, limit: int, only: HistoryPeriod) -> list[Item]:
         """The newest `limit` items that `only` lets through; as many requests as that takes."""
         where, values = only.filter()
         found: list[Item] = []

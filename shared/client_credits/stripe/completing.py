@@ -19,7 +19,7 @@ from client_credits.domain.payments.facts import (
     QuantityFrom,
     Unsupported,
 )
-from client_credits.stripe.api.queries import Answer, StripeApi, StripeKind
+from client_credits.stripe.api.queries import StripeApi, StripeKind, StripeObject
 from client_credits.stripe.events.frame import Mode
 from client_credits.stripe.events.translate import read_as, translate
 
@@ -48,7 +48,7 @@ def lacks_items(facts: Facts) -> bool:
 STEPS = 3  # a thin event becomes a snapshot, and that may lack lines
 
 
-def completed_event(event: Answer, mode: Mode, api: StripeApi) -> tuple[Answer, Facts]:
+def completed_event(event: StripeObject, mode: Mode, api: StripeApi) -> tuple[StripeObject, Facts]:
     """The event with all that its translation misses, and the translation."""
     facts = translate(event, mode)
     for _ in range(STEPS):
@@ -61,7 +61,7 @@ def completed_event(event: Answer, mode: Mode, api: StripeApi) -> tuple[Answer, 
     return event, facts
 
 
-def complete(event: Answer, facts: Facts, api: StripeApi) -> Answer | None:
+def complete(event: StripeObject, facts: Facts, api: StripeApi) -> StripeObject | None:
     """The event with what `facts`, its translation, says is missing; None where nothing can be added.
 
     `event` itself stays as it is. Translate the answer again; completing it twice adds nothing more.
@@ -80,7 +80,9 @@ def complete(event: Answer, facts: Facts, api: StripeApi) -> Answer | None:
     return None
 
 
-def event_of(type_: str, about: Answer, api: StripeApi, event_id: str, created: int, livemode: bool) -> Answer:
+def event_of(
+    type_: str, about: StripeObject, api: StripeApi, event_id: str, created: int, livemode: bool
+) -> StripeObject:
     """An event as the webhook would have brought it, about an object that Stripe's API answered with."""
     event = {
         "object": "event",
@@ -115,7 +117,7 @@ def _paid_in_session(api: StripeApi, payment_intent: str) -> str | None:
     return str(session["id"]) if session else None
 
 
-def _snapshot(event: Answer, api: StripeApi) -> Answer | None:
+def _snapshot(event: StripeObject, api: StripeApi) -> StripeObject | None:
     """The snapshot event that a thin one stands for, of the object as it is now."""
     type_, related, livemode = event.get("type"), event.get("related_object"), event.get("livemode")
     if not isinstance(type_, str) or not isinstance(related, dict) or not isinstance(livemode, bool):
@@ -146,10 +148,10 @@ def _seconds(created: object) -> int | None:
         return None
 
 
-def _with_object(event: Answer, **fields: Answer) -> Answer:
+def _with_object(event: StripeObject, **fields: StripeObject) -> StripeObject:
     about = event["data"]["object"]
     return {**event, "data": {**event["data"], "object": {**about, **fields}}}
 
 
-def _as_list(rows: list[Answer]) -> Answer:
+def _as_list(rows: list[StripeObject]) -> StripeObject:
     return {"object": "list", "data": rows, "has_more": False}

@@ -21,7 +21,7 @@ from client_credits.store import writes
 from client_credits.store.store import Store
 from client_credits.store.table import Conflicted, is_unavailable
 from client_credits.stripe.api.errors import StripeRefused, StripeUnavailable
-from client_credits.stripe.api.queries import NOT_FOUND, Answer, StripeApi, StripeKind
+from client_credits.stripe.api.queries import NOT_FOUND, StripeApi, StripeKind, StripeObject
 from client_credits.stripe.comparing import Comparison
 from client_credits.stripe.completing import completed_event, event_of
 from client_credits.stripe.events.frame import Mode
@@ -42,7 +42,7 @@ _TYPES = {
 }
 _NEW = frozenset({"pending", "requires_action", "succeeded", "needs_response", "warning_needs_response"})
 
-Apply = Callable[[Answer], str]
+Apply = Callable[[StripeObject], str]
 Progress = Callable[[Reconciliation], None]
 
 
@@ -51,7 +51,7 @@ class _Found:
     """One object at Stripe, or why it could not be had (`error`)."""
 
     object_id: str
-    about: Answer
+    about: StripeObject
     error: Exception | None = None
 
 
@@ -104,7 +104,7 @@ def reconcile(
 ) -> Reconciliation:
     """Compares the window `since <= t < until`, whole seconds, with the ledger; with `repair` mends what is not fine.
 
-    `apply` works off one event like the queue's worker. `progress` is told of every object. Where an
+    `apply` works off one event like the queue's worker. `progress` hears of every object. Where an
     unfinished run of this `name` (else: of this window) is found, that one is gone on with, in its own
     window; a finished one starts anew. Stops before an object where `may_go_on` says no: then the
     answer is not `finished`. Safe to repeat, to be killed, and to overlap. Raises StripeUnavailable,
@@ -139,9 +139,9 @@ class _Run:
                 return self._saved(run)
             since = run.since + run.place.slice * SLICE
             until = min(since + SLICE, run.until)
-            told = self.api.told_within(since, until)
+            heard = self.api.heard_within(since, until)
             for index in range(run.place.kind, len(KINDS)):
-                found = self._found(run, KINDS[index], since, until, told[KINDS[index]])
+                found = self._found(run, KINDS[index], since, until, heard[KINDS[index]])
                 run, done = self._looked_at(run, index, found)
                 if not done:
                     return run
@@ -166,12 +166,12 @@ class _Run:
         return run, True
 
     def _found(
-        self, run: Reconciliation, kind: StripeKind, since: datetime, until: datetime, told: list[str]
+        self, run: Reconciliation, kind: StripeKind, since: datetime, until: datetime, heard: list[str]
     ) -> list[_Found]:
         """What was made in the slice, then what was made before the window and has changed in the slice."""
         made = self.api.made_within(kind, since, until)
         known = {each["id"] for each in made}
-        earlier = [each for each in told if each not in known]
+        earlier = [each for each in heard if each not in known]
         changed = (self._unless_gone(kind, each) for each in earlier)
         found = [_Found(str(each["id"]), each) for each in made]
         # What was made within the window has been, or will be, looked at as it is now.
@@ -195,8 +195,8 @@ class _Run:
                 raise
             return Finding(kind, found.object_id, Verdict.SET_ASIDE, _why(error))
 
-    def _compared(self, kind: StripeKind, object_id: str, about: Answer) -> Finding:
-        event, facts = self._told(self._event(kind, about))
+    def _compared(self, kind: StripeKind, object_id: str, about: StripeObject) -> Finding:
+        event, facts = self._completed(self._event(kind, about))
         comparison = Comparison(self.context, self.api)
         found = comparison.judge(facts)
         if not self.repair or found.verdict not in _TO_MEND:
@@ -205,7 +205,7 @@ class _Run:
         mended = comparison.judge(facts).verdict not in _TO_MEND
         return Finding(kind, object_id, found.verdict, f"{found.detail}; {outcome}", mended)
 
-    def _told(self, event: Answer) -> tuple[Answer, Facts]:
+    def _completed(self, event: StripeObject) -> tuple[StripeObject, Facts]:
         """The event as complete as Stripe makes it, and what it says."""
         try:
             return completed_event(event, self.mode, self.api)
@@ -214,13 +214,13 @@ class _Run:
                 raise
             return event, translate(event, self.mode)  # one object must not keep all others from their turn
 
-    def _event(self, kind: StripeKind, about: Answer) -> Answer:
+    def _event(self, kind: StripeKind, about: StripeObject) -> StripeObject:
         """The event as the webhook would have brought it, under an id that follows from the object."""
         livemode = about.get("livemode")
         own = livemode if isinstance(livemode, bool) else self.mode == "live"  # a refund does not say
         return event_of(_TYPES[kind], about, self.api, f"reconcile-{about['id']}", self._when(kind, about), own)
 
-    def _when(self, kind: StripeKind, about: Answer) -> int:
+    def _when(self, kind: StripeKind, about: StripeObject) -> int:
         """When it happened, as far as the object knows it; else now."""
         made = about.get("created")
         if kind is StripeKind.SESSION:
@@ -253,7 +253,7 @@ def _behind(found: list[_Found], after: str | None) -> Iterator[_Found]:
     yield from found[ids.index(after) + 1 :] if after in ids else found
 
 
-def _made(about: Answer, run: Reconciliation) -> bool:
+def _made(about: StripeObject, run: Reconciliation) -> bool:
     """Whether the object was made within the run's window."""
     made = about.get("created")
     return isinstance(made, int) and run.since.timestamp() <= made < run.until.timestamp()

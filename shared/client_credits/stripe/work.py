@@ -65,7 +65,7 @@ def apply(context: Context, facts: Facts, raw: str) -> str:
         case PaymentMade():
             return intents.apply_payment_made(context, facts)
         case SubscriptionNews():
-            return f"subscription_{paying.subscription_told(context, facts)}"
+            return f"subscription_{paying.subscription_heard(context, facts)}"
         case CustomerLink():
             linking.apply_link(context, facts)
             return "linked"
@@ -124,9 +124,9 @@ def _tried(context: Context, api: Api, mode: Mode, parked: Parked) -> bool:
         return False
     facts, _ = work.through(owner, *kept)
     # A payment that still has lines missing is parked as itself: that record stays, one of its mere event need not.
-    is_whole = not (isinstance(facts, Payment) and facts.lines_missing and parked.payment)
-    is_told = is_whole and not isinstance(facts, Unsupported)
-    if not is_told and owner == context.practice_id:
+    is_complete = not (isinstance(facts, Payment) and facts.lines_missing and parked.payment)
+    is_understood = is_complete and not isinstance(facts, Unsupported)
+    if not is_understood and owner == context.practice_id:
         return False
     with suppress(AlreadyResolved):  # granting it has closed it
         parking.close(context, parked.parked_id, ParkedState.RESOLVED)
@@ -176,10 +176,10 @@ class _Work:
                 if api and named:
                     about = api.retrieve(StripeKind.SUBSCRIPTION, named)
                     seconds = int(paid.paid_at.timestamp())
-                    told = event_of(
+                    complete_event = event_of(
                         "customer.subscription.updated", about, api, paid.event_id, seconds, paid.mode == "live"
                     )
-                    apply(self.context.of(owner), translate(told, self.mode), raw)
+                    apply(self.context.of(owner), translate(complete_event, self.mode), raw)
                     outcome = apply(self.context.of(owner), paid, raw)
         except StripeRefused:
             return outcome
@@ -190,15 +190,15 @@ class _Work:
         if parked.payment is None or not parked.payment.lines_missing or (api := self.api()) is None:
             return None
         paid = parked.payment
-        kind, told_by = StripeKind.INVOICE, "invoice.paid"
+        kind, event_type = StripeKind.INVOICE, "invoice.paid"
         if paid.names_package:
-            kind, told_by = StripeKind.SESSION, "checkout.session.completed"
+            kind, event_type = StripeKind.SESSION, "checkout.session.completed"
         try:
             about = api.retrieve(kind, paid.payment_id)
         except StripeRefused:
             return None
         seconds = int(paid.paid_at.timestamp())
-        event = event_of(told_by, about, api, paid.event_id, seconds, paid.mode == "live")
+        event = event_of(event_type, about, api, paid.event_id, seconds, paid.mode == "live")
         return event, translate(event, self.mode), json.dumps(event)
 
     def _completed(self, event: Event, facts: Facts) -> Facts:
@@ -233,9 +233,9 @@ def _kept(context: Context, parked: Parked, mode: Mode) -> tuple[Event, Facts, s
 
 def _account(event: Event, facts: Facts) -> str:
     """The account of Stripe that an event is about."""
-    told: str | None = getattr(facts, "account", None)
+    named: str | None = getattr(facts, "account", None)
     try:
-        return told or values.reference(values.fields(event), "account") or OWN_ACCOUNT
+        return named or values.reference(values.fields(event), "account") or OWN_ACCOUNT
     except Unreadable:
         return OWN_ACCOUNT  # the event is parked as not understood
 

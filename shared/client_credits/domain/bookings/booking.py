@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from client_credits.domain.bookings.deciding import Decision, Reason, Session, decide
+from client_credits.domain.bookings.deciding import Decision, Reason, SessionToBook, decide
 from client_credits.domain.ids import derived_id
 from client_credits.domain.ledger.entries import Act, Change, EntryKind, Posting, Repayment
 from client_credits.domain.ledger.settling import settle
@@ -71,7 +71,7 @@ class Created:
 
     booking_id: str
     client_id: str | None
-    session: Session
+    session: SessionToBook
     occurred_at: datetime
     kind: BookedAs = BookedAs.APPOINTMENT
     origin: Origin = Origin.CLIENT
@@ -81,7 +81,7 @@ class Created:
     location_id: str | None = None
     provider_id: str | None = None
     source: BookingSource | None = None
-    told_at: datetime | None = None
+    stated_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class Booking:
     booking_id: str
     state: BookingState | Unknown
     client_id: str | None = None
-    session: Session | None = None  # None while only its cancellation is known
+    session: SessionToBook | None = None  # None while only its cancellation is known
     kind: BookedAs | Unknown = BookedAs.APPOINTMENT
     origin: Origin | Unknown = Origin.CLIENT
     source: BookingSource | None = None
@@ -148,7 +148,7 @@ class Booking:
     moved_from: str | None = None  # the booking that this one took the place of
     moved_to: str | None = None  # the booking that took its place
     created_at: datetime | None = None
-    created_told_at: datetime | None = None  # what the `created` said, where that was ahead of its time
+    created_stated_at: datetime | None = None  # what the `created` said, where that was ahead of its time
     rescheduled_at: datetime | None = None
     rescheduled_by: CancelledBy | None = None
     no_show_at: datetime | None = None
@@ -204,7 +204,7 @@ def after_created(booking: Booking | None, event: Created) -> tuple[Booking, Nex
 
 def _newer_than_refusal(booking: Booking, event: Created) -> bool:
     refusal = booking.refusal if booking.state is BookingState.REFUSED else None
-    repeated = (event.told_at or event.occurred_at) == booking.created_told_at
+    repeated = (event.stated_at or event.occurred_at) == booking.created_stated_at
     return refusal is not None and event.occurred_at > refusal.occurred_at and not repeated
 
 
@@ -233,7 +233,7 @@ def _begun(booking: Booking, event: Created) -> Booking:
         provider_id=event.provider_id,
         moved_from=event.previous_booking_id,
         created_at=event.occurred_at,
-        created_told_at=event.told_at,
+        created_stated_at=event.stated_at,
         free=None,
     )
 
@@ -264,7 +264,7 @@ def spend(
     return change.record(wallet, EntryKind.SPENT, act, tuple(postings)), booked, decision
 
 
-def owed_for(session: Session, booking_id: str, decision: Decision, since: datetime) -> Debt:
+def owed_for(session: SessionToBook, booking_id: str, decision: Decision, since: datetime) -> Debt:
     """The debt of a booking that credits do not cover in full."""
     return Debt(DebtCause.BOOKING, booking_id, decision.shortfall, since, session.starts_at)
 

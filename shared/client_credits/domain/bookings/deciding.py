@@ -32,7 +32,7 @@ class Rule(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class SessionToBook:
     """What is to be booked: seats 1..100, one credit each."""
 
     appointment_type: str

@@ -196,7 +196,7 @@ class Change:
         invents credits is caught. Within a wallet `recorded_at` never falls, whatever the clocks say.
         """
         amount = sum(posting.amount for posting in postings)
-        postings = tuple(self._told(posting, wallet) for posting in postings)
+        postings = tuple(self._with_facts(posting, wallet) for posting in postings)
         before = self.wallet.balance
         assert wallet.balance == before + amount, (kind, before, amount, wallet.balance)
         recorded_at = max(act.now, self.wallet.last_at or act.now)
@@ -220,7 +220,7 @@ class Change:
         numbered = replace(wallet, sequence=entry.sequence, last_at=recorded_at)
         return replace(self, wallet=numbered, entries=(*self.entries, entry))
 
-    def _told(self, posting: Posting, wallet: Wallet) -> Posting:
+    def _with_facts(self, posting: Posting, wallet: Wallet) -> Posting:
         """The posting with the facts of a lot that is new, or ends otherwise than before."""
         if posting.lot_id is None:
             return posting

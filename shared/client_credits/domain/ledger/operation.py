@@ -24,4 +24,4 @@ class Operation:
     client_id: str
     entries: tuple[EntryRef, ...] = ()
     recorded_at: datetime | None = None
-    answer: str | None = None  # what else the caller was told, as text; who asked for it knows its form
+    answer: str | None = None  # what else the caller was answered, as text; who asked for it knows its form

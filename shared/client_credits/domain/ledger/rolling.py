@@ -150,7 +150,7 @@ def one_interval_after(instant: datetime, rollover: Rollover) -> datetime:
 
 
 def begins_with(wallet: Wallet, cycle: Cycle) -> Cycle:
-    """The cycle from its beginning, where an earlier payment told it: a change of plan names only the rest."""
+    """The cycle from its beginning, where an earlier payment stated it: a change of plan names only the rest."""
     known = [c.starts for c in wallet.cycles if (c.subscription, c.ends) == (cycle.subscription, cycle.ends)]
     return replace(cycle, starts=min([cycle.starts, *known]))
 
@@ -168,18 +168,18 @@ def with_cycle(wallet: Wallet, cycle: Cycle, now: datetime) -> Wallet:
 
 
 def ends_corrected(wallet: Wallet, cycle: Cycle) -> tuple[Wallet, tuple[str, ...]]:
-    """Rolled-over lots that live in this cycle end with it, whatever was reckoned before the provider told; one
-    that staff extended ends no earlier than they said.
+    """Rolled-over lots that live in this cycle end with it, whatever was reckoned before the provider stated the end;
+    one that staff extended ends no earlier than they said.
 
     Also names those whose end is another now. Where a subscription has cycles of different lengths,
     each is for lots of its own.
     """
-    told, moved = rollover_of(None, cycle.starts, cycle.starts, cycle.ends), []
+    named, moved = rollover_of(None, cycle.starts, cycle.starts, cycle.ends), []
     for lot in wallet.lots:
         rollover = lot.rollover
         if not (rollover and _kept_of(lot, cycle.subscription) and (lot.remaining or lot.end > cycle.starts)):
             continue
-        other_length = rollover.months and told.months and rollover.months != told.months
+        other_length = rollover.months and named.months and rollover.months != named.months
         if other_length or not (lot.effective_at < cycle.ends and cycle.starts < unpaused_end(lot)):
             continue
         ends = cycle.ends + timedelta(seconds=lot.paused_seconds)

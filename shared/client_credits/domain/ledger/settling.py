@@ -275,8 +275,8 @@ def _bring_tranches(
             wallet = wallet.with_lot(lot)
         wallet = replace(wallet, granted_total=wallet.granted_total + lot.granted)
         kept_back = tranches.withheld(coming)
-        told = {tranches.WITHHELD: str(kept_back)} if kept_back else {}
-        cause = Cause(CauseKind.PACKAGE, coming.cause | told)
+        noted = {tranches.WITHHELD: str(kept_back)} if kept_back else {}
+        cause = Cause(CauseKind.PACKAGE, coming.cause | noted)
         own = Act(tranches.source_id(coming), cause, SCHEDULE, lot.effective_at, now)
         postings = (Posting(lot.granted, lot_id=lot.lot_id),) if lot.granted else ()
         change = change.record(wallet, EntryKind.GRANTED, own, postings)

@@ -65,7 +65,7 @@ def claw(
     taken = max(0, min(target + of.late_spent - short, taken_back + remaining))
     more_taken, more_short = taken - taken_back, short - grant.owed - grant.reported
     refund = 0
-    if more_short > 0:  # the setting of today decides about what is new, not about what was told before
+    if more_short > 0:  # the setting of today decides about what is new, not about what was decided before
         grant = books.owe(pairs[0], key, grant, more_short) if owe else books.report(pairs[0], grant, more_short)
     elif more_short < 0:
         grant, refund = books.lessen(pairs[0], key, grant, -more_short)
@@ -146,7 +146,7 @@ class Books:
         return replace(grant, owed=grant.owed + amount)
 
     def report(self, pair: Pair, grant: PaidGrant, amount: int) -> PaidGrant:
-        """A shortfall that nobody owes is told in the buyer's history."""
+        """A shortfall that nobody owes is shown in the buyer's history."""
         grant = replace(grant, reported=grant.reported + amount)
         self._reported[pair] = self._reported.get(pair, 0) + grant.reported
         self._postings.setdefault(pair, [])
@@ -243,8 +243,8 @@ class Books:
             return change if wallet is change.wallet else replace(change, wallet=wallet)
         act = self._act
         if reported:
-            told = act.cause.ids | {"shortfall": str(self._reported[pair])}
-            act = replace(act, cause=replace(act.cause, ids=told))
+            with_shortfall = act.cause.ids | {"shortfall": str(self._reported[pair])}
+            act = replace(act, cause=replace(act.cause, ids=with_shortfall))
         returned = bool(postings) and all(posting.amount >= 0 for posting in postings)
         kind = EntryKind.REINSTATED if returned else EntryKind.CLAWED_BACK
         at = self._ledger.dated(act, (posting.lot_id for posting in postings))

@@ -1,6 +1,6 @@
 """Disputes that were won give the time back: lots end later by what they waited, and what expired meanwhile returns.
 
-Both follow from the disputes as told last and the entries of the wallets, so that they may be reckoned anew
+Both follow from the disputes as heard last and the entries of the wallets, so that they may be reckoned anew
 at will: what a lot waited is a number of seconds kept in it, what returned to it a number kept by the payment.
 """
 

@@ -1,4 +1,4 @@
-"""What a payment provider told us, in the domain's words.
+"""What a payment provider tells us, in the domain's words.
 
 Owns the shape of a payment as the rules see it. Knows no provider's field names.
 """
@@ -70,9 +70,9 @@ class PaymentLine:
 
 @dataclass(frozen=True, slots=True)
 class PaidWith:
-    """One money that paid a payment, by the names that are told, and the minor units it paid of it.
+    """One money that paid a payment, by the names that are stated, and the minor units it paid of it.
 
-    `amount` is None where it is not told. A charge has a payment intent too, or stands alone.
+    `amount` is None where it is not stated. A charge has a payment intent too, or stands alone.
     """
 
     payment_intent: str | None = None
@@ -110,7 +110,7 @@ class Payment:
 
     @property
     def moneys(self) -> tuple[PaidWith, ...]:
-        """Every money told to have paid it; none where nothing is told. One alone paid all that money paid."""
+        """Every money stated to have paid it; none where nothing is stated. One alone paid all that money paid."""
         if len(self.paid_with) > 1 or not (self.paid_with or self.payment_intent or self.charge):
             return self.paid_with
         one = self.paid_with[0] if self.paid_with else PaidWith(self.payment_intent, self.charge)
@@ -153,7 +153,7 @@ class DisputeStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """Money given back, in minor units; `at` is when this status was told of, `made_at` when it was made.
+    """Money given back, in minor units; `at` is when this status was reported, `made_at` when it was made.
 
     `money` is what it is of, where that is known.
     """
@@ -177,9 +177,9 @@ class Refund:
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """Money a client's bank asks back, in minor units; `at` is when this status was told of.
+    """Money a client's bank asks back, in minor units; `at` is when this status was reported.
 
-    `won_at` is when it was first told to be won, where that was before `at`.
+    `won_at` is when it was first reported won, where that was before `at`.
     """
 
     dispute_id: str
@@ -275,7 +275,7 @@ class SubscriptionStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionNews:
-    """How a subscription stands, as told at `occurred_at`; `ended_at` is set for good once it ended.
+    """How a subscription stands, as heard at `occurred_at`; `ended_at` is set for good once it ended.
 
     `trial` is when it is or was in trial, `prices` are its (item, price) pairs, `intervals` tell how long
     prices last, `anchor` is the instant that its periods are counted from, `client_id` whose it says it is.

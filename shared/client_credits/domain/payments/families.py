@@ -37,17 +37,17 @@ def family(payment_id: str, grant: PaidGrant, entries: Iterable[Entry], ends: It
     own = [e for e in ledger if e.kind is EntryKind.GRANTED and roots.items() <= e.cause.ids.items()]
     key = payment_key(payment_id, grant.line_id)
     made = [(p, entry) for entry in ledger for p in entry.postings if p.lot_id and p.facts]
-    told = {str(p.lot_id): p.facts for p, _ in made if p.facts}
+    facts_by_lot = {str(p.lot_id): p.facts for p, _ in made if p.facts}
     too_late = [entry for entry in own if _is_late(entry, grant, ends)]
-    late = _descendants({str(p.lot_id) for entry in too_late for p in entry.postings}, told)
-    lots = {lot_id for lot_id, facts in told.items() if facts.payment == key} - late
+    late = _descendants({str(p.lot_id) for entry in too_late for p in entry.postings}, facts_by_lot)
+    lots = {lot_id for lot_id, facts in facts_by_lot.items() if facts.payment == key} - late
     in_time = [entry for entry in own if entry not in too_late]
     withheld = sum(int(entry.cause.ids.get(WITHHELD, "0")) for entry in in_time)
     spending = [posting for entry in ledger if entry.kind in SPENDING for posting in entry.postings]
     spending += [posting for entry in ledger for posting, _ in returns(entry)]
     spent, late_spent = (-sum(p.amount for p in spending if p.lot_id in group) for group in (lots, late))
     granted = sum(entry.amount for entry in in_time) + withheld
-    kind = facts_of(grant.kind) if grant.kind else told[grant.lot_id]
+    kind = facts_of(grant.kind) if grant.kind else facts_by_lot[grant.lot_id]
     return Family(granted, spent, frozenset(lots), kind, withheld, frozenset(late), late_spent)
 
 
@@ -60,10 +60,10 @@ def _is_late(entry: Entry, grant: PaidGrant, ends: Iterable[Ended]) -> bool:
     return int(entry.source_id.rsplit("/", 1)[1]) > last_of(grant.plan, ends)
 
 
-def _descendants(lots: set[str], told: Mapping[str, LotFacts]) -> set[str]:
+def _descendants(lots: set[str], facts_by_lot: Mapping[str, LotFacts]) -> set[str]:
     """The lots with all that were made from them."""
     found: set[str] = set()
     while lots:
         found |= lots
-        lots = {lot_id for lot_id, facts in told.items() if facts.parent in found} - found
+        lots = {lot_id for lot_id, facts in facts_by_lot.items() if facts.parent in found} - found
     return found

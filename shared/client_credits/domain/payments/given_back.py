@@ -16,7 +16,7 @@ from client_credits.domain.payments.facts import CreditNote, DisputeStatus, Refu
 from client_credits.domain.payments.money import PaidBy, own_shares
 from client_credits.domain.payments.payment_record import PaymentRecord
 
-UNKNOWN = ""  # in place of the money of refunds that only a credit note has told of
+UNKNOWN = ""  # in place of the money of refunds that only a credit note has named
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +67,14 @@ def given_back(record: PaymentRecord) -> GivenBack:
     assigned = _Assigned(record)
     by_notes = tuple((n, n.before_payment + _beside(record, n) + assigned.to_note[n.note_id]) for n in notes)
     before = max(record.credited_before, sum(n.before_payment for n in notes))
-    untold_before = before - sum(n.before_payment for n in notes)
-    told_after = sum(n.total - n.before_payment for n in notes)
+    unheard_before = before - sum(n.before_payment for n in notes)
+    heard_after = sum(n.total - n.before_payment for n in notes)
     failed = sum(r.amount for r in record.refunds if r.status is RefundStatus.FAILED)
     money = max(Fraction(0), sum(_shared(record, assigned), Fraction(0)) - record.overpaid)
-    money = max(money, Fraction(record.credited_after - told_after - failed))
+    money = max(money, Fraction(record.credited_after - heard_after - failed))
     return GivenBack(
         paid=record.paid + before,
-        general=money + _detached(record) + untold_before,
+        general=money + _detached(record) + unheard_before,
         by_notes=tuple((note, money) for note, money in by_notes if money),
         revoked=record.revoked is not None,
     )
@@ -85,15 +85,15 @@ def undone_at(record: PaymentRecord) -> datetime | None:
     back = given_back(replace(record, revoked=None))
     if not back.undone:
         return None
-    told = [r.at for r in record.refunds if _stands(r)]
-    told += [d.at for d in record.disputes if d.status is DisputeStatus.LOST]
-    return max(told, default=record.paid_at)
+    instants = [r.at for r in record.refunds if _stands(r)]
+    instants += [d.at for d in record.disputes if d.status is DisputeStatus.LOST]
+    return max(instants, default=record.paid_at)
 
 
 class _Assigned:
     """What refunds gave back by credit notes, and what is left of each money's, in minor units.
 
-    A refund that was only told by its charge's sum is taken for the one that a note still waits for.
+    A refund that is only known by its charge's sum is taken for the one that a note still waits for.
     """
 
     def __init__(self, record: PaymentRecord) -> None:
@@ -103,13 +103,13 @@ class _Assigned:
         self._record = record
         self._refunds = {r.refund_id: r for r in record.refunds if _stands(r)}
         self._left_of = {refund_id: refund.amount for refund_id, refund in self._refunds.items()}
-        self._untold = untold(record)
+        self._unheard = unheard(record)
         for note in record.notes:
             if note.counts:
                 self._assign(note)
         for refund_id, refund in self._refunds.items():
             self.left[refund.money] += self._left_of[refund_id]
-        self.left.update(self._untold)
+        self.left.update(self._unheard)
 
     def _assign(self, note: CreditNote) -> None:
         """One refund may serve several notes: each takes at most its own total."""
@@ -121,8 +121,8 @@ class _Assigned:
                 wants -= self._given(note, self._refunds[refund_id].money, part)
         if set(note.refunds) - {refund.refund_id for refund in self._record.refunds}:
             for money in self._moneys_of(note):
-                part = max(0, min(wants, self._untold[money]))
-                self._untold[money] -= part
+                part = max(0, min(wants, self._unheard[money]))
+                self._unheard[money] -= part
                 wants -= self._given(note, money, part)
 
     def _given(self, note: CreditNote, money: str, part: int) -> int:
@@ -142,8 +142,8 @@ def _stands(refund: Refund) -> bool:
     return refund.status is not RefundStatus.FAILED
 
 
-def untold(record: PaymentRecord) -> Counter[str]:
-    """What the sums that Stripe told of each money say beyond its refunds told one by one."""
+def unheard(record: PaymentRecord) -> Counter[str]:
+    """What the sums that Stripe stated of each money say beyond its refunds heard one by one."""
     found = Counter({each.money: _beyond(record, each) for each in record.paid_by})
     unknown = sum(r.amount for r in record.refunds if _stands(r) and r.money == UNKNOWN)
     for money in sorted(found):
@@ -154,14 +154,14 @@ def untold(record: PaymentRecord) -> Counter[str]:
 
 
 def _beyond(record: PaymentRecord, of: PaidBy) -> int:
-    told = [r for r in record.refunds if r.money == of.money and _is_in(r, of.refunded_at)]
-    standing = sum(r.amount for r in told if _stands(r))
-    failed = sum(r.amount for r in told if not _stands(r) and (of.refunded_at is None or of.refunded_at <= r.at))
+    listed = [r for r in record.refunds if r.money == of.money and _is_in(r, of.refunded_at)]
+    standing = sum(r.amount for r in listed if _stands(r))
+    failed = sum(r.amount for r in listed if not _stands(r) and (of.refunded_at is None or of.refunded_at <= r.at))
     return max(0, of.refunded_total - failed - standing)
 
 
 def _is_in(refund: Refund, at: datetime | None) -> bool:
-    """Whether a refund was made by the instant of a sum; where that is not told, it was."""
+    """Whether a refund was made by the instant of a sum; where that is not known, it was."""
     return refund.made_at is None or at is None or refund.made_at <= at
 
 
@@ -186,10 +186,10 @@ def _shared(record: PaymentRecord, assigned: _Assigned) -> Iterator[Fraction]:
 
 def _beside(record: PaymentRecord, note: CreditNote) -> int:
     """What a note gave to the customer's balance or outside of Stripe."""
-    told = {refund.refund_id: refund.amount for refund in record.refunds}
-    if not note.rest_beside or set(note.refunds) - set(told):
+    amounts = {refund.refund_id: refund.amount for refund in record.refunds}
+    if not note.rest_beside or set(note.refunds) - set(amounts):
         return note.beside_refunds
-    rest = note.total - note.before_payment - sum(told[refund_id] for refund_id in note.refunds)
+    rest = note.total - note.before_payment - sum(amounts[refund_id] for refund_id in note.refunds)
     return max(note.beside_refunds, rest)
 
 

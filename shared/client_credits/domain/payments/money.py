@@ -1,6 +1,6 @@
 """The money that paid: a payment intent or charge, which payments it paid, and what waits with it.
 
-Owns the names of money and how a payment's part of it is told. What was given back is not reckoned here.
+Owns the names of money and how a payment's part of it is stated. What was given back is not reckoned here.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What a money paid of one payment, in minor units (None: not told), as last told `at`.
+    """What a money paid of one payment, in minor units (None: not stated), as last stated `at`.
 
     Detached, it pays it no more.
     """
@@ -30,7 +30,7 @@ class Share:
 @dataclass(frozen=True, slots=True)
 class PaidBy:
     """A money that paid (part of) a payment, with all the payments it paid, and what Stripe says was refunded
-    of it in all as of an instant. `charge` is its charge, where that has been told."""
+    of it in all as of an instant. `charge` is its charge, where that is known."""
 
     money: str
     refunded_total: int = 0
@@ -49,7 +49,7 @@ class PaidBy:
     def part_of(self, payment_id: str) -> Fraction:
         """Which part (0 to 1) of what is given back of this money is the payment's: by what it paid of each.
 
-        Equal parts, where it is not told what it paid of one of them.
+        Equal parts, where it is not stated what it paid of one of them.
         """
         own = self.share_of(payment_id)
         if own is None:
@@ -57,15 +57,15 @@ class PaidBy:
         if own.detached:
             return Fraction(0)
         amounts = [share.amount for share in self.shares if not share.detached]
-        told = [amount for amount in amounts if amount is not None]
-        if own.amount is None or len(told) < len(amounts) or not sum(told):
+        stated = [amount for amount in amounts if amount is not None]
+        if own.amount is None or len(stated) < len(amounts) or not sum(stated):
             return Fraction(1, len(amounts))
-        return Fraction(own.amount, sum(told))
+        return Fraction(own.amount, sum(stated))
 
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """What is known of a payment intent or charge: the payments it paid or, until one is known, what was told
+    """What is known of a payment intent or charge: the payments it paid or, until one is known, what was heard
     of money back. `same_as` is the other name of a money under which all that stands."""
 
     money: str
@@ -97,25 +97,25 @@ def names_of(news: PaymentMade | MoneyBack) -> tuple[str, ...]:
     return names_in(PaidWith(news.payment_intent, news.charge), news.account)
 
 
-def names_in(told: PaidWith, account: str) -> tuple[str, ...]:
+def names_in(paid_with: PaidWith, account: str) -> tuple[str, ...]:
     """The names of one money. That of a connected account carries the account's id."""
-    given = dict.fromkeys(filter(None, (told.payment_intent, told.charge)))
+    given = dict.fromkeys(filter(None, (paid_with.payment_intent, paid_with.charge)))
     return tuple(name if account == OWN_ACCOUNT else f"{account}/{name}" for name in given)
 
 
 def renamed(shares: tuple[Share, ...], payment_id: str, other: str) -> tuple[Share, ...]:
-    """The shares with that of one payment told as another's."""
+    """The shares with that of one payment restated as another's."""
     found: tuple[Share, ...] = ()
     for share in shares:
         found = with_share(found, replace(share, payment_id=other) if share.payment_id == payment_id else share)
     return found
 
 
-def with_share(shares: tuple[Share, ...], told: Share) -> tuple[Share, ...]:
-    """The shares with what was told of one, in the order of their payments: of each the last word."""
-    others = tuple(share for share in shares if share.payment_id != told.payment_id)
-    own = next((share for share in shares if share.payment_id == told.payment_id), None)
-    last = told if own is None else _last_of(own, told)
+def with_share(shares: tuple[Share, ...], newest: Share) -> tuple[Share, ...]:
+    """The shares with what was heard of one, in the order of their payments: of each the last word."""
+    others = tuple(share for share in shares if share.payment_id != newest.payment_id)
+    own = next((share for share in shares if share.payment_id == newest.payment_id), None)
+    last = newest if own is None else _last_of(own, newest)
     return tuple(sorted((*others, last), key=lambda share: share.payment_id))
 
 
@@ -124,9 +124,9 @@ def _last_of(one: Share, other: Share) -> Share:
     return last if last.amount is not None else replace(last, amount=first.amount)
 
 
-def later_total(*told: tuple[datetime | None, int]) -> tuple[datetime | None, int]:
+def later_total(*totals: tuple[datetime | None, int]) -> tuple[datetime | None, int]:
     """Of what Stripe said was refunded in all, each as of an instant, the last word."""
-    return max(told, key=lambda each: (each[0] or LONG_AGO, each[1]))
+    return max(totals, key=lambda each: (each[0] or LONG_AGO, each[1]))
 
 
 def own_shares(paid_by: tuple[PaidBy, ...], payment_id: str) -> Iterator[tuple[PaidBy, Share]]:

@@ -1,4 +1,4 @@
-"""What told of money back, and when: the names that entries of what follows are written under.
+"""What reported money back, and when: the names that entries of what follows are written under.
 
 Knows no amounts of credits; what the news come to is `given_back`'s.
 """
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from client_credits.domain.payments.facts import CreditNote, DisputeStatus
-from client_credits.domain.payments.given_back import untold
+from client_credits.domain.payments.given_back import unheard
 from client_credits.domain.payments.money import own_shares
 from client_credits.domain.payments.payment_record import PaymentRecord
 
@@ -15,8 +15,8 @@ CREDITED = "credited"  # what a payment itself tells of its credit notes
 
 
 def news_of(record: PaymentRecord) -> list[tuple[datetime, str]]:
-    """What has been told, as (instant, name), the newest last: `<refund or dispute>/<status>`, `<credit note>/issued`,
-    `<charge>/<sum>` for what only its sum told, `<money>/detached/<instant>`.
+    """What is known, as (instant, name), the newest last: `<refund or dispute>/<status>`, `<credit note>/issued`,
+    `<charge>/<sum>` for what only its sum stated, `<money>/detached/<instant>`.
 
     Where the money paid several payments, the payment's id stands behind it.
     """
@@ -34,7 +34,7 @@ def _of_refunds(record: PaymentRecord) -> Iterator[tuple[datetime, str]]:
     for dispute in record.disputes:
         at = dispute.since if dispute.status is DisputeStatus.OPEN else dispute.at
         yield at, f"{dispute.dispute_id}/{dispute.status}{behind(dispute.money)}"
-    beyond = untold(record)
+    beyond = unheard(record)
     for each in record.paid_by:
         if beyond[each.money] and each.refunded_at:
             yield each.refunded_at, f"{each.name}/{each.refunded_total}{behind(each.money)}"
@@ -66,7 +66,7 @@ def _of_invoice(record: PaymentRecord) -> Iterator[tuple[datetime, str]]:
 
 
 def _is_credited_beyond(record: PaymentRecord, notes: Iterable[CreditNote]) -> bool:
-    told = list(notes)
-    before = sum(note.before_payment for note in told)
-    after = sum(note.total - note.before_payment for note in told)
+    every = list(notes)
+    before = sum(note.before_payment for note in every)
+    after = sum(note.total - note.before_payment for note in every)
     return record.credited_before > before or record.credited_after > after

@@ -5,16 +5,16 @@ later lacks. All of it stands in one record, the home, so that money given back 
 payment's record says where that is (`within`). Which lines a credit note names says nothing of what an intent
 granted: there it counts for the sale as a whole.
 
-An invoice of newer versions does not name its intent. Where both were granted before that was told, the
+An invoice of newer versions does not name its intent. Where both were granted before that was heard, the
 intent's grants are taken back (`absorbed`), and what it sold beyond the invoice is granted at the invoice.
 """
 
 from dataclasses import replace
 
 from client_credits.domain.payments.facts import Payment
+from client_credits.domain.payments.folding import all_heard
 from client_credits.domain.payments.money import Money
 from client_credits.domain.payments.payment_record import PaymentRecord
-from client_credits.domain.payments.told import all_heard
 
 PAID_BY_INVOICE = "paid_by_invoice"  # why an intent's grants should not have counted
 
@@ -35,7 +35,7 @@ def sold_units(record: PaymentRecord, package_id: str) -> int:
 
 
 def with_sold(record: PaymentRecord, package_id: str, units: int, *, by_intent: bool) -> tuple[PaymentRecord, int]:
-    """The record once a payment told of `units` of a package, and how many of them it lacked, 0..units."""
+    """The record once a payment stated `units` of a package, and how many of them it lacked, 0..units."""
     counts = record.sold_by_intent if by_intent else record.sold
     counts = {**counts, package_id: counts.get(package_id, 0) + units}
     after = replace(record, sold_by_intent=counts) if by_intent else replace(record, sold=counts)
@@ -49,7 +49,7 @@ def joined(home: PaymentRecord, own: PaymentRecord) -> tuple[PaymentRecord, Paym
 
 
 def absorbed(invoice: PaymentRecord, intent: PaymentRecord) -> tuple[PaymentRecord, PaymentRecord]:
-    """Both records once it is told that the intent, granted already, paid the invoice, granted as well.
+    """Both records once it is known that the intent, granted already, paid the invoice, granted as well.
 
     The intent's grants are taken back. What it sold beyond the invoice stays counted with it, to be granted at
     the invoice.

@@ -1,6 +1,6 @@
 """The record of a payment: what it granted, who has had those credits, and all that was heard of its money.
 
-How news are folded into it is in `told`, what they come to in `given_back`. Knows no wallet.
+How news are folded into it is in `folding`, what they come to in `given_back`. Knows no wallet.
 """
 
 from collections.abc import Iterable
@@ -32,10 +32,10 @@ class PaidGrant:
     """What one line of a payment granted of one type, and what was clawed back of it so far.
 
     `amount` is the line's, in minor units. `owed` counts all debt ever made for it and not taken
-    back since, repaid or not; `reported` is the shortfall that was only told. `let_go` is what was
+    back since, repaid or not; `reported` is the shortfall that was only reported. `let_go` is what was
     given back of what had been withheld of later tranches, `revived` what came back to each lot, in
     all, of what had expired in disputes that were won. `span` is the time of a subscription's item that it
-    was paid for. A change of plan `owned` so much when it was last told, of which `granted` came as lots like
+    was paid for. A change of plan `owned` so much when it was last reckoned, of which `granted` came as lots like
     `kind`; without any there is no lot yet.
     """
 
@@ -93,11 +93,11 @@ class PaymentRecord:
     """A payment: what it granted, who has had those credits, and all that was heard of money back.
 
     `paid` is in minor units, of which the customer's balance paid `by_balance`; `overpaid` is beyond it.
-    `credited_before` and `credited_after` are what the payment itself told of its credit notes: before it
+    `credited_before` and `credited_after` are what the payment itself stated of its credit notes: before it
     was paid, beside `paid`, and since. `revoked` says why it should not have granted at all; `upheld`,
     that staff decided that it counts all the same. `followed` names the news whose consequences for the
-    credits are written; `foreign`, the refunds and disputes that were told of it and are another's.
-    `ends` are those of its subscription, as far as they were told and concern it. `changes` says that it
+    credits are written; `foreign`, the refunds and disputes that named it and are another's.
+    `ends` are those of its subscription, as far as they were heard and concern it. `changes` says that it
     changed a plan; `reckoned` names the changes, and when they were, for which what it owns is another number.
     `within` is the payment of the same
     money whose record holds this one's grants; `sold` and `sold_by_intent` count the packages, see `one_money`.
@@ -134,10 +134,10 @@ class PaymentRecord:
     @property
     def eventful(self) -> bool:
         """Whether any news of it might change its grants."""
-        told = self.refunds or self.disputes or self.notes or self.revoked or self.upheld or self.cut_short
+        news = self.refunds or self.disputes or self.notes or self.revoked or self.upheld or self.cut_short
         detached = any(share.detached for _, share in own_shares(self.paid_by, self.payment_id))
         summed = any(each.refunded_total for each in self.paid_by) or self.credited_before or self.credited_after
-        return bool(told or detached or summed or self.followed or self.reckoned)
+        return bool(news or detached or summed or self.followed or self.reckoned)
 
     @property
     def own_notes(self) -> tuple[CreditNote, ...]:
@@ -180,8 +180,8 @@ class PaymentRecord:
 def _cuts(ended: Ended, grant: PaidGrant, ends: tuple[Ended, ...]) -> bool:
     if grant.plan and last_of(grant.plan, [ended]) < grant.plan.count:
         return True
-    whole = tuple(each for each in ends if each.item is None)
-    return given_back(grant.span, (ended, *whole)) > 0
+    of_all_items = tuple(each for each in ends if each.item is None)
+    return given_back(grant.span, (ended, *of_all_items)) > 0
 
 
 def is_of(known: PaymentRecord, account: str) -> bool:

@@ -1,7 +1,7 @@
 """What the changes of plan within one paid period grant: each invoice owns the rise of its own instant.
 
 A pure function of what is known of the period: which items began it, what each invoice changed, and which of
-these invoices were refunded in full. The order in which it was told is no part of it.
+these invoices were refunded in full. The order in which it was heard is no part of it.
 """
 
 from collections.abc import Callable, Iterable
@@ -42,8 +42,8 @@ class PlanChange:
     """What one paid invoice changes of a period's items: what each stands for after its last change, at `at`.
 
     `levels` are per item, in credits of a whole period. `gone` are the items that ended with money back and
-    nothing in their place, and when. `undone_at` is when the invoice had been refunded in full. `told` is what its
-    payment was told that it owns.
+    nothing in their place, and when. `undone_at` is when the invoice had been refunded in full. `stated` is what its
+    payment's record says that it owns.
     """
 
     invoice: str
@@ -51,11 +51,11 @@ class PlanChange:
     levels: dict[str, Credits] = field(default_factory=dict)
     gone: dict[str, datetime] = field(default_factory=dict)
     undone_at: datetime | None = None
-    told: Credits | None = None
+    stated: Credits | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
+class PlanPeriod:
     """A period that items were paid for, `starts <= t < ends`, and what changed within it.
 
     Without a base nothing of it was paid yet as far as is known: its changes wait.
@@ -77,13 +77,13 @@ class Period:
         longer = min(self.ends - self.starts, ends - starts) >= MONTH
         return self.starts == starts or (longer and abs(self.starts - starts) < SAME_MONTHS)
 
-    def with_base(self, base: Base) -> "Period":
+    def with_base(self, base: Base) -> "PlanPeriod":
         """The period with what an item's own line brings; several lines of an item are given as one."""
         known = {each.item: each for each in self.bases} | {base.item: base}
         return replace(self, bases=tuple(known[item] for item in sorted(known)))
 
-    def with_change(self, change: PlanChange) -> "Period":
-        """The period with what an invoice tells, in place of what it told before."""
+    def with_change(self, change: PlanChange) -> "PlanPeriod":
+        """The period with what an invoice tells, in place of what it said before."""
         others = [each for each in self.changes if each.invoice != change.invoice]
         return replace(self, changes=tuple(sorted([*others, change], key=_order)))
 
@@ -99,7 +99,7 @@ class Period:
         return frozenset(found - {item})
 
 
-def _new_in(change: PlanChange, period: Period) -> set[str]:
+def _new_in(change: PlanChange, period: PlanPeriod) -> set[str]:
     """The items that a change brings in place of others."""
     earlier = {base.item for base in period.bases}
     for before in period.changes:
@@ -112,7 +112,7 @@ def _new_in(change: PlanChange, period: Period) -> set[str]:
 Rule = Callable[[datetime], str]  # the setting `upgrade_grant` as it held at an instant
 
 
-def owned(period: Period, rule: Rule) -> dict[str, Credits]:
+def owned(period: PlanPeriod, rule: Rule) -> dict[str, Credits]:
     """What each invoice's change owns, per type: the rise of what the items come to together, over the highest
     before it that was not refunded in full by then.
 
@@ -132,13 +132,13 @@ def owned(period: Period, rule: Rule) -> dict[str, Credits]:
     return found
 
 
-def _types(period: Period) -> list[str]:
+def _types(period: PlanPeriod) -> list[str]:
     levels = [base.credits for base in period.bases]
     levels += [level for change in period.changes for level in change.levels.values()]
     return sorted({kind for level in levels for kind in level})
 
 
-def _grants(period: Period, change: PlanChange, kind: str, rule: str) -> Fraction:
+def _grants(period: PlanPeriod, change: PlanChange, kind: str, rule: str) -> Fraction:
     match rule:
         case "none":
             return Fraction(0)
@@ -160,7 +160,7 @@ class _Step(NamedTuple):
     change: PlanChange | None = None
 
 
-def _rise(period: Period, of: PlanChange, kind: str, part: Callable[[str], Fraction]) -> Fraction:
+def _rise(period: PlanPeriod, of: PlanChange, kind: str, part: Callable[[str], Fraction]) -> Fraction:
     """What the items come to together after a change above the highest before it, each counted for its part."""
     now: dict[str, Fraction] = {}
     height = Fraction(0)
@@ -184,19 +184,19 @@ def _rise(period: Period, of: PlanChange, kind: str, part: Callable[[str], Fract
     raise AssertionError(f"{of.invoice} is no change of this period")
 
 
-def _steps(period: Period) -> list[_Step]:
+def _steps(period: PlanPeriod) -> list[_Step]:
     steps = [_Step(base.starts, 0, base.item, base=base) for base in period.bases]
     steps += [_Step(change.at, 1, change.invoice, change=change) for change in period.changes]
     return sorted(steps, key=lambda step: step[:3])
 
 
-def _part_of(period: Period, item: str) -> Fraction:
+def _part_of(period: PlanPeriod, item: str) -> Fraction:
     """For which part of the period an item was paid: a stub's for its own; one that took another's place as that."""
     parts = {base.item: part_left(period, base.starts) for base in period.bases}
     return parts.get(item, max(parts.values(), default=Fraction(1)))
 
 
-def part_left(period: Period, at: datetime) -> Fraction:
+def part_left(period: PlanPeriod, at: datetime) -> Fraction:
     """Which part of the period is still to come at an instant, by whole seconds, within 0 to 1."""
     length = int((period.ends - period.starts).total_seconds())
     left = int((period.ends - at).total_seconds())

@@ -62,16 +62,16 @@ def prorations(
     given = {item: _level(lines, package_of) for item, lines in items.items()}
     new = {item for item, lines in items.items() if item not in begun and _only_costs(lines)}
     way = {item for item, lines in items.items() if not _after(lines)}
-    told = Prorations(ends, max((_start(line) for lines in items.values() for line in lines), default=ends))
+    split = Prorations(ends, max((_start(line) for lines in items.values() for line in lines), default=ends))
     for item, lines in items.items():
         if item in way and not new:
-            told.gone[item] = _last(lines)
+            split.gone[item] = _last(lines)
         elif item in new and not way:
             first = min(map(_start, lines))
-            told.stubs[item] = Stub(item, first, tuple(lines), given[item])
+            split.stubs[item] = Stub(item, first, tuple(lines), given[item])
         elif item in way or not _grants_once(lines, package_of):
-            told.levels[item] = given[item]
-    return told
+            split.levels[item] = given[item]
+    return split
 
 
 def prorated(payment: Payment, of: PaymentLine) -> list[PaymentLine]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-MAX_FINDINGS = 200  # told in full; beyond it they are only counted
+MAX_FINDINGS = 200  # listed in full; beyond it they are only counted
 
 
 class Verdict(StrEnum):
@@ -73,7 +73,7 @@ class Reconciliation:
     def with_finding(self, found: Finding, place: Place) -> "Reconciliation":
         """One object further."""
         counts = {**self.counts, found.verdict: self.counts.get(found.verdict, 0) + 1}
-        told = found.verdict is not Verdict.FINE and len(self.findings) < MAX_FINDINGS
-        findings = (*self.findings, found) if told else self.findings
+        listed = found.verdict is not Verdict.FINE and len(self.findings) < MAX_FINDINGS
+        findings = (*self.findings, found) if listed else self.findings
         repaired = self.repaired + found.repaired
         return replace(self, place=place, counts=counts, repaired=repaired, findings=findings)

@@ -21,11 +21,11 @@ def with_items_sold(payment: Payment, catalogue: Catalogue) -> Payment:
         return payment
     named, *others = payment.lines
     own = _own(named.package_id or "", payment.items, catalogue)
-    quantity, told_by = named.quantity, named.quantity_from
-    if told_by is QuantityFrom.ASSUMED:
-        quantity, told_by = sum(item.quantity for item in own), QuantityFrom.ITEMS
+    quantity, counted_from = named.quantity, named.quantity_from
+    if counted_from is QuantityFrom.ASSUMED:
+        quantity, counted_from = sum(item.quantity for item in own), QuantityFrom.ITEMS
     amount = sum(item.amount for item in own)
-    named = replace(named, quantity=quantity, quantity_from=told_by, amount=amount)
+    named = replace(named, quantity=quantity, quantity_from=counted_from, amount=amount)
     beside = [item for item in payment.items if item not in own]
     return replace(payment, lines=(named, *others, *beside), items=())
 
@@ -47,7 +47,7 @@ def by_price(payment: Payment, line: PaymentLine, catalogue: Catalogue) -> Payme
 
 
 def _times(line: PaymentLine, package: Package) -> int:
-    """How often; 0 where that cannot be told."""
+    """How often; 0 where that is unknown."""
     price = package.price
     if price is None or price.amount <= 0 or price.currency != line.currency or line.amount % price.amount:
         return 0

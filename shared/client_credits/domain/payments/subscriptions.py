@@ -1,6 +1,6 @@
 """What is known of a subscription: whether it runs, which periods were paid, and what changed within them.
 
-Everything is a function of what was told, not of the order in which it was told.
+Everything is a function of what was heard, not of the order in which it was heard.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,18 +9,18 @@ from datetime import datetime
 
 from client_credits.domain.ledger.tranches import Ended
 from client_credits.domain.payments.facts import SubscriptionNews, SubscriptionStatus
-from client_credits.domain.payments.plan_changes import Base, Interval, Period, PlanChange
+from client_credits.domain.payments.plan_changes import Base, Interval, PlanChange, PlanPeriod
 
 PERIODS_KEPT = 12
 TRIALS_KEPT = 12
 PRICES_KEPT = 100
-PAYMENTS_KEPT = 100  # beyond, an end or being past due is no longer told to the oldest
+PAYMENTS_KEPT = 100  # beyond, an end or being past due is no longer followed in the oldest
 _STATUS_RANK = {status: rank for rank, status in enumerate(SubscriptionStatus)}
 
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionState:
-    """A subscription as far as it was told. `waiting` are parked changes of plan whose period is not paid yet;
+    """A subscription as far as it was heard. `waiting` are parked changes of plan whose period is not paid yet;
     `payments` are (payment id, paid at), the newest: their records know the wallets that have its credits."""
 
     subscription: str
@@ -31,18 +31,18 @@ class SubscriptionState:
     status_at: datetime | None = None
     ended_at: datetime | None = None
     paid_at: datetime | None = None
-    periods: tuple[Period, ...] = ()
+    periods: tuple[PlanPeriod, ...] = ()
     payments: tuple[tuple[str, datetime], ...] = ()
     waiting: tuple[str, ...] = ()
-    trials: tuple[tuple[datetime, datetime], ...] = ()  # when it was in trial, as its own events told
-    prices: tuple[tuple[str, str], ...] = ()  # (item, price) as far as any event told, by item
+    trials: tuple[tuple[datetime, datetime], ...] = ()  # when it was in trial, as its own events stated
+    prices: tuple[tuple[str, str], ...] = ()  # (item, price) as far as any event stated, by item
     intervals: dict[str, Interval] = field(default_factory=dict)  # how long its prices last, as its events tell
-    anchor: datetime | None = None  # what its periods are counted from, as told last
-    frozen: bool = False  # whether wallets were told that it is past due
+    anchor: datetime | None = None  # what its periods are counted from, as heard last
+    frozen: bool = False  # whether wallets know that it is past due
     version: int = 0
 
     def in_trial(self, at: datetime) -> bool:
-        """Whether it was in trial, as far as its own events told."""
+        """Whether it was in trial, as far as its own events stated."""
         return any(starts <= at < ends for starts, ends in self.trials)
 
     def item_of(self, price: str) -> str | None:
@@ -60,8 +60,8 @@ class SubscriptionState:
     @property
     def ends(self) -> tuple[Ended, ...]:
         """Since when its plans, or those of one item, bring no more tranches, and which were given back."""
-        whole = (Ended(self.subscription, self.ended_at),) if self.ended_at else ()
-        return (*whole, *sorted({*self._given_back(), *self._replaced()}, key=repr))
+        of_all_items = (Ended(self.subscription, self.ended_at),) if self.ended_at else ()
+        return (*of_all_items, *sorted({*self._given_back(), *self._replaced()}, key=repr))
 
     def _given_back(self) -> Iterator[Ended]:
         """Items that ended with money back, and those whose place they had taken."""
@@ -87,7 +87,7 @@ class SubscriptionState:
         assert self.status_at is not None
         return self.paid_at is None or self.paid_at < self.status_at
 
-    def period_of(self, at: datetime, ends: datetime | None = None) -> Period | None:
+    def period_of(self, at: datetime, ends: datetime | None = None) -> PlanPeriod | None:
         """The paid period that an instant lies in, if its own invoice is known.
 
         Items of different intervals have periods of their own: where several run, the one that `ends` then.
@@ -99,7 +99,7 @@ class SubscriptionState:
         """An item was paid for this period, or from `base.starts` on. What changed within it may be known already."""
         known = next((p for p in self.periods if p.is_same(starts, ends)), None)
         waiting = next((p for p in self.periods if not p.is_paid and p.ends == ends), None)
-        period = known or waiting or Period(starts, ends)
+        period = known or waiting or PlanPeriod(starts, ends)
         if base.starts == starts or not period.is_paid:
             period = replace(period, starts=starts)
         return self._with_period(known or waiting, period.with_base(base))
@@ -107,10 +107,10 @@ class SubscriptionState:
     def with_change(self, change: PlanChange, at: datetime, ends: datetime) -> "SubscriptionState":
         """An invoice changed the items of the period that `ends` then; it may not be paid yet, as far as is known."""
         known = self.period_of(at, ends) or next((p for p in self.periods if p.ends == ends), None)
-        period = known or Period(at, ends)
+        period = known or PlanPeriod(at, ends)
         before = period.change_of(change.invoice)
-        told = replace(change, told=before.told) if before else change
-        return self._with_period(known, period.with_change(told))
+        kept = replace(change, stated=before.stated) if before else change
+        return self._with_period(known, period.with_change(kept))
 
     def with_undone(self, invoice: str, at: datetime | None) -> "SubscriptionState":
         """An invoice was refunded in full at an instant, or is not any more."""
@@ -120,15 +120,15 @@ class SubscriptionState:
         ]
         return replace(self, periods=tuple(periods))
 
-    def with_told(self, invoice: str, ends: datetime, told: dict[str, int]) -> "SubscriptionState":
-        """An invoice's payment was told what its change within a period owns."""
+    def with_stated(self, invoice: str, ends: datetime, stated: dict[str, int]) -> "SubscriptionState":
+        """An invoice's payment's record now says what its change within a period owns."""
         periods = [
-            p.with_change(replace(change, told=told)) if p.ends == ends and (change := p.change_of(invoice)) else p
+            p.with_change(replace(change, stated=stated)) if p.ends == ends and (change := p.change_of(invoice)) else p
             for p in self.periods
         ]
         return replace(self, periods=tuple(periods))
 
-    def _with_period(self, before: Period | None, after: Period) -> "SubscriptionState":
+    def _with_period(self, before: PlanPeriod | None, after: PlanPeriod) -> "SubscriptionState":
         others = [period for period in self.periods if period is not before]
         newest = sorted([*others, after], key=lambda p: (p.starts, p.ends))[-PERIODS_KEPT:]
         return replace(self, periods=tuple(newest))
@@ -143,8 +143,8 @@ class SubscriptionState:
         )
 
 
-def told(state: SubscriptionState, news: SubscriptionNews) -> SubscriptionState:
-    """The state with what the news say. Ended is for good; the rest is as told last."""
+def with_news(state: SubscriptionState, news: SubscriptionNews) -> SubscriptionState:
+    """The state with what the news say. Ended is for good; the rest is as heard last."""
     ends = [instant for instant in (state.ended_at, news.ended_at) if instant]
     state = replace(state, ended_at=min(ends, default=None), account=news.account, mode=news.mode)
     state = state.with_prices(news.prices)

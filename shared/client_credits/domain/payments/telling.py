@@ -16,7 +16,7 @@ from client_credits.domain.payments.replaced import Span
 from client_credits.domain.payments.subscriptions import SubscriptionState
 
 
-class Role(StrEnum):
+class LineRole(StrEnum):
     """What a proration line of an item is."""
 
     STUB = "stub"
@@ -27,20 +27,20 @@ class Role(StrEnum):
     NOTHING = "nothing"  # of an item that grants once and took another's place
 
 
-def role(state: SubscriptionState, payment: Payment, line: PaymentLine, package_of: PackageOf) -> Role:
+def role(state: SubscriptionState, payment: Payment, line: PaymentLine, package_of: PackageOf) -> LineRole:
     """What a proration line of an item is, by the invoice and by what is known of its subscription."""
-    told = told_by(state, payment, line, package_of)
+    prorations = prorations_of(state, payment, line, package_of)
     item = str(line.subscription_item)
-    if stub := told.stubs.get(item):
-        return Role.STUB if _interval(state, stub) else Role.STUB_WITHOUT_INTERVAL
-    if told.only_gives_back or not told.levels:
-        return Role.GIVING_BACK
-    if item not in told.levels and item not in told.gone:
-        return Role.NOTHING
-    return Role.CHANGE if state.period_of(_start(line), line.period_end) else Role.WAITING
+    if stub := prorations.stubs.get(item):
+        return LineRole.STUB if _interval(state, stub) else LineRole.STUB_WITHOUT_INTERVAL
+    if prorations.only_gives_back or not prorations.levels:
+        return LineRole.GIVING_BACK
+    if item not in prorations.levels and item not in prorations.gone:
+        return LineRole.NOTHING
+    return LineRole.CHANGE if state.period_of(_start(line), line.period_end) else LineRole.WAITING
 
 
-def told_by(state: SubscriptionState, payment: Payment, line: PaymentLine, package_of: PackageOf) -> Prorations:
+def prorations_of(state: SubscriptionState, payment: Payment, line: PaymentLine, package_of: PackageOf) -> Prorations:
     """What the invoice's prorations tell of the period that a line of them is part of."""
     known = state.period_of(_start(line), line.period_end)
     begun = known.bases if known and known.ends == line.period_end else ()
@@ -61,19 +61,21 @@ def with_prorations(
 ) -> SubscriptionState:
     """The subscription with the stubs and the change that a line is part of. What waits for its period is left out,
     but for what only gives back."""
-    told = told_by(state, payment, line, package_of)
-    for stub in told.stubs.values():
+    prorations = prorations_of(state, payment, line, package_of)
+    for stub in prorations.stubs.values():
         if interval := _interval(state, stub):
-            starts = min(interval.before(told.ends, state.anchor), stub.starts)
-            state = state.with_base(Base(stub.item, stub.starts, stub.level, payment.payment_id), starts, told.ends)
-    if not told.is_change:
+            starts = min(interval.before(prorations.ends, state.anchor), stub.starts)
+            state = state.with_base(
+                Base(stub.item, stub.starts, stub.level, payment.payment_id), starts, prorations.ends
+            )
+    if not prorations.is_change:
         return state
-    if not told.only_gives_back and state.period_of(_start(line), line.period_end) is None:
+    if not prorations.only_gives_back and state.period_of(_start(line), line.period_end) is None:
         return state
-    change = PlanChange(payment.payment_id, told.at, told.levels, told.gone, undone_at)
-    if told.only_gives_back:
-        change = replace(change, told={})
-    return state.with_change(change, told.at, told.ends)
+    change = PlanChange(payment.payment_id, prorations.at, prorations.levels, prorations.gone, undone_at)
+    if prorations.only_gives_back:
+        change = replace(change, stated={})
+    return state.with_change(change, prorations.at, prorations.ends)
 
 
 def stub_grants(
@@ -83,21 +85,21 @@ def stub_grants(
 
     Credits by the month are not parted: as many months come as the stub has.
     """
-    told = told_by(state, payment, line, package_of)
-    stub = told.stubs[str(line.subscription_item)]
+    prorations = prorations_of(state, payment, line, package_of)
+    stub = prorations.stubs[str(line.subscription_item)]
     interval = _interval(state, stub)
     assert interval is not None
-    begins = interval.before(told.ends, state.anchor)
-    parts = [part for each in stub.lines for part in _parts(each, told.ends, begins, package_of)]
+    begins = interval.before(prorations.ends, state.anchor)
+    parts = [part for each in stub.lines for part in _parts(each, prorations.ends, begins, package_of)]
     every = stub_credits(parts) | {kind: n for kind, n in stub.level.items() if kind.endswith(MONTHLY)}
-    span = Span(stub.item, stub.starts, told.ends)
+    span = Span(stub.item, stub.starts, prorations.ends)
     return {kind: n for kind, n in every.items() if _leads(line, kind, stub.lines, package_of)}, span
 
 
 def leads(state: SubscriptionState, payment: Payment, line: PaymentLine, kind: str, package_of: PackageOf) -> bool:
     """Whether a change grants a type by this line: the last that has it of those that the new plans cost."""
-    told = told_by(state, payment, line, package_of)
-    lines = [each for each in prorated(payment, line) if told.levels.get(str(each.subscription_item))]
+    prorations = prorations_of(state, payment, line, package_of)
+    lines = [each for each in prorated(payment, line) if prorations.levels.get(str(each.subscription_item))]
     return _leads(line, kind, tuple(lines), package_of)
 
 
@@ -124,8 +126,8 @@ def _parts(line: PaymentLine, ends: datetime, begins: datetime, package_of: Pack
 
 def _interval(state: SubscriptionState, stub: Stub) -> Interval | None:
     """How long the stub's price lasts: as its lines tell, else as the subscription's events do."""
-    told = [line.interval or state.intervals.get(line.price or "") for line in stub.lines]
-    return next((interval for interval in reversed(told) if interval), None)
+    intervals = [line.interval or state.intervals.get(line.price or "") for line in stub.lines]
+    return next((interval for interval in reversed(intervals) if interval), None)
 
 
 def _start(line: PaymentLine) -> datetime:
@@ -133,7 +135,7 @@ def _start(line: PaymentLine) -> datetime:
     return line.period_start
 
 
-def told_by_line(
+def with_line(
     state: SubscriptionState,
     payment: Payment,
     decision: LineDecision,

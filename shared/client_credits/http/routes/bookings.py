@@ -9,15 +9,15 @@ from client_credits.domain.bookings.booking import BookingState
 from client_credits.http.request import asked
 from client_credits.http.responses import Cursor, Limit, PathId, reads
 from client_credits.http.schemas import common as schemas
-from client_credits.http.schemas.bookings import BookingAnswer, State, booking_answer
+from client_credits.http.schemas.bookings import BookingView, State, booking_view
 from client_credits.operations.bookings import spending as bookings
 from client_credits.operations.queries.bookings import bookings_in
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
 
-class Bookings(schemas.Answer):
-    items: list[BookingAnswer]
+class Bookings(schemas.View):
+    items: list[BookingView]
     next_cursor: str | None
 
 
@@ -38,10 +38,10 @@ def list_bookings(
     before = position["before"] if position else None
     page, more = bookings_in(ask.store, ask.practice_id, BookingState(state), before, limit)
     sealed = ask.seal(query, {"before": more} if more else None)
-    return Bookings(items=[booking_answer(booking) for booking in page], next_cursor=sealed)
+    return Bookings(items=[booking_view(booking) for booking in page], next_cursor=sealed)
 
 
 @router.get("/v1/bookings/<booking_id>", tags=["bookings"], summary="One booking", responses=reads())
-def get_booking(booking_id: PathId) -> BookingAnswer:
+def get_booking(booking_id: PathId) -> BookingView:
     ask = asked(router)
-    return booking_answer(bookings.find(ask.store, ask.practice_id, booking_id))
+    return booking_view(bookings.find(ask.store, ask.practice_id, booking_id))

@@ -12,14 +12,14 @@ from client_credits.http.request import asked
 from client_credits.http.responses import Cursor, DryRun, Limit, PathId, answer, check_same_id, puts, reads
 from client_credits.http.schemas import common as schemas
 from client_credits.http.schemas.catalogue import (
-    AppointmentTypeAnswer,
     AppointmentTypePut,
-    PackageAnswer,
+    AppointmentTypeView,
     PackageOnSale,
     PackagePut,
-    appointment_type_answer,
-    package_answer,
+    PackageView,
+    appointment_type_view,
     package_on_sale,
+    package_view,
 )
 from client_credits.operations.staff import practices
 from client_credits.store.records import Wanted
@@ -27,18 +27,18 @@ from client_credits.store.records import Wanted
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
 
-class AppointmentTypes(schemas.Answer):
-    items: list[AppointmentTypeAnswer]
+class AppointmentTypes(schemas.View):
+    items: list[AppointmentTypeView]
     next_cursor: str | None
 
 
-class Packages(schemas.Answer):
-    items: list[PackageAnswer]
+class Packages(schemas.View):
+    items: list[PackageView]
     next_cursor: str | None
 
 
-class PackagesOnSale(schemas.Answer):
-    """What role client is told."""
+class PackagesOnSale(schemas.View):
+    """What role client sees."""
 
     items: list[PackageOnSale]
     next_cursor: str | None
@@ -49,7 +49,7 @@ def list_appointment_types(limit: Limit = 50, cursor: Cursor = None) -> Appointm
     ask = asked(router)
     types = _catalogue().types
     chosen, more = _page(sorted(types), limit, ask.open("appointment-types", cursor))
-    items = [appointment_type_answer(types[type_id]) for type_id in chosen]
+    items = [appointment_type_view(types[type_id]) for type_id in chosen]
     return AppointmentTypes(items=items, next_cursor=ask.seal("appointment-types", more))
 
 
@@ -59,11 +59,11 @@ def list_appointment_types(limit: Limit = 50, cursor: Cursor = None) -> Appointm
     summary="One appointment type",
     responses=reads(),
 )
-def get_appointment_type(type_id: PathId) -> AppointmentTypeAnswer:
+def get_appointment_type(type_id: PathId) -> AppointmentTypeView:
     kind = _catalogue().types.get(type_id)
     if kind is None:
         raise NotFound("There is no such appointment type.")
-    return appointment_type_answer(kind)
+    return appointment_type_view(kind)
 
 
 @router.put(
@@ -74,12 +74,12 @@ def get_appointment_type(type_id: PathId) -> AppointmentTypeAnswer:
 )
 def put_appointment_type(
     type_id: PathId, wanted: Annotated[AppointmentTypePut, Body()], dry_run: DryRun = False
-) -> Response[AppointmentTypeAnswer]:
+) -> Response[AppointmentTypeView]:
     ask = asked(router)
     check_same_id(wanted.id, type_id)
     kind = AppointmentType(type_id, wanted.name, wanted.bookable_without_credits, wanted.archived)
     new = practices.put_appointment_type(ask.store, ask.practice_id, kind)
-    return answer(201 if new else 200, appointment_type_answer(kind))
+    return answer(201 if new else 200, appointment_type_view(kind))
 
 
 @router.get("/v1/packages", tags=["catalogue"], summary="All packages; for a client those on sale", responses=reads())
@@ -91,15 +91,15 @@ def list_packages(limit: Limit = 50, cursor: Cursor = None) -> Packages | Packag
     if ask.for_client:
         on_sale = [package_on_sale(packages[each], ask.caller.client_id) for each in chosen]
         return PackagesOnSale(items=on_sale, next_cursor=going_on)
-    return Packages(items=[package_answer(packages[each]) for each in chosen], next_cursor=going_on)
+    return Packages(items=[package_view(packages[each]) for each in chosen], next_cursor=going_on)
 
 
 @router.get("/v1/packages/<package_id>", tags=["catalogue"], summary="One package", responses=reads())
-def get_package(package_id: PathId) -> PackageAnswer | PackageOnSale:
+def get_package(package_id: PathId) -> PackageView | PackageOnSale:
     ask, package = asked(router), _catalogue().packages.get(package_id)
     if package is None or (ask.for_client and package.archived):
         raise NotFound("There is no such package.")
-    return package_on_sale(package, ask.caller.client_id) if ask.for_client else package_answer(package)
+    return package_on_sale(package, ask.caller.client_id) if ask.for_client else package_view(package)
 
 
 @router.put(
@@ -110,11 +110,11 @@ def get_package(package_id: PathId) -> PackageAnswer | PackageOnSale:
 )
 def put_package(
     package_id: PathId, wanted: Annotated[PackagePut, Body()], dry_run: DryRun = False
-) -> Response[PackageAnswer]:
+) -> Response[PackageView]:
     ask = asked(router)
     check_same_id(wanted.id, package_id)
     stored, new = practices.put_package(ask.context, wanted.package(package_id), wanted.archived)
-    return answer(201 if new else 200, package_answer(stored))
+    return answer(201 if new else 200, package_view(stored))
 
 
 def _catalogue() -> Catalogue:

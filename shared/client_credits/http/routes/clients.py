@@ -11,11 +11,11 @@ from client_credits.domain.ledger.entries import EntryKind
 from client_credits.http.request import asked
 from client_credits.http.responses import Cursor, DryRun, Limit, PathId, answer, asks, check_same_id, puts, reads
 from client_credits.http.schemas import common as schemas
-from client_credits.http.schemas.clients import ClientAnswer, ClientPut, ClientSearch, ListedClient, client_answer
+from client_credits.http.schemas.clients import ClientPut, ClientSearch, ClientView, ListedClientView, client_view
 from client_credits.http.schemas.credits import Kind
 from client_credits.operations.queries import clients as listing
 from client_credits.operations.queries import searching
-from client_credits.operations.queries.searching import Place
+from client_credits.operations.queries.searching import SearchPlace
 from client_credits.operations.staff import practices
 from client_credits.store.records import Wanted
 
@@ -23,8 +23,8 @@ router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 assert {*EntryKind} | {"settings_changed"} == set(Kind.__args__)  # type: ignore[attr-defined]
 
 
-class Clients(schemas.Answer):
-    items: list[ListedClient]
+class Clients(schemas.View):
+    items: list[ListedClientView]
     next_cursor: str | None
 
 
@@ -47,7 +47,7 @@ def list_clients(
     place = ask.open(query, cursor) or {}
     after = place.get("after")
     if sort == "name":
-        found, more = searching.by_name(ask.context, Place(after), limit, only)
+        found, more = searching.by_name(ask.context, SearchPlace(after), limit, only)
         return _clients(found, ask.seal(query, {"after": more.after} if more else None))
     found, last = listing.clients_page(ask.context, after, limit, only)
     return _clients(found, ask.seal(query, {"after": last} if last else None))
@@ -64,23 +64,23 @@ def search_clients(wanted: Annotated[ClientSearch, Body()]) -> Clients:
     ask = asked(router)
     query = f"search|{wanted.q or ''}|{wanted.email or ''}"
     place = ask.open(query, wanted.cursor)
-    start = Place(place["after"], place["by_id"]) if place else Place()
+    start = SearchPlace(place["after"], place["by_id"]) if place else SearchPlace()
     found, more = searching.search(ask.context, start, wanted.limit, wanted.q, wanted.email, ask.people_keys)
     return _clients(found, ask.seal(query, {"after": more.after, "by_id": more.by_id} if more else None))
 
 
 def _clients(found: list[listing.ListedClient], next_cursor: str | None) -> Clients:
-    items = [ListedClient(**dict(client_answer(each.client)), balances=each.balances) for each in found]
+    items = [ListedClientView(**dict(client_view(each.client)), balances=each.balances) for each in found]
     return Clients(items=items, next_cursor=next_cursor)
 
 
 @router.get("/v1/clients/<client_id>", tags=["clients"], summary="One client", responses=reads())
-def get_client(client_id: PathId) -> ClientAnswer:
+def get_client(client_id: PathId) -> ClientView:
     ask = asked(router)
     client = ask.store.load(ask.practice_id, Wanted(client_id=client_id)).client
     if client is None:
         raise NotFound("There is no such client.")
-    return client_answer(client)
+    return client_view(client)
 
 
 @router.put(
@@ -91,8 +91,8 @@ def get_client(client_id: PathId) -> ClientAnswer:
 )
 def put_client(
     client_id: PathId, wanted: Annotated[ClientPut, Body()], dry_run: DryRun = False
-) -> Response[ClientAnswer]:
+) -> Response[ClientView]:
     ask = asked(router)
     check_same_id(wanted.id, client_id)
     stored, new = practices.put_client(ask.context, wanted.client(client_id), lambda: ask.people_keys()[0])
-    return answer(201 if new else 200, client_answer(stored))
+    return answer(201 if new else 200, client_view(stored))

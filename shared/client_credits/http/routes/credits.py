@@ -10,36 +10,36 @@ from client_credits.http.request import asked, instant_parameter
 from client_credits.http.responses import Cursor, Limit, PathId, reads
 from client_credits.http.schemas import common as schemas
 from client_credits.http.schemas.credits import (
-    CreditsAnswer,
-    EntryAnswer,
+    CreditsView,
+    EntryView,
     Kind,
-    LotAnswer,
-    OwnEntryAnswer,
-    entry_answer,
-    lot_answer,
-    own_entry_answer,
+    LotView,
+    OwnEntryView,
+    entry_view,
+    lot_view,
+    own_entry_view,
 )
 from client_credits.operations.queries import credits as answers
 from client_credits.operations.queries.history import HistoryPosition, history
-from client_credits.store.histories import Period
+from client_credits.store.histories import HistoryPeriod
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
 
-class History(schemas.Answer):
-    items: list[EntryAnswer]
+class History(schemas.View):
+    items: list[EntryView]
     next_cursor: str | None
 
 
-class OwnHistory(schemas.Answer):
-    """What role client is told of its own history."""
+class OwnHistory(schemas.View):
+    """What role client sees of its own history."""
 
-    items: list[OwnEntryAnswer]
+    items: list[OwnEntryView]
     next_cursor: str | None
 
 
-class Lots(schemas.Answer):
-    items: list[LotAnswer]
+class Lots(schemas.View):
+    items: list[LotView]
     next_cursor: None = None
 
 
@@ -52,15 +52,15 @@ class Lots(schemas.Answer):
 def get_client_credits(
     client_id: PathId,
     as_of: Annotated[str | None, Query(description="Not in this release; refused.")] = None,
-) -> CreditsAnswer:
+) -> CreditsView:
     ask = asked(router)
     if as_of is not None:
         raise Invalid(
             "This release does not know past balances.",
             Problem("/query/as_of", "not_available", "leave it out for the balances now"),
         )
-    told = answers.credits_of(ask.context, client_id)
-    return CreditsAnswer.model_validate(told, from_attributes=True)
+    found = answers.credits_of(ask.context, client_id)
+    return CreditsView.model_validate(found, from_attributes=True)
 
 
 @router.get(
@@ -72,7 +72,7 @@ def get_client_credits(
 def list_client_lots(client_id: PathId, type_id: PathId) -> Lots:
     ask = asked(router)
     wallet, lots = answers.lots_of(ask.context, client_id, type_id)
-    return Lots(items=[lot_answer(wallet, lot, ask.now) for lot in lots])
+    return Lots(items=[lot_view(wallet, lot, ask.now) for lot in lots])
 
 
 @router.get(
@@ -99,11 +99,11 @@ def list_client_history(
         type_id,
         limit,
         HistoryPosition(**position) if position else HistoryPosition(),
-        Period(kind, instant_parameter("from", from_), instant_parameter("to", to)),
+        HistoryPeriod(kind, instant_parameter("from", from_), instant_parameter("to", to)),
     )
     place = {"entry": page.next.entry, "account": page.next.account, "client": page.next.client} if page.next else None
     going_on = ask.seal(query, place)
     if ask.for_client:
-        return OwnHistory(items=[own_entry_answer(entry) for entry in page.items], next_cursor=going_on)
+        return OwnHistory(items=[own_entry_view(entry) for entry in page.items], next_cursor=going_on)
     names = ask.names_of(page.items)
-    return History(items=[entry_answer(entry, names) for entry in page.items], next_cursor=going_on)
+    return History(items=[entry_view(entry, names) for entry in page.items], next_cursor=going_on)

@@ -13,7 +13,7 @@ from client_credits.http.problems import Refused
 from client_credits.http.request import Ask, asked
 from client_credits.http.responses import DryRun, PathId, writes
 from client_credits.http.schemas import edits
-from client_credits.http.schemas.credits import EntryAnswer, TypeCreditsAnswer, entry_answer
+from client_credits.http.schemas.credits import EntryView, TypeCreditsView, entry_view
 from client_credits.operations.staff import editing
 from client_credits.operations.staff.editing import NewBalance
 from client_credits.operations.staff.idempotent import Edited, Keyed
@@ -38,8 +38,8 @@ def keyed(ask: Ask, key: str | None, what: str, body: BaseModel) -> Keyed:
     return Keyed(key, f"{what} {asked_for}")
 
 
-def told(edited: Edited) -> Response[edits.Edits]:
-    body = edits.Edits(entries=[entry_answer(entry) for entry in edited.entries])
+def answer_of(edited: Edited) -> Response[edits.Edits]:
+    body = edits.Edits(entries=[entry_view(entry) for entry in edited.entries])
     headers = {"Idempotency-Replayed": "true"} if edited.repeated else {}
     return Response(status_code=200, content_type="application/json", body=body, headers=headers)
 
@@ -57,8 +57,8 @@ def replace_client_credits(
     changes = [NewBalance(c.appointment_type, c.balance, c.version, c.expires_at) for c in wanted.changes]
     edited = editing.set_balances(ask.context, client_id, changes, wanted.reason)
     return edits.Replaced(
-        entries=[entry_answer(entry) for entry in edited.entries],
-        credits=[TypeCreditsAnswer.model_validate(told, from_attributes=True) for told in edited.credits],
+        entries=[entry_view(entry) for entry in edited.entries],
+        credits=[TypeCreditsView.model_validate(each, from_attributes=True) for each in edited.credits],
     )
 
 
@@ -73,7 +73,7 @@ def adjust_client_credits(
     wanted: Annotated[edits.AdjustmentPost, Body()],
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,
-) -> Response[EntryAnswer]:
+) -> Response[EntryView]:
     ask = asked(router)
     edited = editing.adjust(
         ask.context,
@@ -85,7 +85,7 @@ def adjust_client_credits(
         wanted.expires_at,
     )
     headers = {"Idempotency-Replayed": "true"} if edited.repeated else {}
-    body = entry_answer(edited.entries[0])
+    body = entry_view(edited.entries[0])
     return Response(status_code=200, content_type="application/json", body=body, headers=headers)
 
 
@@ -111,7 +111,7 @@ def grant_package(
         wanted.reason,
         wanted.expires_at,
     )
-    return told(edited)
+    return answer_of(edited)
 
 
 @router.patch(
@@ -131,7 +131,7 @@ def change_client_lot(
     edited = editing.change_lot(
         ask.context, client_id, type_id, lot_id, void=wanted.void, expires_at=wanted.expires_at, reason=wanted.reason
     )
-    return told(edited)
+    return answer_of(edited)
 
 
 @router.post(
@@ -155,4 +155,4 @@ def transfer_credits(
         keyed(ask, idempotency_key, "transfer", wanted),
         wanted.reason,
     )
-    return told(edited)
+    return answer_of(edited)

@@ -8,22 +8,22 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from client_credits.http.request import asked
 from client_credits.http.responses import Cursor, DryRun, Limit, PathId, reads, writes
 from client_credits.http.schemas import common as schemas
-from client_credits.http.schemas.credits import entry_answer
+from client_credits.http.schemas.credits import entry_view
 from client_credits.http.schemas.parked import (
     DismissBody,
-    ParkedAnswer,
+    ParkedView,
     ResolveBody,
     Resolved,
     ResolvedLine,
-    parked_answer,
+    parked_view,
 )
 from client_credits.operations.payments import resolving
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
 
-class ParkedPayments(schemas.Answer):
-    items: list[ParkedAnswer]
+class ParkedPayments(schemas.View):
+    items: list[ParkedView]
     next_cursor: str | None
 
 
@@ -36,7 +36,7 @@ def list_parked(limit: Limit = 50, cursor: Cursor = None) -> ParkedPayments:
     position = ask.open("parked", cursor)
     after = position["after"] if position else None
     page, last = ask.store.parked_page(ask.practice_id, after, limit)
-    items = [parked_answer(parked) for parked in page]
+    items = [parked_view(parked) for parked in page]
     return ParkedPayments(items=items, next_cursor=ask.seal("parked", {"after": last} if last else None))
 
 
@@ -58,7 +58,7 @@ def resolve_parked(parked_id: PathId, given: Annotated[ResolveBody, Body()], dry
         for outcome in outcomes
     ]
     entries = [
-        entry_answer(entry)
+        entry_view(entry)
         for outcome in outcomes
         for entry in resolving.line_entries(ask.store, ask.practice_id, outcome)
     ]
@@ -71,7 +71,7 @@ def resolve_parked(parked_id: PathId, given: Annotated[ResolveBody, Body()], dry
     summary="Close a parked payment without granting it",
     responses=writes(),
 )
-def dismiss_parked(parked_id: PathId, given: Annotated[DismissBody, Body()], dry_run: DryRun = False) -> ParkedAnswer:
+def dismiss_parked(parked_id: PathId, given: Annotated[DismissBody, Body()], dry_run: DryRun = False) -> ParkedView:
     ask = asked(router)
     closed = resolving.dismiss(ask.context, parked_id, given.reason)
-    return parked_answer(closed)
+    return parked_view(closed)

@@ -10,7 +10,7 @@ from client_credits.domain.practice import settings as rules
 from client_credits.domain.practice.settings import effective
 from client_credits.http.request import asked
 from client_credits.http.responses import DryRun, PathId, reads, writes
-from client_credits.http.schemas.settings import ClientSettingsPatch, SettingsAnswer, SettingsPatch, settings_answer
+from client_credits.http.schemas.settings import ClientSettingsPatch, SettingsPatch, SettingsView, settings_view
 from client_credits.operations.staff import practices
 from client_credits.store.records import Wanted, effective_settings
 
@@ -18,17 +18,17 @@ router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
 
 @router.get("/v1/settings", tags=["settings"], summary="The account's settings", responses=reads())
-def get_settings() -> SettingsAnswer:
+def get_settings() -> SettingsView:
     ask = asked(router)
     loaded = ask.store.load(ask.practice_id, Wanted())
-    return settings_answer(loaded.settings, rules.sources())
+    return settings_view(loaded.settings, rules.sources())
 
 
 @router.patch("/v1/settings", tags=["settings"], summary="Change the account's settings", responses=writes())
-def change_settings(change: Annotated[SettingsPatch, Body()], dry_run: DryRun = False) -> SettingsAnswer:
+def change_settings(change: Annotated[SettingsPatch, Body()], dry_run: DryRun = False) -> SettingsView:
     ask = asked(router)
     changed = practices.change_account_settings(ask.context, change.changes(), change.confirm)
-    return settings_answer(effective(changed.values), rules.sources())
+    return settings_view(effective(changed.values), rules.sources())
 
 
 @router.get(
@@ -37,12 +37,12 @@ def change_settings(change: Annotated[SettingsPatch, Body()], dry_run: DryRun = 
     summary="The settings of one client, each with its source",
     responses=reads(),
 )
-def get_client_settings(client_id: PathId) -> SettingsAnswer:
+def get_client_settings(client_id: PathId) -> SettingsView:
     ask = asked(router)
     loaded = ask.store.load(ask.practice_id, Wanted(client_id=client_id))
     if loaded.client is None:
         raise NotFound("There is no such client.")
-    return settings_answer(loaded.settings, rules.sources(loaded.client.overrides))
+    return settings_view(loaded.settings, rules.sources(loaded.client.overrides))
 
 
 @router.patch(
@@ -55,7 +55,7 @@ def change_client_settings(
     client_id: PathId,
     change: Annotated[ClientSettingsPatch, Body()],
     dry_run: DryRun = False,
-) -> SettingsAnswer:
+) -> SettingsView:
     ask = asked(router)
     account, client = practices.change_client_settings(ask.context, client_id, change.changes())
-    return settings_answer(effective_settings(account, client), rules.sources(client.overrides))
+    return settings_view(effective_settings(account, client), rules.sources(client.overrides))

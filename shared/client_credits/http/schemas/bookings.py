@@ -4,20 +4,20 @@ from datetime import datetime
 from typing import Literal
 
 from client_credits.domain.bookings.booking import Booking, BookingState
-from client_credits.http.schemas.common import Answer
+from client_credits.http.schemas.common import View
 
 State = Literal["booked", "refused", "review", "cancelled", "no_show", "moved"]
 assert {*BookingState} == set(State.__args__)  # type: ignore[attr-defined]
 
 
-class RefusalAnswer(Answer):
+class RefusalView(View):
     reason: str
     available: int
     shortfall: int
     occurred_at: datetime
 
 
-class BookingAnswer(Answer):
+class BookingView(View):
     booking_id: str
     state: str
     client_id: str | None
@@ -35,15 +35,15 @@ class BookingAnswer(Answer):
     returned: int
     rule: str | None
     free: str | None
-    refusal: RefusalAnswer | None
+    refusal: RefusalView | None
     created_at: datetime | None
     cancelled_at: datetime | None
     cancelled_by: str | None
 
 
-def booking_answer(booking: Booking) -> BookingAnswer:
+def booking_view(booking: Booking) -> BookingView:
     session, cancellation, refusal = booking.session, booking.cancellation, booking.refusal
-    return BookingAnswer(
+    return BookingView(
         booking_id=booking.booking_id,
         state=booking.state,
         client_id=booking.client_id,
@@ -61,7 +61,7 @@ def booking_answer(booking: Booking) -> BookingAnswer:
         returned=booking.returned,
         rule=booking.rule,
         free=booking.free,
-        refusal=RefusalAnswer(
+        refusal=RefusalView(
             reason=refusal.reason,
             available=refusal.available,
             shortfall=refusal.shortfall,

@@ -11,7 +11,7 @@ from client_credits.domain.ledger.expiry import fixed_end
 from client_credits.domain.ledger.wallet import MAX_TYPES
 from client_credits.domain.payments.references import link_for
 from client_credits.domain.practice.catalogue import AppointmentType, Expiry, ExpiryKind, Package, PackagePrice
-from client_credits.http.schemas.common import Answer, Id, Price, Request, Text, Url
+from client_credits.http.schemas.common import Id, Price, Request, Text, Url, View
 
 
 class AppointmentTypePut(Request):
@@ -21,15 +21,15 @@ class AppointmentTypePut(Request):
     archived: StrictBool = False
 
 
-class AppointmentTypeAnswer(Answer):
+class AppointmentTypeView(View):
     id: str
     name: str
     bookable_without_credits: bool
     archived: bool
 
 
-def appointment_type_answer(kind: AppointmentType) -> AppointmentTypeAnswer:
-    return AppointmentTypeAnswer(
+def appointment_type_view(kind: AppointmentType) -> AppointmentTypeView:
+    return AppointmentTypeView(
         id=kind.type_id,
         name=kind.name,
         bookable_without_credits=kind.bookable_without_credits,
@@ -118,18 +118,18 @@ class PackagePut(Request):
         )
 
 
-class PackagePriceAnswer(Answer):
+class PackagePriceView(View):
     amount: int
     currency: str
 
 
-class PackageOnSale(Answer):
+class PackageOnSale(View):
     """A package as clients may see it."""
 
     id: str
     name: str
     description: str | None
-    price: PackagePriceAnswer | None
+    price: PackagePriceView | None
     limit_per_client: int | None
     url: str | None
     credits: dict[str, int]
@@ -139,33 +139,33 @@ class PackageOnSale(Answer):
     monthly_tranches: bool
 
 
-class PackageAnswer(PackageOnSale):
+class PackageView(PackageOnSale):
     trial_grants: bool
     stripe_prices: list[str]
     archived: bool
 
 
 def package_on_sale(package: Package, client_id: str | None = None) -> PackageOnSale:
-    """The package, with a link for this client. Field by field: what is not named here is not told."""
+    """The package, with a link for this client. Field by field: what is not named here is not shown."""
     price, url = package.price, package.url
-    told = {"kind": str(package.expiry.kind), "n": package.expiry.n, "date": package.expiry.date}
+    rule = {"kind": str(package.expiry.kind), "n": package.expiry.n, "date": package.expiry.date}
     return PackageOnSale(
         id=package.package_id,
         name=package.name,
         description=package.description,
-        price=PackagePriceAnswer(amount=price.amount, currency=price.currency) if price else None,
+        price=PackagePriceView(amount=price.amount, currency=price.currency) if price else None,
         limit_per_client=package.limit_per_client,
         url=link_for(url, client_id) if url and client_id else url,
         credits=package.credits,
         renews_each_cycle=package.renews_each_cycle,
-        expiry={k: v for k, v in told.items() if v is not None},
+        expiry={k: v for k, v in rule.items() if v is not None},
         rollover_cap=package.rollover_cap,
         monthly_tranches=package.monthly_tranches,
     )
 
 
-def package_answer(package: Package) -> PackageAnswer:
-    return PackageAnswer(
+def package_view(package: Package) -> PackageView:
+    return PackageView(
         **dict(package_on_sale(package)),
         trial_grants=package.trial_grants,
         stripe_prices=list(package.stripe_prices),
@@ -173,7 +173,7 @@ def package_answer(package: Package) -> PackageAnswer:
     )
 
 
-class PackageOffer(Answer):
+class PackageOffer(View):
     id: str
     name: str
     url: str | None

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, StrictInt
 
 from client_credits.domain.practice.records import MAX_CUSTOMERS, Client
-from client_credits.http.schemas.common import Answer, Id, Request, Text
+from client_credits.http.schemas.common import Id, Request, Text, View
 
 
 class ClientPut(Request):
@@ -34,7 +34,7 @@ class ClientSearch(Request):
     cursor: Annotated[str, Field(strict=True, max_length=5000)] | None = None
 
 
-class ClientAnswer(Answer):
+class ClientView(View):
     id: str
     name: str | None
     email: str | None
@@ -42,8 +42,8 @@ class ClientAnswer(Answer):
     external_ids: dict[str, str]
 
 
-def client_answer(client: Client) -> ClientAnswer:
-    return ClientAnswer(
+def client_view(client: Client) -> ClientView:
+    return ClientView(
         id=client.client_id,
         name=client.name,
         email=client.email,
@@ -52,5 +52,5 @@ def client_answer(client: Client) -> ClientAnswer:
     )
 
 
-class ListedClient(ClientAnswer):
+class ListedClientView(ClientView):
     balances: dict[str, int]

@@ -43,17 +43,17 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
-class Answer(BaseModel):
+class View(BaseModel):
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
-class ErrorItem(Answer):
+class ErrorItem(View):
     pointer: str
     code: str
     detail: str
 
 
-class Problem(BaseModel):
+class ProblemView(BaseModel):
     """RFC 9457; further typed members (available, shortfall, reason, packages, ...) by code."""
 
     model_config = ConfigDict(defer_build=True)

@@ -13,11 +13,11 @@ from typing_extensions import TypedDict
 from client_credits.domain.ledger.entries import Entry
 from client_credits.domain.ledger.wallet import Lot, Wallet
 from client_credits.domain.practice.records import SettingsChange
-from client_credits.http.schemas.common import Answer
+from client_credits.http.schemas.common import View
 from client_credits.publishing import plain as telling
 
 
-class TypeCreditsAnswer(Answer):
+class TypeCreditsView(View):
     appointment_type: str
     name: str
     balance: int
@@ -31,14 +31,14 @@ class TypeCreditsAnswer(Answer):
     version: int
 
 
-class CreditsAnswer(Answer):
+class CreditsView(View):
     client_id: str
     enabled: bool
     as_of: datetime
-    credits: list[TypeCreditsAnswer]
+    credits: list[TypeCreditsView]
 
 
-class LotAnswer(Answer):
+class LotView(View):
     lot_id: str
     granted: int
     remaining: int
@@ -51,8 +51,8 @@ class LotAnswer(Answer):
     frozen: bool
 
 
-def lot_answer(wallet: Wallet, lot: Lot, now: datetime) -> LotAnswer:
-    return LotAnswer(
+def lot_view(wallet: Wallet, lot: Lot, now: datetime) -> LotView:
+    return LotView(
         lot_id=lot.lot_id,
         granted=lot.granted,
         remaining=lot.remaining,
@@ -66,7 +66,7 @@ def lot_answer(wallet: Wallet, lot: Lot, now: datetime) -> LotAnswer:
     )
 
 
-class PostingAnswer(TypedDict, total=False):
+class PostingView(TypedDict, total=False):
     """Exactly one of `lot_id` and `debt` says what the amount is of."""
 
     __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]  # a release may say more of a lot
@@ -76,7 +76,7 @@ class PostingAnswer(TypedDict, total=False):
     amount: Required[int]
 
 
-class CauseAnswer(TypedDict, total=False):
+class CauseView(TypedDict, total=False):
     """Why: `kind` is always there, the ids that name the cause as far as it has them."""
 
     __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
@@ -93,7 +93,7 @@ class CauseAnswer(TypedDict, total=False):
     to_client_id: str
 
 
-class ActorAnswer(TypedDict, total=False):
+class ActorView(TypedDict, total=False):
     """Who acted. `name` is for staff alone, and only where the directory of staff knows it."""
 
     kind: Required[str]
@@ -101,7 +101,7 @@ class ActorAnswer(TypedDict, total=False):
     name: str
 
 
-class EntryAnswer(Answer):
+class EntryView(View):
     """One change. `sequence` is null for a change of settings, which moves no credits."""
 
     entry_id: str
@@ -113,22 +113,22 @@ class EntryAnswer(Answer):
     amount: int
     balance_before: int | None
     balance_after: int | None
-    postings: list[PostingAnswer]
-    cause: CauseAnswer
-    actor: ActorAnswer
+    postings: list[PostingView]
+    cause: CauseView
+    actor: ActorView
     reason: str | None
     occurred_at: datetime
     recorded_at: datetime
 
 
-def entry_answer(entry: Entry | SettingsChange, names: Mapping[str, str] | None = None) -> EntryAnswer:
-    """An entry as the back office is told it. `names` are the names of actors, by id, as far as known."""
+def entry_view(entry: Entry | SettingsChange, names: Mapping[str, str] | None = None) -> EntryView:
+    """An entry as the back office sees it. `names` are the names of actors, by id, as far as known."""
     members = telling.settings_change(entry) if isinstance(entry, SettingsChange) else telling.entry(entry)
     name = (names or {}).get(members["actor"]["id"])
-    return EntryAnswer(**members | {"actor": members["actor"] | ({"name": name} if name else {})})
+    return EntryView(**members | {"actor": members["actor"] | ({"name": name} if name else {})})
 
 
-class OwnCauseAnswer(Answer):
+class OwnCauseView(View):
     """Why, without any id but those of the client's own package or booking."""
 
     kind: str
@@ -137,8 +137,8 @@ class OwnCauseAnswer(Answer):
     starts_at: str | None
 
 
-class OwnEntryAnswer(Answer):
-    """One change, as the client whose credits it changed is told it.
+class OwnEntryView(View):
+    """One change, as the client whose credits it changed sees it.
 
     `ends` are the ends of the credits that came or were extended, null for never, as far as the entry says them.
     """
@@ -149,26 +149,26 @@ class OwnEntryAnswer(Answer):
     amount: int
     balance_after: int | None
     ends: list[datetime | None]
-    cause: OwnCauseAnswer
+    cause: OwnCauseView
     occurred_at: datetime
     recorded_at: datetime
 
 
-def own_entry_answer(entry: Entry | SettingsChange) -> OwnEntryAnswer:
-    """An entry as its client may see it. Field by field: what is not named here is not told."""
+def own_entry_view(entry: Entry | SettingsChange) -> OwnEntryView:
+    """An entry as its client may see it. Field by field: what is not named here is not shown."""
     if isinstance(entry, SettingsChange):
-        return OwnEntryAnswer(
+        return OwnEntryView(
             entry_id=entry.change_id,
             appointment_type=None,
             kind="settings_changed",
             amount=0,
             balance_after=None,
             ends=[],
-            cause=OwnCauseAnswer(kind="settings", package_id=None, booking_id=None, starts_at=None),
+            cause=OwnCauseView(kind="settings", package_id=None, booking_id=None, starts_at=None),
             occurred_at=entry.occurred_at,
             recorded_at=entry.occurred_at,
         )
-    return OwnEntryAnswer(
+    return OwnEntryView(
         entry_id=entry.entry_id,
         appointment_type=entry.appointment_type,
         kind=str(entry.kind),
@@ -186,11 +186,11 @@ def _ends(entry: Entry) -> list[datetime | None]:
     return [lot.expires_at for lot in facts if lot]
 
 
-def _own_cause(entry: Entry) -> OwnCauseAnswer:
+def _own_cause(entry: Entry) -> OwnCauseView:
     """A booking is the client's own only where it is the cause; other causes may name another client's."""
     kind, ids = str(entry.cause.kind), entry.cause.ids
     booked = kind == "booking"
-    return OwnCauseAnswer(
+    return OwnCauseView(
         kind=kind,
         package_id=ids.get("package_id"),
         booking_id=ids.get("booking_id") if booked else None,

@@ -6,8 +6,8 @@ from pydantic import Field, StrictBool, StrictInt, model_validator
 
 from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.ledger.wallet import MAX_TYPES
-from client_credits.http.schemas.common import Answer, Id, Instant, Reason, Request
-from client_credits.http.schemas.credits import EntryAnswer, TypeCreditsAnswer
+from client_credits.http.schemas.common import Id, Instant, Reason, Request, View
+from client_credits.http.schemas.credits import EntryView, TypeCreditsView
 
 Balance = Annotated[StrictInt, Field(ge=-MAX_CREDITS, le=MAX_CREDITS)]
 Amount = Annotated[StrictInt, Field(ge=1, le=MAX_CREDITS)]
@@ -67,13 +67,13 @@ class TransferPost(Request):
     reason: Reason | None = None
 
 
-class Edits(Answer):
+class Edits(View):
     """The entries written, of every wallet concerned."""
 
-    entries: list[EntryAnswer]
+    entries: list[EntryView]
 
 
 class Replaced(Edits):
     """Also the credits of the types named, as they are after the change."""
 
-    credits: list[TypeCreditsAnswer]
+    credits: list[TypeCreditsView]

@@ -7,8 +7,8 @@ from pydantic import Field, StrictInt
 
 from client_credits.domain.credits import MAX_SEATS
 from client_credits.http.schemas.catalogue import PackageOffer
-from client_credits.http.schemas.common import Answer, Id, Instant, Request
-from client_credits.http.schemas.settings import SettingsAnswer, settings_answer
+from client_credits.http.schemas.common import Id, Instant, Request, View
+from client_credits.http.schemas.settings import SettingsView, settings_view
 from client_credits.operations.queries.eligibility import Eligibility
 
 
@@ -23,14 +23,14 @@ class EligibilityPost(Request):
     sessions: Annotated[list[SessionBody], Field(min_length=1, max_length=50)]
 
 
-class WouldUse(Answer):
+class WouldUse(View):
     lot_id: str
     amount: int
     expires_at: datetime | None
 
 
-class OwnEligibilityAnswer(Answer):
-    """What role client is told: all but the settings in effect."""
+class OwnEligibilityView(View):
+    """What role client sees: all but the settings in effect."""
 
     appointment_type: str
     allowed: bool
@@ -44,45 +44,47 @@ class OwnEligibilityAnswer(Answer):
     as_of: datetime
 
 
-class EligibilityAnswer(OwnEligibilityAnswer):
-    settings: SettingsAnswer
+class EligibilityView(OwnEligibilityView):
+    settings: SettingsView
 
 
-def own_eligibility_answer(told: Eligibility) -> OwnEligibilityAnswer:
-    return OwnEligibilityAnswer(
-        appointment_type=told.appointment_type,
-        allowed=told.allowed,
-        reason=told.reason,
-        message=told.message,
-        balance=told.balance,
-        available=told.available,
-        shortfall=told.shortfall,
-        would_use=[WouldUse(lot_id=lot.lot_id, amount=part, expires_at=lot.expires_at) for lot, part in told.would_use],
-        packages=[PackageOffer(id=p.package_id, name=p.name, url=p.url) for p in told.packages],
-        as_of=told.as_of,
+def own_eligibility_view(decided: Eligibility) -> OwnEligibilityView:
+    return OwnEligibilityView(
+        appointment_type=decided.appointment_type,
+        allowed=decided.allowed,
+        reason=decided.reason,
+        message=decided.message,
+        balance=decided.balance,
+        available=decided.available,
+        shortfall=decided.shortfall,
+        would_use=[
+            WouldUse(lot_id=lot.lot_id, amount=part, expires_at=lot.expires_at) for lot, part in decided.would_use
+        ],
+        packages=[PackageOffer(id=p.package_id, name=p.name, url=p.url) for p in decided.packages],
+        as_of=decided.as_of,
     )
 
 
-def eligibility_answer(told: Eligibility) -> EligibilityAnswer:
-    settings = settings_answer(told.settings, told.sources)
-    return EligibilityAnswer(**dict(own_eligibility_answer(told)), settings=settings)
+def eligibility_view(decided: Eligibility) -> EligibilityView:
+    settings = settings_view(decided.settings, decided.sources)
+    return EligibilityView(**dict(own_eligibility_view(decided)), settings=settings)
 
 
-class EligibilityEach(Answer):
-    items: list[EligibilityAnswer]
+class EligibilityEach(View):
+    items: list[EligibilityView]
 
 
-class OwnEligibilityEach(Answer):
-    items: list[OwnEligibilityAnswer]
+class OwnEligibilityEach(View):
+    items: list[OwnEligibilityView]
 
 
-class EligibilityJointly(Answer):
+class EligibilityJointly(View):
     allowed: bool
     shortfall: int
-    sessions: list[EligibilityAnswer]
+    sessions: list[EligibilityView]
 
 
-class OwnEligibilityJointly(Answer):
+class OwnEligibilityJointly(View):
     allowed: bool
     shortfall: int
-    sessions: list[OwnEligibilityAnswer]
+    sessions: list[OwnEligibilityView]

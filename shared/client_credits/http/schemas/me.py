@@ -3,10 +3,10 @@
 from client_credits.domain.ledger.entries import Actor
 from client_credits.domain.practice.records import Account
 from client_credits.domain.practice.settings import effective
-from client_credits.http.schemas.common import Answer
+from client_credits.http.schemas.common import View
 
 
-class PracticeAnswer(Answer):
+class PracticeView(View):
     id: str
     name: str | None
     timezone: str
@@ -14,22 +14,22 @@ class PracticeAnswer(Answer):
     packages_url: str | None
 
 
-class MeAnswer(Answer):
+class MeView(View):
     """`client_id` is there for role client. `subject` is the id under which the caller acts in entries."""
 
-    practice: PracticeAnswer
+    practice: PracticeView
     role: str
     client_id: str | None
     subject: str
 
 
-def me_answer(account: Account, actor: Actor, client_id: str | None) -> MeAnswer:
+def me_view(account: Account, actor: Actor, client_id: str | None) -> MeView:
     settings = effective(account.values)
-    practice = PracticeAnswer(
+    practice = PracticeView(
         id=account.practice_id,
         name=account.values.get("name"),
         timezone=settings.timezone,
         enabled=settings.enabled,
         packages_url=settings.packages_url,
     )
-    return MeAnswer(practice=practice, role=actor.kind, client_id=client_id, subject=actor.actor_id)
+    return MeView(practice=practice, role=actor.kind, client_id=client_id, subject=actor.actor_id)

@@ -3,12 +3,12 @@
 from datetime import datetime
 
 from client_credits.domain.payments.parked import Parked
-from client_credits.http.schemas.common import Answer, Id, Reason, Request
-from client_credits.http.schemas.credits import EntryAnswer
+from client_credits.http.schemas.common import Id, Reason, Request, View
+from client_credits.http.schemas.credits import EntryView
 from client_credits.publishing import plain as telling
 
 
-class ParkedAnswer(Answer):
+class ParkedView(View):
     id: str
     reason: str
     event_id: str
@@ -19,8 +19,8 @@ class ParkedAnswer(Answer):
     state: str
 
 
-def parked_answer(parked: Parked) -> ParkedAnswer:
-    return ParkedAnswer(**telling.parked(parked))
+def parked_view(parked: Parked) -> ParkedView:
+    return ParkedView(**telling.parked(parked))
 
 
 class ResolveBody(Request):
@@ -32,13 +32,13 @@ class DismissBody(Request):
     reason: Reason
 
 
-class ResolvedLine(Answer):
+class ResolvedLine(View):
     line: str
     outcome: str
     source_id: str | None
 
 
-class Resolved(Answer):
+class Resolved(View):
     id: str
     lines: list[ResolvedLine]
-    entries: list[EntryAnswer]
+    entries: list[EntryView]

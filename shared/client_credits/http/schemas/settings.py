@@ -7,18 +7,18 @@ from pydantic import BaseModel, ConfigDict, StrictBool
 
 from client_credits.domain.practice import settings as rules
 from client_credits.domain.practice.settings import Settings
-from client_credits.http.schemas.common import Answer
+from client_credits.http.schemas.common import View
 
 
-class SettingValue(Answer):
+class SettingValue(View):
     value: bool | int | str | None
     source: Literal["account", "client"]
 
 
-SettingsAnswer = dict[str, SettingValue]
+SettingsView = dict[str, SettingValue]
 
 
-def settings_answer(settings: Settings, sources: Mapping[str, str]) -> dict[str, SettingValue]:
+def settings_view(settings: Settings, sources: Mapping[str, str]) -> dict[str, SettingValue]:
     """Every setting in effect, with where its value comes from; the switch with two names under both."""
     answer = {
         name: SettingValue(value=getattr(settings, name), source=sources[name])  # type: ignore[arg-type]

@@ -57,7 +57,7 @@ def book(context: Context, event: Created) -> BookingOutcome:
     An event dated ahead of `now` counts as of now.
     """
     if event.occurred_at > context.now:
-        event = replace(event, occurred_at=context.now, told_at=event.occurred_at)
+        event = replace(event, occurred_at=context.now, stated_at=event.occurred_at)
 
     awaited = False
 
@@ -166,8 +166,8 @@ def _act(event: str, booking: Booking, occurred_at: datetime, now: datetime, act
 def _cause_ids(booking: Booking) -> dict[str, str]:
     """What entries say of a booking: its id, when its session starts, and where and by whom it is held."""
     starts_at = instant_text(booking.session.starts_at) if booking.session else None
-    told = {"starts_at": starts_at, "location_id": booking.location_id, "provider_id": booking.provider_id}
-    return {"booking_id": booking.booking_id} | {name: value for name, value in told.items() if value}
+    details = {"starts_at": starts_at, "location_id": booking.location_id, "provider_id": booking.provider_id}
+    return {"booking_id": booking.booking_id} | {name: value for name, value in details.items() if value}
 
 
 def _free(loaded: Loaded, booking: Booking, settings: Settings) -> Reason | None:

@@ -13,10 +13,10 @@ from client_credits.domain.ledger.entries import Act, Entry
 from client_credits.domain.ledger.operation import EntryRef, Operation
 from client_credits.domain.ledger.settling import settle
 from client_credits.domain.payments.disputing import waits
+from client_credits.domain.payments.folding import disowned
 from client_credits.domain.payments.news import news_of
 from client_credits.domain.payments.payment_record import MAX_HOLDERS, PaymentRecord
 from client_credits.domain.payments.returning import returns
-from client_credits.domain.payments.told import disowned
 from client_credits.operations.committing import ATTEMPTS, once, room_for, settled_all, wallet_writes
 from client_credits.operations.context import Context
 from client_credits.operations.payments import parking, steps
@@ -36,12 +36,12 @@ def follow(context: Context, payment_id: str, returned_at: datetime | None = Non
     for _ in range(ATTEMPTS):
         try:
             return _followed(context, payment_id, returned_at)
-        except _ToldOfAnother as news:  # each at most once: the record refuses them from here on
+        except _BelongsToAnother as news:  # each at most once: the record refuses them from here on
             _disown(context, payment_id, news.about)
-    raise Busy("This payment was told of too much that is another's. Send the same request again.")
+    raise Busy("This payment was named by too much that is another's. Send the same request again.")
 
 
-class _ToldOfAnother(Exception):
+class _BelongsToAnother(Exception):
     """A refund or dispute that was followed for another payment."""
 
     def __init__(self, about: str) -> None:
@@ -150,7 +150,7 @@ def _check_own(context: Context, record: PaymentRecord, act: Act) -> None:
         return
     now = context.load(Wanted(payments=(record.payment_id,))).payments[record.payment_id]
     if now.version == record.version:
-        raise _ToldOfAnother(about)
+        raise _BelongsToAnother(about)
 
 
 def _done(act: Act, own: list[Entry]) -> Operation:

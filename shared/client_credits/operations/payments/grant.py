@@ -12,6 +12,7 @@ from client_credits.domain.ledger.entries import Act, Cause, CauseKind, Change, 
 from client_credits.domain.ledger.operation import EntryRef, Operation
 from client_credits.domain.payments.facts import Payment, PaymentLine, Trial
 from client_credits.domain.payments.fates import LineFate
+from client_credits.domain.payments.folding import linked_alone
 from client_credits.domain.payments.given_back import undone_at
 from client_credits.domain.payments.granting import LineDecision, grant, lot_for, months_left, package_of, plan_for
 from client_credits.domain.payments.limits import with_bought
@@ -22,8 +23,7 @@ from client_credits.domain.payments.plan_changes import MONTHLY, by_type, owned
 from client_credits.domain.payments.prorations import prorated
 from client_credits.domain.payments.replaced import Span
 from client_credits.domain.payments.subscriptions import SubscriptionState
-from client_credits.domain.payments.telling import changed_at, leads, stub_grants, told_by_line
-from client_credits.domain.payments.told import linked_alone
+from client_credits.domain.payments.telling import changed_at, leads, stub_grants, with_line
 from client_credits.domain.practice.catalogue import Package
 from client_credits.domain.practice.records import Client
 from client_credits.operations.committing import room_for, settled, wallet_writes
@@ -52,7 +52,7 @@ class Granting:
     ) -> None:
         """`own` is the payment's record where another one's, that `loaded` has in its place, holds the grants."""
         self._context = context
-        self._told = payment  # as it was heard; what is granted is booked at the home
+        self._heard = payment  # as it was heard; what is granted is booked at the home
         self._line_id = decision.line.line_id
         self._own = own
         self._home = loaded.payments[payment.payment_id]
@@ -99,7 +99,7 @@ class Granting:
         if parked := self._parked():
             items.append(writes.parked(self._context.practice_id, parked, self._context.now))
         self._context.commit(items)
-        after = replace(loaded, payments={self._told.payment_id: record}, subscription=state, parked=parked)
+        after = replace(loaded, payments={self._heard.payment_id: record}, subscription=state, parked=parked)
         return LineOutcome(self._line_id, done.outcome, done, entries=tuple(own)), after
 
     def _lacked(self, credits: dict[str, int]) -> dict[str, int]:
@@ -111,10 +111,10 @@ class Granting:
         if not credits or package is None or self._decision.fate is not LineFate.GRANT:
             return credits
         self._home, units = with_sold(
-            self._loaded.payments[self._told.payment_id],
+            self._loaded.payments[self._heard.payment_id],
             package.package_id,
             line.quantity,
-            by_intent=self._told.is_own_intent,
+            by_intent=self._heard.is_own_intent,
         )
         self._units = units
         if units == line.quantity:
@@ -153,7 +153,7 @@ class Granting:
         record = self._loaded.parked
         if record is None or not record.is_payable:
             return None
-        left = parking.without_line(record, self._told, self._line_id, self._settled, self._act.actor)
+        left = parking.without_line(record, self._heard, self._line_id, self._settled, self._act.actor)
         if self._units == 0 and left.state is not ParkedState.OPEN:
             return replace(left, closed_reason=f"{COVERED} {self._payment.payment_id}")
         return left
@@ -163,7 +163,7 @@ class Granting:
         payment, decision, loaded = self._payment, self._decision, self._loaded
         # Remembered, so that it stays without a grant when delivered again after the package was made to renew.
         credits = {} if self._granted_before else decision.credits
-        state = told_by_line(loaded.subscription, payment, decision, credits, self._package_of, self._undone_at())
+        state = with_line(loaded.subscription, payment, decision, credits, self._package_of, self._undone_at())
         if not (payment.subscription and decision.line.subscription_item):
             return state, credits
         if decision.fate is LineFate.UPGRADE:
@@ -191,11 +191,11 @@ class Granting:
             return state, {}
         own = owned(period, rule_of(self._loaded.dated))[payment.payment_id]
         by_line = {kind: n for kind, n in own.items() if leads(state, payment, line, kind, self._package_of)}
-        told = {**(change.told or {}), **by_line}
+        stated = {**(change.stated or {}), **by_line}
         within = replace(self._decision, within=period.starts)
         comes = {kind: n for kind, n in by_line.items() if not kind.endswith(MONTHLY) or months_left(payment, within)}
         credits = {by_type(kind): n for kind, n in comes.items()}
-        return state.with_told(payment.payment_id, period.ends, told), credits
+        return state.with_stated(payment.payment_id, period.ends, stated), credits
 
     def _granted(self, credits: dict[str, int]) -> list[Change]:
         loaded, room = self._loaded, room_for(len(credits))

@@ -1,6 +1,6 @@
 """A payment intent of the practice's own that turns out to have paid an invoice: both are one sale.
 
-Owns what follows from being told so late. What either grants when it comes second is `grant`'s.
+Owns what follows from being heard so late. What either grants when it comes second is `grant`'s.
 """
 
 from datetime import datetime

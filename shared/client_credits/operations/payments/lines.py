@@ -14,6 +14,7 @@ from client_credits.domain.errors import LimitReached
 from client_credits.domain.ledger.operation import Operation
 from client_credits.domain.payments.facts import Payment, PaymentLine, Trial
 from client_credits.domain.payments.fates import PARKED, LineFate
+from client_credits.domain.payments.folding import unlinked
 from client_credits.domain.payments.given_back import undone_at
 from client_credits.domain.payments.granting import (
     LineDecision,
@@ -30,8 +31,7 @@ from client_credits.domain.payments.parked import ParkedState
 from client_credits.domain.payments.payment_record import PaymentRecord, is_of
 from client_credits.domain.payments.selling import by_price
 from client_credits.domain.payments.subscriptions import SubscriptionState
-from client_credits.domain.payments.telling import Role, role, told_by_line
-from client_credits.domain.payments.told import unlinked
+from client_credits.domain.payments.telling import LineRole, role, with_line
 from client_credits.domain.practice.catalogue import Package
 from client_credits.operations.committing import once
 from client_credits.operations.context import Context
@@ -59,11 +59,13 @@ def apply_lines(context: Context, payment: Payment, by_staff: StaffDecision) -> 
     for home in sorted({outcome.home for outcome in outcomes if outcome.follow}):
         following.follow(context, home)
         refunded(context, home)
-    told = list(zip(payment.lines, outcomes, strict=True))
+    judged_lines = list(zip(payment.lines, outcomes, strict=True))
     news = News(payment.payment_id, max(_changed_at(payment), payment.paid_at))
-    for subscription in {line.subscription or payment.subscription for line, outcome in told if outcome.reckon}:
+    for subscription in {line.subscription or payment.subscription for line, outcome in judged_lines if outcome.reckon}:
         reckon(context, str(subscription), news)
-    for subscription in {line.subscription or payment.subscription for line, outcome in told if outcome.enforce}:
+    for subscription in {
+        line.subscription or payment.subscription for line, outcome in judged_lines if outcome.enforce
+    }:
         subscribing.enforce(context, str(subscription))
     return outcomes
 
@@ -120,8 +122,8 @@ def _apply_line(
         loaded, own = _at_home(context, loaded, wanted, payment)
         loaded = _of_account(loaded, payment)
         paid = replace(payment, lines=tuple(judged(each, loaded.subscription) for each in payment.lines))
-        told = by_price(payment, judged(line, loaded.subscription), loaded.catalogue)
-        decision = decide_line(paid, told, loaded.catalogue, by_staff.package_id)
+        bought = by_price(payment, judged(line, loaded.subscription), loaded.catalogue)
+        decision = decide_line(paid, bought, loaded.catalogue, by_staff.package_id)
         if set(decision.credits) - set(loaded.wallets) and client_id:
             return attempt()  # the catalogue changed: this worker's copy is fresh now
         done = loaded.operations.get(decision.source_id)
@@ -154,14 +156,14 @@ def _wanted(payment: Payment, guess: LineDecision, client_id: str | None) -> Wan
         types=tuple(guess.package.credits) if guess.package and client_id else (),
         source_ids=(guess.source_id, *_once_ids(payment, guess.line)),
         payments=(payment.payment_id,),
-        money=tuple(name for told in payment.moneys for name in names_in(told, payment.account)),
+        money=tuple(name for paid_with in payment.moneys for name in names_in(paid_with, payment.account)),
         subscription=payment.subscription,
         parked_id=parking.id_of(payment),
     )
 
 
 def _at_home(context: Context, loaded: Loaded, wanted: Wanted, payment: Payment) -> tuple[Loaded, PaymentRecord | None]:
-    """The records with the one that holds the grants in place of the payment's own, which is told beside them.
+    """The records with the one that holds the grants in place of the payment's own, which is returned beside them.
 
     None where that is its own, as but for the second payment of one money it is.
     """
@@ -203,7 +205,7 @@ def _once_ids(payment: Payment, line: PaymentLine) -> list[str]:
 
 
 def _of_account(loaded: Loaded, payment: Payment) -> Loaded:
-    """The records as they concern the payment's own account: what another one's events told is as if unknown."""
+    """The records as they concern the payment's own account: what another one's events stated is as if unknown."""
     record, state = loaded.payments[payment.payment_id], loaded.subscription
     if not is_of(record, payment.account) and not record.grants:
         record = PaymentRecord(record.payment_id, version=record.version)
@@ -243,13 +245,13 @@ def _of_proration(payment: Payment, decision: LineDecision, loaded: Loaded, by_s
         return package_of(each, loaded.catalogue, by_staff.package_id)
 
     match role(loaded.subscription, payment, line, known):
-        case Role.WAITING:
+        case LineRole.WAITING:
             return LineFate.WAITS_FOR_CYCLE
-        case Role.STUB if decision.fate is LineFate.UPGRADE:
+        case LineRole.STUB if decision.fate is LineFate.UPGRADE:
             return LineFate.GRANT if package is not None and not package.renews_each_cycle else LineFate.STUB
-        case Role.STUB_WITHOUT_INTERVAL if decision.fate is LineFate.UPGRADE and package is not None:
+        case LineRole.STUB_WITHOUT_INTERVAL if decision.fate is LineFate.UPGRADE and package is not None:
             return LineFate.WAITS_FOR_INTERVAL if package.renews_each_cycle else LineFate.GRANT
-        case Role.CHANGE if decision.fate is LineFate.UPGRADE:
+        case LineRole.CHANGE if decision.fate is LineFate.UPGRADE:
             return LineFate.UPGRADE
         case _:
             return LineFate.PRORATION
@@ -279,7 +281,7 @@ def _learned(
 
     items, state = [], loaded.subscription
     if fate is not LineFate.WITHIN_CYCLE:
-        state = told_by_line(state, payment, decision, decision.credits if dismissed else {}, known, undone)
+        state = with_line(state, payment, decision, decision.credits if dismissed else {}, known, undone)
     if state != loaded.subscription:
         items.append(writes.subscription(context.practice_id, state))
     if decision.line.amount > 0 and decision.credits and not dismissed:
@@ -292,7 +294,7 @@ def _learned(
 
 def _money_of(payment: Payment, loaded: Loaded) -> Money | None:
     """The money that paid it, where that is known to have paid something."""
-    names = (name for told in payment.moneys for name in names_in(told, payment.account))
+    names = (name for paid_with in payment.moneys for name in names_in(paid_with, payment.account))
     return next((loaded.money[name] for name in names if loaded.money[name].shares), None)
 
 

@@ -13,7 +13,7 @@ from client_credits.domain.payments.money import money_of
 from client_credits.operations.committing import once
 from client_credits.operations.context import Context
 from client_credits.operations.payments import following, plan_changes
-from client_credits.operations.payments.money_told import learn, link
+from client_credits.operations.payments.money_heard import learn, link
 from client_credits.store import writes
 from client_credits.store.records import Wanted
 
@@ -45,9 +45,9 @@ def apply_payment_made(context: Context, made: PaymentMade) -> str:
 
 def link_paid(context: Context, payment: Payment) -> None:
     """Links a payment to everything that it says paid it. Safe to repeat."""
-    for told in payment.moneys:
+    for paid_with in payment.moneys:
         about = (payment.event_id, payment.account, payment.mode, payment.payment_id)
-        made = PaymentMade(*about, told.payment_intent, told.charge, told.amount, payment.paid_at)
+        made = PaymentMade(*about, paid_with.payment_intent, paid_with.charge, paid_with.amount, payment.paid_at)
         apply_payment_made(context, made)
 
 

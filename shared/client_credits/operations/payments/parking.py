@@ -19,7 +19,7 @@ from client_credits.store.table import TRANSACTION, Write
 
 RAW_KEPT = timedelta(days=30)
 UNKNOWN_ACCOUNT = "unknown_account"  # why an event is parked that belongs to nobody's connected account
-TOLD_OF_ANOTHER = "told_of_another_payment"  # why news of a refund or dispute are parked
+OF_ANOTHER = "of_another_payment"  # why news of a refund or dispute are parked
 PAGE = 100
 TOGETHER = 40  # notes of what a payment waits for that share a transaction with other records
 
@@ -48,7 +48,7 @@ def park_payment(
         known, state = loaded.parked, loaded.subscription
         is_open = known is None or known.state is ParkedState.OPEN
         items = [] if known else _beginning(context, record)
-        if known and is_open and client_id and known.client_id != client_id:  # whose it is was told meanwhile
+        if known and is_open and client_id and known.client_id != client_id:  # whose it is became known meanwhile
             items = _beginning(context, replace(known, client_id=client_id))
         if subscription and is_open and record.parked_id not in state.waiting:
             waiting = replace(state, waiting=(*state.waiting, record.parked_id))
@@ -105,7 +105,7 @@ def park_news(context: Context, payment_id: str, about: str) -> None:
     """Parks news of a refund or dispute (`about`) that another payment has followed. Safe to repeat."""
     record = Parked(
         parked_id=derived_id("prk", payment_id, about),
-        reason=TOLD_OF_ANOTHER,
+        reason=OF_ANOTHER,
         event_id=about,
         received_at=context.now,
         payment_id=payment_id,

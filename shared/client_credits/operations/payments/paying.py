@@ -58,7 +58,7 @@ def pay(
     return outcomes
 
 
-def subscription_told(context: Context, news: SubscriptionNews) -> str:
+def subscription_heard(context: Context, news: SubscriptionNews) -> str:
     """How a subscription stands, with all that follows, then tries the payments that waited for it. Safe to repeat."""
     standing = subscribing.apply_news(context, news)
     waiting = context.load(Wanted(subscription=news.subscription)).subscription.waiting
@@ -66,7 +66,7 @@ def subscription_told(context: Context, news: SubscriptionNews) -> str:
     return standing
 
 
-def try_again(context: Context, parked: Parked) -> bool:
+def retry_parked(context: Context, parked: Parked) -> bool:
     """Pays a parked payment with what is known by now; whether nothing of it is missing any more.
 
     One that was granted already is completed, should the worker that granted it have died.

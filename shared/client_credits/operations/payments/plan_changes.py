@@ -1,6 +1,6 @@
 """Each change of plan's payment has granted just what it owns, whatever was heard later.
 
-What is owned follows from the subscription's record alone. Where it is not what a payment was told, the payment
+What is owned follows from the subscription's record alone. Where it is not what a payment's record says, the payment
 learns it: what is beyond is taken back with its refunds, what is missing comes as a further grant. In steps that
 can each be repeated; the subscription's record says last that it is done.
 """
@@ -29,7 +29,7 @@ from client_credits.store.records import Wanted
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What it is told by: a payment, and when it changed a plan or was refunded."""
+    """What led to it: a payment, and when it changed a plan or was refunded."""
 
     payment_id: str
     at: datetime
@@ -41,12 +41,12 @@ def rule_of(settings: SettingsOverTime) -> Callable[[datetime], str]:
 
 
 def differing(state: SubscriptionState, rule: Callable[[datetime], str]) -> list[tuple[PlanChange, datetime, Credits]]:
-    """The changes whose payments were told otherwise than what they own: with their period's end and what that is."""
+    """The changes whose payments record otherwise than what they own: with their period's end and what that is."""
     found = []
     for period in state.periods:
         own = owned(period, rule)
         for change in period.changes:
-            if change.told is not None and change.told != own[change.invoice]:
+            if change.stated is not None and change.stated != own[change.invoice]:
                 found.append((change, period.ends, own[change.invoice]))
     return found
 
@@ -59,12 +59,12 @@ def reckon(context: Context, subscription: str, news: News) -> None:
     settings = loaded.dated_of(state.client_id or "")
     for change, ends, own in differing(state, rule_of(settings)):
         tell(context, change.invoice, ends, own, news)
-        once(lambda: _say_told(context, subscription, change.invoice, ends, own))  # noqa: B023
+        once(lambda: _note_stated(context, subscription, change.invoice, ends, own))  # noqa: B023
 
 
-def _say_told(context: Context, subscription: str, invoice: str, ends: datetime, own: Credits) -> None:
+def _note_stated(context: Context, subscription: str, invoice: str, ends: datetime, own: Credits) -> None:
     state = context.load(Wanted(subscription=subscription)).subscription
-    after = state.with_told(invoice, ends, own)
+    after = state.with_stated(invoice, ends, own)
     if after != state:
         context.commit([writes.subscription(context.practice_id, after)])
 
@@ -82,8 +82,8 @@ def refunded(context: Context, payment_id: str) -> None:
             context.commit([writes.subscription(context.practice_id, after)])
         return record.subscription, max((at for at, _ in news_of(record)), default=context.now)
 
-    if told := once(attempt):
-        reckon(context, told[0], News(payment_id, told[1]))
+    if changed := once(attempt):
+        reckon(context, changed[0], News(payment_id, changed[1]))
 
 
 def tell(context: Context, payment_id: str, ends: datetime, own: Credits, news: News) -> None:

@@ -155,11 +155,11 @@ def _named(record: PaymentRecord, verb: str, view: View) -> tuple[Act, PaymentRe
     paid_at = record.paid_at or now
     changed = [(at, f"changed/{payment_id}") for at, payment_id in record.reckoned]
     own = [(paid_at, standing) for standing in record.standing] + record.cut_short + changed
-    told = sorted([(at, f"{record.payment_id}/{what}") for at, what in own] + news_of(record))
+    dated = sorted([(at, f"{record.payment_id}/{what}") for at, what in own] + news_of(record))
     if verb == EXTEND:
-        told = [(at, what) for at, what in told if what.split("/")[1] == DisputeStatus.WON]
-    new = [(at, what) for at, what in told if f"{verb}/{what}" not in record.followed]
-    at, what = (new or told or [(paid_at, record.payment_id)])[-1]
+        dated = [(at, what) for at, what in dated if what.split("/")[1] == DisputeStatus.WON]
+    new = [(at, what) for at, what in dated if f"{verb}/{what}" not in record.followed]
+    at, what = (new or dated or [(paid_at, record.payment_id)])[-1]
     source_id = f"{verb}/{what}"
     if new:
         record = replace(record, followed=(*record.followed, source_id))
@@ -170,7 +170,7 @@ def _named(record: PaymentRecord, verb: str, view: View) -> tuple[Act, PaymentRe
 
 
 def _cause(record: PaymentRecord, what: str) -> Cause:
-    """The refund, dispute, credit note or charge that was told, or the payment's subscription."""
+    """The refund, dispute, credit note or charge that was heard, or the payment's subscription."""
     ids = {"payment": record.payment_id}
     about, status = f"{what}/".split("/")[:2]
     if about == record.payment_id and record.within:

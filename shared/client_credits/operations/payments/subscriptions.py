@@ -1,6 +1,6 @@
 """How a subscription's standing reaches its credits: frozen while past due, no more tranches once ended.
 
-What was told is stored first, its consequences are written after; both may be repeated at will.
+What was heard is stored first, its consequences are written after; both may be repeated at will.
 """
 
 from dataclasses import replace
@@ -14,7 +14,7 @@ from client_credits.domain.payments.clawing_back import Pair, refreeze
 from client_credits.domain.payments.facts import SubscriptionNews, SubscriptionStatus
 from client_credits.domain.payments.fates import LineFate
 from client_credits.domain.payments.payment_record import PaymentRecord
-from client_credits.domain.payments.subscriptions import SubscriptionState, told
+from client_credits.domain.payments.subscriptions import SubscriptionState, with_news
 from client_credits.domain.practice.settings import Settings
 from client_credits.operations.committing import once, room_for, settled_all, wallet_writes
 from client_credits.operations.context import STRIPE, Context
@@ -33,7 +33,7 @@ def apply_news(context: Context, news: SubscriptionNews) -> str:
         before = context.load(Wanted(subscription=news.subscription)).subscription
         if before.account not in ("", news.account):
             return  # another account's subscription is not this one's to end
-        after = told(before, news)
+        after = with_news(before, news)
         if after != before:
             context.commit([writes.subscription(context.practice_id, after)])
 
@@ -72,7 +72,7 @@ def _end_payments(context: Context, state: SubscriptionState) -> None:
 def _freeze_or_free(context: Context, subscription: str) -> None:
     """The wallets that have the subscription's lots learn that it is past due, or no more.
 
-    Its record says `frozen` before the first wallet is told, and until the last is told otherwise, so that
+    Its record says `frozen` before the first wallet is written, and until the last is written back, so that
     whoever comes after a worker that died goes on.
     """
     state = context.load(Wanted(subscription=subscription)).subscription

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from client_credits.domain.bookings.booking import owed_for
-from client_credits.domain.bookings.deciding import Decision, Reason, Session, decide
+from client_credits.domain.bookings.deciding import Decision, Reason, SessionToBook, decide
 from client_credits.domain.ledger.wallet import Lot, Wallet
 from client_credits.domain.payments.references import link_for
 from client_credits.domain.practice import settings as rules
@@ -33,7 +33,7 @@ class Eligibility:
     as_of: datetime
 
 
-def may_book(context: Context, client_id: str, sessions: list[Session]) -> list[Eligibility]:
+def may_book(context: Context, client_id: str, sessions: list[SessionToBook]) -> list[Eligibility]:
     """Each session decided in the order given, with what the ones before it would have taken gone.
 
     So `all(answer.allowed)` says whether the client may book them all together.
@@ -56,13 +56,13 @@ def may_book_each_type(context: Context, client_id: str, starts_at: datetime | N
     for type_id, kind in sorted(loaded.catalogue.types.items()):
         if not kind.archived:
             wallet = _settled(loaded.wallets[type_id], context.now, loaded.dated).wallet
-            session = Session(type_id, starts_at or context.now, seats)
+            session = SessionToBook(type_id, starts_at or context.now, seats)
             answers.append(_may_book(loaded, wallet, session, client_id, context.now)[0])
     return answers
 
 
 def _may_book(
-    loaded: Loaded, wallet: Wallet, session: Session, client_id: str, now: datetime
+    loaded: Loaded, wallet: Wallet, session: SessionToBook, client_id: str, now: datetime
 ) -> tuple[Eligibility, Wallet]:
     settings, kind = loaded.settings, loaded.catalogue.types.get(session.appointment_type)
     if not settings.enabled:
@@ -98,7 +98,7 @@ def _offered(package: Package, settings: Settings, client_id: str) -> Package:
     return replace(package, url=link_for(url, client_id) if url else None)
 
 
-def _after(wallet: Wallet, decision: Decision, session: Session, now: datetime) -> Wallet:
+def _after(wallet: Wallet, decision: Decision, session: SessionToBook, now: datetime) -> Wallet:
     """The wallet as a booking of this session would leave it."""
     for lot, part in decision.takes:
         wallet = wallet.with_lot(replace(lot, remaining=lot.remaining - part))
@@ -107,7 +107,7 @@ def _after(wallet: Wallet, decision: Decision, session: Session, now: datetime) 
     return wallet
 
 
-def message(decision: Decision, session: Session, type_name: str) -> str:
+def message(decision: Decision, session: SessionToBook, type_name: str) -> str:
     """A sentence fit to show the client."""
     match decision.reason:
         case Reason.OK if decision.shortfall == 0:

@@ -14,7 +14,7 @@ from client_credits.domain.practice.records import SettingsChange
 from client_credits.operations.context import Context
 from client_credits.operations.queries.credits import _settled
 from client_credits.store import keys
-from client_credits.store.histories import EVERYTHING, Period
+from client_credits.store.histories import EVERYTHING, HistoryPeriod
 from client_credits.store.records import Wanted
 from client_credits.store.writes import sortable
 
@@ -40,7 +40,7 @@ def history(
     type_id: str,
     limit: int,
     start: HistoryPosition = HistoryPosition(),
-    only: Period = EVERYTHING,
+    only: HistoryPeriod = EVERYTHING,
 ) -> HistoryPage:
     """What happened to one type's credits and to the settings behind them, newest first.
 
@@ -89,17 +89,17 @@ def _merged(
     limit: int,
     start: HistoryPosition,
 ) -> HistoryPage:
-    def told(records: list[SettingsChange], kind: str) -> Iterator[tuple[datetime, str, Entry | SettingsChange]]:
+    def changes_in(records: list[SettingsChange], kind: str) -> Iterator[tuple[datetime, str, Entry | SettingsChange]]:
         return ((record.occurred_at, kind, record) for record in records)
 
     # The wallet is read beside its entries, so what was unwritten for one may be written for the other.
     once = {entry.sequence: entry for entry in reversed(entries)}
     streams = [
         ((e.recorded_at, "entry", e) for e in sorted(once.values(), key=lambda e: -e.sequence)),
-        told(account, "account"),
-        told(client, "client"),
+        changes_in(account, "account"),
+        changes_in(client, "client"),
     ]
-    ordered = list(merge(*streams, key=lambda told: told[0], reverse=True))
+    ordered = list(merge(*streams, key=lambda each: each[0], reverse=True))
     position = start
     for _, kind, record in ordered[:limit]:
         position = replace(position, **{kind: _sort_key(record)})

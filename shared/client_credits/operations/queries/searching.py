@@ -32,17 +32,17 @@ ANYONE = Filter()
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SearchPlace:
     """Where a search goes on: behind `after`, a place in the index of names or, `by_id`, a client's id."""
 
     after: str | None = None
     by_id: bool = False
 
 
-Found = tuple[list[ListedClient], Place | None]
+Found = tuple[list[ListedClient], SearchPlace | None]
 
 
-def by_name(context: Context, start: Place, limit: int, only: Filter = ANYONE, begins: str = "") -> Found:
+def by_name(context: Context, start: SearchPlace, limit: int, only: Filter = ANYONE, begins: str = "") -> Found:
     """Clients in order of name, those without one last, and where the next page begins (None: this was the last).
 
     `begins` is a folded name's beginning. A page may be short, or empty, and not be the last.
@@ -61,14 +61,14 @@ def by_name(context: Context, start: Place, limit: int, only: Filter = ANYONE, b
         for place, (line, client) in zip(places, read, strict=True):
             if only.lets(line):
                 if len(chosen) == limit:
-                    return chosen, Place(after)
+                    return chosen, SearchPlace(after)
                 chosen.append(client)
             after = place
         if page.last is None:
             return chosen, None
         if len(chosen) == limit:
             break
-    return chosen, Place(after)
+    return chosen, SearchPlace(after)
 
 
 def _read(context: Context, client_ids: list[str]) -> list[tuple[RosterLine, ListedClient]]:
@@ -90,7 +90,7 @@ def _read(context: Context, client_ids: list[str]) -> list[tuple[RosterLine, Lis
 
 def search(
     context: Context,
-    start: Place,
+    start: SearchPlace,
     limit: int,
     text: str | None,
     email: str | None,
@@ -110,15 +110,15 @@ def search(
         found, more = by_name(context, start, limit, begins=wanted)
         if more or not text:
             return found, more
-        start = Place(by_id=True)
+        start = SearchPlace(by_id=True)
         if len(found) == limit:
             return found, start
     rest, more = _by_id(context, start, limit - len(found), text or "")
     return found + rest, more
 
 
-def _by_id(context: Context, start: Place, limit: int, text: str) -> Found:
-    """Those whose id begins so and whose name does not: these have been told."""
+def _by_id(context: Context, start: SearchPlace, limit: int, text: str) -> Found:
+    """Those whose id begins so and whose name does not: these were listed before."""
     if not is_id(text):
         return [], None
     requests, wanted = Requests(ROSTER_REQUESTS), folded(text)
@@ -128,10 +128,10 @@ def _by_id(context: Context, start: Place, limit: int, text: str) -> Found:
         for line in lines:
             if not (line.name or "").startswith(wanted):
                 if len(chosen) == limit:
-                    return listed(context, chosen), Place(after, by_id=True)
+                    return listed(context, chosen), SearchPlace(after, by_id=True)
                 chosen.append(line)
             after = line.client_id
-    return listed(context, chosen), Place(after, by_id=True) if requests.spent else None
+    return listed(context, chosen), SearchPlace(after, by_id=True) if requests.spent else None
 
 
 def _having(context: Context, email: str, email_keys: tuple[bytes, ...], text: str | None) -> list[ListedClient]:

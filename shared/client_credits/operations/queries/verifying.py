@@ -27,7 +27,7 @@ _TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Breach:
+class TableBreach:
     """One broken law: which, where (`practice/client/type` and what of it), and how."""
 
     law: str
@@ -43,7 +43,7 @@ class Checked:
     wallets: int = 0
     entries: int = 0
     bookings: int = 0
-    breaches: tuple[Breach, ...] = ()
+    breaches: tuple[TableBreach, ...] = ()
 
     def __add__(self, other: "Checked") -> "Checked":
         return Checked(
@@ -62,7 +62,7 @@ class _Read:
     wallets: dict[str, Wallet] = field(default_factory=dict)
     entries: dict[str, list[Entry]] = field(default_factory=dict)
     bookings: dict[str, Booking] = field(default_factory=dict)
-    breaches: list[Breach] = field(default_factory=list)
+    breaches: list[TableBreach] = field(default_factory=list)
 
 
 def check_client(store: Store, practice_id: str, client_id: str) -> Checked | None:
@@ -103,7 +103,7 @@ def _read(store: Store, practice_id: str, client_id: str, wallets: list[Item]) -
         try:
             wallet = wallet_of(practice_id, client_id, kind, {keys.key_of(item): item})
         except (ValueError, LookupError):
-            read.breaches.append(Breach(READABLE, f"{place}/{kind}", "the wallet cannot be read"))
+            read.breaches.append(TableBreach(READABLE, f"{place}/{kind}", "the wallet cannot be read"))
             continue
         read.wallets[kind] = wallet
         read.breaches += _stored_numbers(wallet, item, f"{place}/{kind}")
@@ -113,7 +113,7 @@ def _read(store: Store, practice_id: str, client_id: str, wallets: list[Item]) -
         try:
             entry = codec.from_item(Entry, item)
         except (ValueError, LookupError):
-            read.breaches.append(Breach(READABLE, where, "the entry cannot be read"))
+            read.breaches.append(TableBreach(READABLE, where, "the entry cannot be read"))
             continue
         read.entries.setdefault(kind, []).append(entry)
         read.breaches += _stored_entry(practice_id, client_id, entry, item, where)
@@ -122,7 +122,7 @@ def _read(store: Store, practice_id: str, client_id: str, wallets: list[Item]) -
     return read
 
 
-def _not_recorded(store: Store, practice_id: str, client_id: str, read: _Read) -> Iterator[Breach]:
+def _not_recorded(store: Store, practice_id: str, client_id: str, read: _Read) -> Iterator[TableBreach]:
     """Without its operation's record a payment that is delivered again would be granted again."""
     place = f"{practice_id}/{client_id}"
     entries = [entry for kind in read.entries.values() for entry in kind]
@@ -132,14 +132,16 @@ def _not_recorded(store: Store, practice_id: str, client_id: str, read: _Read) -
     operations = {keys.operation(practice_id, source_id): source_id for source_id in sorted(granted)}
     found = store.table.get([profile, *operations])
     if (read.wallets or entries) and profile not in found:
-        yield Breach(RECORDED, place, "the client has wallets and no record")
+        yield TableBreach(RECORDED, place, "the client has wallets and no record")
     for key, source_id in operations.items():
         if key not in found:
-            yield Breach(RECORDED, f"{place} {source_id}", "the operation has entries and no record")
+            yield TableBreach(RECORDED, f"{place} {source_id}", "the operation has entries and no record")
     yield from _unfollowed(store, practice_id, packages, read, place)
 
 
-def _unfollowed(store: Store, practice_id: str, packages: list[Entry], read: _Read, place: str) -> Iterator[Breach]:
+def _unfollowed(
+    store: Store, practice_id: str, packages: list[Entry], read: _Read, place: str
+) -> Iterator[TableBreach]:
     """Without a payment's records, and those that lead to it, money given back would not find its credits."""
     paid = {e.cause.ids["payment"] for e in packages if "payment" in e.cause.ids}
     lots = [(kind, lot) for kind, wallet in read.wallets.items() for lot in wallet.open_lots if lot.payment]
@@ -149,50 +151,52 @@ def _unfollowed(store: Store, practice_id: str, packages: list[Entry], read: _Re
     for payment_id, record in records.items():
         where = f"{place} {payment_id}"
         if not record.grants:
-            yield Breach(RECORDED, where, "the payment has credits and no record")
+            yield TableBreach(RECORDED, where, "the payment has credits and no record")
             continue
         money = store.load(practice_id, Wanted(money=tuple(p.money for p in record.paid_by))).money
         if not record.within and any(payment_id not in known.payment_ids for known in money.values()):
-            yield Breach(RECORDED, where, "what paid the payment does not lead to it")
+            yield TableBreach(RECORDED, where, "what paid the payment does not lead to it")
         own = [e for e in packages if e.cause.ids.get("payment") == payment_id]
         cycles = any(p.facts and p.facts.subscription for e in own for p in e.postings)
         recurring = record.subscription if cycles else None
         if recurring and not store.load(practice_id, Wanted(subscription=recurring)).subscription.version:
-            yield Breach(RECORDED, where, f"the subscription {recurring} has no record")
+            yield TableBreach(RECORDED, where, f"the subscription {recurring} has no record")
         held = {kind for kind, lot in lots if payment_of(str(lot.payment)) == payment_id}
         known_to = {h.appointment_type for h in record.holders if h.client_id == client_id}
         for kind in sorted(held - known_to):
-            yield Breach(RECORDED, f"{place}/{kind} {payment_id}", "the payment does not know that it has credits here")
+            yield TableBreach(
+                RECORDED, f"{place}/{kind} {payment_id}", "the payment does not know that it has credits here"
+            )
         yield from _clawed_beyond(record, packages, where)
 
 
-def _clawed_beyond(record: PaymentRecord, packages: list[Entry], where: str) -> Iterator[Breach]:
+def _clawed_beyond(record: PaymentRecord, packages: list[Entry], where: str) -> Iterator[TableBreach]:
     """Clawed back less reinstated is never more than was granted."""
     for grant in record.grants:
         roots = {"payment": record.payment_id, "line": grant.line_id}
         own = [e for e in packages if (e.client_id, e.appointment_type) == (grant.client_id, grant.appointment_type)]
         granted = sum(p.amount for e in own if roots.items() <= e.cause.ids.items() for p in e.postings)
         if own and not 0 <= grant.taken_back + grant.owed <= granted:
-            yield Breach(Law.LOT, where, f"{grant.taken_back} and {grant.owed} clawed back of {granted}")
+            yield TableBreach(Law.LOT, where, f"{grant.taken_back} and {grant.owed} clawed back of {granted}")
 
 
-def _stored_numbers(wallet: Wallet, item: Item, where: str) -> Iterator[Breach]:
+def _stored_numbers(wallet: Wallet, item: Item, where: str) -> Iterator[TableBreach]:
     """The numbers beside the wallet, which lists and reports go by."""
     for name in ("balance", "debt", "granted_total"):
         stored, true = item.get(name), getattr(wallet, name)
         if stored != true:
-            yield Breach(Law.CONSERVATION, where, f"the stored {name} is {stored}, the wallet's is {true}")
+            yield TableBreach(Law.CONSERVATION, where, f"the stored {name} is {stored}, the wallet's is {true}")
     if item.get("last_at") != (sortable(wallet.last_at) if wallet.last_at else None):
-        yield Breach(Law.CHAIN, where, "the stored last_at is not the wallet's")
+        yield TableBreach(Law.CHAIN, where, "the stored last_at is not the wallet's")
 
 
-def _stored_entry(practice_id: str, client_id: str, entry: Entry, item: Item, where: str) -> Iterator[Breach]:
+def _stored_entry(practice_id: str, client_id: str, entry: Entry, item: Item, where: str) -> Iterator[TableBreach]:
     """An entry stands where it says it belongs, with the amount that it says."""
     own = keys.entry(entry.practice_id, entry.client_id, entry.appointment_type, entry.sequence)
     if own != keys.key_of(item):
-        yield Breach(Law.CHAIN, where, f"the entry stored here is #{entry.sequence} of {own[0].replace('#', '/')}")
+        yield TableBreach(Law.CHAIN, where, f"the entry stored here is #{entry.sequence} of {own[0].replace('#', '/')}")
     if (item.get("entry_kind"), item.get("amount")) != (entry.kind, entry.amount):
-        yield Breach(
+        yield TableBreach(
             Law.CONSERVATION, where, f"stored as {item.get('entry_kind')} of {item.get('amount')}, not as it says"
         )
 
@@ -208,17 +212,17 @@ def _read_bookings(store: Store, practice_id: str, read: _Read, place: str) -> N
     try:
         read.bookings = store.load(practice_id, Wanted(bookings=named)).bookings
     except ValueError:
-        read.breaches.append(Breach(READABLE, place, "a booking cannot be read"))
+        read.breaches.append(TableBreach(READABLE, place, "a booking cannot be read"))
         return
     for booking_id in sorted(causes - read.bookings.keys()):
-        read.breaches.append(Breach(RECORDED, f"{place} {booking_id}", "the booking has entries and no record"))
+        read.breaches.append(TableBreach(RECORDED, f"{place} {booking_id}", "the booking has entries and no record"))
 
 
-def _broken(practice_id: str, client_id: str, read: _Read) -> Iterator[Breach]:
+def _broken(practice_id: str, client_id: str, read: _Read) -> Iterator[TableBreach]:
     unreadable = {breach.where for breach in read.breaches if breach.law == READABLE}
     for kind in sorted({*read.wallets, *read.entries}):
         if f"{practice_id}/{client_id}/{kind}" in unreadable:
             continue  # without its wallet every entry would be a breach of its own
         wallet = read.wallets.get(kind) or Wallet(practice_id, client_id, kind)
         for each in breaches(wallet, read.entries.get(kind, ()), read.bookings.values()):
-            yield Breach(each.law, each.where, each.detail)
+            yield TableBreach(each.law, each.where, each.detail)

@@ -78,7 +78,7 @@ def set_balances(context: Context, client_id: str, wanted: list[NewBalance], rea
             return Edited(entries_of(context.store, context.practice_id, done), repeated=True, credits=first.credits)
         act = act_of(keyed.source_id, CauseKind.STAFF, {}, context.actor, context.now, reason)
         room = room_for(len(wanted))
-        # A stale version is told before anything else is done about these wallets.
+        # A stale version is reported before anything else is done about these wallets.
         for change in wanted:
             editing.check_version(loaded.wallets[change.appointment_type], change.version)
         before = settled(context.store, loaded.wallets.values(), context.now, loaded.dated, room)
@@ -145,9 +145,9 @@ def grant_by_hand(
     """
     package = known_client(context, client_id, ()).catalogue.packages.get(package_id)
     if package is None or package.archived:
-        told = "is archived" if package else "does not exist"
+        trouble = "is archived" if package else "does not exist"
         fault = Problem("/package_id", "not_on_sale", "name a package that is on sale")
-        raise Invalid(f"This package {told}.", fault)
+        raise Invalid(f"This package {trouble}.", fault)
     credits = {t: n * quantity for t, n in package.credits.items() if n}
     if not credits or max(credits.values()) > MAX_CREDITS:
         fault = Problem("/quantity", "out_of_range", f"a package with 1 to {MAX_CREDITS} credits")

@@ -16,7 +16,7 @@ Event = dict[str, Any]
 Events = list[Event]
 
 
-class Account:
+class SandboxAccount:
     """What the account holds, and `objects`: each by its id, as Stripe's API answers with it.
 
     `account` is a connected account's id, which its events then carry. `prefix` is in every id made here.
@@ -75,17 +75,17 @@ class Account:
     def _tell(self, type_: str, object_id: str) -> Event:
         """The event that something happened to an object, as it stands; of a change, what was before."""
         about = in_event(self.objects[object_id])
-        told: Fields = {"object": about}
+        data: Fields = {"object": about}
         before = in_event(self._before[object_id]) if self._before[object_id] else {}
         changed = {name: before[name] for name, value in about.items() if name in before and before[name] != value}
         if changed and type_.endswith((".updated", ".refunded")):
-            told["previous_attributes"] = changed
+            data["previous_attributes"] = changed
         event = {
             "id": self._new_id("evt"),
             "object": "event",
             "api_version": self.shape.version,
             "created": seconds(self.now),
-            "data": told,
+            "data": data,
             "livemode": self.shape.livemode,
             "pending_webhooks": 1,
             "request": {"id": None, "idempotency_key": None},

@@ -101,12 +101,12 @@ class Billing(Invoicing):
             )
         invoice = self._opened(after.customer, "subscription_cycle", lines, after)
         self._put(replace(after, latest_invoice=invoice.invoice_id))
-        told = [self._tell("customer.subscription.updated", subscription_id)]
+        events = [self._tell("customer.subscription.updated", subscription_id)]
         if before.pause:
-            return told + self._closed(invoice, before.pause)
+            return events + self._closed(invoice, before.pause)
         self._put(replace(invoice, attempts=1))
-        told.append(self._tell("invoice.payment_failed", invoice.invoice_id))
-        return told + self._stands(subscription_id, status="past_due")
+        events.append(self._tell("invoice.payment_failed", invoice.invoice_id))
+        return events + self._stands(subscription_id, status="past_due")
 
     def change(
         self,
@@ -232,12 +232,12 @@ class Billing(Invoicing):
         held = self._get(subscription_id, Subscription)
         changes = {"status": "canceled", "ended_at": at, "canceled_at": held.canceled_at or at}
         changes["reason"] = reason or held.reason or "cancellation_requested"
-        told = self._stands(subscription_id, "customer.subscription.deleted", **changes)
+        events = self._stands(subscription_id, "customer.subscription.deleted", **changes)
         if not prorates:
-            return told
+            return events
         lines = [*held.pending, *(self._proration(held, item, gives_back=True) for item in held.items)]
         after = replace(self._get(subscription_id, Subscription), pending=())
-        return told + self._billed(after, "manual", lines, None)
+        return events + self._billed(after, "manual", lines, None)
 
     def threshold(self, subscription_id: str, bought: Bought) -> Events:
         """An invoice within the cycle, because enough was used."""

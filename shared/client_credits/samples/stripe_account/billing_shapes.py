@@ -111,7 +111,7 @@ def plan(of: Price, shape: Shape) -> Fields | None:
 
 def subscription(of: Subscription, shape: Shape) -> Fields:
     items = [_item(each, of, shape) for each in of.items]
-    told: Fields = {
+    fields: Fields = {
         "id": of.subscription_id,
         "object": "subscription",
         "billing_cycle_anchor": seconds(of.anchor),
@@ -137,15 +137,15 @@ def subscription(of: Subscription, shape: Shape) -> Fields:
         "trial_end": seconds(of.trial_end),
         "trial_start": seconds(of.trial_start),
     }
-    told["discounts" if shape.since(RENDERING) else "discount"] = [] if shape.since(RENDERING) else None
+    fields["discounts" if shape.since(RENDERING) else "discount"] = [] if shape.since(RENDERING) else None
     if shape.since(CLOVER):
-        told |= {"billing_mode": {"type": "flexible"}, "customer_account": None}
+        fields |= {"billing_mode": {"type": "flexible"}, "customer_account": None}
     first = of.items[0]
-    return told if shape.since(BASIL) else told | _period(first) | {"plan": plan(first.price, shape)}
+    return fields if shape.since(BASIL) else fields | _period(first) | {"plan": plan(first.price, shape)}
 
 
 def _item(of: Item, within: Subscription, shape: Shape) -> Fields:
-    told: Fields = {
+    fields: Fields = {
         "id": of.item_id,
         "object": "subscription_item",
         "created": seconds(of.created),
@@ -156,7 +156,7 @@ def _item(of: Item, within: Subscription, shape: Shape) -> Fields:
         "subscription": within.subscription_id,
         "tax_rates": [],
     }
-    return told | _period(of) if shape.since(BASIL) else told
+    return fields | _period(of) if shape.since(BASIL) else fields
 
 
 def _period(of: Item) -> Fields:
@@ -170,7 +170,7 @@ def invoice(of: Invoice, shape: Shape) -> Fields:
     paid = of.status == "paid"
     amount_paid = of.due - of.unpaid + of.overpaid if paid or of.unpaid else 0
     lines = [_line(each, of, shape) for each in of.lines]
-    told: Fields = {
+    fields: Fields = {
         "id": of.invoice_id,
         "object": "invoice",
         "amount_due": of.due,
@@ -212,11 +212,11 @@ def invoice(of: Invoice, shape: Shape) -> Fields:
         "total": of.total,
         "total_discount_amounts": [{"amount": of.discount, "discount": "di_Sandbox"}] if of.discount else [],
     }
-    return told | (_newer_invoice(of, shape) if shape.since(BASIL) else _older_invoice(of, shape))
+    return fields | (_newer_invoice(of, shape) if shape.since(BASIL) else _older_invoice(of, shape))
 
 
 def _older_invoice(of: Invoice, shape: Shape) -> Fields:
-    told: Fields = {
+    fields: Fields = {
         "charge": of.charge.charge_id if of.charge else None,
         "discount": None,
         "paid": of.status == "paid",
@@ -227,27 +227,27 @@ def _older_invoice(of: Invoice, shape: Shape) -> Fields:
         "tax": None,
     }
     if not shape.since(RENDERING):
-        return told | {"rendering_options": None}
+        return fields | {"rendering_options": None}
     details = {"metadata": dict(of.subscription_metadata) if of.subscription else None}
-    return told | {"effective_at": seconds(of.created), "rendering": None, "subscription_details": details}
+    return fields | {"effective_at": seconds(of.created), "rendering": None, "subscription_details": details}
 
 
 def _newer_invoice(of: Invoice, shape: Shape) -> Fields:
-    """Which payment paid it is told by the payment, not here."""
+    """Which payment paid it is stated by the payment, not here."""
     about = {"metadata": dict(of.subscription_metadata), "subscription": of.subscription}
     parent = {"quote_details": None, "subscription_details": about, "type": "subscription_details"}
-    told: Fields = {
+    fields: Fields = {
         "amount_overpaid": of.overpaid,
         "effective_at": seconds(of.created),
         "parent": parent if of.subscription else None,
         "rendering": None,
         "total_taxes": [],
     }
-    return told | ({"customer_account": None} if shape.since(CLOVER) else {})
+    return fields | ({"customer_account": None} if shape.since(CLOVER) else {})
 
 
 def _line(of: Line, within: Invoice, shape: Shape) -> Fields:
-    told: Fields = {
+    fields: Fields = {
         "id": of.line_id,
         "object": "line_item",
         "amount": of.amount,
@@ -262,12 +262,12 @@ def _line(of: Line, within: Invoice, shape: Shape) -> Fields:
         "quantity": of.quantity,
     }
     if shape.since(RENDERING):
-        told["invoice"] = within.invoice_id
-    return told | (_newer_line(of, shape) if shape.since(BASIL) else _older_line(of, shape))
+        fields["invoice"] = within.invoice_id
+    return fields | (_newer_line(of, shape) if shape.since(BASIL) else _older_line(of, shape))
 
 
 def _older_line(of: Line, shape: Shape) -> Fields:
-    told: Fields = {
+    fields: Fields = {
         "plan": plan(of.price, shape),
         "price": price(of.price, shape),
         "proration": of.proration,
@@ -276,8 +276,8 @@ def _older_line(of: Line, shape: Shape) -> Fields:
         "tax_amounts": [],
         "type": "invoiceitem" if of.invoice_item else "subscription",
     }
-    told |= {"invoice_item": of.invoice_item} if of.invoice_item else {}
-    return told | ({"subscription_item": of.item} if of.item else {})
+    fields |= {"invoice_item": of.invoice_item} if of.invoice_item else {}
+    return fields | ({"subscription_item": of.item} if of.item else {})
 
 
 def _newer_line(of: Line, shape: Shape) -> Fields:
@@ -293,9 +293,9 @@ def _newer_line(of: Line, shape: Shape) -> Fields:
     named = {"price": of.price.price_id, "product": of.price.product}
     each = None if of.each is None else str(of.each)
     pricing = {"price_details": named, "type": "price_details", "unit_amount_decimal": each}
-    told = {"parent": parent, "pretax_credit_amounts": [], "pricing": pricing, "taxes": []}
+    fields = {"parent": parent, "pretax_credit_amounts": [], "pricing": pricing, "taxes": []}
     newest = {"quantity_decimal": str(of.quantity), "subtotal": of.amount}
-    return told | (newest if shape.since(ENDIVE) else {})
+    return fields | (newest if shape.since(ENDIVE) else {})
 
 
 def invoice_payment(of: InvoicePayment, shape: Shape) -> Fields:

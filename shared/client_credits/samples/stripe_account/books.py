@@ -216,7 +216,7 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class SandboxSession:
     """A Checkout session. `bought` are its items: (id, price, quantity)."""
 
     session_id: str
@@ -242,7 +242,7 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class Refund:
+class SandboxRefund:
     """`status` is pending, succeeded or failed."""
 
     refund_id: str
@@ -253,7 +253,7 @@ class Refund:
 
 
 @dataclass(frozen=True, slots=True)
-class Dispute:
+class SandboxDispute:
     """`status` in Stripe's words: warning_needs_response, needs_response, won, lost, …"""
 
     dispute_id: str
@@ -264,7 +264,7 @@ class Dispute:
 
 
 @dataclass(frozen=True, slots=True)
-class CreditNote:
+class SandboxCreditNote:
     """What is credited of an invoice, by its lines, and the refund that gave it back.
 
     Of its total `before` was taken off the open invoice, `to_balance` given to the customer's balance, and
@@ -307,4 +307,15 @@ class InvoicePayment:
     charge: Charge | None
 
 
-Held = Customer | Subscription | Invoice | Charge | Intent | Session | Refund | Dispute | CreditNote | InvoicePayment
+Held = (
+    Customer
+    | Subscription
+    | Invoice
+    | Charge
+    | Intent
+    | SandboxSession
+    | SandboxRefund
+    | SandboxDispute
+    | SandboxCreditNote
+    | InvoicePayment
+)

@@ -14,7 +14,15 @@ from dataclasses import replace
 from datetime import datetime
 
 from client_credits.samples.stripe_account.account import Event, Events
-from client_credits.samples.stripe_account.books import Charge, CreditNote, Dispute, Intent, Invoice, Refund, Session
+from client_credits.samples.stripe_account.books import (
+    Charge,
+    Intent,
+    Invoice,
+    SandboxCreditNote,
+    SandboxDispute,
+    SandboxRefund,
+    SandboxSession,
+)
 from client_credits.samples.stripe_account.invoicing import Bought
 from client_credits.samples.stripe_account.paying import Paying
 
@@ -62,8 +70,8 @@ class Sandbox(Paying):
         charge = self._charged(session.subtotal - session.discount, customer)
         paid_session = replace(session, payment_intent=charge.payment_intent if charge else None)
         self._put(replace(paid_session, payment_status="paid" if charge else "no_payment_required"))
-        told = [self._tell("charge.succeeded", charge.charge_id)] if charge else []
-        return [*told, self._tell(f"{CHECKOUT}.completed", session.session_id)]
+        events = [self._tell("charge.succeeded", charge.charge_id)] if charge else []
+        return [*events, self._tell(f"{CHECKOUT}.completed", session.session_id)]
 
     def sell(self, amount: int, metadata: Mapping[str, str] | None = None, customer: str | None = None) -> Events:
         """A sale by a payment intent alone: at a terminal, or in a checkout of the practice's own."""
@@ -81,15 +89,15 @@ class Sandbox(Paying):
 
     def arrives(self, session_id: str, succeeds: bool = True) -> Events:
         """The money that was under way arrives, or does not."""
-        held = self._get(session_id, Session)
+        held = self._get(session_id, SandboxSession)
         if not succeeds:
             return [self._tell(f"{CHECKOUT}.async_payment_failed", session_id)]
         assert held.payment_intent
         amount = held.subtotal - held.discount
         charge = self._put(Charge(self._new_id("ch"), held.payment_intent, amount, held.customer, self.now))
         self._put(replace(held, payment_status="paid"))
-        told = self._tell("charge.succeeded", charge.charge_id)
-        return [told, self._tell(f"{CHECKOUT}.async_payment_succeeded", session_id)]
+        events = self._tell("charge.succeeded", charge.charge_id)
+        return [events, self._tell(f"{CHECKOUT}.async_payment_succeeded", session_id)]
 
     def abandon(self, *bought: Bought, metadata: Mapping[str, str] | None = None) -> Events:
         """A session nobody finishes."""
@@ -107,7 +115,7 @@ class Sandbox(Paying):
         anchor: datetime | None = None,
     ) -> Events:
         """A subscription begun through Checkout; `metadata` is the session's alone."""
-        told = self.subscribe(customer, *plans, trial_days=trial_days, anchor=anchor)
+        events = self.subscribe(customer, *plans, trial_days=trial_days, anchor=anchor)
         session = replace(
             self._session(plans, metadata),
             mode="subscription",
@@ -117,12 +125,12 @@ class Sandbox(Paying):
             invoice=self.last("invoice"),
         )
         self._put(session)
-        return [*told, self._tell(f"{CHECKOUT}.completed", session.session_id)]
+        return [*events, self._tell(f"{CHECKOUT}.completed", session.session_id)]
 
-    def _session(self, bought: tuple[Bought, ...], metadata: Mapping[str, str] | None) -> Session:
+    def _session(self, bought: tuple[Bought, ...], metadata: Mapping[str, str] | None) -> SandboxSession:
         items = tuple((self._new_id("li"), *self._bought(each)) for each in bought)
         mode = "live" if self.shape.livemode else "test"
-        return Session(self._new_id(f"cs_{mode}"), "payment", self.now, items, metadata=metadata or {})
+        return SandboxSession(self._new_id(f"cs_{mode}"), "payment", self.now, items, metadata=metadata or {})
 
     # -- refunds -------------------------------------------------------------------------------
 
@@ -131,32 +139,32 @@ class Sandbox(Paying):
         charge = self._charge_of(payment)
         amount = charge.amount - charge.refunded if amount is None else amount
         charge = self._put(replace(charge, refunded=charge.refunded + amount))
-        made = Refund(self._new_id("re"), charge, amount, "pending" if pending else "succeeded", self.now)
+        made = SandboxRefund(self._new_id("re"), charge, amount, "pending" if pending else "succeeded", self.now)
         self._put(made)
-        told = self._tell("charge.refunded", charge.charge_id)
+        events = self._tell("charge.refunded", charge.charge_id)
         if self.shape.since(ALL_REFUNDS_TELL):
-            return [self._tell("refund.created", made.refund_id), told]
+            return [self._tell("refund.created", made.refund_id), events]
         # Older endpoints hear of a charge's refund when the bank has given it a reference.
-        return [told, self._tell("charge.refund.updated", made.refund_id)]
+        return [events, self._tell("charge.refund.updated", made.refund_id)]
 
     def refund_ends(self, refund_id: str, succeeds: bool = True) -> Events:
         """A pending refund succeeds, or any fails and its money stays."""
-        held = self._get(refund_id, Refund)
+        held = self._get(refund_id, SandboxRefund)
         self._put(replace(held, status="succeeded" if succeeds else "failed"))
         if not succeeds:
             charge = self._get(held.charge.charge_id, Charge)
             self._put(replace(charge, refunded=charge.refunded - held.amount))
         if not self.shape.since(ALL_REFUNDS_TELL):
             return [self._tell("charge.refund.updated", refund_id)]
-        told = [self._tell("refund.updated", refund_id)]
-        return told if succeeds else [*told, self._tell("refund.failed", refund_id)]
+        events = [self._tell("refund.updated", refund_id)]
+        return events if succeeds else [*events, self._tell("refund.failed", refund_id)]
 
     def _charge_of(self, payment: str) -> Charge:
         held = self._held[payment]
         if isinstance(held, Charge):
             return held
         charges = [each for each in self._held.values() if isinstance(each, Charge)]
-        intent = held.payment_intent if isinstance(held, Session) else None
+        intent = held.payment_intent if isinstance(held, SandboxSession) else None
         return next(each for each in charges if each.invoice == payment or (intent and each.payment_intent == intent))
 
     # -- disputes ------------------------------------------------------------------------------
@@ -165,19 +173,19 @@ class Sandbox(Paying):
         """The client's bank asks money back; with an `inquiry` it only asks."""
         charge = self._put(replace(self._charge_of(payment), disputed=not inquiry))
         status = "warning_needs_response" if inquiry else "needs_response"
-        made = Dispute(self._new_id("dp"), charge, charge.amount if amount is None else amount, status, self.now)
+        made = SandboxDispute(self._new_id("dp"), charge, charge.amount if amount is None else amount, status, self.now)
         self._put(made)
-        told = [self._tell("charge.dispute.created", made.dispute_id)]
-        return told if inquiry else [*told, self._tell("charge.dispute.funds_withdrawn", made.dispute_id)]
+        events = [self._tell("charge.dispute.created", made.dispute_id)]
+        return events if inquiry else [*events, self._tell("charge.dispute.funds_withdrawn", made.dispute_id)]
 
     def escalate(self, dispute_id: str) -> Events:
         """An inquiry becomes a dispute."""
-        self._put(replace(self._get(dispute_id, Dispute), status="needs_response"))
+        self._put(replace(self._get(dispute_id, SandboxDispute), status="needs_response"))
         return [self._tell(f"charge.dispute.{news}", dispute_id) for news in ("updated", "funds_withdrawn")]
 
     def dispute_ends(self, dispute_id: str, status: str) -> Events:
         """`won`, `lost`, or `warning_closed` for an inquiry that came to nothing."""
-        self._put(replace(self._get(dispute_id, Dispute), status=status))
+        self._put(replace(self._get(dispute_id, SandboxDispute), status=status))
         back = [self._tell("charge.dispute.funds_reinstated", dispute_id)] if status == "won" else []
         return [*back, self._tell("charge.dispute.closed", dispute_id)]
 
@@ -196,11 +204,11 @@ class Sandbox(Paying):
         total = sum(credited.values())
         if not refunds:
             to_balance = total - outside
-        told = self.refund(invoice_id, total - to_balance - outside) if refunds else []
+        events = self.refund(invoice_id, total - to_balance - outside) if refunds else []
         refund = self.last("refund") if refunds else None
         note = replace(self._note(invoice_id, credited), refund=refund, to_balance=to_balance, outside=outside)
         self._put(note)
-        return [*told, self._tell("credit_note.created", note.note_id)]
+        return [*events, self._tell("credit_note.created", note.note_id)]
 
     def credit_before(self, invoice_id: str, credited: Mapping[str, int]) -> Events:
         """Lines of an open invoice are credited: so much less is to be paid."""
@@ -210,12 +218,12 @@ class Sandbox(Paying):
         self._put(replace(held, credited_before=held.credited_before + note.total))
         return [self._tell("credit_note.created", note.note_id)]
 
-    def _note(self, invoice_id: str, credited: Mapping[str, int]) -> CreditNote:
+    def _note(self, invoice_id: str, credited: Mapping[str, int]) -> SandboxCreditNote:
         invoice = self._get(invoice_id, Invoice)
         lines = {line.line_id: line for line in invoice.lines}
         parts = tuple((self._new_id("cnli"), lines[line], amount) for line, amount in credited.items())
-        return CreditNote(self._new_id("cn"), invoice, parts, self.now)
+        return SandboxCreditNote(self._new_id("cn"), invoice, parts, self.now)
 
     def void_credit_note(self, note_id: str) -> Events:
-        self._put(replace(self._get(note_id, CreditNote), voided_at=self.now))
+        self._put(replace(self._get(note_id, SandboxCreditNote), voided_at=self.now))
         return [self._tell("credit_note.voided", note_id)]

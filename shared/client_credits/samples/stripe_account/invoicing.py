@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from client_credits.samples.stripe_account.account import Account, Events
+from client_credits.samples.stripe_account.account import Events, SandboxAccount
 from client_credits.samples.stripe_account.billing_shapes import BASIL, invoice_payment, rows
 from client_credits.samples.stripe_account.books import (
     Charge,
@@ -21,7 +21,7 @@ from client_credits.samples.stripe_account.periods import period_at
 Bought = str | tuple[str, int]  # a price, or a price and how many
 
 
-class Invoicing(Account):
+class Invoicing(SandboxAccount):
     """What a Stripe account sells, and bills for it."""
 
     # -- invoices ------------------------------------------------------------------------------
@@ -43,10 +43,10 @@ class Invoicing(Account):
     def pay(self, invoice_id: str, out_of_band: bool = False) -> Events:
         """An open invoice is paid after all; its subscription is no longer past due."""
         held = self._get(invoice_id, Invoice)
-        told = self._paid(held, out_of_band)
+        events = self._paid(held, out_of_band)
         if held.subscription and self._get(held.subscription, Subscription).status == "past_due":
-            told += self._stands(held.subscription, status="active")
-        return told
+            events += self._stands(held.subscription, status="active")
+        return events
 
     def close(self, invoice_id: str, how: str = "void") -> Events:
         """An open invoice is `void` or given up (`mark_uncollectible`)."""
@@ -64,8 +64,8 @@ class Invoicing(Account):
         """The subscription as it is now, its news, and the invoice for it, paid."""
         invoice = self._opened(held.customer, reason, discounted(lines, percent_off), held)
         self._put(replace(held, latest_invoice=invoice.invoice_id))
-        told = [self._tell(news, held.subscription_id)] if news else []
-        return told + self._paid(invoice, out_of_band)
+        events = [self._tell(news, held.subscription_id)] if news else []
+        return events + self._paid(invoice, out_of_band)
 
     def _opened(
         self,
@@ -95,17 +95,17 @@ class Invoicing(Account):
         charge = None if out_of_band else self._charged(invoice.due, invoice.customer, invoice.invoice_id)
         paid = replace(invoice, status="paid", closed_at=self.now, charge=charge, out_of_band=out_of_band)
         self._put(replace(paid, attempts=invoice.attempts + (charge is not None)))
-        told = [self._tell("charge.succeeded", charge.charge_id)] if charge else []
-        told.append(self._tell("invoice.paid", invoice.invoice_id))
+        events = [self._tell("charge.succeeded", charge.charge_id)] if charge else []
+        events.append(self._tell("invoice.paid", invoice.invoice_id))
         if not out_of_band:
-            told.append(self._tell("invoice.payment_succeeded", invoice.invoice_id))
+            events.append(self._tell("invoice.payment_succeeded", invoice.invoice_id))
         if self.shape.since(BASIL) and invoice.due:
             payment = InvoicePayment(self._new_id("inpay"), invoice.invoice_id, invoice.due, self.now, charge)
             self._put(payment)
             listed = rows(f"/v1/invoice_payments?invoice={invoice.invoice_id}", [invoice_payment(payment, self.shape)])
             self.objects[invoice.invoice_id]["payments"] = listed
-            told.append(self._tell("invoice_payment.paid", payment.payment_id))
-        return told
+            events.append(self._tell("invoice_payment.paid", payment.payment_id))
+        return events
 
     def _charged(self, amount: int, customer: str | None, invoice: str | None = None) -> Charge | None:
         """The payment of an amount by card; nothing costs nothing."""
@@ -174,10 +174,10 @@ class Invoicing(Account):
         """What the rest of the period costs, or gives back, in one line. It has no metadata of its subscription's."""
         share = (item.ends - self.now) / (item.ends - item.starts)
         rest = round(item.amount * share)
-        told = f"{item.quantity} × {item.price.price_id}"  # noqa: RUF001 see above
+        described = f"{item.quantity} × {item.price.price_id}"  # noqa: RUF001 see above
         return Line(
             line_id=self._new_id("il"),
-            description=f"{'Unused' if gives_back else 'Remaining'} time on {told}",
+            description=f"{'Unused' if gives_back else 'Remaining'} time on {described}",
             amount=-rest if gives_back else rest,
             price=item.price,
             quantity=item.quantity,

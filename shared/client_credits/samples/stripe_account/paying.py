@@ -29,22 +29,22 @@ class Paying(Billing):
     def pay_in_parts(self, invoice_id: str, *amounts: int) -> Events:
         """A payment by card for each part of what is due."""
         held = self._get(invoice_id, Invoice)
-        told = [event for amount in amounts for event in self._part(held, self._card(held.customer, amount), amount)]
-        return [*told, *self._settled(held)]
+        events = [event for amount in amounts for event in self._part(held, self._card(held.customer, amount), amount)]
+        return [*events, *self._settled(held)]
 
     def pay_together(self, *invoice_ids: str) -> Events:
         """One payment by card for all that is due on these invoices."""
         held = [self._get(invoice_id, Invoice) for invoice_id in invoice_ids]
         charge = self._card(held[0].customer, sum(invoice.due for invoice in held))
-        told = [event for invoice in held for event in self._part(invoice, charge, invoice.due)]
-        return [*told, *(event for invoice in held for event in self._settled(invoice))]
+        events = [event for invoice in held for event in self._part(invoice, charge, invoice.due)]
+        return [*events, *(event for invoice in held for event in self._settled(invoice))]
 
     def overpay(self, invoice_id: str, more: int) -> Events:
         """Paid by a transfer of more than is due; the rest goes to the customer's balance."""
         held = self._get(invoice_id, Invoice)
         self.credit_customer(held.customer, more)
-        told = self._part(held, self._card(held.customer, held.due + more), held.due)
-        return [*told, *self._settled(replace(held, overpaid=more))]
+        events = self._part(held, self._card(held.customer, held.due + more), held.due)
+        return [*events, *self._settled(replace(held, overpaid=more))]
 
     def detach(self, payment_id: str) -> Events:
         """A payment no longer pays its invoice, which is open for so much again."""
@@ -59,14 +59,14 @@ class Paying(Billing):
         held = self._get(payment.invoice, Invoice)
         assert payment.charge
         left = replace(held, unpaid=held.unpaid - payment.amount)
-        told = self._part(left, payment.charge, payment.amount)
-        return [*told, *self._settled(left)]
+        events = self._part(left, payment.charge, payment.amount)
+        return [*events, *self._settled(left)]
 
     def pay_rest(self, invoice_id: str) -> Events:
         """Another payment by card for what is open since one was detached."""
         held = self._get(invoice_id, Invoice)
-        told = self._part(held, self._card(held.customer, held.unpaid), held.unpaid)
-        return [*told, *self._settled(replace(held, unpaid=0))]
+        events = self._part(held, self._card(held.customer, held.unpaid), held.unpaid)
+        return [*events, *self._settled(replace(held, unpaid=0))]
 
     def _card(self, customer: str, amount: int) -> Charge:
         return self._put(Charge(self._new_id("ch"), self._new_id("pi"), amount, customer, self.now))

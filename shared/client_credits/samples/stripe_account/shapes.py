@@ -17,16 +17,16 @@ from client_credits.samples.stripe_account.billing_shapes import (
 from client_credits.samples.stripe_account.books import (
     CURRENCY,
     Charge,
-    CreditNote,
     Customer,
-    Dispute,
     Held,
     Intent,
     Invoice,
     InvoicePayment,
     Line,
-    Refund,
-    Session,
+    SandboxCreditNote,
+    SandboxDispute,
+    SandboxRefund,
+    SandboxSession,
     Subscription,
 )
 
@@ -45,17 +45,17 @@ def rendered(held: Held, shape: Shape) -> Fields:
             return invoice(held, shape)
         case InvoicePayment():
             return invoice_payment(held, shape)
-        case Session():
+        case SandboxSession():
             return session(held, shape)
         case Charge():
             return charge(held, shape)
         case Intent():
             return payment_intent(held, shape)
-        case Refund():
+        case SandboxRefund():
             return refund(held)
-        case Dispute():
+        case SandboxDispute():
             return dispute(held, shape)
-        case CreditNote():
+        case SandboxCreditNote():
             return credit_note(held, shape)
 
 
@@ -88,9 +88,9 @@ def customer(of: Customer, shape: Shape) -> Fields:
     }
 
 
-def session(of: Session, shape: Shape) -> Fields:
+def session(of: SandboxSession, shape: Shape) -> Fields:
     made = seconds(of.created) or 0
-    told: Fields = {
+    fields: Fields = {
         "id": of.session_id,
         "object": "checkout.session",
         "after_expiration": None,
@@ -122,15 +122,15 @@ def session(of: Session, shape: Shape) -> Fields:
         "total_details": {"amount_discount": of.discount, "amount_shipping": 0, "amount_tax": 0},
         "url": None,
     }
-    told |= {"client_secret": None, "ui_mode": "hosted"} if shape.since(RENDERING) else {}
+    fields |= {"client_secret": None, "ui_mode": "hosted"} if shape.since(RENDERING) else {}
     offered = [{"price": price_id, "quantity": 1, "adjustable_quantity": None} for price_id in of.offered]
-    told |= {"optional_items": offered} if offered and shape.since(BASIL) else {}
+    fields |= {"optional_items": offered} if offered and shape.since(BASIL) else {}
     newer: Fields = {"collected_information": None, "discounts": []}
-    told |= newer if shape.since(BASIL) else {"shipping_details": None}
-    return told | ({"customer_account": None} if shape.since(CLOVER) else {})
+    fields |= newer if shape.since(BASIL) else {"shipping_details": None}
+    return fields | ({"customer_account": None} if shape.since(CLOVER) else {})
 
 
-def _items(of: Session, shape: Shape) -> list[Fields]:
+def _items(of: SandboxSession, shape: Shape) -> list[Fields]:
     return [
         {
             "id": item_id,
@@ -152,7 +152,7 @@ def _items(of: Session, shape: Shape) -> list[Fields]:
 
 
 def charge(of: Charge, shape: Shape) -> Fields:
-    told: Fields = {
+    fields: Fields = {
         "id": of.charge_id,
         "object": "charge",
         "amount": of.amount,
@@ -175,12 +175,12 @@ def charge(of: Charge, shape: Shape) -> Fields:
         "refunded": of.refunded >= of.amount,
         "status": "succeeded",
     }
-    return told if shape.since(BASIL) else told | {"invoice": of.invoice}
+    return fields if shape.since(BASIL) else fields | {"invoice": of.invoice}
 
 
 def payment_intent(of: Intent, shape: Shape) -> Fields:
     charged = of.charge
-    told: Fields = {
+    fields: Fields = {
         "id": charged.payment_intent,
         "object": "payment_intent",
         "amount": charged.amount,
@@ -199,11 +199,11 @@ def payment_intent(of: Intent, shape: Shape) -> Fields:
         "payment_method_types": ["card_present"],
         "status": "succeeded",
     }
-    told |= {"customer_account": None} if shape.since(CLOVER) else {}
-    return told if shape.since(BASIL) else told | {"invoice": charged.invoice}
+    fields |= {"customer_account": None} if shape.since(CLOVER) else {}
+    return fields if shape.since(BASIL) else fields | {"invoice": charged.invoice}
 
 
-def refund(of: Refund) -> Fields:
+def refund(of: SandboxRefund) -> Fields:
     return {
         "id": of.refund_id,
         "object": "refund",
@@ -222,9 +222,9 @@ def refund(of: Refund) -> Fields:
     }
 
 
-def dispute(of: Dispute, shape: Shape) -> Fields:
+def dispute(of: SandboxDispute, shape: Shape) -> Fields:
     inquiry = of.status.startswith("warning")
-    told: Fields = {
+    fields: Fields = {
         "id": of.dispute_id,
         "object": "dispute",
         "amount": of.amount,
@@ -249,12 +249,12 @@ def dispute(of: Dispute, shape: Shape) -> Fields:
         "reason": "general",
         "status": of.status,
     }
-    return told | ({"enhanced_eligibility_types": []} if shape.since(BASIL) else {})
+    return fields | ({"enhanced_eligibility_types": []} if shape.since(BASIL) else {})
 
 
-def credit_note(of: CreditNote, shape: Shape) -> Fields:
+def credit_note(of: SandboxCreditNote, shape: Shape) -> Fields:
     lines = [_credited(*each, shape) for each in of.credited]
-    told: Fields = {
+    fields: Fields = {
         "id": of.note_id,
         "object": "credit_note",
         "amount": of.total,
@@ -279,12 +279,12 @@ def credit_note(of: CreditNote, shape: Shape) -> Fields:
         "voided_at": seconds(of.voided_at),
     }
     if not shape.since(BASIL):
-        return told | {"refund": of.refund}
+        return fields | {"refund": of.refund}
     given: Fields = {"amount_refunded": of.after - of.to_balance - of.outside, "refund": of.refund}
     if shape.since(CLOVER):
-        told |= {"customer_account": None, "post_payment_amount": of.after, "pre_payment_amount": of.before}
+        fields |= {"customer_account": None, "post_payment_amount": of.after, "pre_payment_amount": of.before}
         given |= {"payment_record_refund": None, "type": "refund"}
-    return told | {"refunds": [given] if of.refund else [], "total_taxes": []}
+    return fields | {"refunds": [given] if of.refund else [], "total_taxes": []}
 
 
 def _credited(credited_id: str, line: Line, amount: int, shape: Shape) -> Fields:

@@ -21,7 +21,7 @@ LONGEST_PAUSE_SECONDS = 10.0  # Stripe asking for more than this is an error tha
 TOO_MANY_REQUESTS = 429
 TEMPORARY = frozenset({409, TOO_MANY_REQUESTS})  # beside 5xx: somebody else holds the object, or too many calls
 
-Answer = dict[str, Any]
+StripeObject = dict[str, Any]
 
 # Off: it would send facts about this machine along with each call, and keep an id in a file.
 stripe.enable_telemetry = False
@@ -46,8 +46,8 @@ class _Waiting(stripe.RequestsClient):  # type: ignore[misc]
 
 def _asked_pause(headers: Mapping[str, str], attempt: int) -> float:
     """Seconds to wait: what Retry-After says, else half a second, doubled with each attempt."""
-    told = headers.get("Retry-After") or ""
-    return float(told) if told.isdecimal() else 0.5 * 2 ** (attempt - 1)
+    wait = headers.get("Retry-After") or ""
+    return float(wait) if wait.isdecimal() else 0.5 * 2 ** (attempt - 1)
 
 
 def connect(
@@ -69,7 +69,7 @@ def connect(
     )
 
 
-def ask(call: Callable[[], Any]) -> Answer:
+def ask(call: Callable[[], Any]) -> StripeObject:
     """The answer of one call as plain JSON values. Raises StripeUnavailable or StripeRefused.
 
     The library's own messages go no further: they repeat what was asked and part of the key.
@@ -83,8 +83,8 @@ def ask(call: Callable[[], Any]) -> Answer:
         raise StripeUnavailable(f"an answer that cannot be read ({type(error).__name__})") from None
     if not isinstance(answer, stripe.StripeObject):
         raise StripeUnavailable("an answer that is no object")
-    told: Answer = answer.to_dict(for_json=True)
-    return told
+    fields: StripeObject = answer.to_dict(for_json=True)
+    return fields
 
 
 def _ours(error: stripe.StripeError) -> StripeRefused | StripeUnavailable:

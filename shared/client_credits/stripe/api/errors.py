@@ -14,8 +14,8 @@ class StripeRefused(Exception):
     404 for an object that is not there (or is another account's)."""
 
     def __init__(self, status: int, code: str | None = None, request_id: str | None = None) -> None:
-        told = f"status {status}" + (f", {code}" if code else "") + (f" (request {request_id})" if request_id else "")
-        super().__init__(f"Stripe refused: {told}")
+        detail = f"status {status}" + (f", {code}" if code else "") + (f" (request {request_id})" if request_id else "")
+        super().__init__(f"Stripe refused: {detail}")
         self.status = status
         self.code = code
         self.request_id = request_id

@@ -22,7 +22,7 @@ NOT_FOUND = 404
 # The last version in which a charge names its invoice; asked for where nothing newer tells.
 CHARGE_NAMES_INVOICE = "2025-02-24.acacia"
 
-Answer = dict[str, Any]
+StripeObject = dict[str, Any]
 Listing = Callable[..., Any]
 
 
@@ -90,19 +90,19 @@ class StripeApi:
 
     # -- what an event lacks -------------------------------------------------------------------
 
-    def invoice_lines(self, invoice_id: str) -> list[Answer]:
+    def invoice_lines(self, invoice_id: str) -> list[StripeObject]:
         """All lines of an invoice, in Stripe's order."""
         return list(self._all(self._v1.invoices.line_items.list, invoice_id))
 
-    def line_items(self, session_id: str) -> list[Answer]:
+    def line_items(self, session_id: str) -> list[StripeObject]:
         """All items of a checkout session, in Stripe's order."""
         return list(self._all(self._v1.checkout.sessions.line_items.list, session_id))
 
-    def note_lines(self, note_id: str) -> list[Answer]:
+    def note_lines(self, note_id: str) -> list[StripeObject]:
         """All lines of a credit note, in Stripe's order."""
         return list(self._all(self._v1.credit_notes.line_items.list, note_id))
 
-    def retrieve(self, kind: StripeKind, object_id: str, version: str | None = None) -> Answer:
+    def retrieve(self, kind: StripeKind, object_id: str, version: str | None = None) -> StripeObject:
         """One object; in the shape of `version` where one is named."""
         if not is_id(object_id):
             raise StripeRefused(NOT_FOUND)
@@ -112,7 +112,7 @@ class StripeApi:
         return self._one(lambda: service.retrieve(object_id, params, options))
 
     def invoices_paid_by(self, payment_intent: str) -> list[tuple[str, int | None]]:
-        """The invoices that a payment intent paid, and what it paid of each, in minor units, where that is told.
+        """The invoices that a payment intent paid, and what it paid of each, in minor units, where that is stated.
 
         Where it has paid none yet, the one that it is meant for.
         """
@@ -122,7 +122,7 @@ class StripeApi:
         found = {_reference(row.get("invoice")): row.get("amount_paid") for row in paid}
         return [(i, amount if isinstance(amount, int) else None) for i, amount in found.items() if i]
 
-    def session_paid_by(self, payment_intent: str) -> Answer | None:
+    def session_paid_by(self, payment_intent: str) -> StripeObject | None:
         """The checkout session that a payment intent belongs to."""
         return next(self._all(self._v1.checkout.sessions.list, payment_intent=payment_intent), None)
 
@@ -138,7 +138,7 @@ class StripeApi:
 
     # -- what there is -------------------------------------------------------------------------
 
-    def made_within(self, kind: StripeKind, since: datetime, until: datetime) -> list[Answer]:
+    def made_within(self, kind: StripeKind, since: datetime, until: datetime) -> list[StripeObject]:
         """The paid invoices, completed sessions, refunds or disputes made in `since <= t < until`, the oldest first.
 
         Bounds count in whole seconds.
@@ -147,7 +147,7 @@ class StripeApi:
         rows = self._all(self._service(kind).list, created=_window(since, until), **ONLY.get(kind, {}), **expand)
         return list(rows)[::-1]  # Stripe lists the newest first
 
-    def told_within(self, since: datetime, until: datetime) -> dict[StripeKind, list[str]]:
+    def heard_within(self, since: datetime, until: datetime) -> dict[StripeKind, list[str]]:
         """By kind, the ids of the objects that events of this window tell of, the oldest first, each once.
 
         Stripe keeps events for 30 days. An object paid, failed or closed long after it was made is found here alone.
@@ -159,7 +159,7 @@ class StripeApi:
             about = ((event.get("data") or {}).get("object") or {}).get("id")
             if isinstance(about, str) and event.get("type") in kinds:
                 found[kinds[event["type"]]][about] = None
-        return {kind: list(told) for kind, told in found.items()}
+        return {kind: list(listed) for kind, listed in found.items()}
 
     # -- asking --------------------------------------------------------------------------------
 
@@ -185,12 +185,12 @@ class StripeApi:
             StripeKind.EVENT: v1.events,
         }[kind]
 
-    def _one(self, call: Callable[[], Any]) -> Answer:
+    def _one(self, call: Callable[[], Any]) -> StripeObject:
         from client_credits.stripe.api import client as stripe_client  # noqa: PLC0415 see above
 
         return stripe_client.ask(call)
 
-    def _all(self, listing: Listing, *of: str, **params: Any) -> Iterator[Answer]:
+    def _all(self, listing: Listing, *of: str, **params: Any) -> Iterator[StripeObject]:
         """Every row of a list, page by page."""
         asked: dict[str, Any] = {**params, "limit": PAGE}
         while True:

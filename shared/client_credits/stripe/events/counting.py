@@ -68,8 +68,8 @@ def _sum(group: list[Read]) -> PaymentLine:
 def _trial(lines: Iterable[PaymentLine]) -> Trial:
     """A line that costs nothing beside one that does is a free tier."""
     each = list(lines)
-    told = {line.trial for line in each} if not any(line.amount for line in each) else set()
-    return next((trial for trial in (Trial.YES, Trial.UNKNOWN) if trial in told), Trial.NO)
+    trials = {line.trial for line in each} if not any(line.amount for line in each) else set()
+    return next((trial for trial in (Trial.YES, Trial.UNKNOWN) if trial in trials), Trial.NO)
 
 
 def _without(lines: list[PaymentLine], returned: Read) -> list[PaymentLine]:

@@ -29,15 +29,15 @@ def amounts(invoice: Fields) -> Amounts:
     total = None if invoice.get("total") is None else max(0, values.amount(invoice, "total"))
     before = values.unsigned_amount(invoice, "pre_payment_credit_notes_amount") or 0
     by_balance = _by_balance(invoice, total)
-    told = values.unsigned_amount(invoice, "amount_paid")
-    owed = (told or 0) if total is None else max(0, total - by_balance - before)
-    if told is None or values.flag(invoice, "paid_out_of_band"):  # older shapes tell no amount for that
-        told = max(told or 0, owed)
-    by_money = min(told, owed)
+    stated = values.unsigned_amount(invoice, "amount_paid")
+    owed = (stated or 0) if total is None else max(0, total - by_balance - before)
+    if stated is None or values.flag(invoice, "paid_out_of_band"):  # older shapes tell no amount for that
+        stated = max(stated or 0, owed)
+    by_money = min(stated, owed)
     return Amounts(
         paid=by_money + by_balance,
         by_balance=by_balance,
-        overpaid=max(values.unsigned_amount(invoice, "amount_overpaid") or 0, told - by_money),
+        overpaid=max(values.unsigned_amount(invoice, "amount_overpaid") or 0, stated - by_money),
         credited_before=before,
         credited_after=values.unsigned_amount(invoice, "post_payment_credit_notes_amount") or 0,
     )
@@ -62,7 +62,7 @@ def paid_with(invoice: Fields) -> tuple[PaidWith, ...]:
 
 
 def money(invoice_payment: Fields) -> PaidWith:
-    """The money of one payment of an invoice, by all names that are told, and what it paid.
+    """The money of one payment of an invoice, by all names that are stated, and what it paid.
 
     A payment record, for money outside of Stripe, goes by its id like a charge.
     """

@@ -48,7 +48,7 @@ DISPUTE_STATUSES = {
 
 def charge(event: Event) -> Facts:
     """A charge's refunds so far; since 2022-11-15 it tells their sum alone."""
-    about, at = event.about, _told_at(event)
+    about, at = event.about, _occurred_at(event)
     refunds = tuple(_refund(each, at) for each in _refunds_of(about))
     refunded = values.unsigned_amount(about, "amount_refunded")
     if refunded is None and not refunds:
@@ -57,7 +57,7 @@ def charge(event: Event) -> Facts:
         event_id=event.event_id,
         account=event.account,
         mode=event.mode,
-        occurred_at=_told_at(event),
+        occurred_at=_occurred_at(event),
         payment_id=values.reference(about, "invoice"),
         payment_intent=values.reference(about, "payment_intent"),
         charge=values.required(values.reference(about, "id")),
@@ -66,7 +66,7 @@ def charge(event: Event) -> Facts:
     )
 
 
-def _told_at(event: Event) -> datetime:
+def _occurred_at(event: Event) -> datetime:
     """When the event was made; one that does not tell is dated by what it is about, never by its arrival."""
     return event.created or values.required(values.instant(event.about, "created"))
 
@@ -76,8 +76,8 @@ def _refunds_of(about: Fields) -> list[Fields]:
 
 
 def refund(event: Event) -> Facts:
-    told = _refund(event.about, _told_at(event), failed=event.kind == REFUND_FAILED)
-    return _about_a_charge(event, refunds=(told,))
+    heard = _refund(event.about, _occurred_at(event), failed=event.kind == REFUND_FAILED)
+    return _about_a_charge(event, refunds=(heard,))
 
 
 def _refund(about: Fields, at: datetime, *, failed: bool = False) -> Refund:
@@ -94,14 +94,14 @@ def _refund(about: Fields, at: datetime, *, failed: bool = False) -> Refund:
 def dispute(event: Event) -> Facts:
     """Money withdrawn or reinstated says nothing of its own: the dispute's status decides."""
     about = event.about
-    told = Dispute(
+    heard = Dispute(
         dispute_id=values.required(values.reference(about, "id")),
         amount=values.required(values.unsigned_amount(about, "amount")),
         status=values.required(DISPUTE_STATUSES.get(values.text(about, "status") or "")),
-        at=_told_at(event),
+        at=_occurred_at(event),
         opened_at=values.instant(about, "created"),
     )
-    return _about_a_charge(event, disputes=(told,))
+    return _about_a_charge(event, disputes=(heard,))
 
 
 def _about_a_charge(event: Event, refunds: tuple[Refund, ...] = (), disputes: tuple[Dispute, ...] = ()) -> Facts:
@@ -116,7 +116,7 @@ def _about_a_charge(event: Event, refunds: tuple[Refund, ...] = (), disputes: tu
         event_id=event.event_id,
         account=event.account,
         mode=event.mode,
-        occurred_at=_told_at(event),
+        occurred_at=_occurred_at(event),
         payment_id=values.reference(charged, "invoice") or values.reference(intent, "invoice"),
         payment_intent=intent_id,
         charge=charge_id,
@@ -139,12 +139,12 @@ def credit_note(event: Event) -> Facts:
     total = values.required(values.unsigned_amount(note, "amount") if total is None else total)
     if not total:
         return Ignored(event.event_id, "nothing_credited")
-    made = values.instant(note, "created") or _told_at(event)
+    made = values.instant(note, "created") or _occurred_at(event)
     voided = event.kind == NOTE_VOIDED or values.text(note, "status") == "void"
     given = _given_back(note)
     before = _before_payment(note, total, given)
     beside, rest_beside = _beside_refunds(note, total - before, given)
-    told = CreditNote(
+    heard = CreditNote(
         note_id=note_id,
         total=total,
         lines=tuple(_credited_lines(note).items()),
@@ -153,24 +153,24 @@ def credit_note(event: Event) -> Facts:
         before_payment=before,
         beside_refunds=beside,
         rest_beside=rest_beside,
-        at=(values.instant(note, "voided_at") or _told_at(event)) if voided else made,
+        at=(values.instant(note, "voided_at") or _occurred_at(event)) if voided else made,
     )
     return MoneyBack(
         event_id=event.event_id,
         account=event.account,
         mode=event.mode,
-        occurred_at=_told_at(event),
+        occurred_at=_occurred_at(event),
         payment_id=invoice,
         refunds=() if voided else _announced(given, made),
-        notes=(told,),
+        notes=(heard,),
     )
 
 
 def _before_payment(note: Fields, total: int, given: dict[str, int | None]) -> int:
     """What was credited of the invoice before it was paid. Older shapes tell it by the note's type alone."""
-    told = values.unsigned_amount(note, "pre_payment_amount")
-    if told is not None:
-        return min(told, total)
+    stated = values.unsigned_amount(note, "pre_payment_amount")
+    if stated is not None:
+        return min(stated, total)
     return total if values.text(note, "type") == "pre_payment" and not given else 0
 
 

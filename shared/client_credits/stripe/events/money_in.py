@@ -32,15 +32,15 @@ def invoice(event: Event) -> Facts:
     invoice_id = values.required(values.reference(about, "id"))
     lines, lines_missing = values.page(about, "lines")
     prices = tuple(dict.fromkeys(filter(None, map(shapes.price_of, lines))))
-    told = (invoice_id, customer_of(about), prices)
+    known = (invoice_id, customer_of(about), prices)
     if values.text(about, "status") not in (None, "paid"):
-        return event.parked("not_paid", *told)
+        return event.parked("not_paid", *known)
     if not lines and not lines_missing:
         return Ignored(event.event_id, "no_lines")
     try:
         paid = _paid_invoice(event, lines, lines_missing)
     except QuantityNotWhole:
-        return event.parked("quantity_not_whole", *told)
+        return event.parked("quantity_not_whole", *known)
     if paid.lines or lines_missing:
         return paid
     return Ignored(event.event_id, "nothing_bought")
@@ -99,17 +99,17 @@ def _invoice_metadata(invoice: Fields, lines: list[Fields]) -> Iterator[Fields]:
 def invoice_payment(event: Event) -> Facts:
     """What paid an invoice, or was detached from it. An invoice may have several payments, and each has its event."""
     about = event.about
-    told = invoice_money.money(about)
-    if not (told.payment_intent or told.charge):
+    paid_with = invoice_money.money(about)
+    if not (paid_with.payment_intent or paid_with.charge):
         return Ignored(event.event_id, "payment_not_named")
     return PaymentMade(
         event_id=event.event_id,
         account=event.account,
         mode=event.mode,
         payment_id=values.required(values.reference(about, "invoice")),
-        payment_intent=told.payment_intent,
-        charge=told.charge,
-        amount=told.amount,
+        payment_intent=paid_with.payment_intent,
+        charge=paid_with.charge,
+        amount=paid_with.amount,
         at=event.created or values.instant(about, "created"),
         detached=event.kind == DETACHED,
     )

@@ -29,8 +29,8 @@ STATUSES = {
 def subscription(event: Event) -> SubscriptionNews:
     """Raises Unreadable for a status nobody knows, unless the event itself says that it ended."""
     about = event.about
-    told = values.text(about, "status") or ""
-    status = SubscriptionStatus.ENDED if event.kind == DELETED else values.required(STATUSES.get(told))
+    word = values.text(about, "status") or ""
+    status = SubscriptionStatus.ENDED if event.kind == DELETED else values.required(STATUSES.get(word))
     return SubscriptionNews(
         event_id=event.event_id,
         account=event.account,
@@ -71,5 +71,5 @@ def _items(about: Fields) -> list[Fields]:
 
 
 def _ended_at(event: Event) -> datetime:
-    told = values.instant(event.about, "ended_at") or values.instant(event.about, "canceled_at")
-    return told or event.occurred_at
+    ended = values.instant(event.about, "ended_at") or values.instant(event.about, "canceled_at")
+    return ended or event.occurred_at

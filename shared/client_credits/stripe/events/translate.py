@@ -112,17 +112,17 @@ def translate(event: object, mode: Mode) -> Facts:
     try:
         return _translate(values.fields(event), event_id, mode)
     except Unreadable:
-        return frame.parked_whole(event_id, "not_understood", event, PAYMENTS)
+        return frame.parked_event(event_id, "not_understood", event, PAYMENTS)
 
 
 def _translate(event: Fields, event_id: str, mode: Mode) -> Facts:
-    told = values.required(values.text(event, "type"))
+    type_name = values.required(values.text(event, "type"))
     if not isinstance(event.get("livemode"), bool):
         raise Unreadable
     if event["livemode"] is not (mode == "live"):
         return Ignored(event_id, "other_mode")
-    kind = told.removeprefix(THIN_PREFIX)
-    is_thin = event.get("object") == THIN or kind != told
+    kind = type_name.removeprefix(THIN_PREFIX)
+    is_thin = event.get("object") == THIN or kind != type_name
     if is_thin and asks(kind):
         return frame.thin(event_id, event, PAYMENTS)
     if kind not in HANDLED:

@@ -55,14 +55,14 @@ def learned(record: PaymentRecord, news: MoneyBack, money: str | None = None) ->
         refunds=_refunds_merged(record.refunds, _refunds_about(news, money) if own else ()),
         disputes=_disputes_merged(record.disputes, _disputes_about(news, money)),
         notes=_merged(record.notes, [replace(n, payment=of) for n in news.notes], _note_key, _note_order),
-        paid_by=_paid_by_with(record.paid_by, _told_of(news, money)) if money else record.paid_by,
+        paid_by=_paid_by_with(record.paid_by, _paid_by(news, money)) if money else record.paid_by,
     )
     return _without_foreign(known)
 
 
 def waiting(money: Money, news: MoneyBack) -> Money:
     """The money with what the news tell of it, while nobody knows what it paid."""
-    about = _told_of(news, money.money)
+    about = _paid_by(news, money.money)
     at, total = later_total((money.refunded_at, money.refunded_total), (about.refunded_at, about.refunded_total))
     return replace(
         money,
@@ -95,14 +95,14 @@ def joined(money: Money, other: Money) -> tuple[Money, Money]:
     return joint, Money(other.money, same_as=money.money, version=other.version)
 
 
-def linked(records: Iterable[PaymentRecord], money: Money, *told: Share) -> tuple[dict[str, PaymentRecord], Money]:
+def linked(records: Iterable[PaymentRecord], money: Money, *paid: Share) -> tuple[dict[str, PaymentRecord], Money]:
     """All payments that a money paid, and the money, once these shares of it are known.
 
     What had waited with the money moves to the records; what one of them knows of it, all know.
     """
     known = {record.payment_id: record for record in records}
     shares = money.shares
-    for share in told:
+    for share in paid:
         shares = with_share(shares, share)
     assert {share.payment_id for share in shares} == set(known), (shares, set(known))
     before = [paid_by for record in known.values() for paid_by in record.paid_by if paid_by.money == money.money]
@@ -133,15 +133,15 @@ def linked_alone(
 ) -> tuple[PaymentRecord, list[Money]]:
     """The payment linked to what paid it, as far as that paid nothing else; also the moneys that this changes."""
     changed: list[Money] = []
-    for told in payment.moneys:
-        first, *others = [moneys[name] for name in names_in(told, payment.account)]
+    for paid_with in payment.moneys:
+        first, *others = [moneys[name] for name in names_in(paid_with, payment.account)]
         if first.same_as or set(first.payment_ids) - {record.payment_id}:
             continue
         money = first
         for other in others:
             money, joint = joined(money, other)
             changed += [joint] if joint != other else []
-        records, money = linked([record], money, _share(payment, told))
+        records, money = linked([record], money, _share(payment, paid_with))
         record = records[record.payment_id]
         changed += [money] if money != first else []
     return record, changed
@@ -150,10 +150,10 @@ def linked_alone(
 def unlinked(record: PaymentRecord, payment: Payment) -> list[PaidWith]:
     """What the payment says paid it, and its record does not know to pay it."""
     own = {paid_by.money: share for paid_by, share in own_shares(record.paid_by, record.payment_id)}
-    shares = [(told, own.get(names_in(told, payment.account)[0])) for told in payment.moneys]
+    shares = [(paid_with, own.get(names_in(paid_with, payment.account)[0])) for paid_with in payment.moneys]
     return [
-        told
-        for told, share in shares
+        paid_with
+        for paid_with, share in shares
         if share is None or (share.detached and share.at is not None and share.at < payment.paid_at)
     ]
 
@@ -181,8 +181,8 @@ def disowned(record: PaymentRecord, about: str) -> PaymentRecord:
     return _without_foreign(replace(record, foreign=tuple(sorted({*record.foreign, about}))))
 
 
-def _share(payment: Payment, told: PaidWith) -> Share:
-    return Share(payment.payment_id, told.amount, payment.paid_at)
+def _share(payment: Payment, paid_with: PaidWith) -> Share:
+    return Share(payment.payment_id, paid_with.amount, payment.paid_at)
 
 
 def _without_foreign(record: PaymentRecord) -> PaymentRecord:
@@ -193,21 +193,21 @@ def _without_foreign(record: PaymentRecord) -> PaymentRecord:
     return replace(record, refunds=refunds, disputes=disputes)
 
 
-def _told_of(news: MoneyBack, money: str) -> PaidBy:
+def _paid_by(news: MoneyBack, money: str) -> PaidBy:
     """What the news tell of the money as a whole."""
     total = news.refunded_total
     return PaidBy(money, total or 0, news.occurred_at if total is not None else None, charge=news.charge or "")
 
 
-def _paid_by_with(known: tuple[PaidBy, ...], told: PaidBy) -> tuple[PaidBy, ...]:
-    before = next((each for each in known if each.money == told.money), PaidBy(told.money))
-    at, total = later_total((before.refunded_at, before.refunded_total), (told.refunded_at, told.refunded_total))
+def _paid_by_with(known: tuple[PaidBy, ...], newer: PaidBy) -> tuple[PaidBy, ...]:
+    before = next((each for each in known if each.money == newer.money), PaidBy(newer.money))
+    at, total = later_total((before.refunded_at, before.refunded_total), (newer.refunded_at, newer.refunded_total))
     shares = before.shares
-    for share in told.shares:
+    for share in newer.shares:
         shares = with_share(shares, share)
-    charge = min(filter(None, (before.charge, told.charge)), default="")
-    after = PaidBy(told.money, total, at, shares, charge)
-    others = (each for each in known if each.money != told.money)
+    charge = min(filter(None, (before.charge, newer.charge)), default="")
+    after = PaidBy(newer.money, total, at, shares, charge)
+    others = (each for each in known if each.money != newer.money)
     return tuple(sorted((*others, after), key=lambda each: each.money))
 
 
@@ -220,19 +220,19 @@ def _disputes_about(news: MoneyBack, money: str | None) -> list[Dispute]:
 
 
 def _merged(
-    known: Iterable[T], told: Iterable[T], key: Callable[[T], str], order: Callable[[T], tuple[object, ...]]
+    known: Iterable[T], heard: Iterable[T], key: Callable[[T], str], order: Callable[[T], tuple[object, ...]]
 ) -> tuple[T, ...]:
     """Of each thing the last word, in the order of their ids."""
     found: dict[str, T] = {}
-    for each in (*known, *told):
+    for each in (*known, *heard):
         name = key(each)
         found[name] = max(found[name], each, key=order) if name in found else each
     return tuple(found[name] for name in sorted(found))
 
 
-def _refunds_merged(known: Iterable[Refund], told: Iterable[Refund]) -> tuple[Refund, ...]:
-    """The last word of each, with its money and the instant it was made, whichever word told those."""
-    every = (*known, *told)
+def _refunds_merged(known: Iterable[Refund], heard: Iterable[Refund]) -> tuple[Refund, ...]:
+    """The last word of each, with its money and the instant it was made, whichever word stated those."""
+    every = (*known, *heard)
     found = []
     for refund in _merged(every, (), _refund_key, _refund_order):
         own = [each for each in every if each.refund_id == refund.refund_id]
@@ -242,9 +242,9 @@ def _refunds_merged(known: Iterable[Refund], told: Iterable[Refund]) -> tuple[Re
     return tuple(found)
 
 
-def _disputes_merged(known: Iterable[Dispute], told: Iterable[Dispute]) -> tuple[Dispute, ...]:
+def _disputes_merged(known: Iterable[Dispute], heard: Iterable[Dispute]) -> tuple[Dispute, ...]:
     """The last word of each, with the first instants at which it is known to have been opened, and won."""
-    every = (*known, *told)
+    every = (*known, *heard)
     found = []
     for dispute in _merged(every, (), _dispute_key, _dispute_order):
         own = [d for d in every if d.dispute_id == dispute.dispute_id]
@@ -275,5 +275,5 @@ def _note_key(note: CreditNote) -> str:
 
 
 def _note_order(note: CreditNote) -> tuple[object, ...]:
-    told = (note.before_payment, note.beside_refunds, not note.rest_beside)
-    return (note.voided, note.refunds, told, note.lines, note.total, note.at is not None, note.at)
+    content = (note.before_payment, note.beside_refunds, not note.rest_beside)
+    return (note.voided, note.refunds, content, note.lines, note.total, note.at is not None, note.at)

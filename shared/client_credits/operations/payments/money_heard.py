@@ -1,4 +1,4 @@
-"""What is told of money is stored first: with the payments it paid or, while none is known, with the money.
+"""What is said of money is stored first: with the payments it paid or, while none is known, with the money.
 
 Owns which records news and links go to, all of them in one transaction. What follows from them for the
 credits is `money_back`'s. Everything here may be repeated at will, and raises Conflicted.
@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from client_credits.domain.payments.facts import MoneyBack, PaymentMade
+from client_credits.domain.payments.folding import joined, learned, linked, waiting
 from client_credits.domain.payments.money import MAX_SHARES, Money, Share, names_of
 from client_credits.domain.payments.payment_record import PaymentRecord, is_of
-from client_credits.domain.payments.told import joined, learned, linked, waiting
 from client_credits.operations.context import Context
 from client_credits.store import writes
 from client_credits.store.records import Wanted
