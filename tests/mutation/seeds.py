@@ -561,6 +561,14 @@ SEEDS = (
         f"{UNIT}/test_plan_change_histories.py",
     ),
     Seed(
+        "a change of plan counts in whatever period runs at its instant",
+        "domain/payments/subscriptions.py",
+        "p.starts <= at < p.ends and ends in (None, p.ends))",
+        "p.starts <= at < p.ends)",
+        STORIES,
+        "twice",
+    ),
+    Seed(
         "a first part of a period is no first payment of its item",
         "domain/payments/granting.py",
         "begins = fate in (LineFate.GRANT, LineFate.STUB)",

@@ -90,10 +90,11 @@ class SubscriptionState:
     def period_of(self, at: datetime, ends: datetime | None = None) -> PlanPeriod | None:
         """The paid period that an instant lies in, if its own invoice is known.
 
-        Items of different intervals have periods of their own: where several run, the one that `ends` then.
+        Items of different intervals have periods of their own, and one that gave way to another may end after that
+        began: told its end, it is the one that `ends` then, and no other.
         """
-        known = (p for p in self.periods if p.is_paid and p.starts <= at < p.ends)
-        return max(known, key=lambda p: (p.ends == ends, p.starts), default=None)
+        known = (p for p in self.periods if p.is_paid and p.starts <= at < p.ends and ends in (None, p.ends))
+        return max(known, key=lambda p: p.starts, default=None)
 
     def with_base(self, base: Base, starts: datetime, ends: datetime) -> "SubscriptionState":
         """An item was paid for this period, or from `base.starts` on. What changed within it may be known already."""
