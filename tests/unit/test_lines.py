@@ -1,7 +1,7 @@
 """What each line of a payment grants: trials wherever they stand, first payments, tiers, and what is paid late."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import permutations
 from typing import Any
 
@@ -127,6 +127,20 @@ def test_a_first_part_of_a_period_is_its_items_first_payment(renews: bool, item:
     assert practice.pay("in_2", END, cycle(starts=END, ends=NEXT)) == {"not_renewing"}
     assert practice.pay("in_1", START + 15 * DAY, part) == {"granted"}
     assert practice.wallet().balance == (2 if renews else 4)
+
+
+@pytest.mark.parametrize("anchor", [None, datetime(2026, 1, 31, 12, tzinfo=UTC), datetime(2026, 2, 11, 12, tzinfo=UTC)])
+def test_a_first_part_is_a_part_of_the_period_that_the_other_items_have(anchor: datetime | None) -> None:
+    """The anchor may not be heard of yet, or be another by now. 18 of 28 days, not of the 31 since 28 January."""
+    begins, ends = datetime(2026, 1, 31, 12, tzinfo=UTC), datetime(2026, 2, 28, 12, tzinfo=UTC)
+    practice = Practice(now=ends - DAY)
+    if anchor:
+        hear(practice, at=begins, anchor=anchor)
+    assert practice.pay("in_1", begins, cycle(starts=begins, ends=ends)) == {"granted"}
+    part = cycle("price_8", begins + 10 * DAY, ends, proration=True, interval=Interval(months=1))
+    part = replace(part, subscription_item="si_2")
+    assert practice.pay("in_2", begins + 10 * DAY, part) == {"granted"}
+    assert practice.wallet().balance == 4 + 6  # 5.14 of 8, rounded up
 
 
 def test_a_first_part_heard_after_its_items_first_cycle_grants_nothing_where_the_package_grants_once() -> None:
