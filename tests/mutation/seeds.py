@@ -592,11 +592,33 @@ SEEDS = (
         f"{UNIT}/test_plan_change_histories.py",
     ),
     Seed(
+        "a change of plan counts in whatever period runs at its instant",
+        "domain/payments/subscriptions.py",
+        "p.starts <= at < p.ends and ends in (None, p.ends))",
+        "p.starts <= at < p.ends)",
+        STORIES,
+        "twice",
+    ),
+    Seed(
+        "a first part of a period is no first payment of its item",
+        "domain/payments/granting.py",
+        "begins = fate in (LineFate.GRANT, LineFate.STUB)",
+        "begins = False",
+        f"{UNIT}/test_lines.py",
+    ),
+    Seed(
         "a subscription rises from the dead",
         "domain/payments/subscriptions.py",
         "state = replace(state, ended_at=min(ends, default=None),",
         "state = replace(state, ended_at=news.ended_at,",
         PLANS,
+    ),
+    Seed(
+        "a subscription that was paid for passes to whom a later event of it names",
+        "domain/payments/subscriptions.py",
+        "return state.client_id if state.payments else news.client_id or state.client_id",
+        "return news.client_id or state.client_id",
+        f"{UNIT}/test_whose_a_subscription_is.py",
     ),
     Seed(
         "a payment after the end counts when it is heard first",

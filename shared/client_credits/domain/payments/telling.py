@@ -64,7 +64,7 @@ def with_prorations(
     prorations = prorations_of(state, payment, line, package_of)
     for stub in prorations.stubs.values():
         if interval := _interval(state, stub):
-            starts = min(interval.before(prorations.ends, state.anchor), stub.starts)
+            starts = min(_begins(state, interval, prorations.ends), stub.starts)
             state = state.with_base(
                 Base(stub.item, stub.starts, stub.level, payment.payment_id), starts, prorations.ends
             )
@@ -89,7 +89,7 @@ def stub_grants(
     stub = prorations.stubs[str(line.subscription_item)]
     interval = _interval(state, stub)
     assert interval is not None
-    begins = interval.before(prorations.ends, state.anchor)
+    begins = _begins(state, interval, prorations.ends)
     parts = [part for each in stub.lines for part in _parts(each, prorations.ends, begins, package_of)]
     every = stub_credits(parts) | {kind: n for kind, n in stub.level.items() if kind.endswith(MONTHLY)}
     span = Span(stub.item, stub.starts, prorations.ends)
@@ -128,6 +128,13 @@ def _interval(state: SubscriptionState, stub: Stub) -> Interval | None:
     """How long the stub's price lasts: as its lines tell, else as the subscription's events do."""
     intervals = [line.interval or state.intervals.get(line.price or "") for line in stub.lines]
     return next((interval for interval in reversed(intervals) if interval), None)
+
+
+def _begins(state: SubscriptionState, interval: Interval, ends: datetime) -> datetime:
+    """When the interval begins that ends then: as the period of other items that is the same, where one is known to be
+    paid, else as it is reckoned. Of a month that ends on its last day only the anchor's day tells, or such a period."""
+    reckoned = interval.before(ends, state.anchor)
+    return min((p.starts for p in state.periods if p.is_paid and p.is_same(reckoned, ends)), default=reckoned)
 
 
 def _start(line: PaymentLine) -> datetime:

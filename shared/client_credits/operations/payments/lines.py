@@ -15,7 +15,14 @@ from client_credits.domain.payments.facts import Payment, PaymentLine, Trial
 from client_credits.domain.payments.fates import PARKED, LineFate
 from client_credits.domain.payments.folding import unlinked
 from client_credits.domain.payments.given_back import undone_at
-from client_credits.domain.payments.granting import LineDecision, decide_line, judged, once_id_of, package_of
+from client_credits.domain.payments.granting import (
+    LineDecision,
+    decide_line,
+    judged,
+    once_id_of,
+    package_of,
+    with_fate,
+)
 from client_credits.domain.payments.limits import is_over_limit, payments_of
 from client_credits.domain.payments.money import Money, names_in
 from client_credits.domain.payments.one_money import Records, beside, home_of, with_sold
@@ -92,7 +99,7 @@ def _linked_client(context: Context, payment: Payment) -> str | None:
 
 
 def _paid_before(state: SubscriptionState, payment: Payment) -> str | None:
-    """Whose an earlier payment of the same account said the subscription is."""
+    """Whose an earlier payment of the same account, or the subscription's own events, said that it is."""
     return state.client_id if state.account == payment.account else None
 
 
@@ -110,7 +117,12 @@ def _apply_line(
         catalogue = context.store.catalogue(context.practice_id)
         guess = decide_line(payment, by_price(payment, line, catalogue), catalogue, by_staff.package_id)
         wanted = _wanted(payment, guess, client_id)
-        loaded, own = _at_home(context, context.load(wanted), wanted, payment)
+        loaded = context.load(wanted)
+        known = judged(guess.line, loaded.subscription)
+        if known.subscription_item != guess.line.subscription_item:  # which item it is for was not known before
+            wanted = _wanted(payment, replace(guess, line=known), client_id)
+            loaded = context.load(wanted)
+        loaded, own = _at_home(context, loaded, wanted, payment)
         loaded = _of_account(loaded, payment)
         owner = loaded.goes_on_as(client_id) if client_id else None
         paid = replace(payment, lines=tuple(judged(each, loaded.subscription) for each in payment.lines))
@@ -122,7 +134,7 @@ def _apply_line(
         if done:
             return _and_then(LineOutcome(line.line_id, done.outcome, done, True), payment, loaded)
         fate = _fate(paid, decision, loaded, by_staff)
-        decision = replace(decision, fate=fate)
+        decision = with_fate(decision, paid, fate)
         if fate not in GRANTING:
             after = _learned(context, paid, decision, fate, loaded, by_staff, owner)
             return _and_then(LineOutcome(line.line_id, fate), payment, after)
