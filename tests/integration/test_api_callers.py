@@ -37,6 +37,14 @@ SET_ONE = {"appointment_type": "follow-up", "balance": 1, "version": 3}
 ADD_ONE = {"appointment_type": "follow-up", "amount": 1, "reason": "goodwill"}
 GIVE_ONE = {"from_client_id": "c1", "to_client_id": "c2", "appointment_type": "follow-up", "amount": 1}
 BUY_ONE = {"client_id": "c1", "package_id": "three-pack", **dict.fromkeys(("success_url", "cancel_url"), PAGE_ORIGIN)}
+AUTHORIZED = {
+    "payer": "Northern Health",
+    "number": "NH-1",
+    "appointment_types": ["follow-up"],
+    "starts_on": "2026-09-01",
+    "ends_on": "2027-02-28",
+    "visits_authorized": 12,
+}
 SESSION = {"appointment_type": "follow-up", "starts_at": "2026-12-01T09:00:00Z"}
 
 
@@ -116,6 +124,10 @@ TABLE: list[tuple[str, str, dict[str, Any] | None, tuple[int, int, int, int, int
     ("POST", "/v1/clients/<c1>/merge", {"into": "c2"}, (403, 403, 200, 404, 403, 200)),
     ("GET", "/v1/clients/<c1>/settings", None, (403, 403, 200, 404, 403, 200)),
     ("PATCH", "/v1/clients/<c1>/settings", PATCH_RESTORE, (403, 403, 200, 404, 403, 200)),
+    ("GET", "/v1/clients/<c1>/authorizations", None, (403, 403, 200, 404, 403, 200)),
+    ("GET", "/v1/clients/<c1>/authorizations/<au-1>", None, (403, 403, 200, 404, 403, 200)),
+    ("PUT", "/v1/clients/<c1>/authorizations/<au-1>", AUTHORIZED, (403, 403, 200, 404, 403, 200)),
+    ("DELETE", "/v1/clients/<c1>/authorizations/<au-1>", None, (403, 403, 200, 404, 403, 200)),
     ("GET", "/v1/clients/<c1>/credits", None, (200, 404, 200, 404, 200, 200)),
     ("PUT", "/v1/clients/<c1>/credits", {"changes": [SET_ONE]}, (403, 403, 200, 404, 403, 200)),
     ("POST", "/v1/clients/<c1>/adjustments", ADD_ONE, (403, 403, 200, 404, 200, 200)),
@@ -154,12 +166,13 @@ class World:
         paid(api, price="price_unknown")
         (parked,) = read(api, "/v1/parked")["items"]
         (lot,) = read(api, "/v1/clients/c1/credits/follow-up/lots")["items"]
+        put(api, "/v1/clients/c1/authorizations/au-1", AUTHORIZED)
         added = api("POST", "/v1/clients/c1/adjustments", ADD_ONE, headers={"idempotency-key": "added"})
         self.ids = {"parked": parked["id"], "lot": lot["lot_id"], "entry": str(added.body["sequence"])}
 
     def path(self, written: str, **instead: str) -> str:
         """A path of the table with its ids put in."""
-        for name in ("follow-up", "three-pack", "c1", "b1", "parked", "lot", "entry"):
+        for name in ("follow-up", "three-pack", "c1", "b1", "parked", "lot", "entry", "au-1"):
             written = written.replace(f"<{name}>", instead.get(name, self.ids.get(name, name)))
         return written
 
@@ -232,7 +245,7 @@ THINGS = [row for row in TABLE if "<" in row[1] and row[0] != "PUT"]
 @pytest.mark.parametrize("row", THINGS, ids=[f"{r[0]} {r[1]}" for r in THINGS])
 def test_another_practices_things_answer_like_things_that_do_not_exist(world: World, row: Any) -> None:
     method, path, given, _ = row
-    never = dict.fromkeys(("follow-up", "three-pack", "c1", "b1", "parked", "lot"), "never") | {"entry": "9"}
+    never = dict.fromkeys(("follow-up", "three-pack", "c1", "b1", "parked", "lot", "au-1"), "never") | {"entry": "9"}
     for role in ("admin", "staff", "service"):
         theirs = world.ask(method, world.path(path), given, role=role, practice="p2")
         absent = world.ask(method, world.path(path, **never), given, role=role, practice="p2")

@@ -15,6 +15,7 @@ from client_credits.domain.bookings.booking import Booking, BookingState
 from client_credits.domain.dates import FOREVER
 from client_credits.domain.ledger.entries import Entry, Posting
 from client_credits.domain.ledger.wallet import Wallet
+from client_credits.domain.practice.authorizations import Authorization
 
 
 class Law(StrEnum):
@@ -28,6 +29,7 @@ class Law(StrEnum):
     MOVE = "move"  # what rolls over leaves one lot and comes to another, whole; freezing moves nothing
     GRANTED = "granted"  # granted ever is what grants and staff's additions brought
     MERGED = "merged"  # a wallet that went to another client's has nothing left
+    VISITS = "visits"  # visits used of an authorisation = covered bookings whose visit did not return
     BOOKING = "booking"  # a booking returns no more than it took and knows who paid it
 
 
@@ -215,3 +217,19 @@ def _bookings(entries: Sequence[Entry], postings: Postings, bookings: Sequence[B
         known, by_lots = sum(payer.kept for payer in booking.payers), paid[booking.booking_id]
         if booking.state is BookingState.BOOKED and known != by_lots:
             yield Law.BOOKING, booking.booking_id, f"knows payers of {known}, lots paid {by_lots}"
+
+
+def visit_breaches(
+    practice_id: str, authorizations: Iterable[Authorization], bookings: Iterable[Booking]
+) -> list[Breach]:
+    """Authorisations whose visits used are not the bookings that they cover; `bookings` are all that may be."""
+    standing = Counter(b.covered_by for b in bookings if b.covered_by and not b.visit_returned)
+    return [
+        Breach(
+            Law.VISITS,
+            f"{practice_id}/{a.client_id} {a.authorization_id}",
+            f"{a.visits_used} of {a.visits_authorized} used, {standing[a.ref]} bookings are covered",
+        )
+        for a in authorizations
+        if a.visits_used != standing[a.ref] or a.visits_left < 0
+    ]

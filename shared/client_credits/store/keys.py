@@ -46,6 +46,7 @@ class ItemKind(StrEnum):
     REPLAY = "replay"
     RAW_EVENT = "raw_event"
     RECONCILIATION = "reconciliation"
+    AUTHORIZATION = "authorization"
 
 
 _KINDS = {str(kind): kind for kind in ItemKind}
@@ -124,6 +125,10 @@ def wallet(practice_id: str, client_id: str, appointment_type: str) -> Key:
 def closed_lot(practice_id: str, client_id: str, appointment_type: str, lot_id: str) -> Key:
     """A lot that was emptied: what it is, for what returns to it."""
     return f"{practice_id}#{client_id}", f"lot#{appointment_type}#{lot_id}"
+
+
+def authorization(practice_id: str, client_id: str, authorization_id: str) -> Key:
+    return f"{practice_id}#{client_id}", f"authorization#{authorization_id}"
 
 
 def entry(practice_id: str, client_id: str, appointment_type: str, sequence: int) -> Key:

@@ -34,6 +34,7 @@ class EntryKind(StrEnum):
     REINSTATED = "reinstated"
     FROZEN = "frozen"
     UNFROZEN = "unfrozen"
+    COVERED = "covered"
 
 
 class CauseKind(StrEnum):
@@ -47,6 +48,7 @@ class CauseKind(StrEnum):
     SUBSCRIPTION = "subscription"
     IMPORT = "import"
     MERGE = "merge"
+    AUTHORIZATION = "authorization"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from client_credits.domain.practice.authorizations import AuthorizationRef
 from client_credits.domain.practice.dated_settings import Earlier
 
 MAX_MERGED = 100  # records of one person that one client took in
@@ -51,6 +52,7 @@ class Client:
     merged_into: str | None = None  # which client goes on for it; then it has no profile and stands in no list
     merged_at: datetime | None = None
     merged_from: tuple[str, ...] = ()  # the records of the same person that it took in, and theirs
+    authorizations: tuple[AuthorizationRef, ...] = ()  # those that were not deleted
 
     @property
     def links(self) -> tuple[tuple[str, str], ...]:

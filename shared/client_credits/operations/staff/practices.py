@@ -32,7 +32,16 @@ from client_credits.store.records import Wanted
 from client_credits.store.store import Store
 from client_credits.store.table import Write
 
-_NOT_PUT = ("client_id", "overrides", "earlier", "created_at", "version", "bought", "merged_from")  # of a client
+_NOT_PUT = (
+    "client_id",
+    "overrides",
+    "earlier",
+    "created_at",
+    "version",
+    "bought",
+    "merged_from",
+    "authorizations",
+)  # of a client
 CATALOGUE_BYTES = 350_000  # of the 400 KB an item may have
 FREED_WITH_A_PROFILE = 30  # links, beside as many as 60 claimed, in one transaction of 100
 
