@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import typer
 
-from client_credits.cli import ask, practice, reconcile, replay, staff, story, sweep, tokens, trigger, verify
+from client_credits.cli import ask, client, forget, practice, reconcile, replay, story, sweep, tokens, trigger, verify
 from client_credits.cli.session import Given, Json, Region, StackName, command
 
 app = typer.Typer(
@@ -27,7 +27,11 @@ triggers.command("stripe")(command(trigger.stripe))
 triggers.command("booking")(command(trigger.booking))
 triggers.command("story")(command(story.story))
 
+clients = typer.Typer(no_args_is_help=True, help="One client's records.")
+clients.command("merge")(command(client.merge))
+
 app.add_typer(practices, name="practice")
+app.add_typer(clients, name="client")
 app.command("token")(command(tokens.token))
 app.add_typer(triggers, name="trigger")
 app.command("sweep")(command(sweep.sweep))
@@ -37,4 +41,4 @@ app.command("eligibility")(command(ask.eligibility))
 app.command("verify")(command(verify.verify))
 app.command("replay")(command(replay.replay))
 app.command("reconcile")(command(reconcile.reconcile))
-app.command("forget-staff")(command(staff.forget))
+app.command("forget")(command(forget.forget))
