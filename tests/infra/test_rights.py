@@ -28,6 +28,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         SESSIONS: QUERY,
         f"{SECRETS}/cursor-key": {"ssm:GetParameter"},
         f"{SECRETS}/session-key": {"ssm:GetParameter"},
+        f"{SECRETS}/stripe-api-key/*": {"ssm:GetParameter"},
     }
     | logs("ApiLogs")
     | TRACE,

@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from moto import mock_aws
 
-from client_credits.aws.secrets import CursorKeys, SessionKeys
+from client_credits.aws.secrets import CursorKeys, ReadParameter, SessionKeys
 from client_credits.domain.practice.records import Account
 from client_credits.http.front import Front, build
 from client_credits.http.identity import Authenticator, ClaimNames
@@ -26,12 +26,14 @@ from client_credits.operations.staff import practices
 from client_credits.store import writes
 from client_credits.store.store import Store
 from client_credits.store.table import Table
+from client_credits.stripe.checkout import Checkouts
 from tests.support.builders import NOW
 from tests.support.engines import Engine
 from tests.support.table import create_table
 
 ISSUER, AUDIENCE = "https://issuer.test/", "client-credits"
 CLIENT_PAGE = "https://credits.test/me"
+PAGE_ORIGIN = "https://practice.test"
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 OTHER_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
@@ -150,6 +152,11 @@ def session_keys() -> SessionKeys:
     return SessionKeys(lambda _: b64encode(b"s" * 32).decode(), "")
 
 
+def outside(keys: SessionKeys, read_secret: ReadParameter = lambda _: None, stripe: str = "") -> Outside:
+    """What the API reaches; `stripe` is the address of a server in Stripe's place."""
+    return Outside(keys, CLIENT_PAGE, Checkouts(read_secret, "", "test", stripe), (PAGE_ORIGIN,))
+
+
 @contextmanager
 def running_api() -> Iterator[Api]:
     with mock_aws():
@@ -176,7 +183,7 @@ def api_beside(api: Api) -> Api:
 def _behind_a_front(store: Store, now: list[datetime]) -> Api:
     keys = session_keys()
     authenticator = Authenticator(ISSUER, AUDIENCE, "", ClaimNames(), key_set, Sessions(keys).caller)
-    front = Front(build(), authenticator, store, lambda: now[0], cursor_keys(), Outside(keys, CLIENT_PAGE))
+    front = Front(build(), authenticator, store, lambda: now[0], cursor_keys(), outside(keys))
     return Api(front, store, now)
 
 

@@ -85,14 +85,24 @@ def test_help_names_the_commands_of_this_release_and_no_others() -> None:
     shown = ("practice", "token", "trigger", "sweep", "balance", "history", "eligibility")
     for name in (*shown, "verify", "replay", "reconcile", "client", "forget"):
         assert f" {name} " in ran.out
-    for later in ("report", "import", "export", "story"):
+    for later in ("report", "story"):
         assert credits(later).code == 2
         assert f" {later} " not in ran.out
 
 
 @pytest.mark.parametrize(
     "words",
-    ["practice create", "token", "trigger stripe", "trigger booking", "sweep", "balance", "history", "eligibility", "forget"],
+    [
+        "practice create",
+        "token",
+        "trigger stripe",
+        "trigger booking",
+        "sweep",
+        "balance",
+        "history",
+        "eligibility",
+        "forget",
+    ],
 )
 def test_every_command_has_the_shared_options(words: str) -> None:
     ran = credits(*words.split(), "--help", env={"COLUMNS": "200"})

@@ -26,6 +26,7 @@ API = {
     "TOKEN_AUDIENCE": "credits",
     "TOKEN_JWKS_URL": "https://issuer.example/jwks.json",
     "CLIENT_PAGE_URL": "https://credits.example/me",
+    "STRIPE_MODE": "test",
 }
 
 

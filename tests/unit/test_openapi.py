@@ -115,6 +115,7 @@ KEYED = {
     "/v1/clients/{client_id}/credits/{type_id}/entries/{sequence}/undo",
     "/v1/transfers",
     "/v1/client-links",
+    "/v1/checkout-sessions",
 }
 OPEN = {"/v1/client-links/exchange"}  # whoever has the link
 
@@ -206,6 +207,7 @@ ANSWERS = {
     "PracticeView": "id name timezone enabled packages_url",
     "ClientSessionView": "token expires_at renewable_until",
     "ClientLinkView": "url expires_at",
+    "CheckoutSessionView": "url",
     "AppointmentTypeView": "id name bookable_without_credits archived",
     "PackageView": "id name description price limit_per_client url credits renews_each_cycle expiry rollover_cap "
     "trial_grants monthly_tranches stripe_prices archived",
@@ -244,6 +246,10 @@ BODIES = {
     "ExpiryBody": "kind n date",
     "ClientPut": "id name email stripe_customers external_ids",
     "ClientSearch": "q email limit cursor",
+    "ClientSessionPost": "client_id ttl_seconds",
+    "ClientLinkPost": "client_id ttl_seconds",
+    "ClientLinkExchangePost": "link",
+    "CheckoutSessionPost": "client_id package_id quantity success_url cancel_url",
     "EligibilityPost": "client_id sessions",
     "SessionBody": "appointment_type starts_at seats",
     "ResolveBody": "client_id package_id",

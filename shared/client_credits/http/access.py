@@ -22,6 +22,7 @@ ROUTES: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", "/v1/me"): EVERYONE,
     ("POST", "/v1/client-sessions"): EVERYONE,  # a client only where its session came from a link: the route sees to it
     ("POST", "/v1/client-links"): STAFF,
+    ("POST", "/v1/checkout-sessions"): EVERYONE,
     ("POST", "/v1/client-links/exchange"): ANYONE,
     ("GET", "/v1/settings"): STAFF,
     ("PATCH", "/v1/settings"): ADMIN,

@@ -173,13 +173,18 @@ def booking(practice_id: str, folded: Booking) -> Write:
             "sessions_pk": keys.sessions_pk(practice_id, folded.booking_id),
             "sessions_sk": keys.sessions_sk(starts_at, folded.booking_id),
             "client_id": folded.client_id,
-            "owner": folded.client_id,
+            "owner": _owner(folded),
             "appointment_type": folded.session.appointment_type,
             "seats": folded.session.seats,
             "state": folded.state,
             "series_id": folded.series_id,
         }
     return _put_version(key, folded.version, attributes)
+
+
+def _owner(of: Booking) -> str | None:
+    """Whose credits pay: another's where any of them are, else the client's own."""
+    return next((payer.owner for payer in of.payers if payer.owner != of.client_id), of.client_id)
 
 
 def client(practice_id: str, known: Client) -> Write:

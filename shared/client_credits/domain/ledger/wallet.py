@@ -25,6 +25,7 @@ class LotSource(StrEnum):
     COMPLIMENTARY = "complimentary"
     GRACE = "grace"
     ROLLED_OVER = "rolled_over"
+    IMPORTED = "imported"
 
 
 PRIORITY = {LotSource.ROLLED_OVER: 40, LotSource.COMPLIMENTARY: 60}
@@ -46,6 +47,8 @@ class Rollover:
 
     `cap` bounds what one subscription carries over, None: all of it. The interval is `months` or
     `days` (exactly one of them); months count from `anchor_day`. `since` is when the credits first came.
+    The lot ends `put_off_seconds` later than its cycle, for a refund that failed had its credits so long, and
+    was itself kept `late_seconds` after the end of the cycle before.
     """
 
     cap: int | None
@@ -53,6 +56,8 @@ class Rollover:
     months: int = 0
     days: int = 0
     anchor_day: int = 0
+    put_off_seconds: int = 0
+    late_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,12 +258,6 @@ class Wallet:
     def usable_lots(self, at: datetime, starts_at: datetime | None = None) -> list[Lot]:
         """The lots that may pay, in burn order."""
         return burn_order(lot for lot in self.open_lots if lot.usable(at, starts_at))
-
-    def frozen_by(self, lot: Lot) -> tuple[Freeze, ...]:
-        """What freezes whatever comes to, or back to, the lots of this one's payment or subscription."""
-        about = {lot.payment, lot.subscription}
-        causes = {freeze for mark in self.marks if mark.about in about for freeze in mark.frozen}
-        return tuple(sorted(causes, key=lambda freeze: (freeze.cause, freeze.since)))
 
     def mark(self, about: str | None) -> Mark:
         return next((mark for mark in self.marks if mark.about == about), Mark(about or ""))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from client_credits.domain.instants import instant_text
 from client_credits.domain.ledger.tranches import Ended, Plan, last_of
 from client_credits.domain.ledger.wallet import Freeze, Lot
 from client_credits.domain.payments.facts import CreditNote, Dispute, DisputeStatus, Refund
@@ -161,9 +162,9 @@ class PaymentRecord:
     @property
     def cut_short(self) -> list[tuple[datetime, str]]:
         """The ends after which tranches of its grants no longer come, or with which the rest of their time was
-        given back, as (instant, `ended/<item or subscription>`)."""
+        given back, as (instant, `ended/<item or subscription>/<instant>`): one corrected has a name of its own."""
         cutting = (ended for ended in self.ends if any(_cuts(ended, grant, self.ends) for grant in self.grants))
-        return [(ended.at, f"ended/{ended.item or ended.subscription}") for ended in cutting]
+        return [(e.at, f"ended/{e.item or e.subscription}/{instant_text(e.at)}") for e in cutting]
 
     @property
     def open_disputes(self) -> tuple[Freeze, ...]:

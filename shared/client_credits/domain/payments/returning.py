@@ -63,9 +63,10 @@ def _less(known: list[Repaid], lot_id: str, amount: int) -> list[Repaid]:
 def made_from(lot: Lot, amount: int, source_id: str, since: datetime, until: datetime) -> Lot:
     """A lot for credits that were away from this one from `since` to `until`: it ends later by as long.
 
-    What had ended by then does not roll over.
+    What had ended by then does not roll over; what had not, shares its cycle's cap.
     """
     lasted = min(until - since, FOREVER - lot.end)
+    put_off = lot.rollover.put_off_seconds + int(lasted.total_seconds()) if lot.rollover else 0
     return replace(
         lot,
         lot_id=derived_id("lot", source_id, lot.lot_id, instant_text(since)),
@@ -73,5 +74,5 @@ def made_from(lot: Lot, amount: int, source_id: str, since: datetime, until: dat
         remaining=amount,
         expires_at=lot.end + lasted,
         parent=lot.lot_id,
-        rollover=lot.rollover if until < lot.end else None,
+        rollover=replace(lot.rollover, put_off_seconds=put_off) if lot.rollover and until < lot.end else None,
     )

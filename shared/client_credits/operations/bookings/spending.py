@@ -29,6 +29,7 @@ from client_credits.domain.practice.records import Client
 from client_credits.domain.practice.settings import Settings
 from client_credits.operations.committing import (
     knowing,
+    knowing_cycles,
     once,
     own_repayments,
     room_for,
@@ -115,6 +116,8 @@ def cancel(context: Context, event: Cancelled) -> BookingOutcome:
         before = settled(context.store, [loaded.wallets[type_id]], context.now, settings, room)[type_id]
         booking = own_repayments(booking, before)
         before = knowing(context.store, before, [payer.lot_id for payer in booking.payers])
+        paid = [lot for payer in booking.payers if (lot := before.wallet.lot(payer.lot_id))]
+        before = knowing_cycles(context.store, before, paid, act.occurred_at, act.now)
         change, booking = restore(before, booking, act, settings, room)
         return _commit(context, booking, [change], loaded, act)
 

@@ -8,9 +8,9 @@ from datetime import datetime
 from functools import partial
 
 from client_credits.domain.ledger.entries import Act, Cause, CauseKind, Change
-from client_credits.domain.ledger.freezing import past_due
+from client_credits.domain.ledger.freezing import past_due, refreeze
 from client_credits.domain.ledger.settling import settle
-from client_credits.domain.payments.clawing_back import Pair, refreeze
+from client_credits.domain.payments.clawing_back import Pair
 from client_credits.domain.payments.facts import SubscriptionNews, SubscriptionStatus
 from client_credits.domain.payments.fates import LineFate
 from client_credits.domain.payments.payment_record import PaymentRecord

@@ -101,7 +101,7 @@ def search(
     With `email` only those who have it, which may be written in either case.
     """
     if email is not None:
-        return _having(context, email, email_keys(), text), None
+        return having_email(context, email, email_keys(), text), None
     wanted = folded(text or "")
     if text and not wanted:
         return [], None
@@ -134,7 +134,9 @@ def _by_id(context: Context, start: SearchPlace, limit: int, text: str) -> Found
     return listed(context, chosen), SearchPlace(after, by_id=True) if requests.spent else None
 
 
-def _having(context: Context, email: str, email_keys: tuple[bytes, ...], text: str | None) -> list[ListedClient]:
+def having_email(
+    context: Context, email: str, email_keys: tuple[bytes, ...], text: str | None = None
+) -> list[ListedClient]:
     """Who has this e-mail, by name; a key that is being replaced is tried, too."""
     hashes = {hashed_email(key, email) for key in email_keys}
     ids = {
