@@ -18,6 +18,8 @@ RISES, STORIES = f"{UNIT}/test_rises.py", f"{UNIT}/test_plan_change_stories.py"
 ONE_SALE, LIMITS = "tests/integration/test_stripe_one_sale.py", f"{UNIT}/test_limits.py"
 ORDERS, SAME_LOTS = "tests/property/test_order_of_everything.py", "come_to_the_same_lots"
 UNDO = "tests/integration/test_api_undo.py"
+MERGING, MEANWHILE = "tests/integration/test_api_merge.py", "tests/integration/test_merging_meanwhile.py"
+FORGETTING = "tests/integration/test_cli_forget.py"
 LIFE = "tests/property/test_wallet_life_machine.py"
 SEVERAL = "tests/integration/test_one_intent_several_invoices.py"
 KINDS = "tests/integration/test_reconcile_kinds.py"
@@ -1244,5 +1246,86 @@ SEEDS = (
         "key=lambda b: b.expires_at or FOREVER, reverse=True",
         "key=lambda b: b.expires_at or FOREVER",
         "tests/unit/test_importing.py",
+    ),
+    # -- merging, forgetting, lists of clients
+    Seed(
+        "emptied lots of a merged record are looked for in who goes on alone",
+        "store/store.py",
+        "            for owner in wallet.owners\n",
+        "            for owner in (wallet.client_id,)\n",
+        MERGING,
+        "emptied_and_stored_apart",
+    ),
+    Seed(
+        "a type that a merged record never had stays open",
+        "operations/moving.py",
+        "        context.commit([writes.wallet(merging.closed_to_all(wallet, into), None)])\n",
+        "",
+        MEANWHILE,
+        "began_before",
+    ),
+    Seed(
+        "operations pass by a wallet that a merge has not reached",
+        "operations/context.py",
+        "        if loaded.unmoved:\n",
+        "        if not loaded:\n",
+        MEANWHILE,
+        "cut_short or dry_run",
+    ),
+    Seed(
+        "refunds read the entries of who goes on alone",
+        "operations/payments/steps.py",
+        "begun = begun or each.client_id in since",
+        "begun = False",
+        MERGING,
+        "refund_of_what or taken_of_the_old",
+    ),
+    Seed(
+        "a merge keeps what was granted ever of one record",
+        "domain/ledger/merging.py",
+        "granted_total=into.granted_total + gone.granted_total",
+        "granted_total=into.granted_total",
+        MERGING,
+        "granted_ever",
+    ),
+    Seed(
+        "a chain of merges leads to a record that is gone",
+        "operations/staff/merging.py",
+        "    for earlier in client.merged_from:\n        once(partial(_point, context, earlier, into))\n",
+        "",
+        MERGING,
+        "chain_of_merges",
+    ),
+    Seed(
+        "the history of merged records leaves the old one out",
+        "operations/queries/history.py",
+        "return [(owner, None) for owner in client.merged_from]",
+        "return []",
+        MERGING,
+        "history_shows_both",
+    ),
+    Seed(
+        "forgetting leaves the events that name a person by e-mail alone",
+        "operations/staff/forgetting.py",
+        'if parked_id in theirs or person.named_in(str(item["raw"])):',
+        "if parked_id in theirs:",
+        FORGETTING,
+        "whole_table",
+    ),
+    Seed(
+        "a forgotten person's profile comes back",
+        "operations/staff/practices.py",
+        "if known and known.forgotten_at and (",
+        "if known and not known and (",
+        FORGETTING,
+        "later_events",
+    ),
+    Seed(
+        "a package is taken for one whose id begins alike",
+        "operations/queries/clients.py",
+        "package_id in packages.split()",
+        "package_id in packages",
+        "tests/integration/test_api_clients_holding.py",
+        "begins_another",
     ),
 )

@@ -3,7 +3,7 @@
 A page may be short; what goes on behind it says so. Lists by an index may lag a second behind.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -76,6 +76,15 @@ class Lists:
             if page.after is None:
                 return found
             after = page.after
+
+    def items_of_kinds(self, practice_id: str, kinds: Iterable[keys.ItemKind]) -> Iterator[Item]:
+        """Every item of these kinds of a practice; reads the whole table, so it is for operators alone."""
+        values = {f":kind{number}": {"S": str(kind)} for number, kind in enumerate(kinds)}
+        wanted = " OR ".join(f"#kind = {name}" for name in values)
+        where = f"begins_with(#pk, :practice) AND ({wanted})"
+        yield from self.table.scan(
+            where, {":practice": {"S": f"{practice_id}#"}, **values}, {"#kind": "kind", "#pk": "pk"}
+        )
 
     def any_wallet(self, practice_id: str) -> bool:
         """Whether any client of a practice has a wallet, which comes with its first entry; one that came a
