@@ -114,6 +114,7 @@ TABLE: list[tuple[str, str, dict[str, Any] | None, tuple[int, int, int, int, int
     ("POST", "/v1/clients/search", {"q": "c"}, (403, 403, 200, 200, 403, 200)),
     ("GET", "/v1/clients/<c1>", None, (403, 403, 200, 404, 403, 200)),
     ("PUT", "/v1/clients/<c1>", {"name": "Anna"}, (403, 403, 200, 201, 403, 200)),
+    ("POST", "/v1/clients/<c1>/merge", {"into": "c2"}, (403, 403, 200, 404, 403, 200)),
     ("GET", "/v1/clients/<c1>/settings", None, (403, 403, 200, 404, 403, 200)),
     ("PATCH", "/v1/clients/<c1>/settings", PATCH_RESTORE, (403, 403, 200, 404, 403, 200)),
     ("GET", "/v1/clients/<c1>/credits", None, (200, 404, 200, 404, 200, 200)),

@@ -109,6 +109,7 @@ def test_operations_have_ids_of_their_own_as_an_sdk_would_name_them() -> None:
 
 
 KEYED = {
+    "/v1/clients/{client_id}/merge",
     "/v1/clients/{client_id}/adjustments",
     "/v1/clients/{client_id}/grants",
     "/v1/clients/{client_id}/credits/{type_id}/entries/{sequence}/undo",

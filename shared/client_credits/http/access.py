@@ -38,6 +38,7 @@ ROUTES: dict[tuple[str, str], frozenset[Role]] = {
     ("POST", "/v1/clients/search"): STAFF,
     ("GET", "/v1/clients/<client_id>"): STAFF,
     ("PUT", "/v1/clients/<client_id>"): STAFF,
+    ("POST", "/v1/clients/<client_id>/merge"): STAFF,
     ("GET", "/v1/clients/<client_id>/settings"): STAFF,
     ("PATCH", "/v1/clients/<client_id>/settings"): STAFF,
     ("GET", "/v1/clients/<client_id>/credits"): EVERYONE,

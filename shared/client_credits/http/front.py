@@ -28,7 +28,6 @@ from client_credits.domain.errors import (
     Problem,
     TooManyTries,
 )
-from client_credits.domain.practice.staff import StaffMember
 from client_credits.http import strict_json
 from client_credits.http.access import QUESTIONS, AccessVerdict, is_open, look_up
 from client_credits.http.authentication import IdentityUnavailable, KeySetNotDue, Unauthenticated
@@ -144,12 +143,10 @@ class Front:
 
     def _note(self, ask: Ask) -> None:
         """The name behind the actor of what was just written. The write stands whatever becomes of this."""
-        caller = ask.caller
-        if caller.name is None and caller.email is None:
+        if ask.caller.name is None and ask.caller.email is None:
             return
         try:
-            member = StaffMember(ask.actor.actor_id, caller.name, caller.email)
-            self.directory.note(ask.context, member)
+            self.directory.note(ask.context, ask.member)
         except (Conflicted, ClientError, BotoCoreError, SecretsUnavailable):
             log.warning("the directory of staff was not written")
 

@@ -8,12 +8,15 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from client_credits.domain.ledger.entries import Entry
+from client_credits.domain.ledger.wallet import Wallet
 from client_credits.domain.payments.parked import Parked, ParkedState, Replay
 from client_credits.domain.practice.names import LAST
 from client_credits.domain.practice.records import SettingsChange
 from client_credits.store import codec, keys
 from client_credits.store.table import Item, Page, Table
 from client_credits.store.writes import sortable
+
+SINCE_AT_ONCE = 100  # entries
 
 
 class AsideItem(NamedTuple):
@@ -41,6 +44,19 @@ class Lists:
         found, more = self._newest(pk, begins, before, limit)
         return [codec.from_item(Entry, item) for item in found], more
 
+    def entries_since(self, wallet: Wallet, recorded_at: datetime) -> list[Entry]:
+        """A wallet's entries recorded at an instant or later, the newest first; reads little that is older."""
+        place = wallet.practice_id, wallet.client_id, wallet.appointment_type
+        found: list[Entry] = []
+        before: str | None = None
+        more = True
+        while more:
+            page, more = self.history_page(*place, before, SINCE_AT_ONCE)
+            found += [entry for entry in page if entry.recorded_at >= recorded_at]
+            more = more and page[-1].recorded_at >= recorded_at
+            before = keys.entry(*place, page[-1].sequence)[1] if more else None
+        return found
+
     def settings_changes(
         self, practice_id: str, client_id: str | None, before: str | None, limit: int
     ) -> tuple[list[SettingsChange], bool]:
@@ -56,6 +72,18 @@ class Lists:
     def any_entry(self, practice_id: str, client_id: str) -> bool:
         """Whether a client has any ledger entry. One request."""
         return bool(self.table.query(keys.client(practice_id, client_id)[0], begins="entry#", limit=1).items)
+
+    def types_of(self, practice_id: str, client_id: str) -> list[str]:
+        """The appointment types that a client's own record has a wallet of."""
+        pk = keys.client(practice_id, client_id)[0]
+        found: list[str] = []
+        after: str | None = None
+        while True:
+            page = self.table.query(pk, begins="wallet#", after=after)
+            found += [keys.wallet_place(item).appointment_type for item in page.items]
+            if page.after is None:
+                return found
+            after = page.after
 
     def any_wallet(self, practice_id: str) -> bool:
         """Whether any client of a practice has a wallet, which comes with its first entry; one that came a

@@ -254,4 +254,5 @@ def listed(context: Context, lines: list[RosterLine]) -> list[ListedClient]:
             {t: settled_wallet(loaded, line.client_id, t, context.now).balance for t in line.balances if shown},
         )
         for line in lines
+        if loaded.goes_on_as(line.client_id) == line.client_id  # the roster may lag a merge by a moment
     ]

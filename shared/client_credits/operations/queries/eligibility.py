@@ -40,7 +40,7 @@ def may_book(context: Context, client_id: str, sessions: list[SessionToBook]) ->
     So `all(answer.allowed)` says whether the client may book them all together.
     """
     types = tuple(dict.fromkeys(s.appointment_type for s in sessions))
-    loaded = context.load(Wanted(client_id=client_id, types=types))
+    loaded = context.store.load(context.practice_id, Wanted(client_id=client_id, types=types))
     wallets = {t: _settled(w, context.now, loaded.dated).wallet for t, w in loaded.wallets.items()}
     answers = []
     for session in sessions:
@@ -52,7 +52,7 @@ def may_book(context: Context, client_id: str, sessions: list[SessionToBook]) ->
 
 def may_book_each_type(context: Context, client_id: str, starts_at: datetime | None, seats: int) -> list[Eligibility]:
     """One answer per appointment type of the catalogue that is not archived, each on its own."""
-    loaded = context.load(Wanted(client_id=client_id, every_type=True))
+    loaded = context.store.load(context.practice_id, Wanted(client_id=client_id, every_type=True))
     answers = []
     for type_id, kind in sorted(loaded.catalogue.types.items()):
         if not kind.archived:
@@ -92,7 +92,7 @@ def _may_book(
         available=decision.available,
         shortfall=decision.shortfall,
         would_use=decision.takes,
-        packages=[_offered(p, settings, client_id) for p in helping],
+        packages=[_offered(p, settings, loaded.goes_on_as(client_id)) for p in helping],
         settings=settings,
         sources=rules.sources(loaded.client.overrides if loaded.client else None),
         as_of=now,

@@ -32,6 +32,7 @@ from client_credits.store.records import Wanted
 from client_credits.store.store import Store
 from client_credits.store.table import Write
 
+_NOT_PUT = ("client_id", "overrides", "earlier", "created_at", "version", "bought", "merged_from")  # of a client
 CATALOGUE_BYTES = 350_000  # of the 400 KB an item may have
 FREED_WITH_A_PROFILE = 30  # links, beside as many as 60 claimed, in one transaction of 100
 
@@ -104,10 +105,10 @@ def change_client_settings(context: Context, client_id: str, changes: Mapping[st
         overrides = {k: v for k, v in (before | wanted).items() if v is not None}
         if overrides == before:
             return loaded.account, loaded.client
-        any_entry = partial(context.store.any_entry, context.practice_id, client_id)
+        any_entry = partial(context.store.any_entry, context.practice_id, loaded.client.client_id)
         earlier = _earlier(loaded.client.earlier, before, overrides, context.now, any_entry)
         changed = replace(loaded.client, overrides=overrides, earlier=earlier)
-        note = _note(client_id, before, overrides, changed.version, context.actor, context.now)
+        note = _note(changed.client_id, before, overrides, changed.version, context.actor, context.now)
         context.commit([writes.client(context.practice_id, changed), writes.settings_change(context.practice_id, note)])
         return loaded.account, changed
 
@@ -227,20 +228,20 @@ def put_client(context: Context, wanted: Client, email_key: Callable[[], bytes] 
     def attempt() -> tuple[Client, bool, bool]:
         links = wanted.links
         loaded = context.load(Wanted(client_id=wanted.client_id, links=links))
+        client_id = loaded.goes_on_as(wanted.client_id)
+        records = (client_id, *(loaded.client.merged_from if loaded.client else ()))
         for pair, owner in loaded.links.items():
-            if owner != wanted.client_id:
+            if owner not in records:
                 raise AlreadyMapped(_taken(*pair))
         known = loaded.client
-        own = known or Client(wanted.client_id, created_at=context.now)
-        kept = {name: getattr(own, name) for name in ("overrides", "earlier", "created_at", "version", "bought")}
+        own = known or Client(client_id, created_at=context.now)
+        kept = {name: getattr(own, name) for name in _NOT_PUT}
         changed = replace(wanted, **kept)
         if changed != known:
             dropped = set(known.links if known else ()) - set(links)
-            freed = _free_links(context, wanted.client_id, dropped)
+            freed = _free_links(context, records, dropped)
             claimed = [
-                writes.link(context.practice_id, *pair, wanted.client_id, None)
-                for pair in links
-                if pair not in loaded.links
+                writes.link(context.practice_id, *pair, client_id, None) for pair in links if pair not in loaded.links
             ]
             found_by = _email_writes(context.practice_id, known, changed, context.now, email_key) if email_key else []
             context.commit([writes.client(context.practice_id, changed), *claimed, *freed, *found_by])
@@ -267,10 +268,11 @@ def _taken(kind: str, external_id: str) -> str:
     return f"The {what} {external_id} is another client's."
 
 
-def _free_links(context: Context, client_id: str, dropped: set[tuple[str, str]]) -> list[Write]:
+def _free_links(context: Context, records: tuple[str, ...], dropped: set[tuple[str, str]]) -> list[Write]:
     """The writes that make these links nobody's; what one transaction would not hold is committed first."""
-    owned = [pair for pair, owner in _owners(context, tuple(sorted(dropped))).items() if owner == client_id]
-    freed = [writes.link(context.practice_id, *pair, None, client_id) for pair in owned]
+    owners = _owners(context, tuple(sorted(dropped)))
+    owned = [(pair, owner) for pair, owner in owners.items() if owner in records]
+    freed = [writes.link(context.practice_id, *pair, None, owner) for pair, owner in owned]
     while len(freed) > FREED_WITH_A_PROFILE:
         context.commit(freed[:FREED_WITH_A_PROFILE])
         freed = freed[FREED_WITH_A_PROFILE:]
