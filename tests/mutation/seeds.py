@@ -18,6 +18,7 @@ RISES, STORIES = f"{UNIT}/test_rises.py", f"{UNIT}/test_plan_change_stories.py"
 ONE_SALE, LIMITS = "tests/integration/test_stripe_one_sale.py", f"{UNIT}/test_limits.py"
 ORDERS, SAME_LOTS = "tests/property/test_order_of_everything.py", "come_to_the_same_lots"
 UNDO = "tests/integration/test_api_undo.py"
+SESSIONS, CHECKOUT = "tests/integration/test_api_client_sessions.py", "tests/integration/test_api_checkout.py"
 LIFE = "tests/property/test_wallet_life_machine.py"
 
 
@@ -1126,5 +1127,86 @@ SEEDS = (
         "key=lambda b: b.expires_at or FOREVER, reverse=True",
         "key=lambda b: b.expires_at or FOREVER",
         "tests/unit/test_importing.py",
+    ),
+    # -- what a client's browser uses
+    Seed(
+        "a link opens as many sessions as one likes",
+        "operations/staff/client_links.py",
+        "link.used(now) if is_good else link.tried(now)",
+        "link.tried(now)",
+        SESSIONS,
+        "uses_it_up",
+    ),
+    Seed(
+        "a link can be made up",
+        "http/client_links.py",
+        "if hmac.compare_digest(_signature(key, practice_id, link_id).encode(), signature.encode()):",
+        "if signature:",
+        SESSIONS,
+        "bad_link",
+    ),
+    Seed(
+        "a session that a service made renews itself",
+        "http/routes/sessions.py",
+        "    if until <= ask.now.timestamp():",
+        "    if False and until <= ask.now.timestamp():",
+        SESSIONS,
+        "cannot_renew_itself",
+    ),
+    Seed(
+        "a session outlives its link's twelve hours",
+        "http/routes/sessions.py",
+        "min(expires_at, until or expires_at), until)",
+        "expires_at, until)",
+        SESSIONS,
+        "twelve_hours",
+    ),
+    Seed(
+        "the tries of a link are counted by each worker for itself",
+        "operations/staff/client_links.py",
+        "        if pause:\n",
+        "        if False:\n",
+        SESSIONS,
+        "over_all_workers",
+    ),
+    Seed(
+        "a client pays for what would only be parked",
+        "stripe/checkout.py",
+        "        _check_limit(context, loaded, package, wanted.quantity)",
+        "        pass",
+        CHECKOUT,
+        "pass_the_limit",
+    ),
+    Seed(
+        "a payment of a checkout does not know its client",
+        "stripe/checkout.py",
+        '        paid_by: {"metadata": metadata},\n',
+        "",
+        CHECKOUT,
+        "names_its_client",
+    ),
+    Seed(
+        "a payer is sent to any page that begins like one of ours",
+        "http/routes/checkout.py",
+        "if origin_of(getattr(wanted, name)) not in ask.outside.page_origins:",
+        "if not getattr(wanted, name).startswith(tuple(ask.outside.page_origins)):",
+        CHECKOUT,
+        "cannot_be_sold",
+    ),
+    Seed(
+        "a package bought as often as it may be is offered again",
+        "operations/queries/buying.py",
+        "return [package for package in offered if may_buy(package, client, units, records)]",
+        "return offered",
+        "tests/integration/test_api_what_to_buy.py",
+        "offered_no_more",
+    ),
+    Seed(
+        "what was set aside and mended shows for ever",
+        "store/lists.py",
+        'if "set_aside" in found.get(key, {})]',
+        "if key in found]",
+        "tests/integration/test_api_status.py",
+        "named_until",
     ),
 )
