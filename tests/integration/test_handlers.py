@@ -756,7 +756,7 @@ def test_sessions_and_links_use_the_key_of_the_stack(world: World, function: Mod
     own = asked(load("api"), "GET", "/v1/clients/c-17/credits", known=False, **bearer)
     assert own["statusCode"] == 200, "another worker reads the key by itself"
     linked = asked(function, "POST", "/v1/client-links", {"client_id": "c-17"}, **{"idempotency-key": "k1"})
-    assert linked["body"]["url"].startswith(f"{CLIENT_PAGE}#link=p1!")
+    assert linked["body"]["url"].startswith(f"{CLIENT_PAGE}#link=cDE.link_")
 
 
 def test_without_the_key_of_sessions_the_request_is_to_be_sent_again(world: World, function: ModuleType) -> None:

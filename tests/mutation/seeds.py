@@ -1140,8 +1140,8 @@ SEEDS = (
     Seed(
         "a link can be made up",
         "http/client_links.py",
-        "if hmac.compare_digest(_signature(key, practice_id, link_id).encode(), signature.encode()):",
-        "if signature:",
+        "if hmac.compare_digest(text_of(key, practice_id, link_id).encode(), text.encode()):",
+        "if text:",
         SESSIONS,
         "bad_link",
     ),
