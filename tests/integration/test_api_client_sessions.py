@@ -2,7 +2,7 @@
 
 import re
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -20,6 +20,8 @@ from client_credits.aws.secrets import SessionKeys
 from client_credits.http.front import Front
 from client_credits.http.identity import Authenticator, ClaimNames
 from client_credits.http.sessions import ISSUER, RENEWABLE, Sessions
+from client_credits.store.store import Store
+from client_credits.store.table import Write
 
 OLD, NEW = b"s" * 32, b"n" * 32
 OWN_CREDITS = "/v1/clients/c1/credits"
@@ -304,6 +306,21 @@ def test_of_all_who_exchange_a_link_at_once_one_gets_a_session(api: Api) -> None
     with ThreadPoolExecutor(8) as pool:
         replies = list(pool.map(lambda worker: exchange(worker, text).status, workers))
     assert sorted(replies) == [200] + [404] * 7
+
+
+def test_a_link_whose_answer_was_lost_is_used_up_and_another_can_be_sent(api: Api) -> None:
+    """Good twice would be the greater harm."""
+
+    class Deaf(Store):
+        def commit(self, items: Sequence[Write]) -> None:
+            super().commit(items)
+            raise RuntimeError("the worker dies here")
+
+    text = link(api)
+    deaf = replace(api, front=replace(api.front, store=Deaf(api.store.table)))
+    assert exchange(deaf, text).status == 500
+    assert exchange(api, text).status == 404
+    assert exchange(api, link(api, key="another")).status == 200
 
 
 def test_a_repeated_request_is_answered_with_the_same_link(api: Api) -> None:
