@@ -20,6 +20,7 @@ ORDERS, SAME_LOTS = "tests/property/test_order_of_everything.py", "come_to_the_s
 UNDO = "tests/integration/test_api_undo.py"
 MERGING, MEANWHILE = "tests/integration/test_api_merge.py", "tests/integration/test_merging_meanwhile.py"
 FORGETTING = "tests/integration/test_cli_forget.py"
+SESSIONS, CHECKOUT = "tests/integration/test_api_client_sessions.py", "tests/integration/test_api_checkout.py"
 LIFE = "tests/property/test_wallet_life_machine.py"
 SEVERAL = "tests/integration/test_one_intent_several_invoices.py"
 KINDS = "tests/integration/test_reconcile_kinds.py"
@@ -1327,5 +1328,86 @@ SEEDS = (
         "package_id in packages",
         "tests/integration/test_api_clients_holding.py",
         "begins_another",
+    ),
+    # -- what a client's browser uses
+    Seed(
+        "a link opens as many sessions as one likes",
+        "operations/staff/client_links.py",
+        "link.used(now) if is_good else link.tried(now)",
+        "link.tried(now)",
+        SESSIONS,
+        "uses_it_up",
+    ),
+    Seed(
+        "a link can be made up",
+        "http/client_links.py",
+        "if hmac.compare_digest(text_of(key, practice_id, link_id).encode(), text.encode()):",
+        "if text:",
+        SESSIONS,
+        "bad_link",
+    ),
+    Seed(
+        "a session that a service made renews itself",
+        "http/routes/sessions.py",
+        "    if until <= ask.now.timestamp():",
+        "    if False and until <= ask.now.timestamp():",
+        SESSIONS,
+        "cannot_renew_itself",
+    ),
+    Seed(
+        "a session outlives its link's twelve hours",
+        "http/routes/sessions.py",
+        "min(expires_at, until or expires_at), until)",
+        "expires_at, until)",
+        SESSIONS,
+        "twelve_hours",
+    ),
+    Seed(
+        "the tries of a link are counted by each worker for itself",
+        "operations/staff/client_links.py",
+        "        if pause:\n",
+        "        if False:\n",
+        SESSIONS,
+        "over_all_workers",
+    ),
+    Seed(
+        "a client pays for what would only be parked",
+        "stripe/checkout.py",
+        "        _check_limit(context, loaded, package, wanted.quantity)",
+        "        pass",
+        CHECKOUT,
+        "pass_the_limit",
+    ),
+    Seed(
+        "a payment of a checkout does not know its client",
+        "stripe/checkout.py",
+        '        paid_by: {"metadata": metadata},\n',
+        "",
+        CHECKOUT,
+        "names_its_client",
+    ),
+    Seed(
+        "a payer is sent to any page that begins like one of ours",
+        "http/routes/checkout.py",
+        "if origin_of(getattr(wanted, name)) not in ask.outside.page_origins:",
+        "if not getattr(wanted, name).startswith(tuple(ask.outside.page_origins)):",
+        CHECKOUT,
+        "cannot_be_sold",
+    ),
+    Seed(
+        "a package bought as often as it may be is offered again",
+        "operations/queries/buying.py",
+        "return [package for package in offered if may_buy(package, client, units, records)]",
+        "return offered",
+        "tests/integration/test_api_what_to_buy.py",
+        "offered_no_more",
+    ),
+    Seed(
+        "what was set aside and mended shows for ever",
+        "store/lists.py",
+        'if "set_aside" in found.get(key, {})]',
+        "if key in found]",
+        "tests/integration/test_api_status.py",
+        "named_until",
     ),
 )

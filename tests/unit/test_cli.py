@@ -96,7 +96,7 @@ def test_help_names_the_commands_of_this_release_and_no_others() -> None:
         "client",
         "forget",
     )
-    for name in (*shown, *more, "grant", "adjust", "transfer", "settings", "events"):
+    for name in (*shown, *more, "client", "forget", "grant", "adjust", "transfer", "settings", "events"):
         assert f" {name} " in ran.out
     for later in ("open", "story"):
         assert credits(later).code == 2
