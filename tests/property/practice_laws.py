@@ -4,7 +4,7 @@ Knows what was heard of money and subscriptions, and nothing of how operations w
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
@@ -77,6 +77,30 @@ def frozen_lots_pay_nothing(before: Books, after: Books) -> None:
 
 def the_sum_stays(before: Books, after: Books) -> None:
     assert sum(b.wallet.balance for b in before.values()) == sum(b.wallet.balance for b in after.values())
+
+
+UNDOABLE = frozenset({"adjusted", "transferred_in", "transferred_out"})
+
+
+def what_was_undone(undone: Entry) -> Callable[[Books, Books], None]:
+    """An edit is undone by its opposite, a transfer by no more than it moved; each entry names the one it undoes."""
+
+    def law(before: Books, after: Books) -> None:
+        undoing = [entry for entry in since(before, after) if "undoes" in entry.cause.ids and entry.amount]
+        if undone.kind == "adjusted":
+            assert [entry.amount for entry in undoing if entry.kind == "adjusted"] == [-undone.amount]
+        else:
+            moved = [entry.amount for entry in undoing if entry.kind in UNDOABLE]
+            assert sum(moved) == 0 and 0 < max(moved) <= abs(undone.amount)
+
+    return law
+
+
+def is_as_before(before: Book, after: Book, *, lots_too: bool) -> None:
+    """What was undone at once leaves the balance as it was, and what was taken and put back the very lots and debts."""
+    assert after.wallet.balance == before.wallet.balance
+    if lots_too:
+        assert numbers(after) == numbers(before)
 
 
 def voided_credits_stay_gone(books: Books) -> None:

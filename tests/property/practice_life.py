@@ -22,6 +22,7 @@ from client_credits.operations.context import BOOKINGS, STRIPE, Context
 from client_credits.operations.payments import money_back, paying
 from client_credits.operations.staff import editing, practices
 from client_credits.operations.staff.idempotent import Keyed
+from client_credits.operations.staff.undoing import undo
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
 from tests.property.memory import PRACTICE, sweep
@@ -110,6 +111,9 @@ class Life:
     def transfer(self, giver: str, receiver: str, amount: int, key: str) -> str:
         asked = giver, receiver, KIND, amount, Keyed(key, str(amount))
         return _answer(lambda: editing.transfer(self._by(STAFF), *asked))
+
+    def undo(self, client: str, sequence: int, key: str) -> str:
+        return _answer(lambda: undo(self._by(STAFF), client, KIND, sequence, Keyed(key, str(sequence))))
 
     def extend(self, client: str, lot_id: str, ends: datetime | None) -> str:
         return _answer(lambda: editing.change_lot(self._by(STAFF), client, KIND, lot_id, expires_at=ends))

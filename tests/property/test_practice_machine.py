@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from client_credits.domain.bookings.booking import CancelledBy
+from client_credits.domain.ledger.entries import Entry
 from client_credits.domain.payments.facts import (
     Dispute,
     DisputeStatus,
@@ -165,6 +166,30 @@ class PracticeMachine(RuleBasedStateMachine):
             laws.the_sum_stays,
             laws.frozen_lots_pay_nothing,
         )
+
+    def undo(self, client: str, undone: Entry, *also: Law) -> str:
+        key = f"undo-{self.number}"
+        what = f"{client}'s {undone.kind} {undone.amount:+} is undone"
+        answer = self.everywhere(what, lambda life: life.undo(client, undone.sequence, key), *also)
+        again = lambda life: life.undo(client, undone.sequence, f"{key}-again")  # noqa: E731
+        self.everywhere(f"{what} again", again, laws.nothing_changes)
+        return answer
+
+    @rule(**choosing("an_edit_is_undone"))
+    def an_edit_is_undone(self, client: str, which: int) -> None:
+        edits = [e for e in self.lives[0].books()[client].entries if e.kind in laws.UNDOABLE]
+        if edits:
+            undone = edits[which % len(edits)]
+            self.undo(client, undone, laws.what_was_undone(undone))
+
+    @rule(**choosing("an_edit_is_undone_at_once"))
+    def an_edit_is_undone_at_once(self, client: str, amount: int, lasts: int | None) -> None:
+        before = [life.books()[client] for life in self.lives]
+        self.staff_add_or_take(client, amount, lasts)
+        made = [e for e in self.lives[0].books()[client].entries if e.kind == "adjusted"][-1]
+        assert self.undo(client, made, laws.what_was_undone(made)) == "done"
+        for book, life in zip(before, self.lives, strict=True):
+            laws.is_as_before(book, life.books()[client], lots_too=amount < 0)
 
     def pick(self, client: str, which: int) -> list[str] | None:
         """The same lot in every practice. Lots that staff made are named after versions there, so those made
