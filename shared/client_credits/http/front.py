@@ -34,7 +34,18 @@ from client_credits.http.authentication import IdentityUnavailable, KeySetNotDue
 from client_credits.http.identity import Authenticator, Caller, Role
 from client_credits.http.problems import Refused, problem
 from client_credits.http.request import Ask
-from client_credits.http.routes import bookings, catalogue, clients, credits, edits, eligibility, me, parked, settings
+from client_credits.http.routes import (
+    bookings,
+    bulk_edits,
+    catalogue,
+    clients,
+    credits,
+    edits,
+    eligibility,
+    me,
+    parked,
+    settings,
+)
 from client_credits.operations.staff.directory import StaffDirectory
 from client_credits.store.store import Store
 from client_credits.store.table import Conflicted
@@ -55,7 +66,7 @@ def build() -> APIGatewayHttpResolver:
     One for the process: the modules of routes share its context, and a second one would take it from the first.
     """
     app = APIGatewayHttpResolver(enable_validation=True)
-    for routes in (me, settings, catalogue, clients, credits, eligibility, edits, bookings, parked):
+    for routes in (me, settings, catalogue, clients, credits, eligibility, edits, bulk_edits, bookings, parked):
         app.include_router(routes.router)
     app.exception_handler(RequestValidationError)(_invalid_request)
     app.not_found(_no_such_path)

@@ -157,6 +157,17 @@ class Store(Lists):
         wanted = [keys.closed_lot(*place, lot_id) for lot_id in dict.fromkeys(lot_ids)]
         return [codec.from_item(Lot, item) for item in self.table.get(wanted).values()] if wanted else []
 
+    def all_closed_lots(self, practice_id: str, client_id: str) -> dict[str, list[Lot]]:
+        """All lots of a client that were stored apart, by type. Read after its wallets, so never older than these."""
+        pk, after, found = keys.client(practice_id, client_id)[0], None, dict[str, list[Lot]]()
+        while True:
+            page = self.table.query(pk, begins=keys.CLOSED_LOTS, after=after)
+            for item in page.items:
+                found.setdefault(keys.closed_lot_type(item), []).append(codec.from_item(Lot, item))
+            if page.after is None:
+                return found
+            after = page.after
+
     def entries_after(self, practice_id: str, client_id: str, appointment_type: str, sequence: int) -> list[Entry]:
         """All entries of a wallet behind a sequence number, the oldest first."""
         pk, begins = keys.client(practice_id, client_id)[0], keys.entries_of(appointment_type)

@@ -45,6 +45,7 @@ class CauseKind(StrEnum):
     REFUND = "refund"
     DISPUTE = "dispute"
     SUBSCRIPTION = "subscription"
+    EXTENSION = "extension"
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,11 +57,11 @@ def claw(
     pairs = books.holding(grant)
     last = last_of(grant.plan, ends) if grant.plan else 1
     grant = books.take(pairs, grant, None, of.late)
-    part, target = _target(grant, of, part, ends)
+    part, target = target_of(grant, of, part, ends)
     grant = books.come_back(pairs, grant, of)
     short = max(0, of.spent + of.late_spent - (of.granted - target))
     remaining = sum(lot.remaining for pair in pairs for lot in _lots_of(books.wallets[pair], of.lots))
-    taken_back = _taken_back(grant, of)
+    taken_back = taken_so_far(grant, of)
     taken = max(0, min(target + of.late_spent - short, taken_back + remaining))
     more_taken, more_short = taken - taken_back, short - grant.owed - grant.reported
     refund = 0
@@ -78,12 +78,12 @@ def claw(
     elif change > 0:
         back = min(change, max(0, -more_taken))
         grant = books.give_back(pairs[0], grant, of, key, from_taken=back, beyond=change - back)
-    books.mark(pairs, key, short=_taken_back(grant, of) < target or of.late_spent > 0)
+    books.mark(pairs, key, short=taken_so_far(grant, of) < target or of.late_spent > 0)
     books.bind_tranches(pairs, key, part, last if grant.plan else None)
     return grant
 
 
-def _target(grant: PaidGrant, of: Family, part: Fraction, ends: tuple[Ended, ...]) -> tuple[Fraction, int]:
+def target_of(grant: PaidGrant, of: Family, part: Fraction, ends: tuple[Ended, ...]) -> tuple[Fraction, int]:
     """Which part of the credits that come is to be undone, and how many that are of those that have come."""
     back = given_back(grant.span, ends)
     if not grant.plan:
@@ -97,7 +97,7 @@ def _target(grant: PaidGrant, of: Family, part: Fraction, ends: tuple[Ended, ...
     return come, int(of.granted * come)
 
 
-def _taken_back(grant: PaidGrant, of: Family) -> int:
+def taken_so_far(grant: PaidGrant, of: Family) -> int:
     """What is taken of the family's credits so far, those that came too late apart."""
     return sum(part.amount for part in grant.taken if part.lot_id not in of.late) + of.withheld - grant.let_go
 
@@ -185,7 +185,7 @@ class Books:
         if not self._ledger.waits:
             return grant
         remaining = sum(lot.remaining for pair in pairs for lot in _lots_of(self.wallets[pair], of.lots))
-        left = of.granted - of.spent - remaining - _taken_back(grant, of)
+        left = of.granted - of.spent - remaining - taken_so_far(grant, of)
         known = {(t.client_id, t.lot_id): t.amount for t in grant.revived}
         for pair in pairs:
             entries = self._ledger.of(grant.appointment_type)

@@ -1,0 +1,244 @@
+"""One change of staff's for the lots of all clients it concerns: one operation per client, `api/<key>/<client>`.
+
+The clients are found in the roster, which may lag a write by a second. The record `api/<key>` claims the
+key first; `done/api/<key>` says last that all was done, and whom it changed. A worker that dies between
+the two is completed by the same request: who was changed before is not changed twice.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import Protocol
+
+from client_credits.domain.errors import KeyReused, LimitReached, NotFound
+from client_credits.domain.ledger.entries import Act, Cause, Change, Entry
+from client_credits.domain.ledger.operation import Operation
+from client_credits.domain.ledger.wallet import MAX_TYPES
+from client_credits.operations.committing import entries_of, once, room_for, settled, wallet_writes
+from client_credits.operations.context import Context
+from client_credits.operations.payments.following import follow_what_came
+from client_credits.operations.queries.clients import Requests, RosterLine, Spent, roster
+from client_credits.operations.staff.idempotent import Keyed, own_entries, record_of
+from client_credits.store import writes
+from client_credits.store.codec import from_json, to_json
+from client_credits.store.records import Loaded, Wanted
+
+MOST_CLIENTS = 100  # that one request changes
+MOST_LOOKED_AT = 500  # clients whose wallets one request reads
+STEP_REQUESTS = 48  # pages of the roster that one step or request reads
+
+
+@dataclass(frozen=True, slots=True)
+class LotChange:
+    """What became of one lot: so many credits came back or went, and when it ends now (None: never)."""
+
+    client_id: str
+    appointment_type: str
+    lot_id: str
+    amount: int
+    expires_at: datetime | None = None
+
+
+class BulkChange(Protocol):
+    """A change of the lots of many clients."""
+
+    @property
+    def outcome(self) -> str: ...
+
+    @property
+    def cause(self) -> Cause: ...
+
+    @property
+    def only_client(self) -> str | None: ...
+
+    def check(self, loaded: Loaded, now: datetime) -> None:
+        """Raises Invalid or NotFound where the rule cannot be carried out: it names what does not exist."""
+
+    def types(self, line: RosterLine, now: datetime) -> tuple[str, ...]:
+        """Of which types a client's wallets may be concerned, by what the roster shows."""
+
+    def decide(
+        self, context: Context, loaded: Loaded, before: Mapping[str, Change], act: Act, room: int
+    ) -> list[Change]:
+        """The settled wallets of one client with what the change makes of them."""
+
+    def lots(self, entries: Sequence[Entry]) -> list[LotChange]:
+        """What its own entries say of each lot."""
+
+
+@dataclass(frozen=True, slots=True)
+class BulkOutcome:
+    """What became of each lot, and whether an earlier request did it."""
+
+    lots: list[LotChange]
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BulkStep:
+    """What one step changed; it goes on behind the client `after`, None where that was all."""
+
+    lots: list[LotChange]
+    clients: int
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Changed:
+    """The clients whom a request changed, as its record keeps them."""
+
+    client_ids: tuple[str, ...] = ()
+
+
+def change_all(context: Context, change: BulkChange, keyed: Keyed, reason: str | None) -> BulkOutcome:
+    """Carries the change out for every client it concerns, once per key.
+
+    Raises LimitReached where these are more than 100, or could only be found among too many; then nothing is
+    written. Raises KeyReused, and what the change refuses. Safe to repeat.
+    """
+    loaded = context.load(Wanted(source_ids=(keyed.source_id, _done(keyed))))
+    claimed, done = (loaded.operations.get(source_id) for source_id in (keyed.source_id, _done(keyed)))
+    if claimed and claimed.content != keyed.digest:
+        raise KeyReused("This Idempotency-Key stands for another request. Use a new one.")
+    if done:
+        return _first_outcome(context, change, done, keyed)
+    change.check(loaded, context.now)
+    concerned = _concerned(context, change, keyed, reason)
+    if not claimed:
+        once(lambda: _claim(context, change, keyed))
+    entries = [
+        e for client_id, types in concerned for e in change_client(context, change, client_id, types, keyed, reason)
+    ]
+    once(lambda: _note_done(context, change, keyed, entries))
+    return BulkOutcome(change.lots(entries))
+
+
+def step(
+    context: Context, change: BulkChange, keyed: Keyed, reason: str | None, after: str | None, clients: int = 25
+) -> BulkStep:
+    """The same for at most so many of the clients that may be concerned, behind the id `after`. Safe to repeat."""
+    entries: list[Entry] = []
+    looked_at, requests = 0, Requests(STEP_REQUESTS)
+    try:
+        for line in roster(context.store, context.practice_id, after, requests=requests):
+            if looked_at == clients:
+                return _step(change, entries, after)
+            types = change.types(line, context.now)
+            if types:
+                entries += change_client(context, change, line.client_id, types, keyed, reason)
+                looked_at += 1
+            after = line.client_id
+    except Spent:
+        return _step(change, entries, after)
+    return _step(change, entries, None)
+
+
+def _step(change: BulkChange, entries: list[Entry], after: str | None) -> BulkStep:
+    return BulkStep(change.lots(entries), len({entry.client_id for entry in entries}), after)
+
+
+def change_client(
+    context: Context, change: BulkChange, client_id: str, types: tuple[str, ...], keyed: Keyed, reason: str | None
+) -> list[Entry]:
+    """The change's own entries for one client: 25 types in one transaction, more in the next. Safe to repeat."""
+    entries: list[Entry] = []
+    for number, first in enumerate(range(0, len(types), MAX_TYPES)):
+        own = Keyed("/".join([keyed.key, client_id, *([str(number + 1)] if number else [])]), keyed.content)
+        some = tuple(sorted(types)[first : first + MAX_TYPES])
+        entries += once(partial(_change, context, change, client_id, some, own, reason))
+    follow_what_came(context, entries)
+    return entries
+
+
+def _change(
+    context: Context, change: BulkChange, client_id: str, types: tuple[str, ...], own: Keyed, reason: str | None
+) -> list[Entry]:
+    loaded = context.load(Wanted(client_id=client_id, types=types, source_ids=(own.source_id,)))
+    done = loaded.operations.get(own.source_id)
+    if done:
+        return entries_of(context.store, context.practice_id, done)
+    if loaded.client is None:
+        return []
+    act = Act(own.source_id, change.cause, context.actor, context.now, context.now, reason)
+    room = room_for(len(types))
+    before = settled(context.store, loaded.wallets.values(), context.now, loaded.dated, room)
+    changes = change.decide(context, loaded, before, act, room)
+    changes = [each for each in changes if own_entries([each], own.source_id)]
+    entries = own_entries(changes, own.source_id)
+    if entries:
+        record = record_of(own, client_id, change.outcome, entries, context.now)
+        items = wallet_writes(context.store, changes, context.now, loaded.dated, wallets=len(changes))
+        context.commit([writes.operation(context.practice_id, record), *items])
+    return entries
+
+
+def _concerned(
+    context: Context, change: BulkChange, keyed: Keyed, reason: str | None
+) -> list[tuple[str, tuple[str, ...]]]:
+    """Whom the change concerns, found by rehearsing it. Raises LimitReached where that takes too much."""
+    rehearsing = replace(context, store=context.store if context.store.rehearsing else context.store.rehearsal())
+    found = []
+    for looked_at, (client_id, types) in enumerate(_candidates(context, change)):
+        if looked_at == MOST_LOOKED_AT:
+            raise _too_many()
+        if change_client(rehearsing, change, client_id, types, keyed, reason):
+            found.append((client_id, types))
+        if len(found) > MOST_CLIENTS:
+            raise _too_many()
+    return found
+
+
+def _candidates(context: Context, change: BulkChange) -> Iterator[tuple[str, tuple[str, ...]]]:
+    if change.only_client is not None:
+        loaded = context.load(Wanted(client_id=change.only_client, every_type=True))
+        if loaded.client is None:
+            raise NotFound("There is no such client.")
+        balances = {t: w.balance for t, w in loaded.wallets.items() if w.version}
+        unsettled = RosterLine(change.only_client, balances=balances, due_at="")  # whatever it has may differ yet
+        yield change.only_client, change.types(unsettled, context.now)
+        return
+    try:
+        for line in roster(context.store, context.practice_id, requests=Requests(STEP_REQUESTS)):
+            if types := change.types(line, context.now):
+                yield line.client_id, types
+    except Spent:
+        raise _too_many() from None
+
+
+def _too_many() -> LimitReached:
+    return LimitReached(f"This may concern more than {MOST_CLIENTS} clients. Choose fewer at a time.")
+
+
+def _claim(context: Context, change: BulkChange, keyed: Keyed) -> None:
+    """The key stands for this request from here on. Raises KeyReused where another took it meanwhile."""
+    claimed = context.load(Wanted(source_ids=(keyed.source_id,))).operations.get(keyed.source_id)
+    if claimed and claimed.content != keyed.digest:
+        raise KeyReused("This Idempotency-Key stands for another request. Use a new one.")
+    if not claimed:
+        record = Operation(keyed.source_id, keyed.digest, change.outcome, "", (), context.now)
+        context.commit([writes.operation(context.practice_id, record)])
+
+
+def _note_done(context: Context, change: BulkChange, keyed: Keyed, entries: list[Entry]) -> None:
+    if _done(keyed) not in context.load(Wanted(source_ids=(_done(keyed),))).operations:
+        changed = _Changed(tuple(dict.fromkeys(entry.client_id for entry in entries)))
+        record = Operation(_done(keyed), "", change.outcome, "", (), context.now, to_json(changed))
+        context.commit([writes.operation(context.practice_id, record)])
+
+
+def _first_outcome(context: Context, change: BulkChange, done: Operation, keyed: Keyed) -> BulkOutcome:
+    entries: list[Entry] = []
+    for client_id in from_json(_Changed, done.answer or "{}").client_ids:
+        source_ids = tuple(f"{keyed.source_id}/{client_id}{end}" for end in ("", *_LATER))
+        records = context.load(Wanted(source_ids=source_ids)).operations
+        for record in (records[each] for each in source_ids if each in records):
+            entries += entries_of(context.store, context.practice_id, record)
+    return BulkOutcome(change.lots(entries), repeated=True)
+
+
+_LATER = tuple(f"/{number}" for number in range(2, 5))  # a client's further types, 25 at a time
+
+
+def _done(keyed: Keyed) -> str:
+    return f"done/{keyed.source_id}"
