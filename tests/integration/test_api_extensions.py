@@ -171,6 +171,19 @@ def test_what_expired_in_the_window_comes_back_with_a_later_end(shop: Api) -> No
     assert item["revived"] == 2, "what came back and expired again, once"
 
 
+def test_a_gift_gets_back_what_it_lost_each_time_it_ends_and_no_more(shop: Api) -> None:
+    body = {"package_id": "short"}
+    assert shop("POST", "/v1/clients/c2/grants", body, headers={"idempotency-key": "g"}).status == 200
+    booked(shop, "b1", client_id="c2", starts_at=NOW + 2 * DAY)
+    for number in range(3):
+        later(shop, days=15)
+        revived = {
+            item["client_id"]: item["revived"] for item in extended(shop, f"x{number}", **REVIVE | {"by_days": 20})
+        }
+        assert revived == {"c1": 3, "c2": 2}
+        later(shop, days=5)
+
+
 def test_what_would_have_ended_by_now_all_the_same_does_not_come_back(shop: Api) -> None:
     later(shop, days=30)
     assert extended(shop, **REVIVE) == []
