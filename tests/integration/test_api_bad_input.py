@@ -71,6 +71,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
         "reason": "a closure",
     },
     ("POST", "/v1/expirations"): {"client_id": "c1", "cycle_ended_before": "2026-12-01T09:00:00Z", "keep": 2},
+    ("POST", "/v1/clients/c1/merge"): {"into": "c2"},
     ("POST", "/v1/transfers"): {
         "from_client_id": "c1",
         "to_client_id": "c2",

@@ -60,7 +60,7 @@ class Place:
 
     def entries(self, client_id: str = "c1", appointment_type: str = "follow-up") -> Counter[str]:
         """How many entries of each kind the wallet has."""
-        stored = self.worker().history_page(P, client_id, appointment_type, None, 500)
+        stored, _ = self.worker().history_page(P, client_id, appointment_type, None, 500)
         return Counter(str(entry.kind) for entry in stored)
 
 
@@ -249,7 +249,7 @@ def test_at_a_lots_end_each_credit_is_either_spent_or_expired(place: Place) -> N
         jobs.append(lambda: sweep_shard(place.worker(), keys.due_shard(keys.wallet(P, "c1", "follow-up")), NOW))
     at_once(jobs)
     settle_one(Context(place.worker(), P, STRIPE, NOW), "c1", "follow-up")
-    stored = place.worker().history_page(P, "c1", "follow-up", None, 100)
+    stored, _ = place.worker().history_page(P, "c1", "follow-up", None, 100)
     amounts = Counter[str]()
     for entry in stored:
         amounts[str(entry.kind)] += abs(entry.amount)
@@ -344,7 +344,7 @@ def test_two_changes_of_settings_at_once_are_both_kept(place: Place) -> None:
     at_once([lambda c=c: change_account_settings(Context(place.worker(), P, STAFF, NOW), c, True) for c in changes])
     loaded = place.worker().load(P, Wanted())
     assert loaded.account.values == {"max_negative": 3, "timezone": "Europe/Berlin"}
-    assert len(place.worker().settings_changes(P, None, None, 10)) == 2
+    assert len(place.worker().settings_changes(P, None, None, 10)[0]) == 2
 
 
 def test_eight_changes_of_one_clients_setting_leave_one_of_them_and_eight_records(place: Place) -> None:
@@ -356,7 +356,7 @@ def test_eight_changes_of_one_clients_setting_leave_one_of_them_and_eight_record
         ]
     )
     known = place.worker().load(P, Wanted(client_id="c1")).client
-    changes = place.worker().settings_changes(P, "c1", None, 20)
+    changes, _ = place.worker().settings_changes(P, "c1", None, 20)
     assert known is not None
     assert known.version == version + 8
     assert len(changes) == 8

@@ -14,6 +14,8 @@ from client_credits.domain.practice.settings import ACCOUNT_ONLY, ALIAS, SETTING
 from client_credits.http.access import ROUTES
 from client_credits.http.front import build
 from client_credits.http.openapi import document
+from client_credits.operations.queries.reports.csv_rows import columns
+from client_credits.operations.queries.reports.every import REPORTS
 
 Schema = dict[str, Any]
 WRITES = {"post", "put", "patch"}
@@ -65,21 +67,38 @@ def test_roles_registered_routes_and_document_are_one_set_of_routes() -> None:
 @each_operation
 def test_an_operation_says_what_it_answers_and_to_whom(method: str, path: str, operation: Schema) -> None:
     answers = operation["responses"]
-    assert {"200", "400", "401", "403", "404", "422", "503"} <= set(answers)
+    known = set() if path in OPEN else {"401", "403"}
+    assert {"200", "400", "404", "422", "503"} | known <= set(answers)
     assert ("201" in answers) == (method == "put" and not path.endswith("/credits"))
-    assert ("409" in answers) == (method in WRITES and path not in QUESTIONS)
+    assert ("409" in answers) == (method in WRITES and path not in (*QUESTIONS, *OPEN))
+    assert ("security" in operation) == (path in OPEN)
     assert ("413" in answers) == (method in WRITES)
     for status, answer in answers.items():
         kind = "application/json" if status < "300" else "application/problem+json"
-        assert list(answer["content"]) == [kind], status
+        kinds = [kind, "text/csv"] if path in REPORTS_PATHS and status == "200" else [kind]
+        assert list(answer["content"]) == kinds, status
         assert answer["description"]
         if status >= "300":
-            assert answer["content"][kind]["schema"] == {"$ref": "#/components/schemas/Problem"}
+            assert answer["content"][kind]["schema"] == {"$ref": "#/components/schemas/ProblemView"}
     success = resolved(answers["200"]["content"]["application/json"]["schema"])
-    assert success != schema("Problem")
-    assert operation["x-roles"] == sorted(ROUTES[method.upper(), path.replace("{", "<").replace("}", ">")])
+    assert success != schema("ProblemView")
+    roles = ROUTES[method.upper(), path.replace("{", "<").replace("}", ">")]
+    assert operation["x-roles"] == (["anyone"] if path in OPEN else sorted(roles))
     assert operation["summary"]
     assert operation["tags"]
+
+
+REPORTS_PATHS = {f"/v1/reports/{name}" for name in REPORTS}
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_report_has_a_page_in_json_and_one_in_csv_that_names_the_next_in_a_header(name: str) -> None:
+    answer = published()["paths"][f"/v1/reports/{name}"]["get"]["responses"]["200"]
+    assert answer["content"]["text/csv"]["schema"]["type"] == "string"
+    assert answer["headers"]["X-Next-Cursor"]["schema"]["type"] == "string"
+    page = resolved(answer["content"]["application/json"]["schema"])
+    row = resolved(page["properties"]["items"]["items"])
+    assert list(row["properties"]) == columns(REPORTS[name].row)
 
 
 def test_operations_have_ids_of_their_own_as_an_sdk_would_name_them() -> None:
@@ -90,13 +109,17 @@ def test_operations_have_ids_of_their_own_as_an_sdk_would_name_them() -> None:
 
 
 KEYED = {
+    "/v1/clients/{client_id}/merge",
     "/v1/clients/{client_id}/adjustments",
     "/v1/clients/{client_id}/grants",
     "/v1/clients/{client_id}/credits/{type_id}/entries/{sequence}/undo",
     "/v1/transfers",
     "/v1/extensions",
     "/v1/expirations",
+    "/v1/client-links",
+    "/v1/checkout-sessions",
 }
+OPEN = {"/v1/client-links/exchange"}  # whoever has the link
 
 
 @each_operation
@@ -151,10 +174,12 @@ def test_writes_take_dry_run_and_lists_take_limit_and_cursor(method: str, path: 
 LISTS = {
     "/v1/appointment-types",
     "/v1/packages",
+    "/v1/packages/{package_id}/clients",
     "/v1/clients",
     "/v1/clients/{client_id}/credits/{type_id}/history",
     "/v1/bookings",
     "/v1/parked",
+    *REPORTS_PATHS,
 }
 
 
@@ -182,12 +207,17 @@ def test_the_document_says_who_may_come_without_a_token_and_what_the_gateway_ans
 ANSWERS = {
     "MeView": "practice role client_id subject",
     "PracticeView": "id name timezone enabled packages_url",
+    "ClientSessionView": "token expires_at renewable_until",
+    "ClientLinkView": "url expires_at",
+    "CheckoutSessionView": "url",
     "AppointmentTypeView": "id name bookable_without_credits archived",
     "PackageView": "id name description price limit_per_client url credits renews_each_cycle expiry rollover_cap "
     "trial_grants monthly_tranches stripe_prices archived",
     "ClientView": "id name email stripe_customers external_ids",
-    "ListedClient": "id name email stripe_customers external_ids balances",
+    "ListedClientView": "id name email stripe_customers external_ids balances",
     "CreditsView": "client_id enabled as_of credits",
+    "PastCreditsView": "client_id enabled as_of credits",
+    "PastBalanceView": "appointment_type name balance",
     "TypeCreditsView": "appointment_type name balance available held frozen not_yet_effective debt "
     "granted_total next_expiry version",
     "LotView": "lot_id granted remaining held effective_at expires_at priority source package_id frozen",
@@ -207,7 +237,7 @@ ANSWERS = {
     "PackageOffer": "id name url",
     "SettingValue": "value source",
     "ParkedView": "id reason event_id customer payment prices received_at state",
-    "Problem": "type title status code detail request_id errors",
+    "ProblemView": "type title status code detail request_id errors",
     "ErrorItem": "pointer code detail",
 }
 BODIES = {
@@ -218,6 +248,10 @@ BODIES = {
     "ExpiryBody": "kind n date",
     "ClientPut": "id name email stripe_customers external_ids",
     "ClientSearch": "q email limit cursor",
+    "ClientSessionPost": "client_id ttl_seconds",
+    "ClientLinkPost": "client_id ttl_seconds",
+    "ClientLinkExchangePost": "link",
+    "CheckoutSessionPost": "client_id package_id quantity success_url cancel_url",
     "EligibilityPost": "client_id sessions",
     "SessionBody": "appointment_type starts_at seats",
     "ResolveBody": "client_id package_id",
@@ -234,7 +268,7 @@ def test_a_schema_has_exactly_the_fields_of_the_contract(name: str, fields: str)
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_an_answer_has_every_field_every_time(name: str) -> None:
-    optional = {"errors"} if name == "Problem" else set()
+    optional = {"errors"} if name == "ProblemView" else set()
     assert set(schema(name)["required"]) == set(schema(name)["properties"]) - optional
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 
 from client_credits.domain.ids import ID_PATTERN
-from client_credits.http.access import ROUTES
+from client_credits.http.access import ANYONE, ROUTES
 
 IDEMPOTENCY_KEY = "idempotency-key"  # missing is a refusal of its own (400), so the routes take it as optional
 
@@ -17,6 +17,12 @@ client's things answer exactly like things that do not exist. Instants are UTC. 
 (throttling, unknown paths outside /v1, 503, 504) carries `{"message"}` only. 429 and 503 may be
 retried after `Retry-After` seconds: every write is safe to repeat.
 """
+
+
+_NEXT_CURSOR = {
+    "description": "Of a page in CSV: `cursor` of the next one. It is missing on the last.",
+    "schema": {"type": "string"},
+}
 
 
 def document(app: APIGatewayHttpResolver) -> dict[str, Any]:
@@ -42,9 +48,23 @@ def document(app: APIGatewayHttpResolver) -> dict[str, Any]:
         for parameter in operation.get("parameters", []):
             if parameter["name"] == IDEMPOTENCY_KEY:
                 parameter |= {"required": True, "schema": {"type": "string", "pattern": f"^{ID_PATTERN}$"}}
+        if "reports" in operation["tags"]:
+            _as_json_or_csv(operation["responses"]["200"])
     for (method, rule), roles in ROUTES.items():
-        parsed["paths"][_templated(rule)][method.lower()]["x-roles"] = sorted(str(role) for role in roles)
+        operation = parsed["paths"][_templated(rule)][method.lower()]
+        operation["x-roles"] = sorted(str(role) for role in roles) or ["anyone"]
+        if roles == ANYONE:
+            operation["security"] = []
     return parsed
+
+
+def _as_json_or_csv(answer: dict[str, Any]) -> None:
+    """The router lists a report's page and its text as two shapes of one JSON answer."""
+    content = answer["content"]
+    page, text = content["application/json"]["schema"]["anyOf"]
+    content["application/json"]["schema"] = page
+    content["text/csv"] = {"schema": text}
+    answer["headers"] = {"X-Next-Cursor": _NEXT_CURSOR}
 
 
 def _templated(rule: str) -> str:

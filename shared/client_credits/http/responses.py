@@ -20,6 +20,7 @@ _TOLD = {
     409: "The current state does not allow this; `code` says why.",
     413: "The body is larger than 256 KB.",
     422: "The request is not valid; `errors` lists every fault.",
+    429: "Tried too often. Send the same request again after `Retry-After` seconds.",
     503: "Send the same request again after `Retry-After` seconds. A repeat is safe.",
 }
 

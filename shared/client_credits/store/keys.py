@@ -28,6 +28,7 @@ class ItemKind(StrEnum):
     ACCOUNT = "account"
     CATALOGUE = "catalogue"
     CLIENT = "client"
+    CLIENT_LINK = "client_link"
     LOT = "lot"
     STAFF = "staff"
     EMAIL = "email"
@@ -189,6 +190,11 @@ def replay(practice_id: str, kind: str, external_id: str) -> Key:
     return f"{practice_id}#replay#{kind}#{external_id}", "replay"
 
 
+def client_link(practice_id: str, link_id: str) -> Key:
+    """A link that staff sent to a client. Three parts, so that no client's id can name it."""
+    return f"{practice_id}#client_link#{link_id}", "client_link"
+
+
 def staff(practice_id: str, actor_id: str) -> Key:
     """The name behind an actor's id. Three parts, so that no client's id can name it."""
     return f"{practice_id}#staff#{actor_id}", "staff"
@@ -273,3 +279,18 @@ def open_parked_pk(practice_id: str) -> str:
 def open_parked_sk(received_at: str, parked_id: str) -> str:
     """The longest parked come first."""
     return f"{received_at}#{parked_id}"
+
+
+def refused_pk(practice_id: str) -> str:
+    """Where the roster lists the bookings that are refused."""
+    return f"{practice_id}#booking#refused"
+
+
+def refused_sk(refused_at: str, booking_id: str) -> str:
+    """The earliest refusal comes first."""
+    return f"{refused_at}#{booking_id}"
+
+
+def refused_booking(refused_sk: str) -> str:
+    """The booking that stands at a place among the refused."""
+    return refused_sk.partition("#")[2]

@@ -46,6 +46,8 @@ class CauseKind(StrEnum):
     DISPUTE = "dispute"
     SUBSCRIPTION = "subscription"
     EXTENSION = "extension"
+    IMPORT = "import"
+    MERGE = "merge"
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,21 @@ class CreditsView(View):
     credits: list[TypeCreditsView]
 
 
+class PastBalanceView(View):
+    appointment_type: str
+    name: str
+    balance: int
+
+
+class PastCreditsView(View):
+    """The balances as of a past instant. The other numbers are known for now alone."""
+
+    client_id: str
+    enabled: bool
+    as_of: datetime
+    credits: list[PastBalanceView]
+
+
 class LotView(View):
     lot_id: str
     granted: int

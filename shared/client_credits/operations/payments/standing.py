@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from client_credits.domain.ids import payment_of
-from client_credits.domain.ledger.entries import untouched
+from client_credits.domain.ledger.entries import Act, Cause, CauseKind, untouched
 from client_credits.domain.ledger.settling import settle
 from client_credits.domain.payments.given_back import given_back
 from client_credits.domain.payments.standing import Standing, standing_of
@@ -26,9 +26,11 @@ def _of_one(context: Context, payment_id: str, appointment_type: str) -> list[St
     pairs = tuple((h.client_id, h.appointment_type) for h in record.holders if h.appointment_type == appointment_type)
     clients = tuple(dict.fromkeys(client_id for client_id, _ in pairs))
     loaded = context.load(Wanted(payments=(payment_id,), also=pairs, others=clients))
-    record = loaded.payments[payment_id]
+    record = loaded.payments[payment_id].owned_by(loaded.merged)
+    pairs = tuple(dict.fromkeys((loaded.goes_on_as(client_id), kind) for client_id, kind in pairs))
     settled = {pair: settle(untouched(loaded.also[pair]), context.now, loaded.dated_of(pair[0])) for pair in pairs}
-    _, families, _ = lots_and_entries(context.store, View(record, loaded, settled, When(context.now, None)))
+    asking = Act("", Cause(CauseKind.EXTENSION), context.actor, context.now, context.now)
+    _, families, _ = lots_and_entries(context.store, View(record, loaded, settled, When(context.now, None)), asking)
     back = given_back(record)
     found = []
     for grant, of in families.items():

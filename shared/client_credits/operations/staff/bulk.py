@@ -158,7 +158,7 @@ def _change(
     done = loaded.operations.get(own.source_id)
     if done:
         return entries_of(context.store, context.practice_id, done)
-    if loaded.client is None:
+    if loaded.client is None or loaded.goes_on_as(client_id) != client_id:  # the roster may lag a merge
         return []
     act = Act(own.source_id, change.cause, context.actor, context.now, context.now, reason)
     room = room_for(len(types))
@@ -196,7 +196,7 @@ def _candidates(context: Context, change: BulkChange) -> Iterator[tuple[str, tup
             raise NotFound("There is no such client.")
         balances = {t: w.balance for t, w in loaded.wallets.items() if w.version}
         unsettled = RosterLine(change.only_client, balances=balances, due_at="")  # whatever it has may differ yet
-        yield change.only_client, change.types(unsettled, context.now)
+        yield loaded.goes_on_as(change.only_client), change.types(unsettled, context.now)
         return
     try:
         for line in roster(context.store, context.practice_id, requests=Requests(STEP_REQUESTS)):

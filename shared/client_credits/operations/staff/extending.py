@@ -43,11 +43,14 @@ class Extension:
     def decide(
         self, context: Context, loaded: Loaded, before: Mapping[str, Change], act: Act, room: int
     ) -> list[Change]:
-        closed = context.store.all_closed_lots(context.practice_id, next(iter(before.values())).wallet.client_id)
+        owners = dict.fromkeys(owner for change in before.values() for owner in change.wallet.owners)
+        stored = {owner: context.store.all_closed_lots(context.practice_id, owner) for owner in owners}
         timezone, changes = loaded.dated.at(act.now).timezone, []
         for kind, settled in before.items():
-            chosen = [lot for lot in closed.get(kind, []) if self.rule.extends(lot, act.now, timezone)]
-            change = replace(settled, wallet=settled.wallet.knowing(chosen))
+            change = settled
+            for owner in settled.wallet.owners:  # its own first: a lot may have been emptied once more since a merge
+                chosen = [lot for lot in stored[owner].get(kind, []) if self.rule.extends(lot, act.now, timezone)]
+                change = replace(change, wallet=change.wallet.knowing(chosen))
             ended = [x for x in change.wallet.lots if x.end <= act.now and self.rule.extends(x, act.now, timezone)]
             back = _returning(context, change, ended) if self.rule.revive and ended else {}
             changes.append(extend_all(change, self.rule, back, act, loaded.dated, room))
@@ -79,9 +82,13 @@ def check_known(loaded: Loaded, appointment_type: str | None, package_id: str | 
 
 def _returning(context: Context, change: Change, ended: list[Lot]) -> dict[str, int]:
     """What comes back to each of these lots: what it lost at its end, as far as its payment still stands for it."""
-    wallet, stored = change.wallet, change.before
-    place = wallet.practice_id, wallet.client_id, wallet.appointment_type
-    written = [e for e in context.store.entries_after(*place, 0) if e.sequence <= stored.sequence]
+    wallet = change.wallet
+    written = [
+        entry
+        for owner in reversed(wallet.owners)  # what was merged into it comes before its own
+        for entry in context.store.entries_after(wallet.practice_id, owner, wallet.appointment_type, 0)
+        if owner != wallet.client_id or entry.sequence <= change.before.sequence
+    ]
     known = lost_at_ends([*written, *change.entries])
     lots = [lot for lot in sorted(ended, key=lambda lot: (lot.end, lot.lot_id)) if known[lot.lot_id] > 0]
     lost = {lot.lot_id: known[lot.lot_id] for lot in lots}
