@@ -1131,8 +1131,8 @@ SEEDS = (
     Seed(
         "a past balance counts by when it was heard",
         "operations/queries/past.py",
-        "if entry.occurred_at > at)",
-        "if entry.recorded_at > at)",
+        "_recorded_after(context, settled, at) if entry.occurred_at > at",
+        "_recorded_after(context, settled, at) if entry.recorded_at > at",
         "tests/property/test_past_balances.py",
     ),
     Seed(
