@@ -37,6 +37,8 @@ HAPPENINGS: dict[str, dict[str, list[Any]]] = {
     "an_edit_is_undone": {"client": OFTEN_C1, "which": WHICH},
     "an_edit_is_undone_at_once": {"client": OFTEN_C1, "amount": [1, 3, -1, -2, -9], "lasts": LASTS},
     "a_lot_is_extended": {"client": OFTEN_C1, "which": WHICH, "lasts": LASTS},
+    "a_closure_is_made_up_for": {"hours_ago": [50, 900], "days": [3, 40], "revive": [True, True, False]},
+    "leftovers_are_removed": {"client": [None, "c1", "c1", "c2"], "keep": [0, 1, 3]},
     "a_lot_is_voided": {"client": OFTEN_C1, "which": WHICH},
     "money_goes_back": {"which": WHICH, "amount": [1, 900, 4_500, 6_750, PAID], "hours_ago": AGO, "stated": HEARD},
     "a_refund_fails": {"which": WHICH},

@@ -96,6 +96,30 @@ def what_was_undone(undone: Entry) -> Callable[[Books, Books], None]:
     return law
 
 
+def what_came_back_had_expired(before: Books, after: Books) -> None:
+    """Of a lot no more is reinstated by extensions, in all, than expired of it, and what is lasts longer than now."""
+    for client, book in after.items():
+        expired, back = Counter[str | None](), Counter[str | None]()
+        for entry in book.entries:
+            if entry.kind == "expired" or (entry.kind == "reinstated" and entry.cause.kind == "extension"):
+                (expired if entry.kind == "expired" else back).update({p.lot_id: abs(p.amount) for p in entry.postings})
+        assert back <= expired
+        made = book.entries[len(before[client].entries) :]
+        assert {str(entry.kind) for entry in made} <= {"reinstated", "extended", "repaid", "clawed_back"}
+
+
+def leftovers(book: Book) -> int:
+    lots = (lot for lot in book.wallet.open_lots if not lot.frozen and lot.source != "rolled_over")
+    return sum(lot.remaining for lot in lots)
+
+
+def frozen_lots_stay(before: Books, after: Books) -> None:
+    for client, book in before.items():
+        for lot in book.wallet.open_lots:
+            if lot.frozen or lot.source == "rolled_over":
+                assert after[client].wallet.lot(lot.lot_id) == lot
+
+
 def is_as_before(before: Book, after: Book, *, lots_too: bool) -> None:
     """What was undone at once leaves the balance as it was, and what was taken and put back the very lots and debts."""
     assert after.wallet.balance == before.wallet.balance

@@ -5,6 +5,7 @@ step, no law of a wallet is broken, and each operation keeps its own. Settings c
 happens on the hour: a sweep in the very second of a change may come before it.
 """
 
+import dataclasses
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +17,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from client_credits.domain.bookings.booking import CancelledBy
 from client_credits.domain.ledger.entries import Entry
+from client_credits.domain.ledger.extending import ExtensionRule
+from client_credits.domain.ledger.leftovers import LeftoversRule
 from client_credits.domain.payments.facts import (
     Dispute,
     DisputeStatus,
@@ -29,7 +32,7 @@ from client_credits.domain.payments.facts import (
 from tests.property import practice_laws as laws
 from tests.property.practice_happenings import a_history, choosing
 from tests.property.practice_laws import PAID
-from tests.property.practice_life import CLIENTS, PERIOD, Books, Life, late_and_doubled, never, whenever_due
+from tests.property.practice_life import CLIENTS, KIND, PERIOD, Books, Life, late_and_doubled, never, whenever_due
 from tests.support.builders import DAY, HOUR, NOW, a_line, a_payment, cancelled, created
 
 Law = Callable[[Books, Books], None]
@@ -216,6 +219,27 @@ class PracticeMachine(RuleBasedStateMachine):
         if answer == "done":
             for life, lot_id in zip(self.lives, picked, strict=True):
                 self.ends.gave(life, client, lot_id, ends)
+
+    @rule(**choosing("a_closure_is_made_up_for"))
+    def a_closure_is_made_up_for(self, hours_ago: int, days: int, revive: bool) -> None:
+        """All lots that end, or ended, since then end later; with `revive` what they lost so comes back."""
+        key, asked = f"closure-{self.number}", ExtensionRule(None, KIND, self.now - hours_ago * HOUR, None, None, days)
+        asked = dataclasses.replace(asked, revive=revive)
+        what = f"what ends since {hours_ago} hours lasts {days} days longer{' or comes back' if revive else ''}"
+        self.everywhere(what, lambda life: life.extend_all(asked, key), laws.what_came_back_had_expired)
+        self.everywhere(f"{what} again", lambda life: life.extend_all(asked, key), laws.nothing_changes)
+
+    @rule(**choosing("leftovers_are_removed"))
+    def leftovers_are_removed(self, client: str | None, keep: int) -> None:
+        key, asked = f"leftovers-{self.number}", LeftoversRule(client, None if client else KIND, keep=keep)
+
+        def kept(before: Books, after: Books) -> None:
+            for each in [client] if client else CLIENTS:
+                assert laws.leftovers(after[each]) == min(keep, laws.leftovers(before[each]))
+
+        what = f"{client or 'all'} keep {keep}"
+        self.everywhere(what, lambda life: life.expire_leftovers(asked, key), kept, laws.frozen_lots_stay)
+        self.everywhere(f"{what} again", lambda life: life.expire_leftovers(asked, key), laws.nothing_changes)
 
     @rule(**choosing("a_lot_is_voided"))
     def a_lot_is_voided(self, client: str, which: int) -> None:
