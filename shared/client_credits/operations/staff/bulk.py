@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import partial
 from typing import Protocol
 
-from client_credits.domain.errors import KeyReused, LimitReached, NotFound
+from client_credits.domain.errors import Busy, CreditsError, KeyReused, LimitReached, NotFound
 from client_credits.domain.ledger.entries import Act, Cause, Change, Entry
 from client_credits.domain.ledger.operation import Operation
 from client_credits.domain.ledger.wallet import MAX_TYPES
@@ -23,10 +23,12 @@ from client_credits.operations.staff.idempotent import Keyed, own_entries, recor
 from client_credits.store import writes
 from client_credits.store.codec import from_json, to_json
 from client_credits.store.records import Loaded, Wanted
+from client_credits.store.table import Conflicted, is_unavailable
 
 MOST_CLIENTS = 100  # that one request changes
 MOST_LOOKED_AT = 500  # clients whose wallets one request reads
 STEP_REQUESTS = 48  # pages of the roster that one step or request reads
+JOB = "job"  # the outcome of a request that a job carries out
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,13 @@ class LotChange:
     lot_id: str
     amount: int
     expires_at: datetime | None = None
+
+
+class TooManyClients(LimitReached):
+    """One request cannot carry this out; nothing was written."""
+
+    def __init__(self) -> None:
+        super().__init__(f"This may concern more than {MOST_CLIENTS} clients. Choose fewer at a time.")
 
 
 class BulkChange(Protocol):
@@ -76,11 +85,21 @@ class BulkOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class BulkStep:
-    """What one step changed; it goes on behind the client `after`, None where that was all."""
+class BulkProblem:
+    """A client that could not be changed: a stable code, and a sentence for people."""
 
-    lots: list[LotChange]
+    client_id: str
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class BulkStep:
+    """How many clients one step changed, and whom it could not; it goes on behind the client `after`, None where
+    that was all."""
+
     clients: int
+    problems: tuple[BulkProblem, ...]
     after: str | None
 
 
@@ -94,8 +113,8 @@ class _Changed:
 def change_all(context: Context, change: BulkChange, keyed: Keyed, reason: str | None) -> BulkOutcome:
     """Carries the change out for every client it concerns, once per key.
 
-    Raises LimitReached where these are more than 100, or could only be found among too many; then nothing is
-    written. Raises KeyReused, and what the change refuses. Safe to repeat.
+    Raises TooManyClients where these are more than 100, or could only be found among too many, and where a job
+    has taken the key for that. Raises KeyReused, and what the change refuses. Safe to repeat.
     """
     loaded = context.load(Wanted(source_ids=(keyed.source_id, _done(keyed))))
     claimed, done = (loaded.operations.get(source_id) for source_id in (keyed.source_id, _done(keyed)))
@@ -103,8 +122,10 @@ def change_all(context: Context, change: BulkChange, keyed: Keyed, reason: str |
         raise KeyReused("This Idempotency-Key stands for another request. Use a new one.")
     if done:
         return _first_outcome(context, change, done, keyed)
+    if claimed and claimed.outcome == JOB:
+        raise TooManyClients
     change.check(loaded, context.now)
-    concerned = _concerned(context, change, keyed, reason)
+    concerned = _concerned(context, change, keyed, reason, is_begun=claimed is not None)
     if not claimed:
         once(lambda: _claim(context, change, keyed))
     entries = [
@@ -115,27 +136,42 @@ def change_all(context: Context, change: BulkChange, keyed: Keyed, reason: str |
 
 
 def step(
-    context: Context, change: BulkChange, keyed: Keyed, reason: str | None, after: str | None, clients: int = 25
+    context: Context, change: BulkChange, keyed: Keyed, reason: str | None, after: str | None, clients: int = 100
 ) -> BulkStep:
-    """The same for at most so many of the clients that may be concerned, behind the id `after`. Safe to repeat."""
-    entries: list[Entry] = []
-    looked_at, requests = 0, Requests(STEP_REQUESTS)
+    """The same for at most so many of the clients that may be concerned, behind the id `after`. Safe to repeat.
+
+    A client that cannot be changed stops no other. Raises Busy, and what the table raises where it is away.
+    """
+    changed, looked_at, requests = 0, 0, Requests(STEP_REQUESTS)
+    problems: list[BulkProblem] = []
     try:
         for line in roster(context.store, context.practice_id, after, requests=requests):
             if looked_at == clients:
-                return _step(change, entries, after)
-            types = change.types(line, context.now)
-            if types:
-                entries += change_client(context, change, line.client_id, types, keyed, reason)
+                return BulkStep(changed, tuple(problems), after)
+            if types := change.types(line, context.now):
+                made = _tried(context, change, line.client_id, types, keyed, reason)
+                problems += [made] if isinstance(made, BulkProblem) else []
+                changed += made is True
                 looked_at += 1
             after = line.client_id
     except Spent:
-        return _step(change, entries, after)
-    return _step(change, entries, None)
+        return BulkStep(changed, tuple(problems), after)
+    return BulkStep(changed, tuple(problems), None)
 
 
-def _step(change: BulkChange, entries: list[Entry], after: str | None) -> BulkStep:
-    return BulkStep(change.lots(entries), len({entry.client_id for entry in entries}), after)
+def _tried(
+    context: Context, change: BulkChange, client_id: str, types: tuple[str, ...], keyed: Keyed, reason: str | None
+) -> bool | BulkProblem:
+    """Whether anything of the client's was changed, or why it could not be."""
+    try:
+        return bool(change_client(context, change, client_id, types, keyed, reason))
+    except Exception as error:  # whatever it is, the others' turn must come
+        if is_unavailable(error) or isinstance(error, Busy | Conflicted):
+            raise
+        if isinstance(error, CreditsError):
+            return BulkProblem(client_id, error.code, error.detail)
+        detail = f"This client could not be changed by an error of ours: {type(error).__name__}."
+        return BulkProblem(client_id, "internal_error", detail)
 
 
 def change_client(
@@ -174,22 +210,25 @@ def _change(
 
 
 def _concerned(
-    context: Context, change: BulkChange, keyed: Keyed, reason: str | None
+    context: Context, change: BulkChange, keyed: Keyed, reason: str | None, *, is_begun: bool
 ) -> list[tuple[str, tuple[str, ...]]]:
-    """Whom the change concerns, found by rehearsing it. Raises LimitReached where that takes too much."""
+    """Whom the change concerns, found by rehearsing it. Raises TooManyClients where that takes too much.
+
+    A request that was begun is finished, whoever has come since.
+    """
     rehearsing = replace(context, store=context.store if context.store.rehearsing else context.store.rehearsal())
     found = []
-    for looked_at, (client_id, types) in enumerate(_candidates(context, change)):
-        if looked_at == MOST_LOOKED_AT:
-            raise _too_many()
+    for looked_at, (client_id, types) in enumerate(_candidates(context, change, is_begun=is_begun)):
+        if looked_at == MOST_LOOKED_AT and not is_begun:
+            raise TooManyClients
         if change_client(rehearsing, change, client_id, types, keyed, reason):
             found.append((client_id, types))
-        if len(found) > MOST_CLIENTS:
-            raise _too_many()
+        if len(found) > MOST_CLIENTS and not is_begun:
+            raise TooManyClients
     return found
 
 
-def _candidates(context: Context, change: BulkChange) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _candidates(context: Context, change: BulkChange, *, is_begun: bool) -> Iterator[tuple[str, tuple[str, ...]]]:
     if change.only_client is not None:
         loaded = context.load(Wanted(client_id=change.only_client, every_type=True))
         if loaded.client is None:
@@ -198,16 +237,13 @@ def _candidates(context: Context, change: BulkChange) -> Iterator[tuple[str, tup
         unsettled = RosterLine(change.only_client, balances=balances, due_at="")  # whatever it has may differ yet
         yield loaded.goes_on_as(change.only_client), change.types(unsettled, context.now)
         return
+    requests = None if is_begun else Requests(STEP_REQUESTS)
     try:
-        for line in roster(context.store, context.practice_id, requests=Requests(STEP_REQUESTS)):
+        for line in roster(context.store, context.practice_id, requests=requests):
             if types := change.types(line, context.now):
                 yield line.client_id, types
     except Spent:
-        raise _too_many() from None
-
-
-def _too_many() -> LimitReached:
-    return LimitReached(f"This may concern more than {MOST_CLIENTS} clients. Choose fewer at a time.")
+        raise TooManyClients from None
 
 
 def _claim(context: Context, change: BulkChange, keyed: Keyed) -> None:
