@@ -718,8 +718,8 @@ SEEDS = (
     Seed(
         "emptied lots that are stored apart keep their end",
         "operations/staff/extending.py",
-        "settled.wallet.knowing(chosen)",
-        "settled.wallet",
+        "change = replace(change, wallet=change.wallet.knowing(chosen))",
+        "pass",
         EXTENSIONS,
     ),
     Seed(
