@@ -17,6 +17,7 @@ LIVES = "tests/property/test_practice_machine.py"
 RISES, STORIES = f"{UNIT}/test_rises.py", f"{UNIT}/test_plan_change_stories.py"
 ONE_SALE, LIMITS = "tests/integration/test_stripe_one_sale.py", f"{UNIT}/test_limits.py"
 ORDERS, SAME_LOTS = "tests/property/test_order_of_everything.py", "come_to_the_same_lots"
+EXTENSIONS = "tests/integration/test_api_extensions.py"
 UNDO = "tests/integration/test_api_undo.py"
 MERGING, MEANWHILE = "tests/integration/test_api_merge.py", "tests/integration/test_merging_meanwhile.py"
 FORGETTING = "tests/integration/test_cli_forget.py"
@@ -746,6 +747,43 @@ SEEDS = (
         "if seen != stored.version:",
         "tests/integration/test_api_edits.py",
         "sweep_settled or settled_itself",
+    ),
+    # -- changes of many clients
+    Seed(
+        "emptied lots that are stored apart keep their end",
+        "operations/staff/extending.py",
+        "change = replace(change, wallet=change.wallet.knowing(chosen))",
+        "pass",
+        EXTENSIONS,
+    ),
+    Seed(
+        "what an extension brought back returns again",
+        "domain/ledger/lost.py",
+        "entry.cause.kind is CauseKind.EXTENSION",
+        "entry.cause.kind is CauseKind.DISPUTE",
+        EXTENSIONS,
+    ),
+    Seed(
+        "what staff removed is lost like what ended",
+        "domain/ledger/lost.py",
+        "end and end <= entry.occurred_at:",
+        "end:",
+        EXTENSIONS,
+    ),
+    Seed(
+        "leftovers that would be spent first are kept",
+        "domain/ledger/leftovers.py",
+        "for lot in burn_order(wallet.open_lots) if",
+        "for lot in reversed(burn_order(wallet.open_lots)) if",
+        f"{UNIT}/test_leftovers.py",
+    ),
+    Seed(
+        "a client is changed again by every delivery",
+        "operations/staff/bulk.py",
+        "    if done:\n        return entries_of(",
+        "    if done and not done.entries:\n        return entries_of(",
+        "tests/integration/test_faults.py",
+        "first_and_the_last_call and many",
     ),
     # -- undoing
     Seed(

@@ -48,6 +48,8 @@ ROUTES: dict[tuple[str, str], frozenset[Role]] = {
     ("PATCH", "/v1/clients/<client_id>/credits/<type_id>/lots/<lot_id>"): STAFF,
     ("POST", "/v1/clients/<client_id>/credits/<type_id>/entries/<sequence>/undo"): STAFF,
     ("POST", "/v1/transfers"): STAFF,
+    ("POST", "/v1/extensions"): STAFF,
+    ("POST", "/v1/expirations"): BACK_OFFICE,
     ("GET", "/v1/clients/<client_id>/credits/<type_id>/history"): EVERYONE,
     ("GET", "/v1/clients/<client_id>/credits/<type_id>/lots"): EVERYONE,
     ("GET", "/v1/eligibility"): EVERYONE,
