@@ -148,7 +148,7 @@ def _by_place(found: list[Any]) -> dict[tuple[Any, ...], Any]:
 
 @FEW
 @given(SEEDS)
-def test_outstanding_is_what_wallets_hold_and_bookings_to_come_were_paidreplace(seed: int) -> None:
+def test_outstanding_is_what_wallets_hold_and_bookings_to_come_were_paid_with(seed: int) -> None:
     """Counted another way: off the lots as they stand, and off the bookings' own records of who paid."""
     life = lived(seed)
     life.settle_all()

@@ -34,8 +34,9 @@ class Output:
         print(json.dumps(facts, indent=2) if self.as_json else text)
 
     @contextmanager
-    def progress(self, what: str, total: int) -> Iterator[Advance]:
-        """A bar on a terminal, elsewhere nothing; call what it yields with each step done."""
+    def progress(self, what: str, total: int | None) -> Iterator[Advance]:
+        """A bar on a terminal, elsewhere nothing; call what it yields with each step done. A `total` of None is
+        not known."""
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
         console = _console(sys.stderr)
