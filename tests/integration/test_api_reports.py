@@ -154,6 +154,15 @@ def test_what_is_heard_late_moves_the_balance_when_it_happened(api: Api) -> None
     assert (row["granted"], row["closing"]) == (3, 3)
 
 
+def test_what_is_heard_late_hides_nothing_that_was_heard_before_it(api: Api) -> None:
+    furnished(api)
+    later(api, days=40)
+    paid(api)
+    paid(api, paid_at=NOW)
+    (row,) = rows(api, "movements")
+    assert (row["opening"], row["granted"], row["closing"]) == (3, 3, 6)
+
+
 def test_what_has_ended_has_moved_before_any_sweep_writes_it(api: Api) -> None:
     furnished(api)
     package(api, "week", stripe_prices=["price_w"], expiry=week())
