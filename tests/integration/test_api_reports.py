@@ -267,6 +267,26 @@ def test_types_of_one_line_share_its_worth_to_the_last_cent(api: Api) -> None:
     assert money(api, "2026-11-01", "2026-11-30") == (0, 10_000, 3_333, 0, 0, 6_667)
 
 
+def test_the_example_of_the_page_on_reports(api: Api) -> None:
+    furnished(api)
+    ends = {"kind": "date", "date": "2026-12-30"}
+    package(api, "three", stripe_prices=["price_3"], expiry=ends)
+    api.now[0] = NOW - 2 * DAY
+    paid(api, price="price_3", amount=10_000)
+    booked(api, "b1", starts_at=NOW + 11 * DAY)
+    booked(api, "b2", starts_at=NOW + 17 * DAY)
+    api.now[0] = NOW + 12 * DAY
+    (row,) = rows(api, "outstanding")
+    shown = ("unspent_credits", "unspent_amount", "booked_credits", "booked_amount", "outstanding_amount")
+    assert [row[name] for name in shown] == [1, 3_334, 1, 3_333, 6_667]
+    api.now[0] = NOW + 16 * DAY
+    cancels(api, "b2")
+    api.now[0] = NOW + 50 * DAY
+    assert money(api, "2026-11-01", "2026-11-30") == (0, 10_000, 0, 0, 0, 10_000)
+    assert money(api, "2026-12-01", "2026-12-31") == (10_000, 0, 3_333, 6_667, 0, 0)
+    assert money(api, "2026-11-01", "2026-12-31") == (0, 10_000, 3_333, 6_667, 0, 0)
+
+
 def test_credits_that_nobody_paid_for_are_in_no_report_on_worth(api: Api) -> None:
     furnished(api)
     add = {"appointment_type": "follow-up", "amount": 3, "reason": "sorry"}

@@ -53,7 +53,7 @@ def report(
             if as_csv:
                 _write_csv(file, name, rows)
             elif as_html:
-                _write_html(file, shown, rows, _zone(session, practice), _about(since, until))
+                _write_html(file, shown, rows, _zone(session, practice), _about(name, since, until))
             else:
                 _write_json(file, rows)
         return
@@ -88,10 +88,14 @@ def _zone(session: CliSession, practice: str | None) -> ZoneInfo:
     return ZoneInfo(_get(session, "/v1/me", practice)["practice"]["timezone"])
 
 
-def _about(since: str | None, until: str | None) -> str:
-    if since or until:
-        return f"From {since or 'the beginning of the period'} to {until or 'now'}."
-    return "As of now, or over the usual 30 days."
+def _about(name: str, since: str | None, until: str | None) -> str:
+    """The period in words, as it was asked for."""
+    from client_credits.operations.queries.reports.every import REPORTS  # noqa: PLC0415 `--help` needs none of it
+
+    usual = {"none": "As of now.", "past": "The last 30 days.", "ahead": "The next 30 days."}
+    if not (since or until):
+        return usual[REPORTS[name].period]
+    return " ".join([*([f"From {since}"] if since else []), *([f"to {until}"] if until else [])]).capitalize() + "."
 
 
 @contextmanager
@@ -106,6 +110,9 @@ def _opened(out: Path | None) -> Iterator[IO[str]]:
         part = Path(file.name)
         try:
             yield file
+        except KeyboardInterrupt:
+            part.unlink()
+            raise CommandError(f"Stopped: {out} was not written. The same command begins anew.") from None
         except BaseException:
             part.unlink()
             raise
