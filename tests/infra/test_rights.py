@@ -27,6 +27,8 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         NAMES: QUERY,
         SESSIONS: QUERY,
         f"{SECRETS}/cursor-key": {"ssm:GetParameter"},
+        f"{SECRETS}/session-key": {"ssm:GetParameter"},
+        f"{SECRETS}/stripe-api-key/*": {"ssm:GetParameter"},
     }
     | logs("ApiLogs")
     | TRACE,

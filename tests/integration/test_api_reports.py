@@ -258,6 +258,43 @@ def test_a_gift_between_clients_changes_no_worth_and_stays_with_who_bought_it(ap
     assert (row["client_id"], row["unspent_credits"]) == ("c1", 1)
 
 
+def test_credits_of_a_record_that_was_merged_are_worth_what_they_were(api: Api) -> None:
+    furnished(api)
+    client(api, "c2")
+    client(api, "c3")
+    paid(api, amount=10_000)
+    booked(api, "b1", starts_at=NOW + 5 * DAY)
+    give = {"from_client_id": "c1", "to_client_id": "c3", "appointment_type": "follow-up", "amount": 1}
+    assert api("POST", "/v1/transfers", give, headers={"idempotency-key": "k1"}).status == 200
+    later(api, days=3)
+    merge = {"into": "c2"}
+    assert api("POST", "/v1/clients/c1/merge", merge, headers={"idempotency-key": "k2"}).status == 200
+    booked(api, "b2", client_id="c2", starts_at=NOW + 6 * DAY)
+    booked(api, "b3", client_id="c3", starts_at=NOW + 7 * DAY)
+    later(api, days=10)
+    assert money(api, "2026-11-01", "2026-11-30") == (0, 10_000, 10_000, 0, 0, 0)
+    (row,) = rows(api, "revenue")
+    assert row["client_id"] == "c2"
+    assert rows(api, "outstanding") == []
+
+
+def test_movements_of_all_clients_add_up_over_a_merge(api: Api) -> None:
+    furnished(api)
+    client(api, "c2")
+    paid(api)
+    paid(api, client_id="c2", price="price_1")
+    later(api, days=40)
+    merge = {"into": "c2"}
+    assert api("POST", "/v1/clients/c1/merge", merge, headers={"idempotency-key": "k2"}).status == 200
+    booked(api, "b1", client_id="c1")
+    found = {row["client_id"]: row for row in rows(api, "movements", limit=1)}
+    shown = ("opening", "spent", "transferred_in", "transferred_out", "closing")
+    assert {client_id: tuple(row[name] for name in shown) for client_id, row in found.items()} == {
+        "c1": (3, 0, 0, -3, 0),
+        "c2": (3, -1, 3, 0, 5),
+    }
+
+
 def test_types_of_one_line_share_its_worth_to_the_last_cent(api: Api) -> None:
     furnished(api)
     package(api, "both", credits={"follow-up": 2, "initial": 1}, stripe_prices=["price_b"])

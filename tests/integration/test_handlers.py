@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import time_machine
 from botocore.exceptions import ClientError
-from tests.support.api import AUDIENCE, ISSUER, key_set, token
+from tests.support.api import AUDIENCE, CLIENT_PAGE, ISSUER, key_set, token
 from tests.support.builders import DAY, HOUR, NOW, a_lot
 from tests.support.functions import (
     CONTEXT,
@@ -627,6 +627,20 @@ def test_a_refusal_is_published_once_and_a_new_one_anew(world: World) -> None:
     assert stated_at[0][0]["detail"]["event_id"] != stated_at[2][0]["detail"]["event_id"]
 
 
+def test_two_refusals_of_one_instant_are_two_events(world: World) -> None:
+    offering(world)
+    no_debt(world.api)
+    patch(world.api, "/v1/settings", {"unidentified_bookings": "refuse"})
+    stages = [world.items()]
+    for client_id in (None, "c-17"):
+        assert run("bookings", event("created", client_id=client_id)) == []
+        stages.append(world.items())
+    refused = [event["detail"] for a, b in pairwise(stages) for event in published(world, a, b)]
+    assert [detail["reason"] for detail in refused] == ["unidentified", "insufficient_credits"]
+    assert len({detail["occurred_at"] for detail in refused}) == 1
+    assert len({detail["event_id"] for detail in refused}) == 2
+
+
 def test_a_refusal_that_was_allowed_later_is_not_published_again(world: World) -> None:
     offering(world)
     no_debt(world.api)
@@ -685,6 +699,7 @@ def function(world: World, issuer: str, monkeypatch: pytest.MonkeyPatch) -> Modu
     monkeypatch.setenv("TOKEN_ISSUER", ISSUER)
     monkeypatch.setenv("TOKEN_AUDIENCE", AUDIENCE)
     monkeypatch.setenv("TOKEN_JWKS_URL", issuer)
+    monkeypatch.setenv("CLIENT_PAGE_URL", CLIENT_PAGE)
     offering(world)
     return load("api")
 
@@ -775,7 +790,15 @@ NEEDS = {
     "bookings": ["TABLE_NAME"],
     "sweep": ["TABLE_NAME", "SWEEP_QUEUE_URL"],
     "publish_entries": ["EVENT_BUS_NAME", "PUBLISH_FAILURES_URL"],
-    "api": ["TABLE_NAME", "SECRETS_PREFIX", "TOKEN_ISSUER", "TOKEN_AUDIENCE", "TOKEN_JWKS_URL"],
+    "api": [
+        "TABLE_NAME",
+        "SECRETS_PREFIX",
+        "TOKEN_ISSUER",
+        "TOKEN_AUDIENCE",
+        "TOKEN_JWKS_URL",
+        "CLIENT_PAGE_URL",
+        "STRIPE_MODE",
+    ],
 }
 CALLS: dict[str, list[Event]] = {
     "stripe_events": [sqs_event(sqs_message("{}"))],
@@ -820,6 +843,7 @@ def test_a_function_reads_no_setting_when_it_is_imported(
         "TOKEN_ISSUER",
         "TOKEN_AUDIENCE",
         "TOKEN_JWKS_URL",
+        "CLIENT_PAGE_URL",
     }:
         monkeypatch.delenv(variable)
     assert callable(load(name).handler)

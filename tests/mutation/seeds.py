@@ -17,6 +17,7 @@ LIVES = "tests/property/test_practice_machine.py"
 RISES, STORIES = f"{UNIT}/test_rises.py", f"{UNIT}/test_plan_change_stories.py"
 ONE_SALE, LIMITS = "tests/integration/test_stripe_one_sale.py", f"{UNIT}/test_limits.py"
 ORDERS, SAME_LOTS = "tests/property/test_order_of_everything.py", "come_to_the_same_lots"
+UNDO = "tests/integration/test_api_undo.py"
 LIFE = "tests/property/test_wallet_life_machine.py"
 WORTH, REPORTS = f"{UNIT}/test_worth.py", "tests/integration/test_api_reports.py"
 REPORT_LAWS = "tests/property/test_report_laws.py"
@@ -376,9 +377,30 @@ SEEDS = (
     Seed(
         "what was spent of a refunded payment is forgotten",
         "domain/payments/clawing_back.py",
-        "short = max(0, of.spent + of.late_spent - (of.granted - target))",
+        "short = of.short(target, part, grant.owed + grant.reported)",
         "short = 0",
         MONEY_BACK,
+    ),
+    Seed(
+        "a refund heard again takes of a new tranche what had expired with an old one",
+        "domain/payments/clawing_back.py",
+        "max(standing, asked - of.lost(part))",
+        "asked",
+        f"{UNIT}/test_refunds_of_expired_tranches.py",
+    ),
+    Seed(
+        "what rolled over and was spent since leaves the cap to an older payment heard late",
+        "operations/committing.py",
+        "    change = knowing(store, change, rolled_lots(entries))\n",
+        "",
+        f"{UNIT}/test_rolling_heard_late.py",
+    ),
+    Seed(
+        "what a failed refund gave back rolls over under a cap of its own",
+        "domain/payments/returning.py",
+        "rollover=replace(lot.rollover, put_off_seconds=put_off)",
+        "rollover=lot.rollover",
+        f"{UNIT}/test_rolling_heard_late.py",
     ),
     Seed(
         "credits that were given away are out of a refund's reach",
@@ -405,7 +427,7 @@ SEEDS = (
     Seed(
         "credits that return during a dispute may be spent",
         "domain/ledger/freezing.py",
-        "frozen=freezes(wallet, lot, settings)",
+        "frozen=freezes(wallet, lot, settings, also)",
         "frozen=lot.frozen",
         f"{UNIT}/test_settling.py",
     ),
@@ -693,6 +715,35 @@ SEEDS = (
         "tests/integration/test_api_edits.py",
         "sweep_settled or settled_itself",
     ),
+    # -- undoing
+    Seed(
+        "undoing a raising takes whatever would be spent first",
+        "domain/ledger/undoing.py",
+        "change = lowered(change, undone.amount, act, first)",
+        "change = lowered(change, undone.amount, act)",
+        UNDO,
+    ),
+    Seed(
+        "what was taken comes back as a gift",
+        "domain/ledger/undoing.py",
+        "    for posting in undone.postings:\n        wallet, part = _opposite",
+        "    for posting in ():\n        wallet, part = _opposite",
+        UNDO,
+    ),
+    Seed(
+        "each side of a transfer is undone for itself",
+        "operations/staff/undoing.py",
+        'return f"undo/{entry.source_id}/{entry.appointment_type}"',
+        'return f"undo/{entry.source_id}/{entry.appointment_type}/{entry.client_id}"',
+        UNDO,
+    ),
+    Seed(
+        "what an undo returns of a refunded payment stays",
+        "operations/staff/undoing.py",
+        "follow_what_came(context, edited.entries)",
+        "follow_what_came(context, [])",
+        UNDO,
+    ),
     Seed(
         "an e-mail that a token names stands in entries",
         "http/request.py",
@@ -774,7 +825,7 @@ SEEDS = (
     Seed(
         "the cycle's own end forgets what a dispute put off",
         "domain/ledger/rolling.py",
-        "ends = cycle.ends + timedelta(seconds=lot.paused_seconds)",
+        "ends = cycle.ends + _put_off(lot)",
         "ends = cycle.ends",
         WON,
     ),
@@ -895,9 +946,9 @@ SEEDS = (
     ),
     Seed(
         "what was spent of a tranche that came too late is forgotten",
-        "domain/payments/clawing_back.py",
-        "short = max(0, of.spent + of.late_spent - (of.granted - target))",
-        "short = max(0, of.spent - (of.granted - target))",
+        "domain/payments/families.py",
+        "return max(0, self.spent + self.late_spent - (self.granted - target), min(known, before))",
+        "return max(0, self.spent - (self.granted - target), min(known, before))",
         f"{UNIT}/test_ended_and_refunded.py",
         "too_late",
     ),
@@ -943,12 +994,11 @@ SEEDS = (
         "no_law_is_broken",
     ),
     Seed(
-        "a tranche comes frozen though the practice keeps it",
+        "a tranche that comes is frozen by nothing",
         "domain/ledger/settling.py",
-        "lot = replace(lot, frozen=frozen_by(change.wallet, lot, settings.at(instant)))",
-        "lot = replace(lot, frozen=change.wallet.frozen_by(lot))",
-        LIFE,
-        "no_law_is_broken",
+        "change = _frozen_at(change.record(wallet, EntryKind.GRANTED, own, postings), instant, settings)",
+        "change = change.record(wallet, EntryKind.GRANTED, own, postings)",
+        f"{UNIT}/test_past_due.py",
     ),
     Seed(
         "what a wallet last called frozen repays nothing",
@@ -1111,5 +1161,42 @@ SEEDS = (
         "if key(row) >= given]",
         REPORTS,
         "pages_of_any_size",
+    ),
+    Seed(
+        "a past balance counts by when it was heard",
+        "operations/queries/past.py",
+        "_recorded_after(context, settled, at) if entry.occurred_at > at",
+        "_recorded_after(context, settled, at) if entry.recorded_at > at",
+        "tests/property/test_past_balances.py",
+    ),
+    Seed(
+        "a past balance forgets what fell due and is not written yet",
+        "operations/queries/past.py",
+        "    yield from settled.entries",
+        "    yield from ()",
+        "tests/property/test_past_balances.py",
+    ),
+    Seed(
+        "a filtered page of history goes on behind what it did not look at",
+        "operations/queries/history.py",
+        "if len(items) == limit or (depth and _written(record) < depth):",
+        "if len(items) == limit:",
+        "tests/integration/test_api_credits.py",
+        "a_filtered_page_looks_at",
+    ),
+    Seed(
+        "an import brings again what it brought before",
+        "operations/staff/importing.py",
+        "        if done := loaded.operations.get(source_id):\n            return done\n",
+        "",
+        "tests/integration/test_cli_import.py",
+        "a_second_run_changes_nothing",
+    ),
+    Seed(
+        "an import keeps the credits that end first",
+        "domain/ledger/importing.py",
+        "key=lambda b: b.expires_at or FOREVER, reverse=True",
+        "key=lambda b: b.expires_at or FOREVER",
+        "tests/unit/test_importing.py",
     ),
 )

@@ -15,20 +15,25 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from moto import mock_aws
 
-from client_credits.aws.secrets import CursorKeys
+from client_credits.aws.secrets import CursorKeys, ReadParameter, SessionKeys
 from client_credits.domain.practice.records import Account
 from client_credits.http.front import Front, build
 from client_credits.http.identity import Authenticator, ClaimNames
+from client_credits.http.request import Outside
+from client_credits.http.sessions import Sessions
 from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.staff import practices
 from client_credits.store import writes
 from client_credits.store.store import Store
 from client_credits.store.table import Table
+from client_credits.stripe.checkout import Checkouts
 from tests.support.builders import NOW
 from tests.support.engines import Engine
 from tests.support.table import create_table
 
 ISSUER, AUDIENCE = "https://issuer.test/", "client-credits"
+CLIENT_PAGE = "https://credits.test/me"
+PAGE_ORIGIN = "https://practice.test"
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 OTHER_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
@@ -143,6 +148,15 @@ def cursor_keys() -> CursorKeys:
     return CursorKeys(lambda _: b64encode(b"k" * 32).decode(), "")
 
 
+def session_keys() -> SessionKeys:
+    return SessionKeys(lambda _: b64encode(b"s" * 32).decode(), "")
+
+
+def outside(keys: SessionKeys, read_secret: ReadParameter = lambda _: None, stripe: str = "") -> Outside:
+    """What the API reaches; `stripe` is the address of a server in Stripe's place."""
+    return Outside(keys, CLIENT_PAGE, Checkouts(read_secret, "", "test", stripe), (PAGE_ORIGIN,))
+
+
 @contextmanager
 def running_api() -> Iterator[Api]:
     with mock_aws():
@@ -152,9 +166,7 @@ def running_api() -> Iterator[Api]:
         practices.create_practice(Context(store, "p1", STRIPE, NOW))
         practices.create_practice(Context(store, "p2", STRIPE, NOW))
         now = [NOW]
-        authenticator = Authenticator(ISSUER, AUDIENCE, "", ClaimNames(), key_set)
-        front = Front(build(), authenticator, store, lambda: now[0], cursor_keys())
-        yield Api(front, store, now)
+        yield _behind_a_front(store, now)
 
 
 def api_on(store: Store) -> Api:
@@ -169,8 +181,10 @@ def api_beside(api: Api) -> Api:
 
 
 def _behind_a_front(store: Store, now: list[datetime]) -> Api:
-    authenticator = Authenticator(ISSUER, AUDIENCE, "", ClaimNames(), key_set)
-    return Api(Front(build(), authenticator, store, lambda: now[0], cursor_keys()), store, now)
+    keys = session_keys()
+    authenticator = Authenticator(ISSUER, AUDIENCE, "", ClaimNames(), key_set, Sessions(keys).caller)
+    front = Front(build(), authenticator, store, lambda: now[0], cursor_keys(), outside(keys))
+    return Api(front, store, now)
 
 
 @pytest.fixture

@@ -25,6 +25,8 @@ API = {
     "TOKEN_ISSUER": "https://issuer.example/",
     "TOKEN_AUDIENCE": "credits",
     "TOKEN_JWKS_URL": "https://issuer.example/jwks.json",
+    "CLIENT_PAGE_URL": "https://credits.example/me",
+    "STRIPE_MODE": "test",
 }
 
 

@@ -4,7 +4,21 @@ from dataclasses import replace
 
 import typer
 
-from client_credits.cli import ask, practice, reconcile, replay, report, staff, story, sweep, tokens, trigger, verify
+from client_credits.cli import (
+    ask,
+    export,
+    import_,
+    practice,
+    reconcile,
+    replay,
+    report,
+    staff,
+    story,
+    sweep,
+    tokens,
+    trigger,
+    verify,
+)
 from client_credits.cli.session import Given, Json, Region, StackName, command
 
 app = typer.Typer(
@@ -35,6 +49,8 @@ app.command("balance")(command(ask.balance))
 app.command("history")(command(ask.history))
 app.command("eligibility")(command(ask.eligibility))
 app.command("report")(command(report.report))
+app.command("export")(command(export.export))
+app.command("import")(command(import_.import_))
 app.command("verify")(command(verify.verify))
 app.command("replay")(command(replay.replay))
 app.command("reconcile")(command(reconcile.reconcile))

@@ -34,9 +34,8 @@ class Output:
         print(json.dumps(facts, indent=2) if self.as_json else text)
 
     @contextmanager
-    def progress(self, what: str, total: int | None) -> Iterator[Advance]:
-        """A bar on a terminal, elsewhere nothing; call what it yields with each step done. A `total` of None is
-        not known."""
+    def progress(self, what: str, total: int) -> Iterator[Advance]:
+        """A bar on a terminal, elsewhere nothing; call what it yields with each step done."""
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
         console = _console(sys.stderr)
@@ -44,6 +43,18 @@ class Output:
         hidden = self.as_json or not console.is_terminal
         with Progress(*columns, console=console, disable=hidden, transient=True) as bar:
             task = bar.add_task(what, total=total)
+            yield lambda steps: bar.advance(task, steps)
+
+    @contextmanager
+    def counter(self, what: str) -> Iterator[Advance]:
+        """As `progress`, where nobody knows how many steps there are."""
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+        console = _console(sys.stderr)
+        columns = (SpinnerColumn(), TextColumn("{task.description} {task.completed:,.0f}"), TimeElapsedColumn())
+        hidden = self.as_json or not console.is_terminal
+        with Progress(*columns, console=console, disable=hidden, transient=True) as bar:
+            task = bar.add_task(what, total=None)
             yield lambda steps: bar.advance(task, steps)
 
 

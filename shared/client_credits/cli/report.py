@@ -73,7 +73,7 @@ def _unknown(name: str) -> Shown:
 def _rows(session: CliSession, name: str, practice: str | None, period: dict[str, str | None]) -> Iterator[Row]:
     """Every row, page after page."""
     cursor: str | None = None
-    with session.output.progress(f"rows of {name}", None) as advance:
+    with session.output.counter(f"Rows of {name}") as advance:
         while True:
             asked = {**period, "limit": PAGE, "cursor": cursor}
             page = _get(session, f"/v1/reports/{name}", practice, **asked)

@@ -8,13 +8,15 @@ from datetime import datetime
 from typing import Any
 
 from client_credits.domain.ledger.entries import Entry
+from client_credits.domain.ledger.wallet import Wallet
 from client_credits.domain.payments.parked import Parked, ParkedState, Replay
 from client_credits.domain.practice.names import LAST
 from client_credits.domain.practice.records import SettingsChange
 from client_credits.store import codec, keys
-from client_credits.store.histories import EVERYTHING, HistoryPeriod
 from client_credits.store.table import Item, Page, Table
 from client_credits.store.writes import sortable
+
+SINCE_AT_ONCE = 100  # entries
 
 
 class Lists:
@@ -24,17 +26,28 @@ class Lists:
         self.table = table
 
     def history_page(
-        self,
-        practice_id: str,
-        client_id: str,
-        appointment_type: str,
-        before: str | None,
-        limit: int,
-        only: HistoryPeriod = EVERYTHING,
-    ) -> list[Entry]:
-        """Entries of one type, newest first, older than the sort key `before`."""
+        self, practice_id: str, client_id: str, appointment_type: str, before: str | None, limit: int
+    ) -> tuple[list[Entry], bool]:
+        """Entries of one type, newest first, older than the sort key `before`; and whether there are more.
+
+        One request: a page may be short and not the last.
+        """
         pk, begins = keys.client(practice_id, client_id)[0], keys.entries_of(appointment_type)
-        return [codec.from_item(Entry, i) for i in self._newest(pk, begins, before, limit, only)]
+        found, more = self._newest(pk, begins, before, limit)
+        return [codec.from_item(Entry, item) for item in found], more
+
+    def entries_since(self, wallet: Wallet, recorded_at: datetime) -> list[Entry]:
+        """A wallet's entries recorded at an instant or later, the newest first; reads little that is older."""
+        place = wallet.practice_id, wallet.client_id, wallet.appointment_type
+        found: list[Entry] = []
+        before: str | None = None
+        more = True
+        while more:
+            page, more = self.history_page(*place, before, SINCE_AT_ONCE)
+            found += [entry for entry in page if entry.recorded_at >= recorded_at]
+            more = more and page[-1].recorded_at >= recorded_at
+            before = keys.entry(*place, page[-1].sequence)[1] if more else None
+        return found
 
     def entries_page(self, practice_id: str, client_id: str, after: str | None) -> tuple[list[Entry], str | None]:
         """A client's entries of all types, each type's oldest first, and behind which sort key they go on."""
@@ -49,41 +62,32 @@ class Lists:
         return self.table.query(pk, begins=begins, after=before, limit=limit, newest_first=True)
 
     def settings_changes(
-        self,
-        practice_id: str,
-        client_id: str | None,
-        before: str | None,
-        limit: int,
-        only: HistoryPeriod = EVERYTHING,
-    ) -> list[SettingsChange]:
-        """Changes of the account's settings, or of one client's, newest first."""
+        self, practice_id: str, client_id: str | None, before: str | None, limit: int
+    ) -> tuple[list[SettingsChange], bool]:
+        """Changes of the account's settings, or of one client's, newest first; and whether there are more."""
         pk = keys.client(practice_id, client_id)[0] if client_id else practice_id
-        found = self._newest(pk, "changed#", before, limit, only)
-        return [codec.from_item(SettingsChange, item) for item in found]
+        found, more = self._newest(pk, "changed#", before, limit)
+        return [codec.from_item(SettingsChange, item) for item in found], more
 
-    def _newest(self, pk: str, begins: str, before: str | None, limit: int, only: HistoryPeriod) -> list[Item]:
-        """The newest `limit` items that `only` lets through; as many requests as that takes."""
-        where, values = only.filter()
-        found: list[Item] = []
-        while len(found) < limit:
-            page = self.table.query(
-                pk,
-                begins=begins,
-                after=before,
-                limit=limit,
-                newest_first=True,
-                where=where,
-                values=values,
-            )
-            found += page.items
-            if page.after is None:
-                break
-            before = page.after
-        return found[:limit]
+    def _newest(self, pk: str, begins: str, before: str | None, limit: int) -> tuple[list[Item], bool]:
+        page = self.table.query(pk, begins=begins, after=before, limit=limit, newest_first=True)
+        return page.items, page.after is not None
 
     def any_entry(self, practice_id: str, client_id: str) -> bool:
         """Whether a client has any ledger entry. One request."""
         return bool(self.table.query(keys.client(practice_id, client_id)[0], begins="entry#", limit=1).items)
+
+    def types_of(self, practice_id: str, client_id: str) -> list[str]:
+        """The appointment types that a client's own record has a wallet of."""
+        pk = keys.client(practice_id, client_id)[0]
+        found: list[str] = []
+        after: str | None = None
+        while True:
+            page = self.table.query(pk, begins="wallet#", after=after)
+            found += [keys.wallet_place(item).appointment_type for item in page.items]
+            if page.after is None:
+                return found
+            after = page.after
 
     def any_wallet(self, practice_id: str) -> bool:
         """Whether any client of a practice has a wallet, which comes with its first entry; one that came a

@@ -12,7 +12,7 @@ from client_credits.domain.bookings.booking import Booking, BookingState
 from client_credits.domain.instants import instant_text
 from client_credits.domain.ledger.entries import Entry
 from client_credits.domain.ledger.operation import Operation
-from client_credits.domain.ledger.wallet import Coming, Cycle, Debt, Hold, Lot, Mark, Wallet
+from client_credits.domain.ledger.wallet import Coming, Cycle, Debt, Hold, Lot, Mark, TakenIn, Wallet
 from client_credits.domain.payments.money import Money
 from client_credits.domain.payments.parked import Parked, ParkedState, Replay
 from client_credits.domain.payments.payment_record import PaymentRecord
@@ -51,6 +51,8 @@ class WalletBody:
     coming: tuple[Coming, ...] = ()
     settled_at: datetime | None = None
     settlings: int = 0
+    merged_into: str | None = None
+    taken_in: tuple[TakenIn, ...] = ()
 
 
 Versioned = Booking | Client | Account | Catalogue | Parked | Replay | PaymentRecord | Money | SubscriptionState
@@ -99,11 +101,13 @@ def wallet(after: Wallet, due_at: datetime | None) -> Write:
         "held": sum(amount for hold in after.holds for _, amount in hold.parts) or None,
         "frozen": sum(lot.remaining for lot in after.open_lots if lot.frozen) or None,
         "next_expiry": _next_expiry(after),
+        "packages": packages_text(after) or None,
         "value": _value(after),
         "last_at": sortable(after.last_at) if after.last_at else None,
-        "roster_pk": keys.roster_pk(after.practice_id, after.client_id),
-        "roster_sk": keys.roster_sk(after.client_id, key[1]),
     }
+    if not after.merged_into:  # else it stands in no list
+        attributes["roster_pk"] = keys.roster_pk(after.practice_id, after.client_id)
+        attributes["roster_sk"] = keys.roster_sk(after.client_id, key[1])
     if due_at:
         attributes["due_shard"] = keys.due_shard(key)
         attributes["due_at"] = sortable(due_at)
@@ -121,6 +125,11 @@ def _next_expiry(of: Wallet) -> int | None:
     """In whole seconds since 1970, which take a quarter of the room of text."""
     ends = [lot.expires_at for lot in of.lots if lot.expires_at and lot.remaining]
     return int(min(ends).timestamp()) if ends else None
+
+
+def packages_text(of: Wallet) -> str:
+    """The packages of the lots that have credits, like `five-pack monthly`: no id holds a space."""
+    return " ".join(sorted({lot.package_id for lot in of.open_lots if lot.package_id}))
 
 
 def _value(of: Wallet) -> str | None:
@@ -164,7 +173,7 @@ def booking(practice_id: str, folded: Booking) -> Write:
             "sessions_pk": keys.sessions_pk(practice_id, folded.booking_id),
             "sessions_sk": keys.sessions_sk(starts_at, folded.booking_id),
             "client_id": folded.client_id,
-            "owner": folded.client_id,
+            "owner": _owner(folded),
             "appointment_type": folded.session.appointment_type,
             "seats": folded.session.seats,
             "state": folded.state,
@@ -173,17 +182,23 @@ def booking(practice_id: str, folded: Booking) -> Write:
     return _put_version(key, folded.version, attributes)
 
 
+def _owner(of: Booking) -> str | None:
+    """Whose credits pay: another's where any of them are, else the client's own."""
+    return next((payer.owner for payer in of.payers if payer.owner != of.client_id), of.client_id)
+
+
 def client(practice_id: str, known: Client) -> Write:
     key, name = keys.client(practice_id, known.client_id), folded(known.name or "")
     attributes: dict[str, str | int | None] = {
         "kind": ItemKind.CLIENT,
         "body": _body(known),
         "name": name or None,
-        "names_pk": keys.names_pk(practice_id),
-        "names_sk": keys.names_sk(name, known.client_id),
-        "roster_pk": keys.roster_pk(practice_id, known.client_id),
-        "roster_sk": keys.roster_sk(known.client_id, key[1]),
     }
+    if not known.merged_into:  # else it stands in no list
+        attributes["names_pk"] = keys.names_pk(practice_id)
+        attributes["names_sk"] = keys.names_sk(name, known.client_id)
+        attributes["roster_pk"] = keys.roster_pk(practice_id, known.client_id)
+        attributes["roster_sk"] = keys.roster_sk(known.client_id, key[1])
     return _put_version(key, known.version, attributes)
 
 

@@ -17,7 +17,7 @@ from client_credits.store import keys
 from client_credits.store.keys import ROSTER_SHARDS
 from client_credits.store.records import Loaded, Wanted
 from client_credits.store.store import Store
-from client_credits.store.writes import sortable
+from client_credits.store.writes import packages_text, sortable
 
 FIRST_PAGE, PAGE = 25, 200  # rows of a shard: few at first, since most lists end there
 ROSTER_REQUESTS = 48  # pages of the roster for one answer
@@ -27,7 +27,8 @@ BATCH_KEYS = 98  # of a batch read's 100, the settings and the catalogue take tw
 
 @dataclass(frozen=True, slots=True)
 class RosterLine:
-    """A client and its stored balances and debts per appointment type, and when the first of them falls due.
+    """A client and its stored balances, debts and lots' packages per appointment type, and when the first of them
+    falls due.
 
     `last_at` is when its newest entry was recorded; `next_expiry` is the first end of its credits, in seconds.
     """
@@ -36,9 +37,14 @@ class RosterLine:
     name: str | None = None
     balances: dict[str, int] = field(default_factory=dict)
     debts: dict[str, int] = field(default_factory=dict)
+    packages: dict[str, str] = field(default_factory=dict)
     due_at: str | None = None
     last_at: str | None = None
     next_expiry: int | None = None
+
+    def has_lots_of(self, package_id: str) -> bool:
+        """Whether some of the credits left came with the package."""
+        return any(package_id in packages.split() for packages in self.packages.values())
 
     @property
     def holding(self) -> bool:
@@ -118,6 +124,7 @@ def _with(line: RosterLine, item: dict[str, Any]) -> RosterLine:
         line,
         balances=line.balances | {kind: item["balance"]},
         debts=line.debts | {kind: item["debt"]},
+        packages=line.packages | {kind: item.get("packages", "")},
         due_at=min(filter(None, (line.due_at, item.get("due_at"))), default=None),
         last_at=max(filter(None, (line.last_at, item.get("last_at"))), default=None),
         next_expiry=min(filter(None, (line.next_expiry, item.get("next_expiry"))), default=None),
@@ -126,15 +133,17 @@ def _with(line: RosterLine, item: dict[str, Any]) -> RosterLine:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which clients are wanted: who owes, who has credits left (None does not ask), whose id begins so."""
+    """Which clients are wanted: who owes, who has credits left (None does not ask), whose id begins so, who has
+    lots of a package."""
 
     negative: bool | None = None
     holding: bool | None = None
     begins: str = ""
+    package_id: str | None = None
 
     @property
     def by_numbers(self) -> bool:
-        return self.negative is not None or self.holding is not None
+        return self.negative is not None or self.holding is not None or self.package_id is not None
 
     @property
     def impossible(self) -> bool:
@@ -143,7 +152,9 @@ class Filter:
 
     def lets(self, line: RosterLine) -> bool:
         owes = self.negative in (None, line.negative)
-        return owes and self.holding in (None, line.holding) and line.client_id.startswith(self.begins)
+        numbers = owes and self.holding in (None, line.holding)
+        holds = self.package_id is None or line.has_lots_of(self.package_id)
+        return numbers and holds and line.client_id.startswith(self.begins)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +224,10 @@ def settled(context: Context, lines: list[RosterLine]) -> list[RosterLine]:
 def _settled_line(loaded: Loaded, line: RosterLine, now: datetime) -> RosterLine:
     wallets = [settled_wallet(loaded, line.client_id, t, now) for t in line.balances]
     balances = {wallet.appointment_type: wallet.balance for wallet in wallets}
-    return replace(line, balances=balances, debts={w.appointment_type: w.debt for w in wallets})
+    debts = {w.appointment_type: w.debt for w in wallets}
+    return replace(
+        line, balances=balances, debts=debts, packages={w.appointment_type: packages_text(w) for w in wallets}
+    )
 
 
 def _load(context: Context, lines: list[RosterLine]) -> Loaded:
@@ -240,4 +254,5 @@ def listed(context: Context, lines: list[RosterLine]) -> list[ListedClient]:
             {t: settled_wallet(loaded, line.client_id, t, context.now).balance for t in line.balances if shown},
         )
         for line in lines
+        if loaded.goes_on_as(line.client_id) == line.client_id  # the roster may lag a merge by a moment
     ]

@@ -1,5 +1,5 @@
 """A client's credits over all time, for reports on their worth: every entry of its wallets, and of the wallets that
-its credits have moved to or come from, and the sessions of the bookings that they name.
+its credits have moved to, and the sessions of the bookings that they name.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,11 +11,10 @@ from client_credits.domain.ledger.settling import settle
 from client_credits.domain.payments.fates_of_credits import BookedSession, SoldCredits, sold_credits
 from client_credits.operations.context import Context
 from client_credits.operations.queries.clients import RosterLine
-from client_credits.operations.queries.reports.pages import Reads
+from client_credits.operations.queries.reports.pages import Reads, merged_into
 from client_credits.store.records import Loaded, Wanted
 
 _BATCH = 98  # bookings of one request, the settings and the catalogue take two
-_MOVED = (EntryKind.TRANSFERRED_IN, EntryKind.TRANSFERRED_OUT)
 
 Pair = tuple[str, str]  # client id, appointment type: a wallet
 
@@ -29,19 +28,25 @@ class _Read:
 
 
 def sold_to(context: Context, reads: Reads, line: RosterLine, loaded: Loaded) -> list[SoldCredits]:
-    """The credits with a value that this client bought, wherever they are now. What fell due and is not written
-    yet counts. Raises TooLong."""
-    read = _Read()
+    """The credits with a value that this client bought, or that a record merged into it bought, wherever they are
+    now. What fell due and is not written yet counts. Raises TooLong."""
+    read, merged = _Read(), merged_into(loaded, line.client_id)
     _read_client(context, reads, read, line.client_id, tuple(line.balances), loaded)
-    while others := _others(read):
-        named = tuple(dict.fromkeys(client_id for client_id, _ in others))
-        reads.take()
-        theirs = context.load(Wanted(others=named, also=tuple(sorted(others))))
-        for client_id in named:
-            types = tuple(sorted(t for owner, t in others if owner == client_id))
-            _read_client(context, reads, read, client_id, types, theirs)
+    others = [(gone, appointment_type) for gone in merged for appointment_type in line.balances]
+    while others := others or _others(read):
+        _read_others(context, reads, read, others)
+        others = []
     found = sold_credits(read.entries, _sessions(context, reads, read.entries))
-    return [each for each in found.values() if each.client_id == line.client_id and each.value.amount]
+    return [each for each in found.values() if each.client_id in (line.client_id, *merged) and each.value.amount]
+
+
+def _read_others(context: Context, reads: Reads, read: _Read, pairs: list[Pair]) -> None:
+    named = tuple(dict.fromkeys(client_id for client_id, _ in pairs))
+    reads.take()
+    theirs = context.load(Wanted(others=named, also=tuple(pairs), as_stored=True))
+    for client_id in named:
+        types = tuple(appointment_type for owner, appointment_type in pairs if owner == client_id)
+        _read_client(context, reads, read, client_id, types, theirs)
 
 
 def _read_client(
@@ -72,21 +77,10 @@ def _written(context: Context, reads: Reads, client_id: str) -> Iterator[Entry]:
 
 
 def _others(read: _Read) -> list[Pair]:
-    """The wallets not read yet that credits went to, or came from with the record of another client."""
-    moved = (entry for entry in read.entries if entry.kind in _MOVED)
-    found = {
-        (entry.cause.ids[end], entry.appointment_type)
-        for entry in moved
-        for end in _ends(entry)
-        if end in entry.cause.ids
-    }
+    """The wallets not read yet that credits went to: given away, or merged into another client's."""
+    left = (entry for entry in read.entries if entry.kind == EntryKind.TRANSFERRED_OUT)
+    found = {(entry.cause.ids["to_client_id"], entry.appointment_type) for entry in left}
     return sorted(found - read.pairs)
-
-
-def _ends(entry: Entry) -> tuple[str, ...]:
-    if str(entry.cause.kind) == "merge":
-        return ("from_client_id", "to_client_id")
-    return ("to_client_id",) if entry.kind == EntryKind.TRANSFERRED_OUT else ()
 
 
 def _sessions(context: Context, reads: Reads, entries: Iterable[Entry]) -> dict[str, BookedSession]:

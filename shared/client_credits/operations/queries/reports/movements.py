@@ -9,9 +9,9 @@ from client_credits.domain.ledger.movements import Moved, Movements, movements
 from client_credits.domain.ledger.settling import settle
 from client_credits.operations.context import Context
 from client_credits.operations.queries.clients import RosterLine
-from client_credits.operations.queries.reports.pages import Reads, ReportAsk, ReportPage, by_client
+from client_credits.operations.queries.reports.pages import Reads, ReportAsk, ReportPage, by_client, merged_into
 from client_credits.store import keys
-from client_credits.store.records import Loaded
+from client_credits.store.records import Loaded, Wanted
 from client_credits.store.writes import sortable
 
 _PAGE = 200  # entries of one request
@@ -49,6 +49,7 @@ _KINDS = tuple(
 
 def page(context: Context, asked: ReportAsk, after: str | None, limit: int) -> ReportPage[MovementsRow]:
     """Wallets with an entry in the period, in order of client and type. Entries count by when they happened.
+    Records that were merged have rows of their own, behind those of the client who goes on for them.
 
     Reads the history of a wallet that has moved since the period began, back to its beginning. What fell due
     and is not written yet counts. Raises Invalid where one client's history is too long for `most_reads`.
@@ -59,12 +60,29 @@ def page(context: Context, asked: ReportAsk, after: str | None, limit: int) -> R
         return (line.last_at or "") >= since or line.may_differ(context.now)
 
     def rows_of(line: RosterLine, loaded: Loaded) -> Iterator[MovementsRow]:
-        for appointment_type in line.balances:
-            found = _moved(context, asked, reads, loaded, line.client_id, appointment_type)
-            if found.entries:
-                yield _row(line.client_id, loaded, appointment_type, found)
+        yield from _rows(context, asked, reads, line, loaded, line.client_id)
+        if merged := merged_into(loaded, line.client_id):
+            reads.take()
+            pairs = tuple((gone, appointment_type) for gone in merged for appointment_type in line.balances)
+            theirs = context.load(Wanted(others=merged, also=pairs, as_stored=True))
+            for gone in merged:
+                yield from _rows(context, asked, reads, line, theirs, gone)
 
-    return by_client(context, after, limit, wanted=wanted, rows_of=rows_of, key=lambda row: row.appointment_type)
+    return by_client(context, after, limit, wanted=wanted, rows_of=rows_of, key=_key)
+
+
+def _key(row: MovementsRow) -> str:
+    return f"{row.appointment_type}/{row.client_id}"
+
+
+def _rows(
+    context: Context, asked: ReportAsk, reads: Reads, line: RosterLine, loaded: Loaded, client_id: str
+) -> Iterator[MovementsRow]:
+    """The rows of the line's client, or of a record that was merged into it, which has its own history."""
+    for appointment_type in line.balances:
+        found = _moved(context, asked, reads, loaded, client_id, appointment_type)
+        if found.entries:
+            yield _row(client_id, loaded, appointment_type, found)
 
 
 def _moved(

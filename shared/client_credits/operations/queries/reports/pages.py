@@ -148,12 +148,21 @@ def _lines(context: Context, after: str, with_own: bool, requests: Requests) -> 
 
 
 def _read(context: Context, lines: Iterable[RosterLine]) -> Iterator[tuple[RosterLine, Loaded]]:
-    """Each line with its client and wallets, as many of them in one batch read as it takes."""
+    """Each line with its client and wallets, as many of them in one batch read as it takes.
+
+    A client that was merged into another one is left out: the roster may lag the merge by a moment.
+    """
     for batch in _batches(lines):
         clients = tuple(line.client_id for line in batch)
         wallets = tuple((line.client_id, t) for line in batch for t in line.balances)
         loaded = context.load(Wanted(others=clients, also=wallets))
-        yield from ((line, loaded) for line in batch)
+        yield from ((line, loaded) for line in batch if loaded.goes_on_as(line.client_id) == line.client_id)
+
+
+def merged_into(loaded: Loaded, client_id: str) -> tuple[str, ...]:
+    """The records that were merged into a client's; they stand in no list, and their history is the client's."""
+    client = loaded.others.get(client_id)
+    return client.merged_from if client else ()
 
 
 def _batches(lines: Iterable[RosterLine]) -> Iterator[list[RosterLine]]:
