@@ -25,6 +25,8 @@ SESSIONS, CHECKOUT = "tests/integration/test_api_client_sessions.py", "tests/int
 LIFE = "tests/property/test_wallet_life_machine.py"
 SEVERAL = "tests/integration/test_one_intent_several_invoices.py"
 KINDS = "tests/integration/test_reconcile_kinds.py"
+WORTH, REPORTS = f"{UNIT}/test_worth.py", "tests/integration/test_api_reports.py"
+REPORT_LAWS = "tests/property/test_report_laws.py"
 
 
 @dataclass(frozen=True)
@@ -287,8 +289,8 @@ SEEDS = (
     Seed(
         "a history is read that may be late",
         "store/table.py",
-        '            "ConsistentRead": True,\n',
-        '            "ConsistentRead": False,\n',
+        '"ScanIndexForward": not newest_first,\n            "ConsistentRead": True,\n',
+        '"ScanIndexForward": not newest_first,\n            "ConsistentRead": False,\n',
         LATENESS,
     ),
     # -- what is stored
@@ -789,8 +791,8 @@ SEEDS = (
     Seed(
         "undoing a raising takes whatever would be spent first",
         "domain/ledger/undoing.py",
-        "change = lowered(change, undone.amount, act, first)",
-        "change = lowered(change, undone.amount, act)",
+        "lowered(change, undone.amount, act, first)",
+        "lowered(change, undone.amount, act)",
         UNDO,
     ),
     Seed(
@@ -1161,6 +1163,76 @@ SEEDS = (
         "is_awaited=False",
         f"{UNIT}/test_parked_payments.py",
         "when_that_client_comes",
+    ),
+    # -- reports
+    Seed(
+        "a period has what happens just when it ends",
+        "domain/ledger/worth.py",
+        "waiting[passed].at < instant",
+        "waiting[passed].at <= instant",
+        WORTH,
+    ),
+    Seed(
+        "the remainder goes on from credit to credit when none is owed any more",
+        "domain/ledger/worth.py",
+        "return last if before in OWED and last not in OWED else before",
+        "return last",
+        WORTH,
+    ),
+    Seed(
+        "the remainder of tranches is sold with the first of them",
+        "domain/ledger/worth.py",
+        "remainder if sold >= value.credits else 0",
+        "remainder if sold else 0",
+        WORTH,
+    ),
+    Seed(
+        "a debt that is repaid late is earned at its session",
+        "domain/payments/fates_of_credits.py",
+        "max(starts_at, at)",
+        "starts_at",
+        REPORTS,
+        "repaid",
+    ),
+    Seed(
+        "what a refund takes has expired",
+        "domain/payments/fates_of_credits.py",
+        "Fate.REFUNDED if entry.kind == EntryKind.CLAWED_BACK else Fate.EXPIRED",
+        "Fate.EXPIRED",
+        REPORT_LAWS,
+        "refunded",
+    ),
+    Seed(
+        "a credit that comes back after its session stays earned",
+        "domain/payments/fates_of_credits.py",
+        "spent.back_before += part if early else 0",
+        "spent.back_before += part",
+        REPORT_LAWS,
+        "outstanding",
+    ),
+    Seed(
+        "what happened after a period is part of its closing balance",
+        "domain/ledger/movements.py",
+        "            closing -= each.amount",
+        "            pass",
+        REPORT_LAWS,
+        "movements",
+    ),
+    Seed(
+        "what is heard late hides what was heard before it",
+        "operations/queries/reports/movements.py",
+        'if item["recorded_at"] < since:',
+        'if item["occurred_at"] < since:',
+        REPORTS,
+        "heard_late",
+    ),
+    Seed(
+        "a page begins with the last row of the page before",
+        "operations/queries/reports/pages.py",
+        "if key(row) > given]",
+        "if key(row) >= given]",
+        REPORTS,
+        "pages_of_any_size",
     ),
     Seed(
         "a past balance counts by when it was heard",

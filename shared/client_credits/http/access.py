@@ -60,8 +60,11 @@ ROUTES: dict[tuple[str, str], frozenset[Role]] = {
     ("POST", "/v1/parked/<parked_id>/resolve"): STAFF,
     ("POST", "/v1/parked/<parked_id>/dismiss"): STAFF,
     ("GET", "/v1/reports/credits"): STAFF,
+    ("GET", "/v1/reports/movements"): STAFF,
     ("GET", "/v1/reports/negative"): STAFF,
     ("GET", "/v1/reports/expiring"): STAFF,
+    ("GET", "/v1/reports/outstanding"): STAFF,
+    ("GET", "/v1/reports/revenue"): STAFF,
     ("GET", "/v1/reports/refusals"): STAFF,
     ("GET", "/v1/reports/parked"): STAFF,
 }

@@ -57,6 +57,18 @@ class Lists:
             before = keys.entry(*place, page[-1].sequence)[1] if more else None
         return found
 
+    def entries_page(self, practice_id: str, client_id: str, after: str | None) -> tuple[list[Entry], str | None]:
+        """A client's entries of all types, each type's oldest first, and behind which sort key they go on."""
+        page = self.table.query(keys.client(practice_id, client_id)[0], begins="entry#", after=after)
+        return [codec.from_item(Entry, item) for item in page.items], page.after
+
+    def moved_page(
+        self, practice_id: str, client_id: str, appointment_type: str, before: str | None, limit: int
+    ) -> Page:
+        """The stored numbers of one type's entries, newest first: `amount`, `entry_kind`, and their instants."""
+        pk, begins = keys.client(practice_id, client_id)[0], keys.entries_of(appointment_type)
+        return self.table.query(pk, begins=begins, after=before, limit=limit, newest_first=True)
+
     def settings_changes(
         self, practice_id: str, client_id: str | None, before: str | None, limit: int
     ) -> tuple[list[SettingsChange], bool]:
