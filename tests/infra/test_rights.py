@@ -12,6 +12,8 @@ SECRETS = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/
 ITEMS = {"dynamodb:BatchGetItem", "dynamodb:PutItem"}
 QUERY = {"dynamodb:Query"}
 CONSUME = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+LOOK = {"sqs:GetQueueAttributes"}
+DEAD_LETTERS = ("StripeDeadLetters", "BookingsDeadLetters", "SweepDeadLetters", "PublishFailures")
 TRACE = {"*": {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}}
 
 
@@ -29,6 +31,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         f"{SECRETS}/cursor-key": {"ssm:GetParameter"},
         f"{SECRETS}/session-key": {"ssm:GetParameter"},
         f"{SECRETS}/stripe-api-key/*": {"ssm:GetParameter"},
+        **{f"{queue}Arn": LOOK for queue in DEAD_LETTERS},
     }
     | logs("ApiLogs")
     | TRACE,

@@ -196,10 +196,17 @@ PASSED: dict[str, Any] = {
     "CorsOrigins": {"Fn::Join": [",", {"Ref": "CorsOrigins"}]},
     "ClientPageUrl": {"Fn::If": ["HasClientPageUrl", {"Ref": "ClientPageUrl"}, {"Fn::Sub": "${Api.ApiEndpoint}/me"}]},
     "PublishFailures": {"Fn::GetAtt": ["Publishing", "Outputs.FailuresName"]},
+    "PublishFailuresUrl": {"Fn::GetAtt": ["Publishing", "Outputs.FailuresUrl"]},
+    "PublishFailuresArn": {"Fn::GetAtt": ["Publishing", "Outputs.FailuresArn"]},
 } | {
     f"{name}{kind}": {"Fn::GetAtt": [name, f"Outputs.{output}"]}
     for name in ("Stripe", "Bookings", "Sweep")
-    for kind, output in (("Queue", "QueueName"), ("DeadLetters", "DeadLettersName"))
+    for kind, output in (
+        ("Queue", "QueueName"),
+        ("DeadLetters", "DeadLettersName"),
+        ("DeadLettersUrl", "DeadLettersUrl"),
+        ("DeadLettersArn", "DeadLettersArn"),
+    )
 }
 
 

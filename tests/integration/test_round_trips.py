@@ -264,7 +264,6 @@ def test_a_change_over_http_reads_once_and_writes_once(warm: Api) -> None:
     for method, path, body in (
         ("PATCH", "/v1/settings", {"name": "Praxis", "packages_url": "https://practice.test"}),
         ("PUT", "/v1/appointment-types/massage", {"name": "Massage"}),
-        ("PUT", "/v1/packages/new", {"name": "New"}),
         ("PUT", "/v1/clients/c2", {"name": "Anna"}),
     ):
         with counted(warm) as calls:
@@ -273,6 +272,20 @@ def test_a_change_over_http_reads_once_and_writes_once(warm: Api) -> None:
         with counted(warm) as calls:
             assert warm(method, path, body).status == 200
         assert set(calls) == {"BatchGetItem"}, "what holds already is not written again"
+
+
+def test_a_package_on_sale_costs_one_look_at_what_waits_for_it_more(warm: Api) -> None:
+    body = {"name": "New", "stripe_prices": ["price_new", "price_newer"]}
+    with counted(warm) as calls:
+        assert warm("PUT", "/v1/packages/new", body).status == 201
+    assert calls == READ_AND_WRITE | Counter(Query=3), "one for the package, one for each price"
+    with counted(warm) as calls:
+        assert warm("PUT", "/v1/packages/new", body).status == 200
+    assert calls["Query"] == 3, "a request that died before it looked is completed by its repeat"
+    assert set(calls) == {"BatchGetItem", "Query"}, "what holds already is not written again"
+    with counted(warm) as calls:
+        assert warm("PUT", "/v1/packages/new", body | {"archived": True}).status == 200
+    assert calls == READ_AND_WRITE, "nothing is granted by a package that is not on sale"
 
 
 @pytest.mark.parametrize("path", ["/v1/settings", "/v1/clients/c1/settings"])

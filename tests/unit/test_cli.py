@@ -83,9 +83,22 @@ def test_help_names_the_commands_of_this_release_and_no_others() -> None:
     ran = credits("--help")
     assert ran.code == 0
     shown = ("practice", "token", "trigger", "sweep", "balance", "history", "eligibility")
-    for name in (*shown, "verify", "replay", "reconcile", "client", "forget"):
+    more = (
+        "verify",
+        "replay",
+        "reconcile",
+        "import",
+        "export",
+        "clients",
+        "types",
+        "packages",
+        "parked",
+        "client",
+        "forget",
+    )
+    for name in (*shown, *more, "client", "forget", "grant", "adjust", "transfer", "settings", "events"):
         assert f" {name} " in ran.out
-    for later in ("report", "story"):
+    for later in ("open", "story"):
         assert credits(later).code == 2
         assert f" {later} " not in ran.out
 

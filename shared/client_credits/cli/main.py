@@ -18,6 +18,7 @@ from client_credits.cli import (
     practice,
     reconcile,
     replay,
+    report,
     settings,
     story,
     sweep,
@@ -84,6 +85,7 @@ app.command("sweep")(command(sweep.sweep))
 app.command("balance")(command(ask.balance))
 app.command("history")(command(ask.history))
 app.command("eligibility")(command(ask.eligibility))
+app.command("report")(command(report.report))
 app.command("export")(command(export.export))
 app.command("import")(command(import_.import_))
 app.command("verify")(command(verify.verify))

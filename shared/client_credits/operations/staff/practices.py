@@ -174,7 +174,7 @@ def put_appointment_type(store: Store, practice_id: str, kind: AppointmentType) 
 
 
 def put_package(context: Context, package: Package, archived: bool) -> tuple[Package, bool]:
-    """Creates or replaces a package, then grants what was parked for want of its prices.
+    """Creates or replaces a package, then grants what was parked for want of it or its prices.
 
     Raises Invalid for types not in the catalogue or a rollover without cycles, AlreadyMapped for a
     price of another package.
@@ -194,8 +194,9 @@ def put_package(context: Context, package: Package, archived: bool) -> tuple[Pac
         return stored, before is None
 
     answer = once(attempt)
-    if package.stripe_prices and not archived:
-        replaying.replay(context, [("price", price) for price in package.stripe_prices])
+    if not archived:
+        prices = [("price", price) for price in package.stripe_prices]
+        replaying.replay(context, [("package", package.package_id), *prices])
     return answer
 
 
