@@ -177,7 +177,7 @@ def test_a_merge_at_any_point_keeps_every_law_and_every_credit(
     assert credits_of(world.context(), "a") == credits_of(world.context(), "b")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(before=happenings, after=happenings)
 def test_a_person_has_as_many_credits_as_two_records_would_have_had(
     before: list[Happening], after: list[Happening]
