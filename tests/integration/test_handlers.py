@@ -118,8 +118,8 @@ NOTHING_YET = (
     *("subscription-collection-paused", "subscription-created", "subscription-deleted", "subscription-past-due"),
     *("subscription-paused", "subscription-resumed", "subscription-updated", "customer-deleted"),
     *("checkout-async-failed", "checkout-expired", "checkout-unpaid"),
-    *("invoice-paid-threshold", "invoice-paid-trial", "invoice-payment-failed", "invoice-payment-paid"),
-    *("invoice-payment-succeeded", "invoice-uncollectible", "invoice-voided"),
+    *("invoice-paid-threshold", "invoice-paid-trial", "invoice-paid-trial-extended", "invoice-payment-failed"),
+    *("invoice-payment-paid", "invoice-payment-succeeded", "invoice-uncollectible", "invoice-voided"),
 )
 STRIPE: dict[str, Bought] = {
     "checkout-completed.json": Bought(3),
@@ -141,6 +141,7 @@ STRIPE: dict[str, Bought] = {
     "invoice-paid-many-lines.json": Bought(100, 10, parked=("lines_missing",)),  # ten of them are in the event
     "invoice-paid-out-of-band.json": Bought(10, 1),
     "invoice-paid-setup-fee.json": replace(MONTHLY, parked=("unknown_package",)),  # the fee is no package
+    "invoice-paid-tiers.json": replace(MONTHLY, follow_up=12 * 4),
     "invoice-paid-thin.json": Bought(parked=("thin_event",)),
     "invoice-paid-update.json": Bought(parked=("unknown_package",)),  # nobody sells the price of its new plan
 } | {f"{name}.json": Bought() for name in NOTHING_YET}

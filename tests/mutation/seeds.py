@@ -17,9 +17,16 @@ LIVES = "tests/property/test_practice_machine.py"
 RISES, STORIES = f"{UNIT}/test_rises.py", f"{UNIT}/test_plan_change_stories.py"
 ONE_SALE, LIMITS = "tests/integration/test_stripe_one_sale.py", f"{UNIT}/test_limits.py"
 ORDERS, SAME_LOTS = "tests/property/test_order_of_everything.py", "come_to_the_same_lots"
+EXTENSIONS = "tests/integration/test_api_extensions.py"
 UNDO = "tests/integration/test_api_undo.py"
+MERGING, MEANWHILE = "tests/integration/test_api_merge.py", "tests/integration/test_merging_meanwhile.py"
+FORGETTING = "tests/integration/test_cli_forget.py"
 SESSIONS, CHECKOUT = "tests/integration/test_api_client_sessions.py", "tests/integration/test_api_checkout.py"
 LIFE = "tests/property/test_wallet_life_machine.py"
+SEVERAL = "tests/integration/test_one_intent_several_invoices.py"
+KINDS = "tests/integration/test_reconcile_kinds.py"
+WORTH, REPORTS = f"{UNIT}/test_worth.py", "tests/integration/test_api_reports.py"
+REPORT_LAWS = "tests/property/test_report_laws.py"
 
 
 @dataclass(frozen=True)
@@ -282,8 +289,8 @@ SEEDS = (
     Seed(
         "a history is read that may be late",
         "store/table.py",
-        '            "ConsistentRead": True,\n',
-        '            "ConsistentRead": False,\n',
+        '"ScanIndexForward": not newest_first,\n            "ConsistentRead": True,\n',
+        '"ScanIndexForward": not newest_first,\n            "ConsistentRead": False,\n',
         LATENESS,
     ),
     # -- what is stored
@@ -379,6 +386,13 @@ SEEDS = (
         "short = of.short(target, part, grant.owed + grant.reported)",
         "short = 0",
         MONEY_BACK,
+    ),
+    Seed(
+        "what returned to a lot of a payment given back stays with the client",
+        "operations/payments/following.py",
+        "seen, waiting = {payment_id}, sorted(short)",
+        "seen, waiting = {payment_id}, list[str]()",
+        "tests/integration/test_credits_of_two_payments.py",
     ),
     Seed(
         "a refund heard again takes of a new tranche what had expired with an old one",
@@ -535,7 +549,7 @@ SEEDS = (
     Seed(
         "what a payment owns more than it granted is not granted",
         "operations/payments/plan_changes.py",
-        "(grant.owned or 0) > grant.granted and not grant.plan",
+        "(grant.owned or 0) > grant.granted",
         "False",
         STORIES,
     ),
@@ -584,11 +598,33 @@ SEEDS = (
         f"{UNIT}/test_plan_change_histories.py",
     ),
     Seed(
+        "a change of plan counts in whatever period runs at its instant",
+        "domain/payments/subscriptions.py",
+        "p.starts <= at < p.ends and ends in (None, p.ends))",
+        "p.starts <= at < p.ends)",
+        STORIES,
+        "twice",
+    ),
+    Seed(
+        "a first part of a period is no first payment of its item",
+        "domain/payments/granting.py",
+        "begins = fate in (LineFate.GRANT, LineFate.STUB)",
+        "begins = False",
+        f"{UNIT}/test_lines.py",
+    ),
+    Seed(
         "a subscription rises from the dead",
         "domain/payments/subscriptions.py",
         "state = replace(state, ended_at=min(ends, default=None),",
         "state = replace(state, ended_at=news.ended_at,",
         PLANS,
+    ),
+    Seed(
+        "a subscription that was paid for passes to whom a later event of it names",
+        "domain/payments/subscriptions.py",
+        "return state.client_id if state.payments else news.client_id or state.client_id",
+        "return news.client_id or state.client_id",
+        f"{UNIT}/test_whose_a_subscription_is.py",
     ),
     Seed(
         "a payment after the end counts when it is heard first",
@@ -714,12 +750,49 @@ SEEDS = (
         "tests/integration/test_api_edits.py",
         "sweep_settled or settled_itself",
     ),
+    # -- changes of many clients
+    Seed(
+        "emptied lots that are stored apart keep their end",
+        "operations/staff/extending.py",
+        "change = replace(change, wallet=change.wallet.knowing(chosen))",
+        "pass",
+        EXTENSIONS,
+    ),
+    Seed(
+        "what an extension brought back returns again",
+        "domain/ledger/lost.py",
+        "entry.cause.kind is CauseKind.EXTENSION",
+        "entry.cause.kind is CauseKind.DISPUTE",
+        EXTENSIONS,
+    ),
+    Seed(
+        "what staff removed is lost like what ended",
+        "domain/ledger/lost.py",
+        "end and end <= entry.occurred_at:",
+        "end:",
+        EXTENSIONS,
+    ),
+    Seed(
+        "leftovers that would be spent first are kept",
+        "domain/ledger/leftovers.py",
+        "for lot in burn_order(wallet.open_lots) if",
+        "for lot in reversed(burn_order(wallet.open_lots)) if",
+        f"{UNIT}/test_leftovers.py",
+    ),
+    Seed(
+        "a client is changed again by every delivery",
+        "operations/staff/bulk.py",
+        "    if done:\n        return entries_of(",
+        "    if done and not done.entries:\n        return entries_of(",
+        "tests/integration/test_faults.py",
+        "first_and_the_last_call and many",
+    ),
     # -- undoing
     Seed(
         "undoing a raising takes whatever would be spent first",
         "domain/ledger/undoing.py",
-        "change = lowered(change, undone.amount, act, first)",
-        "change = lowered(change, undone.amount, act)",
+        "lowered(change, undone.amount, act, first)",
+        "lowered(change, undone.amount, act)",
         UNDO,
     ),
     Seed(
@@ -971,7 +1044,7 @@ SEEDS = (
     Seed(
         "an end and a refund are two reckonings",
         "domain/payments/clawing_back.py",
-        "come = part_of_those_that_come(grant.plan, ends, exact)",
+        "come = part_of_those_that_come(replace(plan, each=owned), ends, exact)",
         "come = exact",
         LIFE,
         "no_law_is_broken",
@@ -1010,8 +1083,8 @@ SEEDS = (
     Seed(
         "an intent and what it paid are granted both",
         "domain/payments/one_money.py",
-        "return max(record.sold.get(package_id, 0), record.sold_by_intent.get(package_id, 0))",
-        "return record.sold.get(package_id, 0) + record.sold_by_intent.get(package_id, 0)",
+        "return max(by_others, by_intent)",
+        "return by_others + by_intent",
         ONE_SALE,
         "some",
     ),
@@ -1091,6 +1164,76 @@ SEEDS = (
         f"{UNIT}/test_parked_payments.py",
         "when_that_client_comes",
     ),
+    # -- reports
+    Seed(
+        "a period has what happens just when it ends",
+        "domain/ledger/worth.py",
+        "waiting[passed].at < instant",
+        "waiting[passed].at <= instant",
+        WORTH,
+    ),
+    Seed(
+        "the remainder goes on from credit to credit when none is owed any more",
+        "domain/ledger/worth.py",
+        "return last if before in OWED and last not in OWED else before",
+        "return last",
+        WORTH,
+    ),
+    Seed(
+        "the remainder of tranches is sold with the first of them",
+        "domain/ledger/worth.py",
+        "remainder if sold >= value.credits else 0",
+        "remainder if sold else 0",
+        WORTH,
+    ),
+    Seed(
+        "a debt that is repaid late is earned at its session",
+        "domain/payments/fates_of_credits.py",
+        "max(starts_at, at)",
+        "starts_at",
+        REPORTS,
+        "repaid",
+    ),
+    Seed(
+        "what a refund takes has expired",
+        "domain/payments/fates_of_credits.py",
+        "Fate.REFUNDED if entry.kind == EntryKind.CLAWED_BACK else Fate.EXPIRED",
+        "Fate.EXPIRED",
+        REPORT_LAWS,
+        "refunded",
+    ),
+    Seed(
+        "a credit that comes back after its session stays earned",
+        "domain/payments/fates_of_credits.py",
+        "spent.back_before += part if early else 0",
+        "spent.back_before += part",
+        REPORT_LAWS,
+        "outstanding",
+    ),
+    Seed(
+        "what happened after a period is part of its closing balance",
+        "domain/ledger/movements.py",
+        "            closing -= each.amount",
+        "            pass",
+        REPORT_LAWS,
+        "movements",
+    ),
+    Seed(
+        "what is heard late hides what was heard before it",
+        "operations/queries/reports/movements.py",
+        'if item["recorded_at"] < since:',
+        'if item["occurred_at"] < since:',
+        REPORTS,
+        "heard_late",
+    ),
+    Seed(
+        "a page begins with the last row of the page before",
+        "operations/queries/reports/pages.py",
+        "if key(row) > given]",
+        "if key(row) >= given]",
+        REPORTS,
+        "pages_of_any_size",
+    ),
     Seed(
         "a past balance counts by when it was heard",
         "operations/queries/past.py",
@@ -1114,6 +1257,93 @@ SEEDS = (
         "a_filtered_page_looks_at",
     ),
     Seed(
+        "a payment waits with its own subscription alone",
+        "domain/payments/parked.py",
+        "(self.subscription, *(line.subscription for line in lines))",
+        "(self.subscription,)",
+        f"{UNIT}/test_parked_payments.py",
+        "its_lines or each_subscription",
+    ),
+    Seed(
+        "a package wakes nothing that names it",
+        "domain/payments/parked.py",
+        """named += [("package", package_id)""",
+        """named += [("none", package_id)""",
+        f"{UNIT}/test_parked_payments.py",
+        "package",
+    ),
+    Seed(
+        "the months of a year paid late are gone as they come",
+        "domain/ledger/tranches.py",
+        "    if paid_at < coming.cycle_end:\n        return coming.cycle_end\n",
+        "    if paid_at:\n        return coming.cycle_end\n",
+        f"{UNIT}/test_tranches_paid_late.py",
+    ),
+    Seed(
+        "what a change by the month owns later leaves out the months that have come",
+        "domain/ledger/tranches.py",
+        "    if more.number <= more.count:",
+        "    if more.number <= more.count and not known:",
+        f"{UNIT}/test_plan_changes_by_the_month.py",
+        "in_any_order",
+    ),
+    Seed(
+        "what a change by the month is beyond its own comes all the same",
+        "domain/payments/clawing_back.py",
+        "    come = Fraction(plan.each - owned + owned * come) / plan.each\n",
+        "",
+        f"{UNIT}/test_plan_changes_by_the_month.py",
+        "in_any_order",
+    ),
+    Seed(
+        "nobody looks for sales by payment intents",
+        "stripe/reconciling.py",
+        "    StripeKind.PAYMENT_INTENT,\n",
+        "",
+        KINDS,
+        "sale",
+    ),
+    Seed(
+        "nobody looks for credit notes",
+        "stripe/reconciling.py",
+        "    StripeKind.CREDIT_NOTE,\n",
+        "",
+        KINDS,
+        "credit_note",
+    ),
+    Seed(
+        "a subscription is fine however it stands",
+        "stripe/comparing.py",
+        "if here is not news.status:",
+        "if here is news.status and here is None:",
+        KINDS,
+        "subscription",
+    ),
+    Seed(
+        "a line that was paid for may leave nothing",
+        "stripe/comparing.py",
+        " or (decision.line.amount > 0 and bool(decision.credits))",
+        "",
+        KINDS,
+        "paid_for",
+    ),
+    Seed(
+        "an intent keeps what a further invoice of its money sold too",
+        "domain/payments/one_money.py",
+        "    if owned == home.beyond:",
+        "    if owned:",
+        SEVERAL,
+        "some",
+    ),
+    Seed(
+        "an invoice does not see what its intent granted with another",
+        "operations/payments/lines.py",
+        "return tuple(context.load(Wanted(payments=named)).payments.values()) if named else ()",
+        "return ()",
+        SEVERAL,
+        "some",
+    ),
+    Seed(
         "an import brings again what it brought before",
         "operations/staff/importing.py",
         "        if done := loaded.operations.get(source_id):\n            return done\n",
@@ -1127,6 +1357,87 @@ SEEDS = (
         "key=lambda b: b.expires_at or FOREVER, reverse=True",
         "key=lambda b: b.expires_at or FOREVER",
         "tests/unit/test_importing.py",
+    ),
+    # -- merging, forgetting, lists of clients
+    Seed(
+        "emptied lots of a merged record are looked for in who goes on alone",
+        "store/store.py",
+        "            for owner in wallet.owners\n",
+        "            for owner in (wallet.client_id,)\n",
+        MERGING,
+        "emptied_and_stored_apart",
+    ),
+    Seed(
+        "a type that a merged record never had stays open",
+        "operations/moving.py",
+        "        context.commit([writes.wallet(merging.closed_to_all(wallet, into), None)])\n",
+        "",
+        MEANWHILE,
+        "began_before",
+    ),
+    Seed(
+        "operations pass by a wallet that a merge has not reached",
+        "operations/context.py",
+        "        if loaded.unmoved:\n",
+        "        if not loaded:\n",
+        MEANWHILE,
+        "cut_short or dry_run",
+    ),
+    Seed(
+        "refunds read the entries of who goes on alone",
+        "operations/payments/steps.py",
+        "begun = begun or each.client_id in since",
+        "begun = False",
+        MERGING,
+        "refund_of_what or taken_of_the_old",
+    ),
+    Seed(
+        "a merge keeps what was granted ever of one record",
+        "domain/ledger/merging.py",
+        "granted_total=into.granted_total + gone.granted_total",
+        "granted_total=into.granted_total",
+        MERGING,
+        "granted_ever",
+    ),
+    Seed(
+        "a chain of merges leads to a record that is gone",
+        "operations/staff/merging.py",
+        "    for earlier in client.merged_from:\n        once(partial(_point, context, earlier, into))\n",
+        "",
+        MERGING,
+        "chain_of_merges",
+    ),
+    Seed(
+        "the history of merged records leaves the old one out",
+        "operations/queries/history.py",
+        "return [(owner, None) for owner in client.merged_from]",
+        "return []",
+        MERGING,
+        "history_shows_both",
+    ),
+    Seed(
+        "forgetting leaves the events that name a person by e-mail alone",
+        "operations/staff/forgetting.py",
+        'if parked_id in theirs or person.named_in(str(item["raw"])):',
+        "if parked_id in theirs:",
+        FORGETTING,
+        "whole_table",
+    ),
+    Seed(
+        "a forgotten person's profile comes back",
+        "operations/staff/practices.py",
+        "if known and known.forgotten_at and (",
+        "if known and not known and (",
+        FORGETTING,
+        "later_events",
+    ),
+    Seed(
+        "a package is taken for one whose id begins alike",
+        "operations/queries/clients.py",
+        "package_id in packages.split()",
+        "package_id in packages",
+        "tests/integration/test_api_clients_holding.py",
+        "begins_another",
     ),
     # -- what a client's browser uses
     Seed(

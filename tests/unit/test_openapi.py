@@ -114,6 +114,8 @@ KEYED = {
     "/v1/clients/{client_id}/grants",
     "/v1/clients/{client_id}/credits/{type_id}/entries/{sequence}/undo",
     "/v1/transfers",
+    "/v1/extensions",
+    "/v1/expirations",
     "/v1/client-links",
     "/v1/checkout-sessions",
 }

@@ -36,6 +36,7 @@ from client_credits.http.problems import Refused, problem
 from client_credits.http.request import Ask, Outside
 from client_credits.http.routes import (
     bookings,
+    bulk_edits,
     catalogue,
     checkout,
     clients,
@@ -81,6 +82,7 @@ def build() -> APIGatewayHttpResolver:
         credits,
         eligibility,
         edits,
+        bulk_edits,
         bookings,
         parked,
         reports,

@@ -125,7 +125,15 @@ def wallet(practice_id: str, client_id: str, appointment_type: str) -> Key:
 
 def closed_lot(practice_id: str, client_id: str, appointment_type: str, lot_id: str) -> Key:
     """A lot that was emptied: what it is, for what returns to it."""
-    return f"{practice_id}#{client_id}", f"lot#{appointment_type}#{lot_id}"
+    return f"{practice_id}#{client_id}", f"{CLOSED_LOTS}{appointment_type}#{lot_id}"
+
+
+CLOSED_LOTS = "lot#"  # how the sort keys of a client's emptied lots begin
+
+
+def closed_lot_type(item: Mapping[str, Any]) -> str:
+    """Which type's wallet an emptied lot belongs to."""
+    return str(item["sk"]).split("#", 2)[1]
 
 
 def entry(practice_id: str, client_id: str, appointment_type: str, sequence: int) -> Key:
@@ -175,7 +183,7 @@ def parked(practice_id: str, parked_id: str) -> Key:
 
 
 def waiting(practice_id: str, kind: str, external_id: str, parked_id: str) -> Key:
-    """That a parked payment waits for news of a customer, a subscription, a price or an account (`kind`)."""
+    """That a parked payment waits for news of a customer, a subscription, a package, a price or an account (`kind`)."""
     return f"{practice_id}#waiting#{kind}#{external_id}", parked_id
 
 

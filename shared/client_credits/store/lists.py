@@ -3,7 +3,7 @@
 A page may be short; what goes on behind it says so. Lists by an index may lag a second behind.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -57,6 +57,18 @@ class Lists:
             before = keys.entry(*place, page[-1].sequence)[1] if more else None
         return found
 
+    def entries_page(self, practice_id: str, client_id: str, after: str | None) -> tuple[list[Entry], str | None]:
+        """A client's entries of all types, each type's oldest first, and behind which sort key they go on."""
+        page = self.table.query(keys.client(practice_id, client_id)[0], begins="entry#", after=after)
+        return [codec.from_item(Entry, item) for item in page.items], page.after
+
+    def moved_page(
+        self, practice_id: str, client_id: str, appointment_type: str, before: str | None, limit: int
+    ) -> Page:
+        """The stored numbers of one type's entries, newest first: `amount`, `entry_kind`, and their instants."""
+        pk, begins = keys.client(practice_id, client_id)[0], keys.entries_of(appointment_type)
+        return self.table.query(pk, begins=begins, after=before, limit=limit, newest_first=True)
+
     def settings_changes(
         self, practice_id: str, client_id: str | None, before: str | None, limit: int
     ) -> tuple[list[SettingsChange], bool]:
@@ -84,6 +96,15 @@ class Lists:
             if page.after is None:
                 return found
             after = page.after
+
+    def items_of_kinds(self, practice_id: str, kinds: Iterable[keys.ItemKind]) -> Iterator[Item]:
+        """Every item of these kinds of a practice; reads the whole table, so it is for operators alone."""
+        values = {f":kind{number}": {"S": str(kind)} for number, kind in enumerate(kinds)}
+        wanted = " OR ".join(f"#kind = {name}" for name in values)
+        where = f"begins_with(#pk, :practice) AND ({wanted})"
+        yield from self.table.scan(
+            where, {":practice": {"S": f"{practice_id}#"}, **values}, {"#kind": "kind", "#pk": "pk"}
+        )
 
     def any_wallet(self, practice_id: str) -> bool:
         """Whether any client of a practice has a wallet, which comes with its first entry; one that came a

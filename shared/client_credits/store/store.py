@@ -173,6 +173,17 @@ class Store(Lists):
         ]
         return [codec.from_item(Lot, item) for item in self.table.get(wanted).values()] if wanted else []
 
+    def all_closed_lots(self, practice_id: str, client_id: str) -> dict[str, list[Lot]]:
+        """All lots that were stored apart from a client's wallets, by type. Read after these, so never older."""
+        pk, after, found = keys.client(practice_id, client_id)[0], None, dict[str, list[Lot]]()
+        while True:
+            page = self.table.query(pk, begins=keys.CLOSED_LOTS, after=after)
+            for item in page.items:
+                found.setdefault(keys.closed_lot_type(item), []).append(codec.from_item(Lot, item))
+            if page.after is None:
+                return found
+            after = page.after
+
     def entries_after(self, practice_id: str, client_id: str, appointment_type: str, sequence: int) -> list[Entry]:
         """All entries of a wallet behind a sequence number, the oldest first."""
         pk, begins = keys.client(practice_id, client_id)[0], keys.entries_of(appointment_type)
