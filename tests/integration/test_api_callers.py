@@ -97,10 +97,11 @@ CALLERS: dict[str, dict[str, Any]] = {
 # rehearsed, so that every case meets the same practice; staff of p2 meet a practice without anything.
 TABLE: list[tuple[str, str, dict[str, Any] | None, tuple[int, int, int, int, int, int]]] = [
     ("GET", "/v1/me", None, (200, 200, 200, 200, 200, 200)),
+    ("GET", "/v1/status", None, (403, 403, 403, 403, 403, 200)),
     ("POST", "/v1/client-sessions", {"client_id": "c1"}, (403, 403, 200, 200, 200, 200)),
     ("POST", "/v1/client-links", {"client_id": "c1"}, (403, 403, 200, 404, 403, 200)),
     ("POST", "/v1/checkout-sessions", BUY_ONE, (200, 404, 200, 422, 200, 200)),
-    ("POST", "/v1/client-links/exchange", {"link": "p1!never!forged"}, (404, 404, 404, 404, 404, 404)),
+    ("POST", "/v1/client-links/exchange", {"link": "cDE.never.forged"}, (404, 404, 404, 404, 404, 404)),
     ("GET", "/v1/settings", None, (403, 403, 200, 200, 403, 200)),
     ("PATCH", "/v1/settings", PATCH_RESTORE, (403, 403, 403, 403, 403, 200)),
     ("GET", "/v1/appointment-types", None, (403, 403, 200, 200, 403, 200)),
@@ -136,7 +137,10 @@ TABLE: list[tuple[str, str, dict[str, Any] | None, tuple[int, int, int, int, int
     ("POST", "/v1/parked/<parked>/resolve", {"package_id": "three-pack"}, (403, 403, 200, 404, 403, 200)),
     ("POST", "/v1/parked/<parked>/dismiss", {"reason": "refunded"}, (403, 403, 200, 404, 403, 200)),
     ("GET", "/v1/reports/credits", None, (403, 403, 200, 200, 403, 200)),
+    ("GET", "/v1/reports/movements", None, (403, 403, 200, 200, 403, 200)),
     ("GET", "/v1/reports/negative", None, (403, 403, 200, 200, 403, 200)),
+    ("GET", "/v1/reports/outstanding", None, (403, 403, 200, 200, 403, 200)),
+    ("GET", "/v1/reports/revenue", None, (403, 403, 200, 200, 403, 200)),
     ("GET", "/v1/reports/expiring", None, (403, 403, 200, 200, 403, 200)),
     ("GET", "/v1/reports/refusals", None, (403, 403, 200, 200, 403, 200)),
     ("GET", "/v1/reports/parked", None, (403, 403, 200, 200, 403, 200)),

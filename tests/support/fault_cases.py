@@ -38,6 +38,7 @@ from client_credits.operations.payments.parking import park_event
 from client_credits.operations.payments.paying import pay
 from client_credits.operations.payments.subscriptions import apply_news
 from client_credits.operations.staff.bulk import BulkChange, BulkOutcome, change_all
+from client_credits.operations.staff.client_links import LinkMade, make_link
 from client_credits.operations.staff.editing import (
     NewBalance,
     adjust,
@@ -60,6 +61,7 @@ from client_credits.operations.staff.practices import (
 from client_credits.operations.staff.undoing import undo
 from client_credits.operations.sweeping import settle_one
 from client_credits.store.store import Store
+from client_credits.stripe.checkout import CheckoutOpened, Purchase, open_checkout
 from tests.support.builders import DAY, HOUR, NOW, a_line, a_lot, a_package, a_payment
 from tests.support.fault_steps import (
     MANY,
@@ -562,7 +564,27 @@ MERGES = [
     Case("a payment of a client that was merged", paying(a_payment("in_3")), past=(*TWO_RECORDS, merging_clients)),
 ]
 
-CASES = [*PRACTICE, *PAYMENTS, *BOOKINGS, *EDITS, *STAFF_UNDO, *SWEEPS, *MONEY_BACK, *MERGES]
+
+class OneCheckout:
+    """Stripe's API, as far as a checkout asks it: one page for one key."""
+
+    def retrieve(self, kind: str, object_id: str) -> dict[str, str]:
+        return {"id": object_id, "object": kind, "type": "one_time"}
+
+    def open_checkout(self, session: dict[str, Any], idempotency_key: str) -> dict[str, str]:
+        return {"url": f"https://checkout.test/{idempotency_key}"}
+
+
+BOUGHT = Purchase("c1", "three-pack", 1, "https://practice.test/", "https://practice.test/")
+LINKS = [
+    edit("make a client link", lambda s, now: make_link(Context(s, P, STAFF, now), "c1", DAY, keyed())),
+    edit(
+        "open a checkout",
+        lambda s, now: open_checkout(Context(s, P, STAFF, now), lambda _: OneCheckout(), BOUGHT, keyed()),  # type: ignore[arg-type,return-value]
+    ),
+]
+
+CASES = [*PRACTICE, *PAYMENTS, *BOOKINGS, *EDITS, *STAFF_UNDO, *SWEEPS, *MONEY_BACK, *MERGES, *LINKS]
 
 
 def stated(answer: Any) -> Any:
@@ -571,6 +593,8 @@ def stated(answer: Any) -> Any:
         return replace(answer.booking, version=0)
     if isinstance(answer, Edited | Merged):
         return answer.entries
+    if isinstance(answer, LinkMade | CheckoutOpened):
+        return replace(answer, repeated=False)
     if isinstance(answer, BulkOutcome):
         return answer.lots
     if isinstance(answer, list) and answer and isinstance(answer[0], LineOutcome):

@@ -20,6 +20,7 @@ ANYONE: frozenset[Role] = frozenset()  # no role, for no token is needed or look
 # were no such client; where the client is a parameter, the route sees to the same.
 ROUTES: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", "/v1/me"): EVERYONE,
+    ("GET", "/v1/status"): ADMIN,
     ("POST", "/v1/client-sessions"): EVERYONE,  # a client only where its session came from a link: the route sees to it
     ("POST", "/v1/client-links"): STAFF,
     ("POST", "/v1/checkout-sessions"): EVERYONE,
@@ -59,8 +60,11 @@ ROUTES: dict[tuple[str, str], frozenset[Role]] = {
     ("POST", "/v1/parked/<parked_id>/resolve"): STAFF,
     ("POST", "/v1/parked/<parked_id>/dismiss"): STAFF,
     ("GET", "/v1/reports/credits"): STAFF,
+    ("GET", "/v1/reports/movements"): STAFF,
     ("GET", "/v1/reports/negative"): STAFF,
     ("GET", "/v1/reports/expiring"): STAFF,
+    ("GET", "/v1/reports/outstanding"): STAFF,
+    ("GET", "/v1/reports/revenue"): STAFF,
     ("GET", "/v1/reports/refusals"): STAFF,
     ("GET", "/v1/reports/parked"): STAFF,
 }

@@ -48,6 +48,7 @@ from client_credits.http.routes import (
     reports,
     sessions,
     settings,
+    status,
 )
 from client_credits.operations.staff.directory import StaffDirectory
 from client_credits.store.store import Store
@@ -72,6 +73,7 @@ def build() -> APIGatewayHttpResolver:
     app = APIGatewayHttpResolver(enable_validation=True)
     for routes in (
         me,
+        status,
         sessions,
         checkout,
         settings,

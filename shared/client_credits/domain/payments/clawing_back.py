@@ -85,16 +85,20 @@ def claw(
 
 
 def target_of(grant: PaidGrant, of: Family, part: Fraction, ends: tuple[Ended, ...]) -> tuple[Fraction, int]:
-    """Which part of the credits that come is to be undone, and how many that are of those that have come."""
-    back = given_back(grant.span, ends)
-    if not grant.plan:
+    """Which part of the credits that come is to be undone, and how many that are of those that have come.
+
+    Of each tranche what is beyond those the payment owns is undone; of these what was refunded or given back, first
+    those that no longer come.
+    """
+    back, plan = given_back(grant.span, ends), grant.plan
+    if not plan:
         return part, undone_of(of.granted, grant.owned, part, back)
-    months = grant.plan.count - grant.plan.first + 1
-    owned = None if grant.owned is None else months * grant.owned
-    every = months * grant.plan.each
-    undone = undone_of(every, owned, part, back)
+    owned = plan.each if grant.owned is None else min(grant.owned, plan.each)
+    every = plan.months * owned
+    undone = undone_of(every, None, part, back)
     exact = part if undone == int(every * part) else Fraction(undone, every)
-    come = part_of_those_that_come(grant.plan, ends, exact)
+    come = part_of_those_that_come(replace(plan, each=owned), ends, exact)
+    come = Fraction(plan.each - owned + owned * come) / plan.each
     return come, int(of.granted * come)
 
 

@@ -24,6 +24,7 @@ from client_credits.operations.context import STRIPE
 from client_credits.store.records import Loaded
 from client_credits.store.store import Store
 
+CHANGED = "changed"  # that a payment owns another number than it was told of
 EXTEND = "extend"  # what only disputes that were won do
 
 
@@ -180,7 +181,7 @@ def _named(record: PaymentRecord, verb: str, view: View) -> tuple[Act, PaymentRe
     """
     now = view.when.now
     paid_at = record.paid_at or now
-    changed = [(at, f"changed/{payment_id}") for at, payment_id in record.reckoned]
+    changed = [(at, f"{CHANGED}/{payment_id}") for at, payment_id in record.reckoned]
     own = [(paid_at, standing) for standing in record.standing] + record.cut_short + changed
     dated = sorted([(at, f"{record.payment_id}/{what}") for at, what in own] + news_of(record))
     if verb == EXTEND:
@@ -202,6 +203,8 @@ def _cause(record: PaymentRecord, what: str) -> Cause:
     about, status = f"{what}/".split("/")[:2]
     if about == record.payment_id and record.within:
         return Cause(CauseKind.PACKAGE, ids | {"granted_by": record.within})
+    if about == record.payment_id and status == CHANGED and record.subscription is None:
+        return Cause(CauseKind.PACKAGE, ids | {"granted_by": what.rpartition("/")[2]})
     if about == record.payment_id and status not in ("", CREDITED):
         return Cause(CauseKind.SUBSCRIPTION, ids | {"subscription": record.subscription or ""})
     if about in {dispute.dispute_id for dispute in record.disputes}:
