@@ -49,13 +49,13 @@ def undo_edit(change: Change, undone: Entry, act: Act, settings: SettingsOverTim
         made = {posting.lot_id for posting in undone.postings}
         first = [lot for lot in change.wallet.open_lots if lot.lot_id in made]
         return settle(lowered(change, undone.amount, act, first), act.now, settings, act, limit=room)
-    made, added = _returned(change, undone, act)
-    made = settle(made, act.now, settings, act, limit=room)
-    lot = made.wallet.lot(added) if added else None
+    after, added = _returned(change, undone, act)
+    after = settle(after, act.now, settings, act, limit=room)
+    lot = after.wallet.lot(added) if added else None
     if lot is None or not lot.remaining:
-        return made
+        return after
     own = replace(act, source_id=f"{act.source_id}/repaid")  # settling may have repaid under the act's own name
-    return repaid_from(made, [lot], own, room_left(change, made, room))
+    return repaid_from(after, [lot], own, room_left(change, after, room))
 
 
 def _returned(change: Change, undone: Entry, act: Act) -> tuple[Change, str | None]:
