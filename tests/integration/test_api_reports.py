@@ -425,7 +425,7 @@ def test_a_period_that_ends_before_it_begins_is_refused(api: Api, name: str) -> 
 # --- Pages
 
 
-def crowd(api: Api, size: int = 7) -> None:
+def crowd(api: Api, size: int = 4) -> None:
     """Clients who each hold lots that end, owe for another type, were refused a booking and have a parked payment."""
     furnished(api)
     package(api, "week", credits={"follow-up": 2, "initial": 1}, stripe_prices=["price_w"], expiry=week())
@@ -434,7 +434,7 @@ def crowd(api: Api, size: int = 7) -> None:
         client(api, client_id, name=f"Name {client_id}")
         paid(api, price="price_w", client_id=client_id)
         paid(api, price="price_none", client_id=client_id)
-        for number in range(4):
+        for number in range(2):
             booked(api, f"{client_id}-{number}", client_id=client_id, appointment_type="initial")
     no_debt(api)
     for client_id in ids:
@@ -442,11 +442,11 @@ def crowd(api: Api, size: int = 7) -> None:
 
 
 @each_report
-@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+@pytest.mark.parametrize("limit", [1, 3])
 def test_pages_of_any_size_make_the_same_report_in_json_and_in_csv(api: Api, name: str, limit: int) -> None:
     crowd(api)
     every = rows(api, name, limit=100)
-    assert len(every) >= 7
+    assert len(every) >= 4
     assert rows(api, name, limit=limit) == every
     found, cursor = as_csv(api, name, limit=limit)
     assert len(found) <= limit
