@@ -5,8 +5,9 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from tests.support.api import Api
+from tests.support.api import Api, api_on
 from tests.support.builders import DAY, NOW
+from tests.support.memory_table import memory_store
 from tests.support.stock import (
     booked,
     cancels,
@@ -161,6 +162,27 @@ def test_what_is_heard_late_hides_nothing_that_was_heard_before_it(api: Api) -> 
     paid(api, paid_at=NOW)
     (row,) = rows(api, "movements")
     assert (row["opening"], row["granted"], row["closing"]) == (3, 3, 6)
+
+
+@pytest.mark.parametrize("name", ["movements", "revenue"])
+def test_what_comes_while_a_report_is_read_is_in_all_of_it_or_in_none(name: str) -> None:
+    """Between a wallet and its history somebody pays: that is not in the balance, so it is not in the history."""
+    store, table = memory_store()
+    api = furnished(api_on(store))
+    paid(api, amount=10_000)
+    before = rows(api, name)
+    calls: list[str] = []
+
+    def watch(moment: str, call: str) -> None:
+        calls.append(call)
+        if (moment, call) == ("after", "batch_get_item") and "query" in calls:  # the wallets, behind the roster
+            table.watch = lambda moment, call: None
+            paid(api, amount=10_000)
+
+    table.watch = watch
+    (row,) = read(api, f"/v1/reports/{name}")["items"]
+    assert [row] == before
+    assert rows(api, name) != before
 
 
 def test_what_has_ended_has_moved_before_any_sweep_writes_it(api: Api) -> None:
