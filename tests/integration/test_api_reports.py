@@ -280,6 +280,25 @@ def test_a_gift_between_clients_changes_no_worth_and_stays_with_who_bought_it(ap
     assert (row["client_id"], row["unspent_credits"]) == ("c1", 1)
 
 
+def test_what_is_undone_is_worth_again_what_it_was(api: Api) -> None:
+    furnished(api)
+    client(api, "c2")
+    paid(api, amount=10_000)
+    later(api, days=1)
+    path = "/v1/clients/c1/credits/follow-up"
+    lower = {"appointment_type": "follow-up", "amount": -2, "reason": "a slip"}
+    assert api("POST", "/v1/clients/c1/adjustments", lower, headers={"idempotency-key": "k1"}).status == 200
+    give = {"from_client_id": "c1", "to_client_id": "c2", "appointment_type": "follow-up", "amount": 1}
+    assert api("POST", "/v1/transfers", give, headers={"idempotency-key": "k2"}).status == 200
+    assert money(api, "2026-11-23", "2026-11-23") == (10_000, 0, 0, 6_666, 0, 3_334)
+    later(api, days=1)
+    for sequence in (2, 3):
+        key = {"idempotency-key": f"undo-{sequence}"}
+        assert api("POST", f"{path}/entries/{sequence}/undo", {}, headers=key).status == 200
+    assert money(api, "2026-11-24", "2026-11-24") == (3_334, 0, 0, -6_666, 0, 10_000)
+    assert [row["unspent_credits"] for row in rows(api, "outstanding")] == [3]
+
+
 def test_credits_of_a_record_that_was_merged_are_worth_what_they_were(api: Api) -> None:
     furnished(api)
     client(api, "c2")
