@@ -61,7 +61,8 @@ def _resource(name: str, settings: dict[str, Any]) -> str:
     if name == "EventBusArn":
         return "bus"
     logical_id = name.removesuffix(".Arn")
-    return next((setting for setting, value in settings.items() if value == {"Ref": logical_id}), logical_id)
+    called = {"Ref": logical_id}, {"Ref": f"{name.removesuffix('Arn')}Url"}  # of its own stack, or passed to it
+    return next((setting for setting, value in settings.items() if value in called), logical_id)
 
 
 def faults(granted: set[Right], used: Seen) -> Iterator[str]:

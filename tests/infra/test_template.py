@@ -41,7 +41,7 @@ PROJECTED: dict[str, set[str] | str] = {
     "due": {"kind"},
     "roster": {
         *("balance", "debt", "granted_total", "held", "frozen", "next_expiry", "last_at", "value"),
-        *("due_at", "kind", "name"),
+        *("due_at", "kind", "name", "packages"),
     },
     "names": "ALL",
     "sessions": {"client_id", "owner", "appointment_type", "seats", "state", "series_id", "value"},
@@ -196,10 +196,17 @@ PASSED: dict[str, Any] = {
     "CorsOrigins": {"Fn::Join": [",", {"Ref": "CorsOrigins"}]},
     "ClientPageUrl": {"Fn::If": ["HasClientPageUrl", {"Ref": "ClientPageUrl"}, {"Fn::Sub": "${Api.ApiEndpoint}/me"}]},
     "PublishFailures": {"Fn::GetAtt": ["Publishing", "Outputs.FailuresName"]},
+    "PublishFailuresUrl": {"Fn::GetAtt": ["Publishing", "Outputs.FailuresUrl"]},
+    "PublishFailuresArn": {"Fn::GetAtt": ["Publishing", "Outputs.FailuresArn"]},
 } | {
     f"{name}{kind}": {"Fn::GetAtt": [name, f"Outputs.{output}"]}
     for name in ("Stripe", "Bookings", "Sweep")
-    for kind, output in (("Queue", "QueueName"), ("DeadLetters", "DeadLettersName"))
+    for kind, output in (
+        ("Queue", "QueueName"),
+        ("DeadLetters", "DeadLettersName"),
+        ("DeadLettersUrl", "DeadLettersUrl"),
+        ("DeadLettersArn", "DeadLettersArn"),
+    )
 }
 
 
