@@ -6,6 +6,8 @@ from typing import Any
 
 from client_credits.aws.clients import client
 from client_credits.aws.config import ApiConfig
+from client_credits.aws.files import Bucket
+from client_credits.aws.job_queue import JobQueue
 from client_credits.aws.secrets import CursorKeys, parameter_reader
 from client_credits.aws.worker import store_on, utc_now
 from client_credits.http.front import Front, build, log, path_of, refusal
@@ -41,6 +43,8 @@ def _front() -> Front:
         store=store_on(config.table_name),
         clock=utc_now,
         cursor_keys=CursorKeys(_read_parameter, config.secrets_prefix),
+        wake=JobQueue(config.jobs_queue_url).send,
+        address=Bucket(config.files_bucket).address,
     )
 
 

@@ -27,6 +27,8 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         NAMES: QUERY,
         SESSIONS: QUERY,
         f"{SECRETS}/cursor-key": {"ssm:GetParameter"},
+        "JobsQueueArn": {"sqs:SendMessage"},
+        "${FilesArn}/files/*": {"s3:GetObject"},
     }
     | logs("ApiLogs")
     | TRACE,
@@ -56,8 +58,19 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         TABLE: ITEMS | {"dynamodb:UpdateItem"} | QUERY,
         DUE: QUERY,
         "SweepQueue.Arn": CONSUME | {"sqs:SendMessage"},
+        "JobsQueueArn": {"sqs:SendMessage"},
     }
     | logs("SweepLogs")
+    | TRACE,
+    # Finished files it cannot read again.
+    "JobsRole": {
+        TABLE: ITEMS,
+        ROSTER: QUERY,
+        "JobsQueue.Arn": CONSUME | {"sqs:SendMessage"},
+        "${Files.Arn}/files/*": {"s3:PutObject"},
+        "${Files.Arn}/unfinished/*": {"s3:PutObject", "s3:GetObject"},
+    }
+    | logs("JobsLogs")
     | TRACE,
     "ReconcileRole": {
         TABLE: ITEMS | QUERY,

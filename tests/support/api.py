@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from moto import mock_aws
 
 from client_credits.aws.secrets import CursorKeys
+from client_credits.domain.practice.jobs import JobMessage
 from client_credits.domain.practice.records import Account
 from client_credits.http.front import Front, build
 from client_credits.http.identity import Authenticator, ClaimNames
@@ -82,11 +83,12 @@ class Reply:
 
 @dataclass
 class Api:
-    """Calls the front door as API Gateway would."""
+    """Calls the front door as API Gateway would. `woken` are the messages for jobs that were sent."""
 
     front: Front
     store: Store
     now: list[datetime] = field(default_factory=lambda: [NOW])
+    woken: list[JobMessage] = field(default_factory=list)
 
     def __call__(
         self,
@@ -150,10 +152,7 @@ def running_api() -> Iterator[Api]:
         store = Store(Table(client, "credits"))
         practices.create_practice(Context(store, "p1", STRIPE, NOW))
         practices.create_practice(Context(store, "p2", STRIPE, NOW))
-        now = [NOW]
-        authenticator = Authenticator(ISSUER, AUDIENCE, "", ClaimNames(), key_set)
-        front = Front(build(), authenticator, store, lambda: now[0], cursor_keys())
-        yield Api(front, store, now)
+        yield _behind_a_front(store, [NOW])
 
 
 def api_on(store: Store) -> Api:
@@ -169,7 +168,14 @@ def api_beside(api: Api) -> Api:
 
 def _behind_a_front(store: Store, now: list[datetime]) -> Api:
     authenticator = Authenticator(ISSUER, AUDIENCE, "", ClaimNames(), key_set)
-    return Api(Front(build(), authenticator, store, lambda: now[0], cursor_keys()), store, now)
+    woken: list[JobMessage] = []
+    front = Front(build(), authenticator, store, lambda: now[0], cursor_keys(), woken.append, address)
+    return Api(front, store, now, woken)
+
+
+def address(name: str, shown_as: str) -> str:
+    """Where a file would be downloaded."""
+    return f"https://files.test/{name}?as={shown_as}"
 
 
 @pytest.fixture

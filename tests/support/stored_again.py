@@ -16,6 +16,7 @@ from client_credits.domain.payments.payment_record import PaymentRecord
 from client_credits.domain.payments.reconciliation import Reconciliation
 from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.domain.practice.catalogue import Catalogue
+from client_credits.domain.practice.jobs import Job
 from client_credits.domain.practice.records import Account, Client, SettingsChange
 from client_credits.domain.practice.staff import StaffMember
 from client_credits.store import codec, keys, writes
@@ -29,6 +30,7 @@ RECORDS: dict[ItemKind, type[Any]] = {
     ItemKind.CATALOGUE: Catalogue,
     ItemKind.CLIENT: Client,
     ItemKind.ENTRY: Entry,
+    ItemKind.JOB: Job,
     ItemKind.LOT: Lot,
     ItemKind.MONEY: Money,
     ItemKind.OPERATION: Operation,
@@ -125,6 +127,11 @@ def _replay(item: Item) -> Write:
     )
 
 
+def _job(item: Item) -> Write:
+    job = _versioned(item)
+    return writes.job(_practice(item), job, _instant(item, "due_at") if "due_at" in item else job.moved_at)
+
+
 _WRITES: dict[ItemKind, Callable[[Item], Write]] = {
     ItemKind.ACCOUNT: lambda item: writes.account(_versioned(item)),
     ItemKind.BOOKING: lambda item: writes.booking(_practice(item), _versioned(item)),
@@ -132,6 +139,7 @@ _WRITES: dict[ItemKind, Callable[[Item], Write]] = {
     ItemKind.CLIENT: lambda item: writes.client(_practice(item), _versioned(item)),
     ItemKind.EMAIL: lambda item: writes.email(_practice(item), _named(item)[0], item["sk"], item.get("ttl")),
     ItemKind.ENTRY: lambda item: writes.entry(_record(item)),
+    ItemKind.JOB: _job,
     ItemKind.LINK: _link,
     ItemKind.LOT: _closed_lot,
     ItemKind.MONEY: lambda item: writes.money(_practice(item), _versioned(item)),

@@ -159,6 +159,15 @@ class SweepConfig(_FromEnvironment):
 
     table_name: str = _setting("TABLE_NAME")
     sweep_queue_url: str = _setting("SWEEP_QUEUE_URL", _url)
+    jobs_queue_url: str = _setting("JOBS_QUEUE_URL", _url)
+
+
+class JobsConfig(_FromEnvironment):
+    """What the worker of jobs needs."""
+
+    table_name: str = _setting("TABLE_NAME")
+    jobs_queue_url: str = _setting("JOBS_QUEUE_URL", _url)
+    files_bucket: str = _setting("FILES_BUCKET")
 
 
 class PublishConfig(_FromEnvironment):
@@ -193,4 +202,6 @@ class ApiConfig(IdentityConfig):
 
     table_name: str = _setting("TABLE_NAME")
     secrets_prefix: str = _setting("SECRETS_PREFIX", _parameter_prefix)
+    jobs_queue_url: str = _setting("JOBS_QUEUE_URL", _url)
+    files_bucket: str = _setting("FILES_BUCKET")
     cors_origins: tuple[str, ...] = _setting("CORS_ORIGINS", _origins, default=())

@@ -27,6 +27,7 @@ from client_credits.domain.errors import (
     NotFound,
     Problem,
 )
+from client_credits.domain.practice.jobs import JobMessage
 from client_credits.domain.practice.staff import StaffMember
 from client_credits.http import strict_json
 from client_credits.http.access import QUESTIONS, AccessVerdict, look_up
@@ -34,7 +35,18 @@ from client_credits.http.authentication import IdentityUnavailable, KeySetNotDue
 from client_credits.http.identity import Authenticator, Caller, Role
 from client_credits.http.problems import Refused, problem
 from client_credits.http.request import Ask
-from client_credits.http.routes import bookings, catalogue, clients, credits, edits, eligibility, me, parked, settings
+from client_credits.http.routes import (
+    bookings,
+    catalogue,
+    clients,
+    credits,
+    edits,
+    eligibility,
+    jobs,
+    me,
+    parked,
+    settings,
+)
 from client_credits.operations.staff.directory import StaffDirectory
 from client_credits.store.store import Store
 from client_credits.store.table import Conflicted
@@ -55,7 +67,7 @@ def build() -> APIGatewayHttpResolver:
     One for the process: the modules of routes share its context, and a second one would take it from the first.
     """
     app = APIGatewayHttpResolver(enable_validation=True)
-    for routes in (me, settings, catalogue, clients, credits, eligibility, edits, bookings, parked):
+    for routes in (me, settings, catalogue, clients, credits, eligibility, edits, bookings, parked, jobs):
         app.include_router(routes.router)
     app.exception_handler(RequestValidationError)(_invalid_request)
     app.not_found(_no_such_path)
@@ -72,6 +84,8 @@ class Front:
     store: Store
     clock: Callable[[], datetime]
     cursor_keys: CursorKeys
+    wake: Callable[[JobMessage], None]
+    address: Callable[[str, str], str]
     directory: StaffDirectory = field(default_factory=StaffDirectory)
 
     def handle(self, event: dict[str, Any], context: Any) -> GatewayResponse:
@@ -97,7 +111,7 @@ class Front:
             event["headers"] = event.get("headers", {}) | {"content-type": "application/json"}
         rehearsed = method in WITH_BODY and _dry_run(event)
         store = self.store.rehearsal() if rehearsed else self.store
-        ask = Ask(caller, store, self.clock(), self.cursor_keys, self.directory)
+        ask = Ask(caller, store, self.clock(), self.cursor_keys, self.directory, self.wake, self.address)
         self.app.append_context(ask=ask)  # type: ignore[no-untyped-call]
         answer: GatewayResponse = self.app.resolve(event, context)
         writes = method in WITH_BODY and not rehearsed and path_of(event) not in QUESTIONS

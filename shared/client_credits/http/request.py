@@ -1,6 +1,6 @@
 """What a route knows of the request beside its parameters: who asks, when, on which store."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from client_credits.domain.errors import Invalid, NotFound, Problem
 from client_credits.domain.ids import derived_key, is_id, keyed_id
 from client_credits.domain.instants import read_instant
 from client_credits.domain.ledger.entries import Actor, Entry
+from client_credits.domain.practice.jobs import JobMessage
 from client_credits.domain.practice.records import SettingsChange
 from client_credits.http import cursors
 from client_credits.http.identity import Caller, Role
@@ -22,11 +23,15 @@ from client_credits.store.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Ask:
+    """`wake` queues a job's step; `address` is where a file of this name can be downloaded under another."""
+
     caller: Caller
     store: Store
     now: datetime
     cursor_keys: CursorKeys
     directory: StaffDirectory
+    wake: Callable[[JobMessage], None]
+    address: Callable[[str, str], str]
 
     @property
     def practice_id(self) -> str:

@@ -18,6 +18,7 @@ from client_credits.domain.payments.payment_record import PaymentRecord
 from client_credits.domain.payments.reconciliation import Reconciliation
 from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.domain.practice.catalogue import Catalogue
+from client_credits.domain.practice.jobs import Job
 from client_credits.domain.practice.records import Account, Client
 from client_credits.domain.practice.staff import StaffMember
 from client_credits.store import codec, keys, writes
@@ -173,6 +174,11 @@ class Store(Lists):
         key = keys.reconciliation(practice_id, account, mode, name)
         item = self.table.get([key]).get(key)
         return codec.from_item(Reconciliation, item) if item else None
+
+    def job(self, practice_id: str, job_id: str) -> Job | None:
+        """A job as it stands; read consistently."""
+        key = keys.job(practice_id, job_id)
+        return codec.versioned(Job, self.table.get([key]).get(key))
 
     def staff(self, practice_id: str, actor_ids: Iterable[str]) -> dict[str, StaffMember]:
         """The members of staff that the directory knows, by actor id; one batch read."""

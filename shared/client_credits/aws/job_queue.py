@@ -1,0 +1,25 @@
+"""The queue that carries jobs from step to step. A message names a job and the version it is to go on from."""
+
+import json
+from dataclasses import dataclass
+
+from client_credits.aws.clients import client
+from client_credits.domain.practice.jobs import JobMessage
+
+
+@dataclass(frozen=True, slots=True)
+class JobQueue:
+    """The client is made when the first message is sent."""
+
+    url: str
+
+    def send(self, message: JobMessage) -> None:
+        """Queues one step. Sent twice, the step is still carried out once."""
+        stated = {"practice_id": message.practice_id, "job_id": message.job_id, "version": message.version}
+        client("sqs").send_message(QueueUrl=self.url, MessageBody=json.dumps(stated))
+
+
+def read_message(body: str) -> JobMessage:
+    """A message as `send` wrote it. Raises ValueError or KeyError for any other."""
+    stated = json.loads(body)
+    return JobMessage(str(stated["practice_id"]), str(stated["job_id"]), int(stated["version"]))
