@@ -110,6 +110,8 @@ TABLE: list[tuple[str, str, dict[str, Any] | None, tuple[int, int, int, int, int
     ("GET", "/v1/parked", None, (403, 403, 200, 200, 403, 200)),
     ("POST", "/v1/parked/<parked>/resolve", {"package_id": "three-pack"}, (403, 403, 200, 404, 403, 200)),
     ("POST", "/v1/parked/<parked>/dismiss", {"reason": "refunded"}, (403, 403, 200, 404, 403, 200)),
+    ("GET", "/v1/jobs/<job>", None, (403, 403, 200, 404, 404, 200)),
+    ("POST", "/v1/reports/exports", {"report": "credits"}, (403, 403, 202, 202, 403, 202)),
 ]
 NAMES = [f"{method} {path}" for method, path, _, _ in TABLE]
 
@@ -127,10 +129,14 @@ class World:
         (parked,) = read(api, "/v1/parked")["items"]
         (lot,) = read(api, "/v1/clients/c1/credits/follow-up/lots")["items"]
         self.ids = {"parked": parked["id"], "lot": lot["lot_id"]}
+        export = api(
+            "POST", "/v1/reports/exports", {"report": "credits"}, role="staff", headers={"idempotency-key": "x"}
+        )
+        self.ids["job"] = export.body["job_id"]
 
     def path(self, written: str, **instead: str) -> str:
         """A path of the table with its ids put in."""
-        for name in ("follow-up", "three-pack", "c1", "b1", "parked", "lot"):
+        for name in ("follow-up", "three-pack", "c1", "b1", "parked", "lot", "job"):
             written = written.replace(f"<{name}>", instead.get(name, self.ids.get(name, name)))
         return written
 
@@ -190,7 +196,7 @@ THINGS = [row for row in TABLE if "<" in row[1] and row[0] != "PUT"]
 @pytest.mark.parametrize("row", THINGS, ids=[f"{r[0]} {r[1]}" for r in THINGS])
 def test_another_practices_things_answer_like_things_that_do_not_exist(world: World, row: Any) -> None:
     method, path, given, _ = row
-    never = dict.fromkeys(("follow-up", "three-pack", "c1", "b1", "parked", "lot"), "never")
+    never = dict.fromkeys(("follow-up", "three-pack", "c1", "b1", "parked", "lot", "job"), "never")
     for role in ("admin", "staff", "service"):
         theirs = world.ask(method, world.path(path), given, role=role, practice="p2")
         absent = world.ask(method, world.path(path, **never), given, role=role, practice="p2")

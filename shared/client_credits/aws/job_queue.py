@@ -20,6 +20,9 @@ class JobQueue:
 
 
 def read_message(body: str) -> JobMessage:
-    """A message as `send` wrote it. Raises ValueError or KeyError for any other."""
-    stated = json.loads(body)
-    return JobMessage(str(stated["practice_id"]), str(stated["job_id"]), int(stated["version"]))
+    """A message as `send` wrote it. Raises ValueError, which repeats nothing of it, for any other."""
+    try:
+        stated = json.loads(body)
+        return JobMessage(str(stated["practice_id"]), str(stated["job_id"]), int(stated["version"]))
+    except (ValueError, KeyError, TypeError):
+        raise ValueError("not a message of a job") from None

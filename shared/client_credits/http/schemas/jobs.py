@@ -27,7 +27,7 @@ class JobProblemView(View):
 
     code: str
     detail: str
-    client_id: str | None = None
+    client_id: str | None
 
 
 class JobView(View):
