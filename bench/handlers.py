@@ -52,6 +52,7 @@ def environment(table: str, endpoint_url: str, jwks_url: str = "http://127.0.0.1
         "TOKEN_ISSUER": ISSUER,
         "TOKEN_AUDIENCE": AUDIENCE,
         "TOKEN_JWKS_URL": jwks_url,
+        "CLIENT_PAGE_URL": "https://credits.test/me",
         "POWERTOOLS_TRACE_DISABLED": "true",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",

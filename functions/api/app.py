@@ -8,11 +8,13 @@ from client_credits.aws.clients import client
 from client_credits.aws.config import ApiConfig
 from client_credits.aws.files import Bucket
 from client_credits.aws.job_queue import JobQueue
-from client_credits.aws.secrets import CursorKeys, parameter_reader
+from client_credits.aws.secrets import CursorKeys, SessionKeys, parameter_reader
 from client_credits.aws.worker import store_on, utc_now
 from client_credits.http.front import Front, build, log, path_of, refusal
 from client_credits.http.identity import Authenticator, ClaimNames
 from client_credits.http.openapi import document
+from client_credits.http.request import Outside
+from client_credits.http.sessions import Sessions
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -37,19 +39,25 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 def _front() -> Front:
     config = ApiConfig.from_environment()
     claims = ClaimNames(config.claim_practice, config.claim_role, config.claim_client)
+    keys = SessionKeys(_read_parameter, config.secrets_prefix)
+    session = Sessions(keys).caller
     return Front(
         app=build(),
-        authenticator=Authenticator(config.issuer, config.audience, config.jwks_url, claims),
+        authenticator=Authenticator(config.issuer, config.audience, config.jwks_url, claims, session=session),
         store=store_on(config.table_name),
         clock=utc_now,
         cursor_keys=CursorKeys(_read_parameter, config.secrets_prefix),
-        wake=JobQueue(config.jobs_queue_url).send,
-        address=Bucket(config.files_bucket).address,
+        outside=Outside(
+            keys,
+            config.client_page_url.replace("API_ID", config.api_id),
+            wake=JobQueue(config.jobs_queue_url).send,
+            address=Bucket(config.files_bucket).address,
+        ),
     )
 
 
 def _read_parameter(name: str) -> str | None:
-    """Only lists read one, so the client is made when the first is asked for."""
+    """Few requests read one, so the client is made when the first is asked for."""
     return parameter_reader(client("ssm"))(name)
 
 

@@ -29,6 +29,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         f"{SECRETS}/cursor-key": {"ssm:GetParameter"},
         "JobsQueueArn": {"sqs:SendMessage"},
         "${FilesArn}/files/*": {"s3:GetObject"},
+        f"{SECRETS}/session-key": {"ssm:GetParameter"},
     }
     | logs("ApiLogs")
     | TRACE,

@@ -226,6 +226,7 @@ PASSED: dict[str, Any] = {
     "EventBusName": {"Ref": "EventBus"},
     "EventBusArn": {"Fn::GetAtt": ["EventBus", "Arn"]},
     "CorsOrigins": {"Fn::Join": [",", {"Ref": "CorsOrigins"}]},
+    "ClientPageUrl": {"Fn::If": ["HasClientPageUrl", {"Ref": "ClientPageUrl"}, {"Fn::Sub": "${Api.ApiEndpoint}/me"}]},
     "PublishFailures": {"Fn::GetAtt": ["Publishing", "Outputs.FailuresName"]},
     "JobsQueueUrl": {"Fn::GetAtt": ["Jobs", "Outputs.QueueUrl"]},
     "JobsQueueArn": {"Fn::GetAtt": ["Jobs", "Outputs.QueueArn"]},

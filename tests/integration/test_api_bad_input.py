@@ -62,6 +62,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("POST", "/v1/clients/c1/grants"): {"package_id": "three-pack", "quantity": 2, "reason": "a gift"},
     ("PATCH", "/v1/clients/c1/credits/follow-up/lots/lot_1"): {"void": True, "reason": "a mistake"},
+    ("POST", "/v1/clients/c1/credits/follow-up/entries/1/undo"): {"reason": "a mistake"},
     ("POST", "/v1/transfers"): {
         "from_client_id": "c1",
         "to_client_id": "c2",
@@ -464,7 +465,7 @@ def test_the_practice_works_on_after_all_of_this(world: Api) -> None:
     assert read(world, "/v1/parked")["items"][0]["reason"] == "unknown_package"
 
 
-KEYED_ROUTES = [route for route in ROUTES if route[1].endswith(("adjustments", "grants", "transfers"))]
+KEYED_ROUTES = [route for route in ROUTES if route[1].endswith(("adjustments", "grants", "transfers", "undo"))]
 NO_KEYS = ["", " ", "a b", "a/b", "k" * 129, "\xe9", "a,b", "a\x00b", '"quoted"', "#"]
 
 

@@ -19,7 +19,7 @@ from client_credits.operations.staff import practices
 
 AT = int(NOW.timestamp())
 PATCH_RESTORE = {"restore_on_cancel": True}
-SET_ONE = {"appointment_type": "follow-up", "balance": 1, "version": 2}
+SET_ONE = {"appointment_type": "follow-up", "balance": 1, "version": 3}
 ADD_ONE = {"appointment_type": "follow-up", "amount": 1, "reason": "goodwill"}
 GIVE_ONE = {"from_client_id": "c1", "to_client_id": "c2", "appointment_type": "follow-up", "amount": 1}
 SESSION = {"appointment_type": "follow-up", "starts_at": "2026-12-01T09:00:00Z"}
@@ -81,6 +81,9 @@ CALLERS: dict[str, dict[str, Any]] = {
 # rehearsed, so that every case meets the same practice; staff of p2 meet a practice without anything.
 TABLE: list[tuple[str, str, dict[str, Any] | None, tuple[int, int, int, int, int, int]]] = [
     ("GET", "/v1/me", None, (200, 200, 200, 200, 200, 200)),
+    ("POST", "/v1/client-sessions", {"client_id": "c1"}, (403, 403, 200, 200, 200, 200)),
+    ("POST", "/v1/client-links", {"client_id": "c1"}, (403, 403, 200, 404, 403, 200)),
+    ("POST", "/v1/client-links/exchange", {"link": "p1!never!forged"}, (404, 404, 404, 404, 404, 404)),
     ("GET", "/v1/settings", None, (403, 403, 200, 200, 403, 200)),
     ("PATCH", "/v1/settings", PATCH_RESTORE, (403, 403, 403, 403, 403, 200)),
     ("GET", "/v1/appointment-types", None, (403, 403, 200, 200, 403, 200)),
@@ -89,6 +92,7 @@ TABLE: list[tuple[str, str, dict[str, Any] | None, tuple[int, int, int, int, int
     ("GET", "/v1/packages", None, (200, 200, 200, 200, 403, 200)),
     ("GET", "/v1/packages/<three-pack>", None, (200, 200, 200, 404, 403, 200)),
     ("PUT", "/v1/packages/<three-pack>", {"name": "T"}, (403, 403, 403, 403, 403, 200)),
+    ("GET", "/v1/packages/<three-pack>/clients", None, (403, 403, 200, 404, 403, 200)),
     ("GET", "/v1/clients", None, (403, 403, 200, 200, 403, 200)),
     ("POST", "/v1/clients/search", {"q": "c"}, (403, 403, 200, 200, 403, 200)),
     ("GET", "/v1/clients/<c1>", None, (403, 403, 200, 404, 403, 200)),
@@ -100,6 +104,7 @@ TABLE: list[tuple[str, str, dict[str, Any] | None, tuple[int, int, int, int, int
     ("POST", "/v1/clients/<c1>/adjustments", ADD_ONE, (403, 403, 200, 404, 200, 200)),
     ("POST", "/v1/clients/<c1>/grants", {"package_id": "three-pack"}, (403, 403, 200, 404, 200, 200)),
     ("PATCH", "/v1/clients/<c1>/credits/<follow-up>/lots/<lot>", {"expires_at": None}, (403, 403, 200, 404, 403, 200)),
+    ("POST", "/v1/clients/<c1>/credits/<follow-up>/entries/<entry>/undo", {}, (403, 403, 200, 404, 403, 200)),
     ("POST", "/v1/transfers", GIVE_ONE, (403, 403, 200, 404, 403, 200)),
     ("GET", "/v1/clients/<c1>/credits/<follow-up>/history", None, (200, 404, 200, 404, 200, 200)),
     ("GET", "/v1/clients/<c1>/credits/<follow-up>/lots", None, (200, 404, 200, 404, 200, 200)),
@@ -114,6 +119,7 @@ TABLE: list[tuple[str, str, dict[str, Any] | None, tuple[int, int, int, int, int
     ("POST", "/v1/reports/exports", {"report": "credits"}, (403, 403, 202, 202, 403, 202)),
 ]
 NAMES = [f"{method} {path}" for method, path, _, _ in TABLE]
+OPEN = {"/v1/client-links/exchange"}  # no token is needed or looked at
 
 
 class World:
@@ -128,15 +134,15 @@ class World:
         paid(api, price="price_unknown")
         (parked,) = read(api, "/v1/parked")["items"]
         (lot,) = read(api, "/v1/clients/c1/credits/follow-up/lots")["items"]
-        self.ids = {"parked": parked["id"], "lot": lot["lot_id"]}
-        export = api(
-            "POST", "/v1/reports/exports", {"report": "credits"}, role="staff", headers={"idempotency-key": "x"}
-        )
+        key, wanted = {"idempotency-key": "x"}, {"report": "credits"}
+        export = api("POST", "/v1/reports/exports", wanted, role="staff", headers=key)
+        added = api("POST", "/v1/clients/c1/adjustments", ADD_ONE, headers={"idempotency-key": "added"})
+        self.ids = {"parked": parked["id"], "lot": lot["lot_id"], "entry": str(added.body["sequence"])}
         self.ids["job"] = export.body["job_id"]
 
     def path(self, written: str, **instead: str) -> str:
         """A path of the table with its ids put in."""
-        for name in ("follow-up", "three-pack", "c1", "b1", "parked", "lot", "job"):
+        for name in ("follow-up", "three-pack", "c1", "b1", "parked", "lot", "entry", "job"):
             written = written.replace(f"<{name}>", instead.get(name, self.ids.get(name, name)))
         return written
 
@@ -172,7 +178,7 @@ def test_whoever_proves_nothing_gets_401_on_every_route(world: World, stranger: 
     header = STRANGERS[stranger]
     headers = {} if header is None else {"authorization": header}
     texts = set()
-    for method, path, given, _ in TABLE:
+    for method, path, given, _ in (row for row in TABLE if row[1] not in OPEN):
         reply = world.ask(method, world.path(path), given, bearer=None, headers=headers)
         assert reply.status == 401, (method, path, reply)
         assert reply.headers["content-type"] == "application/problem+json"
@@ -180,6 +186,15 @@ def test_whoever_proves_nothing_gets_401_on_every_route(world: World, stranger: 
         texts.add(reply.text)
     reply = world.api("GET", "/v1/nothing/here", bearer=None, headers=headers)
     assert (reply.status, len(texts | {reply.text})) == (401, 1), "a stranger learns which paths exist"
+
+
+@pytest.mark.parametrize("stranger", STRANGERS)
+def test_an_open_route_looks_at_no_token(world: World, stranger: str) -> None:
+    header = STRANGERS[stranger]
+    headers = {} if header is None else {"authorization": header}
+    for method, path, given, statuses in (row for row in TABLE if row[1] in OPEN):
+        reply = world.ask(method, path, {"link": f"{given}{stranger}"}, bearer=None, headers=headers)
+        assert {reply.status} == set(statuses), reply
 
 
 def test_the_table_above_names_every_route_there_is() -> None:
@@ -196,7 +211,7 @@ THINGS = [row for row in TABLE if "<" in row[1] and row[0] != "PUT"]
 @pytest.mark.parametrize("row", THINGS, ids=[f"{r[0]} {r[1]}" for r in THINGS])
 def test_another_practices_things_answer_like_things_that_do_not_exist(world: World, row: Any) -> None:
     method, path, given, _ = row
-    never = dict.fromkeys(("follow-up", "three-pack", "c1", "b1", "parked", "lot", "job"), "never")
+    never = dict.fromkeys(("follow-up", "three-pack", "c1", "b1", "parked", "lot", "job"), "never") | {"entry": "9"}
     for role in ("admin", "staff", "service"):
         theirs = world.ask(method, world.path(path), given, role=role, practice="p2")
         absent = world.ask(method, world.path(path, **never), given, role=role, practice="p2")
@@ -278,7 +293,11 @@ def test_a_practice_without_record_finds_nothing_rather_than_failing(world: Worl
     assert world.api("PUT", "/v1/clients/c1", {}, practice="p-unknown").status == 404
 
 
-@pytest.mark.parametrize(("method", "path", "given", "_"), TABLE, ids=NAMES)
+@pytest.mark.parametrize(
+    ("method", "path", "given", "_"),
+    [row for row in TABLE if row[1] not in OPEN],
+    ids=[name for name in NAMES if name.split()[1] not in OPEN],
+)
 def test_every_route_of_a_practice_without_record_answers_alike(
     world: World, method: str, path: str, given: dict[str, Any] | None, _: object
 ) -> None:

@@ -25,6 +25,8 @@ from tests.support.stock import (
 
 from client_credits.domain.bookings.booking import CancelledBy
 from client_credits.operations.context import STRIPE, Context
+from client_credits.operations.queries import history as histories
+from client_credits.operations.queries import past
 from client_credits.operations.sweeping import settle_one, shards, sweep_shard
 
 CREDITS = "/v1/clients/c1/credits"
@@ -120,10 +122,56 @@ def test_a_credit_is_worth_nothing_at_the_instant_it_ends(api: Api) -> None:
     assert (line(api)["balance"], line(api)["available"], line(api)["next_expiry"]) == (0, 0, None)
 
 
-def test_balances_of_the_past_are_refused_for_now(api: Api) -> None:
+def test_past_balances_are_what_had_happened_by_then_and_what_fell_due_counts_unwritten(api: Api) -> None:
     furnished(api)
-    reply = api("GET", CREDITS, as_of="2026-11-01T00:00:00Z")
-    assert (reply.status, reply.faults) == (422, {"/query/as_of": "not_available"})
+    short(api)
+    paid(api, price="price_2")
+    paid(api)
+    api.now[0] = NOW + HOUR
+    booked(api, "b1", seats=4)
+    api.now[0] = NOW + 30 * DAY  # the short ones' end is long over, and no sweep came
+
+    def balance_at(instant: str) -> int:
+        then = read(api, CREDITS, as_of=instant)
+        assert then.keys() == {"client_id", "enabled", "as_of", "credits"}
+        return next(each["balance"] for each in then["credits"] if each["appointment_type"] == "follow-up")
+
+    assert balance_at("2026-11-22T11:59:59Z") == 0
+    assert balance_at("2026-11-22T12:00:00Z") == 5
+    assert balance_at("2026-11-22T12:59:59.999999Z") == 5
+    assert balance_at("2026-11-22T14:00:00+01:00") == 1
+    assert balance_at("2026-11-23T23:59:59Z") == 1, "three paid, one is owed, two are left that end before the session"
+    assert balance_at("2026-11-24T00:00:00Z") == -1
+    assert balance_at("2026-12-22T12:00:00Z") == line(api)["balance"] == -1
+
+
+def test_past_balances_name_every_type_and_refuse_what_is_to_come(api: Api) -> None:
+    furnished(api)
+    past = read(api, CREDITS, as_of="2026-11-22T12:00:00Z")
+    assert [(each["appointment_type"], each["balance"]) for each in past["credits"]] == [
+        ("follow-up", 0),
+        ("initial", 0),
+    ]
+    reply = api("GET", CREDITS, as_of="2026-11-22T12:00:00.000001Z")
+    assert (reply.status, reply.faults) == (422, {"/query/as_of": "out_of_range"})
+    assert api("GET", "/v1/clients/nobody/credits", as_of="2026-11-22T12:00:00Z").status == 404
+    patch(api, "/v1/settings", {"enabled": False, "confirm": True})
+    off = read(api, CREDITS, as_of="2026-11-22T12:00:00Z")
+    assert (off["enabled"], off["credits"]) == (False, [])
+
+
+def test_a_past_balance_goes_back_over_more_entries_than_one_request_brings(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(past, "ENTRIES_READ", 2)
+    furnished(api)
+    paid(api)
+    for number in range(7):
+        api.now[0] = NOW + (number + 1) * HOUR
+        booked(api, f"b{number}")
+    for hours in range(8):
+        at = (NOW + hours * HOUR).isoformat().replace("+00:00", "Z")
+        assert read(api, CREDITS, as_of=at)["credits"][0]["balance"] == 3 - hours
 
 
 @pytest.mark.parametrize("path", ["/v1/clients/never/credits", "/v1/clients/never/credits/follow-up/lots"])
@@ -344,6 +392,23 @@ def test_history_is_filtered_by_kind(api: Api) -> None:
         assert timeless(listed(api, HISTORY, kind=kind)) == expected, kind
         assert timeless(listed(api, HISTORY, kind=kind, limit=1)) == expected, kind
     assert api("GET", HISTORY, kind="vanished").faults.keys() == {"/query/kind"}
+
+
+@pytest.mark.parametrize("looked_at", [1, 2, 3, 7])
+def test_a_filtered_page_looks_at_so_many_records_and_the_pages_together_miss_none(
+    api: Api, looked_at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eventful(api)
+    api.now[0] += 60 * DAY
+    complete = listed(api, HISTORY)
+    monkeypatch.setattr(histories, "LOOKED_AT", looked_at)
+    for kind in ("granted", "spent", "expired", "settings_changed", "voided"):
+        expected = timeless([e for e in complete if e["kind"] == kind])
+        for limit in (1, 50):
+            assert timeless(listed(api, HISTORY, kind=kind, limit=limit)) == expected, (kind, limit)
+    some = {"from": complete[-4]["occurred_at"], "to": complete[2]["occurred_at"]}
+    within = [e for e in complete if some["from"] <= e["occurred_at"] < some["to"]]
+    assert timeless(listed(api, HISTORY, **some)) == timeless(within)
 
 
 def test_history_is_filtered_by_a_half_open_period_of_occurring(api: Api) -> None:

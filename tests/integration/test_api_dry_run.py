@@ -31,6 +31,13 @@ def lot_path(api: Api) -> str:
     return f"/v1/clients/c1/credits/follow-up/lots/{lot['lot_id']}"
 
 
+def undo_path(api: Api, path: str, body: dict[str, Any]) -> str:
+    """Of the entry that this request of staff makes now."""
+    reply = api("POST", path, body, headers={"idempotency-key": "before"})
+    sequence = reply.body.get("sequence") or reply.body["entries"][0]["sequence"]
+    return f"/v1/clients/c1/credits/follow-up/entries/{sequence}/undo"
+
+
 def changed(balance: int, type_id: str = "follow-up", version: int = 2) -> dict[str, Any]:
     return {"appointment_type": type_id, "balance": balance, "version": version}
 
@@ -94,9 +101,24 @@ WRITES: dict[tuple[str, str], dict[str, Callable[[Api], Call]]] = {
         "voided": lambda api: ("PATCH", lot_path(api), {"void": True, "reason": "a mistake"}),
         "extended": lambda api: ("PATCH", lot_path(api), {"expires_at": "2028-01-01T00:00:00Z"}),
     },
+    ("POST", "/v1/clients/<client_id>/credits/<type_id>/entries/<sequence>/undo"): {
+        "an adjustment": lambda api: ("POST", undo_path(api, "/v1/clients/c1/adjustments", ADDED), {}),
+        "a transfer": lambda api: ("POST", undo_path(api, "/v1/transfers", MOVED), {"reason": "a mistake"}),
+        "what is not staff's": lambda api: ("POST", "/v1/clients/c1/credits/follow-up/entries/1/undo", {}),
+    },
     ("POST", "/v1/transfers"): {
         "moved": lambda api: ("POST", "/v1/transfers", MOVED),
         "too much": lambda api: ("POST", "/v1/transfers", MOVED | {"amount": 99}),
+    },
+    ("POST", "/v1/client-sessions"): {
+        "a session": lambda api: ("POST", "/v1/client-sessions", {"client_id": "c1"}),
+    },
+    ("POST", "/v1/client-links"): {
+        "a link": lambda api: ("POST", "/v1/client-links", {"client_id": "c1"}),
+        "an unknown client": lambda api: ("POST", "/v1/client-links", {"client_id": "never"}),
+    },
+    ("POST", "/v1/client-links/exchange"): {
+        "no link": lambda api: ("POST", "/v1/client-links/exchange", {"link": "never"}),
     },
     ("POST", "/v1/parked/<parked_id>/dismiss"): {
         "dismissed": lambda api: ("POST", f"/v1/parked/{parked_id(api)}/dismiss", {"reason": "a mistake"}),

@@ -31,9 +31,11 @@ def stored(stack: Stack, practice_id: str = "p2") -> dict[str, str | None]:
     return stated
 
 
-def cursor_key(stack: Stack) -> bytes:
-    (key,) = secrets.cursor_keys(secrets.parameter_reader(stack.client("ssm")), PREFIX)
-    return key
+def own_keys(stack: Stack) -> tuple[bytes, ...]:
+    """The stack's keys of cursors and of client sessions."""
+    read = secrets.parameter_reader(stack.client("ssm"))
+    names = (secrets.cursor_key_name(PREFIX), secrets.session_key_name(PREFIX))
+    return tuple(key for name in names for key in secrets.own_keys(read, name))
 
 
 def test_a_new_practice_exists_and_has_the_secret_that_was_shown(stack: Stack) -> None:
@@ -43,12 +45,14 @@ def test_a_new_practice_exists_and_has_the_secret_that_was_shown(stack: Stack) -
     assert stored(stack) == {"current": stated["secret"], "previous": None}
     assert len(b64decode(stated["secret"].removeprefix("whsec_") + "==")) >= 24
     assert stack.store.load("p2", Wanted()).account.version == 1
-    assert len(cursor_key(stack)) == 32
+    assert [len(key) for key in own_keys(stack)] == [32, 32]
+    assert len(set(own_keys(stack))) == 2, "each purpose has a key of its own"
 
 
 def test_the_secret_is_encrypted_at_rest(stack: Stack) -> None:
     stack("practice", "create", "p2")
-    for name in (secrets.parameter_name(PREFIX, "p2"), secrets.cursor_key_name(PREFIX)):
+    own = (secrets.cursor_key_name(PREFIX), secrets.session_key_name(PREFIX))
+    for name in (secrets.parameter_name(PREFIX, "p2"), *own):
         assert stack.client("ssm").get_parameter(Name=name)["Parameter"]["Type"] == "SecureString"
 
 
@@ -63,10 +67,10 @@ def test_people_are_shown_the_address_and_once_the_secret(stack: Stack) -> None:
 
 def test_repeating_changes_nothing(stack: Stack) -> None:
     stack("practice", "create", "p2")
-    before, key = stored(stack), cursor_key(stack)
+    before, key = stored(stack), own_keys(stack)
     again = stack("practice", "create", "p2", "--json").json
     assert (again["created"], again["secret"], again["secret_change"]) == (False, None, "kept")
-    assert (stored(stack), cursor_key(stack)) == (before, key)
+    assert (stored(stack), own_keys(stack)) == (before, key)
 
 
 def test_rotating_keeps_the_secret_before_valid_beside_the_new_one(stack: Stack) -> None:

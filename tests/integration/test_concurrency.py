@@ -20,7 +20,7 @@ from tests.support.fault_steps import STAFF, P, founded, holding, setting
 
 from client_credits.domain.bookings.booking import BookingState
 from client_credits.domain.bookings.deciding import Reason
-from client_credits.domain.errors import AlreadyMapped, Busy, InsufficientCredits, VersionConflict
+from client_credits.domain.errors import AlreadyMapped, AlreadyResolved, Busy, InsufficientCredits, VersionConflict
 from client_credits.domain.ledger.wallet import Wallet
 from client_credits.domain.practice.records import Client
 from client_credits.operations.bookings.spending import book, cancel
@@ -29,6 +29,7 @@ from client_credits.operations.payments.paying import pay
 from client_credits.operations.staff.editing import NewBalance, adjust, set_balances, transfer
 from client_credits.operations.staff.idempotent import Keyed
 from client_credits.operations.staff.practices import change_account_settings, change_client_settings, put_client
+from client_credits.operations.staff.undoing import undo
 from client_credits.operations.sweeping import settle_one, sweep_shard
 from client_credits.store import keys
 from client_credits.store.records import Wanted
@@ -59,7 +60,7 @@ class Place:
 
     def entries(self, client_id: str = "c1", appointment_type: str = "follow-up") -> Counter[str]:
         """How many entries of each kind the wallet has."""
-        stored = self.worker().history_page(P, client_id, appointment_type, None, 500)
+        stored, _ = self.worker().history_page(P, client_id, appointment_type, None, 500)
         return Counter(str(entry.kind) for entry in stored)
 
 
@@ -248,7 +249,7 @@ def test_at_a_lots_end_each_credit_is_either_spent_or_expired(place: Place) -> N
         jobs.append(lambda: sweep_shard(place.worker(), keys.due_shard(keys.wallet(P, "c1", "follow-up")), NOW))
     at_once(jobs)
     settle_one(Context(place.worker(), P, STRIPE, NOW), "c1", "follow-up")
-    stored = place.worker().history_page(P, "c1", "follow-up", None, 100)
+    stored, _ = place.worker().history_page(P, "c1", "follow-up", None, 100)
     amounts = Counter[str]()
     for entry in stored:
         amounts[str(entry.kind)] += abs(entry.amount)
@@ -299,6 +300,24 @@ def test_an_adjustment_sent_16_times_at_once_under_one_key_is_made_once(place: P
     assert broken_laws(place.dump()) == []
 
 
+def test_of_16_undoings_of_one_entry_at_once_one_is_made(place: Place) -> None:
+    """Each by another member of staff, under a key of their own."""
+    holding(a_lot("lot-1", 5))(place.worker(), NOW)
+    taken = adjust(Context(place.worker(), P, STAFF, NOW), "c1", "follow-up", -3, Keyed("k1", ""), "counted")
+    (entry,) = taken.entries
+
+    def undone(number: int) -> bool:
+        try:
+            undo(Context(place.worker(), P, STAFF, NOW), "c1", "follow-up", entry.sequence, Keyed(f"u{number}", ""))
+        except AlreadyResolved:
+            return False
+        return True
+
+    assert sum(at_once([lambda n=n: undone(n) for n in range(16)])) == 1
+    assert place.wallet().balance == 5
+    assert broken_laws(place.dump()) == []
+
+
 def test_32_transfers_both_ways_at_once_change_no_sum(place: Place) -> None:
     put_client(Context(place.worker(), P, STRIPE, NOW), Client("c2"))
     holding(a_lot("lot-1", 5))(place.worker(), NOW)
@@ -325,7 +344,7 @@ def test_two_changes_of_settings_at_once_are_both_kept(place: Place) -> None:
     at_once([lambda c=c: change_account_settings(Context(place.worker(), P, STAFF, NOW), c, True) for c in changes])
     loaded = place.worker().load(P, Wanted())
     assert loaded.account.values == {"max_negative": 3, "timezone": "Europe/Berlin"}
-    assert len(place.worker().settings_changes(P, None, None, 10)) == 2
+    assert len(place.worker().settings_changes(P, None, None, 10)[0]) == 2
 
 
 def test_eight_changes_of_one_clients_setting_leave_one_of_them_and_eight_records(place: Place) -> None:
@@ -337,7 +356,7 @@ def test_eight_changes_of_one_clients_setting_leave_one_of_them_and_eight_record
         ]
     )
     known = place.worker().load(P, Wanted(client_id="c1")).client
-    changes = place.worker().settings_changes(P, "c1", None, 20)
+    changes, _ = place.worker().settings_changes(P, "c1", None, 20)
     assert known is not None
     assert known.version == version + 8
     assert len(changes) == 8

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import time_machine
 from botocore.exceptions import ClientError
-from tests.support.api import AUDIENCE, ISSUER, token
+from tests.support.api import AUDIENCE, CLIENT_PAGE, ISSUER, token
 from tests.support.builders import DAY, HOUR, NOW, a_lot
 from tests.support.functions import (
     CONTEXT,
@@ -665,6 +665,7 @@ def function(world: World, issuer: str, monkeypatch: pytest.MonkeyPatch) -> Modu
     monkeypatch.setenv("TOKEN_ISSUER", ISSUER)
     monkeypatch.setenv("TOKEN_AUDIENCE", AUDIENCE)
     monkeypatch.setenv("TOKEN_JWKS_URL", issuer)
+    monkeypatch.setenv("CLIENT_PAGE_URL", CLIENT_PAGE)
     offering(world)
     return load("api")
 
@@ -756,7 +757,10 @@ NEEDS = {
     "sweep": ["TABLE_NAME", "SWEEP_QUEUE_URL", "JOBS_QUEUE_URL"],
     "jobs": ["TABLE_NAME", "JOBS_QUEUE_URL", "FILES_BUCKET"],
     "publish_entries": ["EVENT_BUS_NAME", "PUBLISH_FAILURES_URL"],
-    "api": ["TABLE_NAME", "SECRETS_PREFIX", "TOKEN_ISSUER", "TOKEN_AUDIENCE", "TOKEN_JWKS_URL", "JOBS_QUEUE_URL"],
+    "api": [
+        *("TABLE_NAME", "SECRETS_PREFIX", "TOKEN_ISSUER", "TOKEN_AUDIENCE", "TOKEN_JWKS_URL"),
+        *("JOBS_QUEUE_URL", "FILES_BUCKET", "CLIENT_PAGE_URL"),
+    ],
 }
 CALLS: dict[str, list[Event]] = {
     "stripe_events": [sqs_event(sqs_message("{}"))],
@@ -802,6 +806,7 @@ def test_a_function_reads_no_setting_when_it_is_imported(
         "TOKEN_ISSUER",
         "TOKEN_AUDIENCE",
         "TOKEN_JWKS_URL",
+        "CLIENT_PAGE_URL",
     }:
         monkeypatch.delenv(variable)
     assert callable(load(name).handler)

@@ -74,7 +74,7 @@ def test_a_spend_whose_reads_are_not_consistent_misses_the_grant() -> None:
 
 def test_a_history_tells_the_entry_written_a_moment_before() -> None:
     store, _ = granted_a_moment_ago()
-    assert [entry.amount for entry in store.history_page("p1", "c1", "follow-up", None, 10)] == [3]
+    assert [entry.amount for entry in store.history_page("p1", "c1", "follow-up", None, 10)[0]] == [3]
 
 
 def test_a_late_read_answers_with_the_item_before_its_last_write() -> None:

@@ -14,7 +14,6 @@ from client_credits.domain.bookings.booking import (
     BookingState,
 )
 from client_credits.domain.errors import NotFound
-from client_credits.domain.ledger.entries import EntryKind
 from client_credits.domain.ledger.operation import Operation
 from client_credits.domain.ledger.wallet import Debt, DebtCause, Wallet
 from client_credits.domain.payments.parked import ParkedState
@@ -22,7 +21,6 @@ from client_credits.domain.practice.catalogue import Catalogue
 from client_credits.domain.practice.records import Account, Client
 from client_credits.operations.payments import parking
 from client_credits.store import keys, writes
-from client_credits.store.histories import HistoryPeriod
 from client_credits.store.keys import DUE_SHARDS
 from client_credits.store.records import Wanted
 from client_credits.store.store import Store
@@ -168,22 +166,12 @@ def test_history_is_newest_first_in_pages_and_of_one_type_only(store: Store) -> 
     entries = [an_entry(n) for n in range(1, 13)]
     others = [an_entry(1, "follow-up-long"), replace(an_entry(1), client_id="c11")]
     store.commit([writes.entry(e) for e in (*entries, *others)])
-    page = store.history_page("p1", "c1", "follow-up", None, 5)
-    assert page == entries[:-6:-1]
+    page, more = store.history_page("p1", "c1", "follow-up", None, 5)
+    assert (page, more) == (entries[:-6:-1], True)
     before = keys.entry("p1", "c1", "follow-up", page[-1].sequence)[1]
-    assert store.history_page("p1", "c1", "follow-up", before, 100) == entries[6::-1]
+    assert store.history_page("p1", "c1", "follow-up", before, 100) == (entries[6::-1], False)
     last = keys.entry("p1", "c1", "follow-up", 1)[1]
-    assert store.history_page("p1", "c1", "follow-up", last, 5) == []
-
-
-def test_a_history_of_one_kind_and_period_is_filled_whatever_lies_between(store: Store) -> None:
-    kinds = [EntryKind.SPENT if n % 4 else EntryKind.EXPIRED for n in range(1, 25)]
-    entries = [an_entry(n, kind=kind, occurred_at=NOW + n * DAY) for n, kind in enumerate(kinds, start=1)]
-    store.commit([writes.entry(e) for e in entries])
-    only = HistoryPeriod("expired", NOW + 8 * DAY, NOW + 24 * DAY)
-    expired = [e for e in entries if e.kind is EntryKind.EXPIRED]
-    assert store.history_page("p1", "c1", "follow-up", None, 10, only) == expired[4:0:-1]
-    assert store.history_page("p1", "c1", "follow-up", None, 2, only) == expired[4:2:-1]
+    assert store.history_page("p1", "c1", "follow-up", last, 5) == ([], False)
 
 
 def test_entries_are_found_by_their_numbers(store: Store) -> None:
@@ -195,11 +183,11 @@ def test_changes_of_settings_are_the_accounts_or_one_clients_newest_first(store:
     of_account = [a_change(f"chg_{n}", NOW + n * DAY) for n in range(4)]
     of_client = [a_change("chg_c", NOW, "c1")]
     store.commit([writes.settings_change("p1", c) for c in of_account + of_client])
-    assert store.settings_changes("p1", None, None, 3) == of_account[:0:-1]
+    assert store.settings_changes("p1", None, None, 3) == (of_account[:0:-1], True)
     before = keys.settings_change("p1", None, sortable(of_account[1].occurred_at), "chg_1")[1]
-    assert store.settings_changes("p1", None, before, 3) == of_account[:1]
-    assert store.settings_changes("p1", "c1", None, 3) == of_client
-    assert store.settings_changes("p1", "c2", None, 3) == []
+    assert store.settings_changes("p1", None, before, 3) == (of_account[:1], False)
+    assert store.settings_changes("p1", "c1", None, 3) == (of_client, False)
+    assert store.settings_changes("p1", "c2", None, 3) == ([], False)
 
 
 def test_parked_payments_are_listed_while_open_and_by_customer(store: Store) -> None:

@@ -17,6 +17,7 @@ LIVES = "tests/property/test_practice_machine.py"
 RISES, STORIES = f"{UNIT}/test_rises.py", f"{UNIT}/test_plan_change_stories.py"
 ONE_SALE, LIMITS = "tests/integration/test_stripe_one_sale.py", f"{UNIT}/test_limits.py"
 ORDERS, SAME_LOTS = "tests/property/test_order_of_everything.py", "come_to_the_same_lots"
+UNDO = "tests/integration/test_api_undo.py"
 LIFE = "tests/property/test_wallet_life_machine.py"
 
 
@@ -691,6 +692,35 @@ SEEDS = (
         "tests/integration/test_api_edits.py",
         "sweep_settled or settled_itself",
     ),
+    # -- undoing
+    Seed(
+        "undoing a raising takes whatever would be spent first",
+        "domain/ledger/undoing.py",
+        "change = lowered(change, undone.amount, act, first)",
+        "change = lowered(change, undone.amount, act)",
+        UNDO,
+    ),
+    Seed(
+        "what was taken comes back as a gift",
+        "domain/ledger/undoing.py",
+        "    for posting in undone.postings:\n        wallet, part = _opposite",
+        "    for posting in ():\n        wallet, part = _opposite",
+        UNDO,
+    ),
+    Seed(
+        "each side of a transfer is undone for itself",
+        "operations/staff/undoing.py",
+        'return f"undo/{entry.source_id}/{entry.appointment_type}"',
+        'return f"undo/{entry.source_id}/{entry.appointment_type}/{entry.client_id}"',
+        UNDO,
+    ),
+    Seed(
+        "what an undo returns of a refunded payment stays",
+        "operations/staff/undoing.py",
+        "follow_what_came(context, edited.entries)",
+        "follow_what_came(context, [])",
+        UNDO,
+    ),
     Seed(
         "an e-mail that a token names stands in entries",
         "http/request.py",
@@ -1039,5 +1069,27 @@ SEEDS = (
         "is_awaited=False",
         f"{UNIT}/test_parked_payments.py",
         "when_that_client_comes",
+    ),
+    Seed(
+        "a past balance counts by when it was heard",
+        "operations/queries/past.py",
+        "if entry.occurred_at > at)",
+        "if entry.recorded_at > at)",
+        "tests/property/test_past_balances.py",
+    ),
+    Seed(
+        "a past balance forgets what fell due and is not written yet",
+        "operations/queries/past.py",
+        "    yield from settled.entries",
+        "    yield from ()",
+        "tests/property/test_past_balances.py",
+    ),
+    Seed(
+        "a filtered page of history goes on behind what it did not look at",
+        "operations/queries/history.py",
+        "if len(items) == limit or (depth and _written(record) < depth):",
+        "if len(items) == limit:",
+        "tests/integration/test_api_credits.py",
+        "a_filtered_page_looks_at",
     ),
 )

@@ -105,7 +105,7 @@ def everything(store: Store) -> Stored:
     for client_id, kind in stored.items:
         wallets = reader.load(PRACTICE, Wanted(client_id=client_id, types=(kind,))).wallets
         stored.wallets[client_id, kind] = wallets[kind]
-        stored.entries[client_id, kind] = reader.history_page(PRACTICE, client_id, kind, None, 1000)[::-1]
+        stored.entries[client_id, kind] = reader.history_page(PRACTICE, client_id, kind, None, 1000)[0][::-1]
     if booked:
         stored.bookings = reader.load(PRACTICE, Wanted(bookings=tuple(booked))).bookings
     return stored

@@ -15,11 +15,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from moto import mock_aws
 
-from client_credits.aws.secrets import CursorKeys
+from client_credits.aws.secrets import CursorKeys, SessionKeys
 from client_credits.domain.practice.jobs import JobMessage
 from client_credits.domain.practice.records import Account
 from client_credits.http.front import Front, build
 from client_credits.http.identity import Authenticator, ClaimNames
+from client_credits.http.request import Outside
+from client_credits.http.sessions import Sessions
 from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.staff import practices
 from client_credits.store import writes
@@ -30,6 +32,7 @@ from tests.support.engines import Engine
 from tests.support.table import create_table
 
 ISSUER, AUDIENCE = "https://issuer.test/", "client-credits"
+CLIENT_PAGE = "https://credits.test/me"
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 OTHER_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
@@ -144,6 +147,10 @@ def cursor_keys() -> CursorKeys:
     return CursorKeys(lambda _: b64encode(b"k" * 32).decode(), "")
 
 
+def session_keys() -> SessionKeys:
+    return SessionKeys(lambda _: b64encode(b"s" * 32).decode(), "")
+
+
 @contextmanager
 def running_api() -> Iterator[Api]:
     with mock_aws():
@@ -167,10 +174,11 @@ def api_beside(api: Api) -> Api:
 
 
 def _behind_a_front(store: Store, now: list[datetime]) -> Api:
-    authenticator = Authenticator(ISSUER, AUDIENCE, "", ClaimNames(), key_set)
+    keys = session_keys()
     woken: list[JobMessage] = []
-    front = Front(build(), authenticator, store, lambda: now[0], cursor_keys(), woken.append, address)
-    return Api(front, store, now, woken)
+    authenticator = Authenticator(ISSUER, AUDIENCE, "", ClaimNames(), key_set, Sessions(keys).caller)
+    outside = Outside(keys, CLIENT_PAGE, woken.append, address)
+    return Api(Front(build(), authenticator, store, lambda: now[0], cursor_keys(), outside), store, now, woken)
 
 
 def address(name: str, shown_as: str) -> str:

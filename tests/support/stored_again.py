@@ -16,10 +16,11 @@ from client_credits.domain.payments.payment_record import PaymentRecord
 from client_credits.domain.payments.reconciliation import Reconciliation
 from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.domain.practice.catalogue import Catalogue
+from client_credits.domain.practice.client_links import ClientLink
 from client_credits.domain.practice.jobs import Job
 from client_credits.domain.practice.records import Account, Client, SettingsChange
 from client_credits.domain.practice.staff import StaffMember
-from client_credits.store import codec, keys, writes
+from client_credits.store import codec, job_writes, keys, practice_writes, writes
 from client_credits.store.keys import ItemKind
 from client_credits.store.store import wallet_of
 from client_credits.store.table import Item, Write
@@ -29,6 +30,7 @@ RECORDS: dict[ItemKind, type[Any]] = {
     ItemKind.BOOKING: Booking,
     ItemKind.CATALOGUE: Catalogue,
     ItemKind.CLIENT: Client,
+    ItemKind.CLIENT_LINK: ClientLink,
     ItemKind.ENTRY: Entry,
     ItemKind.JOB: Job,
     ItemKind.LOT: Lot,
@@ -129,7 +131,7 @@ def _replay(item: Item) -> Write:
 
 def _job(item: Item) -> Write:
     job = _versioned(item)
-    return writes.job(_practice(item), job, _instant(item, "due_at") if "due_at" in item else job.moved_at)
+    return job_writes.job(_practice(item), job, _instant(item, "due_at") if "due_at" in item else job.moved_at)
 
 
 _WRITES: dict[ItemKind, Callable[[Item], Write]] = {
@@ -137,6 +139,7 @@ _WRITES: dict[ItemKind, Callable[[Item], Write]] = {
     ItemKind.BOOKING: lambda item: writes.booking(_practice(item), _versioned(item)),
     ItemKind.CATALOGUE: lambda item: writes.catalogue(_practice(item), _versioned(item)),
     ItemKind.CLIENT: lambda item: writes.client(_practice(item), _versioned(item)),
+    ItemKind.CLIENT_LINK: lambda item: practice_writes.client_link(_practice(item), _versioned(item)),
     ItemKind.EMAIL: lambda item: writes.email(_practice(item), _named(item)[0], item["sk"], item.get("ttl")),
     ItemKind.ENTRY: lambda item: writes.entry(_record(item)),
     ItemKind.JOB: _job,

@@ -64,7 +64,7 @@ def setting() -> dict[str, Any]:
 
 
 class Api:
-    """Answers what it was heard to, and remembers what it was asked."""
+    """Answers what it was given, and remembers what it was asked."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -136,6 +136,15 @@ def test_balance_asks_as_staff_of_the_practice_and_shows_every_number(api: Api, 
 def test_json_is_the_answer_of_the_api_and_nothing_else(api: Api, local: Target) -> None:
     api.answers = [(200, CREDITS)]
     assert run(local, "--json", "balance", "c-1").json == CREDITS
+
+
+def test_a_past_balance_is_asked_for_in_utc_and_shown_by_type(api: Api, local: Target) -> None:
+    line = {"appointment_type": "follow-up", "name": "Follow-up session", "balance": -2}
+    then = "2026-11-01T00:00:00Z"
+    api.answers = [(200, {"client_id": "c-1", "enabled": True, "as_of": then, "credits": [line]})]
+    ran = run(local, "balance", "c-1", "--as-of", "2026-11-01T01:00:00+01:00")
+    assert (ran.code, then in ran.out, " -2 " in ran.out) == (0, True, True)
+    assert api.asked[0][:2] == ("/v1/clients/c-1/credits", {"as_of": "2026-11-01T00:00:00+00:00"})
 
 
 def test_a_client_without_credits_hears_so(api: Api, local: Target) -> None:

@@ -27,6 +27,7 @@ API = {
     "TOKEN_JWKS_URL": "https://issuer.example/jwks.json",
     "JOBS_QUEUE_URL": "https://queue.example/jobs",
     "FILES_BUCKET": "files",
+    "CLIENT_PAGE_URL": "https://credits.example/me",
 }
 
 

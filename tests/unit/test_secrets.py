@@ -17,9 +17,10 @@ from client_credits.aws.secrets import (
     STRANGERS_PER_SECOND,
     CursorKeys,
     SecretsUnavailable,
+    SessionKeys,
     StripeSecrets,
     TooManyStrangers,
-    cursor_keys,
+    own_keys,
     parameter_name,
     parameter_reader,
 )
@@ -347,17 +348,23 @@ def stored_keys(*keys: bytes) -> str:
 
 
 @pytest.mark.parametrize("keys", [(OLD,), (NEW, OLD)])
-def test_the_cursor_keys_are_one_or_two_of_32_bytes_in_base64(keys: tuple[bytes, ...]) -> None:
-    assert cursor_keys({f"{PREFIX}/cursor-key": stored_keys(*keys)}.get, PREFIX) == keys
+def test_keys_of_our_own_are_one_or_two_of_32_bytes_in_base64(keys: tuple[bytes, ...]) -> None:
+    assert own_keys({f"{PREFIX}/cursor-key": stored_keys(*keys)}.get, f"{PREFIX}/cursor-key") == keys
+
+
+def test_cursors_and_sessions_have_parameters_of_their_own() -> None:
+    stored = {f"{PREFIX}/cursor-key": stored_keys(OLD), f"{PREFIX}/session-key": stored_keys(NEW, OLD)}
+    assert CursorKeys(stored.get, PREFIX).active(0.0) == (OLD,)
+    assert SessionKeys(stored.get, PREFIX).active(0.0) == (NEW, OLD)
 
 
 @pytest.mark.parametrize(
     "stored",
     [None, "", ",", "no base64!", "é", stored_keys(b"short"), stored_keys(OLD) + ",", stored_keys(OLD, OLD, OLD)],
 )
-def test_cursor_keys_that_are_absent_or_wrong_are_unavailable(stored: str | None) -> None:
+def test_keys_of_our_own_that_are_absent_or_wrong_are_unavailable(stored: str | None) -> None:
     with pytest.raises(SecretsUnavailable):
-        cursor_keys(lambda name: stored, PREFIX)
+        own_keys(lambda name: stored, f"{PREFIX}/cursor-key")
 
 
 class StoredKeys:

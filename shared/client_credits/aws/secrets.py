@@ -1,4 +1,4 @@
-"""Secrets kept in SSM Parameter Store: Stripe's signing secrets and API keys by practice, and the cursor key.
+"""Secrets kept in SSM Parameter Store: Stripe's signing secrets and API keys by practice, and keys of our own.
 
 Owns the parameters' names and shapes and how long they are believed. Values never reach a log line
 or an error message; nothing here is written, the `credits` command does that.
@@ -22,8 +22,8 @@ REREAD_SECONDS = 10  # how often a failing signature may cost a read, per practi
 STRANGERS_PER_SECOND = 5  # how many practices nobody knows one worker looks up
 ABSENT_SECONDS = 10  # how long a practice without secrets is remembered as such
 MAX_CACHED_PRACTICES = 10_000
-CURSOR_KEY_BYTES = 32
-MAX_CURSOR_KEYS = 2  # the one in use, and the one before it
+OWN_KEY_BYTES = 32
+MAX_OWN_KEYS = 2  # the one in use, and the one before it
 
 # The value of a parameter by its name; None where there is none. Raises SecretsUnavailable.
 ReadParameter = Callable[[str], str | None]
@@ -59,8 +59,13 @@ def _escaped(practice_id: str) -> str:
 
 
 def cursor_key_name(prefix: str) -> str:
-    """The parameter that holds the keys of list cursors: base64 of 32 bytes each, the newest first, by commas."""
+    """The parameter that holds the keys of list cursors."""
     return f"{prefix}/cursor-key"
+
+
+def session_key_name(prefix: str) -> str:
+    """The parameter that holds the keys of client sessions and client links."""
+    return f"{prefix}/session-key"
 
 
 def parameter_reader(ssm: Any) -> ReadParameter:
@@ -81,33 +86,33 @@ def parameter_reader(ssm: Any) -> ReadParameter:
     return read
 
 
-def cursor_keys(read: ReadParameter, prefix: str) -> tuple[bytes, ...]:
-    """The keys of list cursors, the newest first: one, or two while one is being rolled.
+def own_keys(read: ReadParameter, name: str) -> tuple[bytes, ...]:
+    """Keys of our own: base64 of 32 bytes each, the newest first, by commas. One, or two while one is being rolled.
 
     Raises SecretsUnavailable where they are absent or malformed.
     """
-    value = read(cursor_key_name(prefix)) or ""
+    value = read(name) or ""
     try:
         keys = tuple(b64decode(part.strip(), validate=True) for part in value.split(","))
     except (Base64Error, ValueError):
         keys = ()
-    if not 1 <= len(keys) <= MAX_CURSOR_KEYS or any(len(key) != CURSOR_KEY_BYTES for key in keys):
-        raise SecretsUnavailable("the cursor keys are absent or not one or two of 32 bytes in base64")
+    if not 1 <= len(keys) <= MAX_OWN_KEYS or any(len(key) != OWN_KEY_BYTES for key in keys):
+        raise SecretsUnavailable("keys of our own are absent or not one or two of 32 bytes in base64")
     return keys
 
 
-class CursorKeys:
-    """The keys of list cursors, remembered for CACHE_SECONDS, and longer while they cannot be read.
+class OwnKeys:
+    """The keys of one parameter, remembered for CACHE_SECONDS, and longer while they cannot be read.
 
     `now` is in seconds; a request passes the same value to both methods.
     """
 
-    def __init__(self, read: ReadParameter, prefix: str) -> None:
+    def __init__(self, read: ReadParameter, name: str) -> None:
         self._read = read
-        self._prefix = prefix
+        self._name = name
         self._keys: tuple[bytes, ...] = ()
         self._read_at = float("-inf")
-        self._tried_at = float("-inf")  # when a read failed, or was made for a cursor that did not open
+        self._tried_at = float("-inf")  # when a read failed, or was made for what no key fitted
 
     def active(self, now: float) -> tuple[bytes, ...]:
         """The keys, the newest first. Raises SecretsUnavailable where none was ever read."""
@@ -117,7 +122,7 @@ class CursorKeys:
         return self._keys
 
     def reread(self, now: float) -> tuple[bytes, ...] | None:
-        """The keys read anew because a cursor opened with none of the active ones.
+        """The keys read anew because none of the active ones fitted.
 
         None where that could not help: they were read for this very request, are unchanged, or were
         read anew less than REREAD_SECONDS ago.
@@ -130,13 +135,27 @@ class CursorKeys:
 
     def _refresh(self, now: float) -> None:
         try:
-            self._keys = cursor_keys(self._read, self._prefix)
+            self._keys = own_keys(self._read, self._name)
         except SecretsUnavailable:
             self._tried_at = now
             if not self._keys:
                 raise
         else:
             self._read_at = now
+
+
+class CursorKeys(OwnKeys):
+    """The keys of list cursors."""
+
+    def __init__(self, read: ReadParameter, prefix: str) -> None:
+        super().__init__(read, cursor_key_name(prefix))
+
+
+class SessionKeys(OwnKeys):
+    """The keys of client sessions, and of the links that lead to one."""
+
+    def __init__(self, read: ReadParameter, prefix: str) -> None:
+        super().__init__(read, session_key_name(prefix))
 
 
 def stripe_api_key(read: ReadParameter, prefix: str, practice_id: str) -> str | None:

@@ -14,15 +14,25 @@ from client_credits.domain.credits import MAX_SEATS
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+OFF = "Credits are switched off for this client."
 PAGE = 100  # the most that the API gives at once
 
 Client = Annotated[str, typer.Argument(metavar="CLIENT", help="The client's id.")]
 
 
-def balance(session: CliSession, client: Client, practice: PracticeId = None) -> None:
+def balance(
+    session: CliSession,
+    client: Client,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option("--as-of", parser=an_instant, metavar="INSTANT", help="The balances at a past instant."),
+    ] = None,
+    practice: PracticeId = None,
+) -> None:
     """Show a client's credits of every appointment type."""
-    body = _get(session, f"/v1/clients/{_id(client)}/credits", practice)
-    session.output.answer(body, lambda: _balances(body))
+    asked = {"as_of": as_of.isoformat()} if as_of else {}
+    body = _get(session, f"/v1/clients/{_id(client)}/credits", practice, **asked)
+    session.output.answer(body, lambda: _past(body) if as_of else _balances(body))
 
 
 def history(
@@ -84,9 +94,16 @@ def _get(session: CliSession, path: str, practice: str | None, **query: Any) -> 
     return call(url, headers={"authorization": f"Bearer {bearer(session, practice)}"})
 
 
+def _past(body: dict[str, Any]) -> "RenderableType":
+    if not body["enabled"]:
+        return OFF
+    rows = [(line["appointment_type"], line["name"], line["balance"]) for line in body["credits"]]
+    return table(("type", "name", "balance"), rows, f"{body['client_id']} as of {body['as_of']}")
+
+
 def _balances(body: dict[str, Any]) -> "RenderableType":
     if not body["enabled"]:
-        return "Credits are switched off for this client."
+        return OFF
     numbers = ("balance", "available", "held", "frozen", "not_yet_effective", "debt", "granted_total", "version")
     rows = [
         (line["appointment_type"], *(line[name] for name in numbers), line["next_expiry"]) for line in body["credits"]

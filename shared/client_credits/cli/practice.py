@@ -1,4 +1,4 @@
-"""`credits practice create`: the practice, its Stripe secret and connected account, and the key of list cursors."""
+"""`credits practice create`: the practice, its Stripe secret and connected account, and the stack's own keys."""
 
 import json
 import re
@@ -56,7 +56,7 @@ def create(
     api_key = _given_api_key() if stripe_api_key else None
     target = session.target
     ssm = target.client("ssm")
-    _ensure_cursor_key(ssm, target.secrets_prefix)
+    _ensure_own_keys(ssm, target.secrets_prefix)
     # The secret goes first: a practice that exists always has one.
     change, secret_state = _set_secret(ssm, target.secrets_prefix, practice_id, wanted, rotate_secret)
     created = create_practice(Context(session.store, practice_id, OPERATOR, utc_now()))
@@ -118,13 +118,14 @@ def _given_api_key() -> str:
     return str(text.strip())
 
 
-def _ensure_cursor_key(ssm: Any, prefix: str) -> None:
+def _ensure_own_keys(ssm: Any, prefix: str) -> None:
     from base64 import b64encode  # noqa: PLC0415
     from secrets import token_bytes  # noqa: PLC0415
 
-    from client_credits.aws.secrets import CURSOR_KEY_BYTES, cursor_key_name  # noqa: PLC0415
+    from client_credits.aws.secrets import OWN_KEY_BYTES, cursor_key_name, session_key_name  # noqa: PLC0415
 
-    _put(ssm, cursor_key_name(prefix), b64encode(token_bytes(CURSOR_KEY_BYTES)).decode(), replacing=False)
+    for name in (cursor_key_name(prefix), session_key_name(prefix)):
+        _put(ssm, name, b64encode(token_bytes(OWN_KEY_BYTES)).decode(), replacing=False)
 
 
 def _set_secret(ssm: Any, prefix: str, practice_id: str, wanted: str | None, rotate: bool) -> tuple[str, str | None]:

@@ -102,7 +102,7 @@ def _publish_failures(session: CliSession, dry_run: bool) -> Replayed:
 
 def _publish(session: CliSession, failures: "Queue", found: int, advance: Advance) -> Replayed:
     """Each message on its own: one that cannot be published is kept with its reason, the others go on."""
-    from client_credits.cli.replay_stream import NotPublished, publish_again  # noqa: PLC0415
+    from client_credits.cli.replay_stream import NotPublished, republish  # noqa: PLC0415
 
     target = session.target
     streams, functions, table = target.client("dynamodbstreams"), target.client("lambda"), session.store.table
@@ -112,7 +112,7 @@ def _publish(session: CliSession, failures: "Queue", found: int, advance: Advanc
         with failures.given_back(messages) as left:
             for message in tuple(left):
                 try:
-                    publish_again(streams, functions, name, table, message["Body"])
+                    republish(streams, functions, name, table, message["Body"])
                 except NotPublished as kept:
                     notes.append(f"{message['MessageId']} kept: {kept}")
                 else:

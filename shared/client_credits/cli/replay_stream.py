@@ -52,7 +52,7 @@ def span_of(body: str) -> StreamSpan:
     raise NotPublished(NO_SPAN)
 
 
-def publish_again(streams: Any, functions: Any, function_name: str, table: Table, body: str) -> int:
+def republish(streams: Any, functions: Any, function_name: str, table: Table, body: str) -> int:
     """Publishes the records that a failure message is about; returns how many. Raises NotPublished."""
     key = _set_aside(body)
     if key is not None:

@@ -51,9 +51,9 @@ def stripe(
             deliver(session, practice_id, secret, body)
             advance(1)
     summary = _about(body) | {"practice_id": practice_id, "times": times}
-    again = "" if times == 1 else f", {times} times"
+    repeated = "" if times == 1 else f", {times} times"
     what = f"{summary['type']} {summary['event_id']} about {summary['object_id']}"
-    text = f"{what} accepted for practice {practice_id}{again}."
+    text = f"{what} accepted for practice {practice_id}{repeated}."
     return session.output.plain(summary, text)
 
 

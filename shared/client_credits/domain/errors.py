@@ -8,7 +8,8 @@ CreditsError
 ├── NotFound           there is no such thing for this caller
 ├── Conflict           the state forbids it; reading again may help
 │   ├── InsufficientCredits, VersionConflict, LimitReached, ConfirmationRequired
-│   └── AlreadyResolved, AlreadyMapped, LotClosed, KeyReused
+│   └── AlreadyResolved, AlreadyMapped, LotClosed, KeyReused, NothingToUndo
+├── TooManyTries       asked too often; it may be sent again after a while
 └── Busy               too much contention; the same request may be sent again
 """
 
@@ -91,6 +92,20 @@ class AlreadyResolved(Conflict):
 
 class AlreadyMapped(Conflict):
     code = "already_mapped"
+
+
+class NothingToUndo(Conflict):
+    code = "nothing_to_undo"
+
+
+class TooManyTries(CreditsError):
+    """Tried too often. Nothing was looked at; send it again after `retry_after_seconds`."""
+
+    code = "too_many_tries"
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__("Too many tries. Send the same request again later.")
+        self.retry_after_seconds = retry_after_seconds
 
 
 class Busy(CreditsError):

@@ -178,7 +178,11 @@ def _moves(entries: Sequence[Entry]) -> Found:
 
 
 def _granted(wallet: Wallet, postings: Postings) -> Found:
-    brought = sum(p.amount for e, p in postings if e.kind in {"granted", "adjusted"} and p.lot_id and p.amount > 0)
+    made: dict[str, tuple[str, int]] = {}  # a lot's first posting brought it; what returns to it was granted before
+    for entry, posting in postings:
+        if posting.lot_id:
+            made.setdefault(posting.lot_id, (entry.kind, posting.amount))
+    brought = sum(amount for kind, amount in made.values() if kind in {"granted", "adjusted"} and amount > 0)
     if brought != wallet.granted_total:
         yield Law.GRANTED, "", f"{wallet.granted_total} granted ever, entries brought {brought}"
 

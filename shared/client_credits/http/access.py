@@ -14,11 +14,15 @@ ADMIN = frozenset({Role.ADMIN})
 STAFF = frozenset({Role.ADMIN, Role.STAFF})
 BACK_OFFICE = frozenset({Role.ADMIN, Role.STAFF, Role.SERVICE})
 EVERYONE = frozenset(Role)
+ANYONE: frozenset[Role] = frozenset()  # no role, for no token is needed or looked at
 
 # A client may ask about itself only: a path that names another client is answered as if there
 # were no such client; where the client is a parameter, the route sees to the same.
 ROUTES: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", "/v1/me"): EVERYONE,
+    ("POST", "/v1/client-sessions"): EVERYONE,  # a client only where its session came from a link: the route sees to it
+    ("POST", "/v1/client-links"): STAFF,
+    ("POST", "/v1/client-links/exchange"): ANYONE,
     ("GET", "/v1/settings"): STAFF,
     ("PATCH", "/v1/settings"): ADMIN,
     ("GET", "/v1/appointment-types"): STAFF,
@@ -27,6 +31,7 @@ ROUTES: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", "/v1/packages"): STAFF | {Role.CLIENT},
     ("GET", "/v1/packages/<package_id>"): STAFF | {Role.CLIENT},
     ("PUT", "/v1/packages/<package_id>"): ADMIN,
+    ("GET", "/v1/packages/<package_id>/clients"): STAFF,
     ("GET", "/v1/clients"): STAFF,
     ("POST", "/v1/clients/search"): STAFF,
     ("GET", "/v1/clients/<client_id>"): STAFF,
@@ -38,6 +43,7 @@ ROUTES: dict[tuple[str, str], frozenset[Role]] = {
     ("POST", "/v1/clients/<client_id>/adjustments"): BACK_OFFICE,
     ("POST", "/v1/clients/<client_id>/grants"): BACK_OFFICE,
     ("PATCH", "/v1/clients/<client_id>/credits/<type_id>/lots/<lot_id>"): STAFF,
+    ("POST", "/v1/clients/<client_id>/credits/<type_id>/entries/<sequence>/undo"): STAFF,
     ("POST", "/v1/transfers"): STAFF,
     ("GET", "/v1/clients/<client_id>/credits/<type_id>/history"): EVERYONE,
     ("GET", "/v1/clients/<client_id>/credits/<type_id>/lots"): EVERYONE,
@@ -51,6 +57,11 @@ ROUTES: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", "/v1/jobs/<job_id>"): BACK_OFFICE,
     ("POST", "/v1/reports/exports"): STAFF,
 }
+
+
+def is_open(method: str, path: str) -> bool:
+    """Whether anyone may call this: what is sent is the only proof."""
+    return ROUTES.get((method, path)) == ANYONE
 
 
 # What is asked with a body and changes nothing.

@@ -26,15 +26,15 @@ from client_credits.domain.errors import (
     Invalid,
     NotFound,
     Problem,
+    TooManyTries,
 )
-from client_credits.domain.practice.jobs import JobMessage
 from client_credits.domain.practice.staff import StaffMember
 from client_credits.http import strict_json
-from client_credits.http.access import QUESTIONS, AccessVerdict, look_up
+from client_credits.http.access import QUESTIONS, AccessVerdict, is_open, look_up
 from client_credits.http.authentication import IdentityUnavailable, KeySetNotDue, Unauthenticated
 from client_credits.http.identity import Authenticator, Caller, Role
 from client_credits.http.problems import Refused, problem
-from client_credits.http.request import Ask
+from client_credits.http.request import Ask, Outside
 from client_credits.http.routes import (
     bookings,
     catalogue,
@@ -45,6 +45,7 @@ from client_credits.http.routes import (
     jobs,
     me,
     parked,
+    sessions,
     settings,
 )
 from client_credits.operations.staff.directory import StaffDirectory
@@ -67,7 +68,7 @@ def build() -> APIGatewayHttpResolver:
     One for the process: the modules of routes share its context, and a second one would take it from the first.
     """
     app = APIGatewayHttpResolver(enable_validation=True)
-    for routes in (me, settings, catalogue, clients, credits, eligibility, edits, bookings, parked, jobs):
+    for routes in (me, sessions, settings, catalogue, clients, credits, eligibility, edits, bookings, parked, jobs):
         app.include_router(routes.router)
     app.exception_handler(RequestValidationError)(_invalid_request)
     app.not_found(_no_such_path)
@@ -84,8 +85,7 @@ class Front:
     store: Store
     clock: Callable[[], datetime]
     cursor_keys: CursorKeys
-    wake: Callable[[JobMessage], None]
-    address: Callable[[str, str], str]
+    outside: Outside
     directory: StaffDirectory = field(default_factory=StaffDirectory)
 
     def handle(self, event: dict[str, Any], context: Any) -> GatewayResponse:
@@ -105,13 +105,13 @@ class Front:
         # Decoded once and for all, so that who may call a path and which route it is are the same question.
         event = event | {"rawPath": unquote(str(event.get("rawPath", "/")))}
         method = event["requestContext"]["http"]["method"]
-        caller = self._caller(event, method, path_of(event))
+        caller = None if is_open(method, path_of(event)) else self._caller(event, method, path_of(event))
         if method in WITH_BODY:
             event = event | {"body": _checked_body(event), "isBase64Encoded": False}
             event["headers"] = event.get("headers", {}) | {"content-type": "application/json"}
         rehearsed = method in WITH_BODY and _dry_run(event)
         store = self.store.rehearsal() if rehearsed else self.store
-        ask = Ask(caller, store, self.clock(), self.cursor_keys, self.directory, self.wake, self.address)
+        ask = Ask(caller, store, self.clock(), self.cursor_keys, self.directory, self.outside)
         self.app.append_context(ask=ask)  # type: ignore[no-untyped-call]
         answer: GatewayResponse = self.app.resolve(event, context)
         writes = method in WITH_BODY and not rehearsed and path_of(event) not in QUESTIONS
@@ -172,6 +172,8 @@ def refusal(error: Exception, request_id: str) -> GatewayResponse:
         case Conflict():
             members: dict[str, Any] = error.facts
             return problem(409, error.code, error.detail, request_id, **members)
+        case TooManyTries():
+            return problem(429, error.code, error.detail, request_id, retry_after_seconds=error.retry_after_seconds)
         case KeySetNotDue():
             detail = "The token names a key that is not known yet. Send the same request again later."
             return problem(503, "unavailable", detail, request_id, retry_after_seconds=error.retry_after_seconds)

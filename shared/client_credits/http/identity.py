@@ -1,10 +1,10 @@
 """Who is asking: an RS256 access token of the configured issuer becomes a Caller.
 
-Owns the token's checks; the keys are `key_set`'s. Knows no routes and no permissions. Tenancy comes
-from the token alone.
+Owns the token's checks; the keys are `key_set`'s, and tokens of client sessions are for `sessions` to judge.
+Knows no routes and no permissions. Tenancy comes from the token alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -40,6 +40,7 @@ class Caller:
     subject: str
     name: str | None = None  # what the token calls the person; never part of entries, keys, events or logs
     email: str | None = None
+    renewable_until: int = 0  # unix seconds; until when a client session that came from a link renews itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,11 @@ class ClaimNames:
     client: str = "credits_client"
 
 
+# The caller whom a token of a client session proves; raises as `Authenticator.caller` does.
+Session = Callable[[str, float], Caller]
+SESSION_ALGORITHM = "HS256"  # which the issuer's tokens never have
+
+
 class Authenticator:
     """Turns Authorization headers into Callers. One per process, for its cache of keys."""
 
@@ -64,11 +70,13 @@ class Authenticator:
         jwks_url: str,
         claims: ClaimNames,
         fetch: FetchKeySet | None = None,
+        session: Session | None = None,
     ) -> None:
         self._issuer = issuer
         self._audience = audience
         self._claims = claims
         self._keys = KeySet(fetch or (lambda: fetch_key_set(jwks_url)))
+        self._session = session
 
     def caller(self, authorization_header: str | None, now: float) -> Caller:
         """The caller whom the header's bearer token proves at `now` (unix seconds).
@@ -76,7 +84,10 @@ class Authenticator:
         Raises Unauthenticated, or IdentityUnavailable, and nothing else, whatever the header holds.
         """
         token = _bearer_token(authorization_header)
-        key = self._keys.get(_key_id(token), now)
+        header = _header(token)
+        if self._session and header.get("alg") == SESSION_ALGORITHM:
+            return self._session(token, now)
+        key = self._keys.get(_key_id(header), now)
         return self._caller(self._verified(token, key, now))
 
     def _verified(self, token: str, key: RSAPublicKey, now: float) -> Mapping[str, Any]:
@@ -131,12 +142,15 @@ def _bearer_token(header: str | None) -> str:
     return token
 
 
-def _key_id(token: str) -> str:
-    """The id of the key that the token claims to be signed with."""
+def _header(token: str) -> Mapping[str, Any]:
     try:
-        header = jwt.get_unverified_header(token)
+        return jwt.get_unverified_header(token)
     except (jwt.PyJWTError, ValueError) as error:
         raise Unauthenticated("malformed_token") from error
+
+
+def _key_id(header: Mapping[str, Any]) -> str:
+    """The id of the key that the token claims to be signed with."""
     if header.get("alg") != "RS256":
         raise Unauthenticated("wrong_algorithm")
     key_id = header.get("kid")

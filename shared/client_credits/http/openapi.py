@@ -6,7 +6,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 
 from client_credits.domain.ids import ID_PATTERN
-from client_credits.http.access import ROUTES
+from client_credits.http.access import ANYONE, ROUTES
 
 IDEMPOTENCY_KEY = "idempotency-key"  # missing is a refusal of its own (400), so the routes take it as optional
 
@@ -43,7 +43,10 @@ def document(app: APIGatewayHttpResolver) -> dict[str, Any]:
             if parameter["name"] == IDEMPOTENCY_KEY:
                 parameter |= {"required": True, "schema": {"type": "string", "pattern": f"^{ID_PATTERN}$"}}
     for (method, rule), roles in ROUTES.items():
-        parsed["paths"][_templated(rule)][method.lower()]["x-roles"] = sorted(str(role) for role in roles)
+        operation = parsed["paths"][_templated(rule)][method.lower()]
+        operation["x-roles"] = sorted(str(role) for role in roles) or ["anyone"]
+        if roles == ANYONE:
+            operation["security"] = []
     return parsed
 
 

@@ -1,13 +1,13 @@
 """What a route knows of the request beside its parameters: who asks, when, on which store."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from client_credits.aws.secrets import CursorKeys
+from client_credits.aws.secrets import CursorKeys, OwnKeys
 from client_credits.domain.errors import Invalid, NotFound, Problem
 from client_credits.domain.ids import derived_key, is_id, keyed_id
 from client_credits.domain.instants import read_instant
@@ -15,23 +15,44 @@ from client_credits.domain.ledger.entries import Actor, Entry
 from client_credits.domain.practice.jobs import JobMessage
 from client_credits.domain.practice.records import SettingsChange
 from client_credits.http import cursors
+from client_credits.http.client_links import LinkTries
 from client_credits.http.identity import Caller, Role
+from client_credits.http.sessions import Sessions
 from client_credits.operations.context import Context
 from client_credits.operations.staff.directory import StaffDirectory
 from client_credits.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """`wake` queues a job's step; `address` is where a file of this name can be downloaded under another."""
+class Outside:
+    """What routes need of the outside. `client_page_url` is where client links lead; `wake` queues a job's step;
+    `address` is where a file of this name can be downloaded, to be kept under another."""
 
-    caller: Caller
+    session_keys: OwnKeys
+    client_page_url: str
+    wake: Callable[[JobMessage], None]
+    address: Callable[[str, str], str]
+    link_tries: LinkTries = field(default_factory=LinkTries)
+
+    @property
+    def sessions(self) -> Sessions:
+        return Sessions(self.session_keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    known: Caller | None
     store: Store
     now: datetime
     cursor_keys: CursorKeys
     directory: StaffDirectory
-    wake: Callable[[JobMessage], None]
-    address: Callable[[str, str], str]
+    outside: Outside
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks, on every route but those that anyone may call."""
+        assert self.known is not None, "a route that anyone may call has no caller"
+        return self.known
 
     @property
     def practice_id(self) -> str:
@@ -52,7 +73,7 @@ class Ask:
 
     @property
     def for_staff(self) -> bool:
-        return self.caller.role in (Role.ADMIN, Role.STAFF)
+        return self.known is not None and self.known.role in (Role.ADMIN, Role.STAFF)
 
     def names_of(self, entries: Iterable[Entry | SettingsChange]) -> dict[str, str]:
         """The names of the staff who caused these entries, for staff; nobody else sees any."""

@@ -21,6 +21,7 @@ _TOLD = {
     409: "The current state does not allow this; `code` says why.",
     413: "The body is larger than 256 KB.",
     422: "The request is not valid; `errors` lists every fault.",
+    429: "Tried too often. Send the same request again after `Retry-After` seconds.",
     503: "Send the same request again after `Retry-After` seconds. A repeat is safe.",
 }
 
@@ -66,6 +67,7 @@ def puts() -> dict[int, Any]:
 
 
 PathId = Annotated[str, Path(pattern=f"^{ID_PATTERN}$")]
+EntryNumber = Annotated[str, Path(pattern="^[1-9][0-9]{0,11}$", description="An entry's `sequence`.")]
 QueryId = Annotated[str | None, Query(pattern=f"^{ID_PATTERN}$")]
 Limit = Annotated[int, Query(ge=1, le=100, description="At most this many items.")]
 Cursor = Annotated[str | None, Query(max_length=5000, description="`next_cursor` of the page before.")]

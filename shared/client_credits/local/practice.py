@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
+from client_credits.aws.secrets import OWN_KEY_BYTES, cursor_key_name, session_key_name
 from client_credits.local import loopback
 from client_credits.local.errors import LocalStackError
 from client_credits.operations.context import OPERATOR, Context
@@ -20,8 +21,9 @@ CLIENT_ID = "c-17"
 
 
 def ensure_secrets(ssm: Any, secrets_prefix: str, practice_id: str) -> str:
-    """Make the cursor key and the practice's Stripe secret where they are missing; returns the Stripe secret."""
-    _ensure(ssm, f"{secrets_prefix}/cursor-key", lambda: base64.b64encode(random_source.token_bytes(32)).decode())
+    """Make the stack's own keys and the practice's Stripe secret where they are missing; returns the Stripe secret."""
+    for name in (cursor_key_name(secrets_prefix), session_key_name(secrets_prefix)):
+        _ensure(ssm, name, lambda: base64.b64encode(random_source.token_bytes(OWN_KEY_BYTES)).decode())
     stored = _ensure(
         ssm,
         f"{secrets_prefix}/stripe/{practice_id}",

@@ -176,6 +176,7 @@ def local_parameters(issuer: TokenIssuer, port: int) -> dict[str, str]:
         "TokenAudience": AUDIENCE,
         "TokenJwksUrl": f"{issuer.issuer}/{_KEY_SET}",
         "CorsOrigins": ",".join(local_origins(port)),
+        "ClientPageUrl": f"http://{HOST}:{port}/_aws/execute-api/API_ID/me",
         "TableDeletionProtection": "false",
         "LogRetentionDays": "1",
     }

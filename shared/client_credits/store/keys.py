@@ -28,6 +28,7 @@ class ItemKind(StrEnum):
     ACCOUNT = "account"
     CATALOGUE = "catalogue"
     CLIENT = "client"
+    CLIENT_LINK = "client_link"
     LOT = "lot"
     STAFF = "staff"
     EMAIL = "email"
@@ -186,6 +187,11 @@ def waiting(practice_id: str, kind: str, external_id: str, parked_id: str) -> Ke
 def replay(practice_id: str, kind: str, external_id: str) -> Key:
     """That what waits for this is still to be tried again."""
     return f"{practice_id}#replay#{kind}#{external_id}", "replay"
+
+
+def client_link(practice_id: str, link_id: str) -> Key:
+    """A link that staff sent to a client. Three parts, so that no client's id can name it."""
+    return f"{practice_id}#client_link#{link_id}", "client_link"
 
 
 def staff(practice_id: str, actor_id: str) -> Key:

@@ -11,7 +11,6 @@ from client_credits.domain.payments.parked import Parked, ParkedState, Replay
 from client_credits.domain.practice.names import LAST
 from client_credits.domain.practice.records import SettingsChange
 from client_credits.store import codec, keys
-from client_credits.store.histories import EVERYTHING, HistoryPeriod
 from client_credits.store.table import Item, Page, Table
 
 
@@ -22,50 +21,27 @@ class Lists:
         self.table = table
 
     def history_page(
-        self,
-        practice_id: str,
-        client_id: str,
-        appointment_type: str,
-        before: str | None,
-        limit: int,
-        only: HistoryPeriod = EVERYTHING,
-    ) -> list[Entry]:
-        """Entries of one type, newest first, older than the sort key `before`."""
+        self, practice_id: str, client_id: str, appointment_type: str, before: str | None, limit: int
+    ) -> tuple[list[Entry], bool]:
+        """Entries of one type, newest first, older than the sort key `before`; and whether there are more.
+
+        One request: a page may be short and not the last.
+        """
         pk, begins = keys.client(practice_id, client_id)[0], keys.entries_of(appointment_type)
-        return [codec.from_item(Entry, i) for i in self._newest(pk, begins, before, limit, only)]
+        found, more = self._newest(pk, begins, before, limit)
+        return [codec.from_item(Entry, item) for item in found], more
 
     def settings_changes(
-        self,
-        practice_id: str,
-        client_id: str | None,
-        before: str | None,
-        limit: int,
-        only: HistoryPeriod = EVERYTHING,
-    ) -> list[SettingsChange]:
-        """Changes of the account's settings, or of one client's, newest first."""
+        self, practice_id: str, client_id: str | None, before: str | None, limit: int
+    ) -> tuple[list[SettingsChange], bool]:
+        """Changes of the account's settings, or of one client's, newest first; and whether there are more."""
         pk = keys.client(practice_id, client_id)[0] if client_id else practice_id
-        found = self._newest(pk, "changed#", before, limit, only)
-        return [codec.from_item(SettingsChange, item) for item in found]
+        found, more = self._newest(pk, "changed#", before, limit)
+        return [codec.from_item(SettingsChange, item) for item in found], more
 
-    def _newest(self, pk: str, begins: str, before: str | None, limit: int, only: HistoryPeriod) -> list[Item]:
-        """The newest `limit` items that `only` lets through; as many requests as that takes."""
-        where, values = only.filter()
-        found: list[Item] = []
-        while len(found) < limit:
-            page = self.table.query(
-                pk,
-                begins=begins,
-                after=before,
-                limit=limit,
-                newest_first=True,
-                where=where,
-                values=values,
-            )
-            found += page.items
-            if page.after is None:
-                break
-            before = page.after
-        return found[:limit]
+    def _newest(self, pk: str, begins: str, before: str | None, limit: int) -> tuple[list[Item], bool]:
+        page = self.table.query(pk, begins=begins, after=before, limit=limit, newest_first=True)
+        return page.items, page.after is not None
 
     def any_entry(self, practice_id: str, client_id: str) -> bool:
         """Whether a client has any ledger entry. One request."""

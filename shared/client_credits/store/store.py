@@ -18,6 +18,7 @@ from client_credits.domain.payments.payment_record import PaymentRecord
 from client_credits.domain.payments.reconciliation import Reconciliation
 from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.domain.practice.catalogue import Catalogue
+from client_credits.domain.practice.client_links import ClientLink
 from client_credits.domain.practice.jobs import Job
 from client_credits.domain.practice.records import Account, Client
 from client_credits.domain.practice.staff import StaffMember
@@ -179,6 +180,10 @@ class Store(Lists):
         """A job as it stands; read consistently."""
         key = keys.job(practice_id, job_id)
         return codec.versioned(Job, self.table.get([key]).get(key))
+
+    def client_link(self, practice_id: str, link_id: str) -> ClientLink | None:
+        key = keys.client_link(practice_id, link_id)
+        return codec.versioned(ClientLink, self.table.get([key]).get(key))
 
     def staff(self, practice_id: str, actor_ids: Iterable[str]) -> dict[str, StaffMember]:
         """The members of staff that the directory knows, by actor id; one batch read."""

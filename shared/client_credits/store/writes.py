@@ -18,9 +18,7 @@ from client_credits.domain.payments.parked import Parked, ParkedState, Replay
 from client_credits.domain.payments.payment_record import PaymentRecord
 from client_credits.domain.payments.reconciliation import Reconciliation
 from client_credits.domain.payments.subscriptions import SubscriptionState
-from client_credits.domain.practice import jobs
 from client_credits.domain.practice.catalogue import Catalogue
-from client_credits.domain.practice.jobs import Job, JobState
 from client_credits.domain.practice.names import folded
 from client_credits.domain.practice.records import Account, Client, SettingsChange
 from client_credits.domain.practice.staff import StaffMember
@@ -55,7 +53,7 @@ class WalletBody:
     settlings: int = 0
 
 
-Versioned = Booking | Client | Account | Catalogue | Job | Parked | Replay | PaymentRecord | Money | SubscriptionState
+Versioned = Booking | Client | Account | Catalogue | Parked | Replay | PaymentRecord | Money | SubscriptionState
 
 
 def _body(record: Versioned) -> str:
@@ -101,6 +99,7 @@ def wallet(after: Wallet, due_at: datetime | None) -> Write:
         "held": sum(amount for hold in after.holds for _, amount in hold.parts) or None,
         "frozen": sum(lot.remaining for lot in after.open_lots if lot.frozen) or None,
         "next_expiry": _next_expiry(after),
+        "packages": packages_text(after) or None,
         "value": _value(after),
         "last_at": sortable(after.last_at) if after.last_at else None,
         "roster_pk": keys.roster_pk(after.practice_id, after.client_id),
@@ -123,6 +122,11 @@ def _next_expiry(of: Wallet) -> int | None:
     """In whole seconds since 1970, which take a quarter of the room of text."""
     ends = [lot.expires_at for lot in of.lots if lot.expires_at and lot.remaining]
     return int(min(ends).timestamp()) if ends else None
+
+
+def packages_text(of: Wallet) -> str:
+    """The packages of the lots that have credits, like `five-pack monthly`: no id holds a space."""
+    return " ".join(sorted({lot.package_id for lot in of.open_lots if lot.package_id}))
 
 
 def _value(of: Wallet) -> str | None:
@@ -308,30 +312,6 @@ def raw_event(practice_id: str, parked_id: str, raw: str, until: datetime) -> Wr
         "ttl": int(until.timestamp()),
     }
     return _put(keys.raw_event(practice_id, parked_id), attributes)
-
-
-def job(practice_id: str, record: Job, due_at: datetime) -> Write:
-    """A job under its version: while it runs it is due at `due_at`, for the sweep to wake it; finished, the table
-    drops it with its file."""
-    key = keys.job(practice_id, record.job_id)
-    attributes: dict[str, str | int | None] = {"kind": ItemKind.JOB, "body": _body(record)}
-    if record.state is JobState.RUNNING:
-        attributes |= {"due_shard": keys.due_shard(key), "due_at": sortable(due_at)}
-    else:
-        assert record.finished_at, "what is finished was finished at some instant"
-        attributes["ttl"] = int((record.finished_at + jobs.KEPT).timestamp())
-    return _put_version(key, record.version, attributes)
-
-
-def due_later(key: Key, due_at: datetime, now: datetime) -> Write:
-    """Moves an item that is due at `now` in the index of what is due, and leaves its record as it is."""
-    update = {
-        "Key": codec.to_attributes({"pk": key[0], "sk": key[1]}),
-        "UpdateExpression": "SET due_at = :due",
-        "ConditionExpression": "due_at <= :now",
-        "ExpressionAttributeValues": codec.to_attributes({":due": sortable(due_at), ":now": sortable(now)}),
-    }
-    return {"Update": update}
 
 
 def set_aside(key: Key, due_at: datetime, reason: str, times: int, now: datetime) -> Write:

@@ -106,10 +106,10 @@ def _parts(header: str) -> SignedAt:
         raise BadSignature(Fault.MALFORMED)
     if len(signatures) > MAX_SIGNATURES:
         raise BadSignature(Fault.MALFORMED)
-    whole = tuple(signature for signature in signatures if _SIGNATURE.fullmatch(signature))
-    if not whole:
+    readable = tuple(signature for signature in signatures if _SIGNATURE.fullmatch(signature))
+    if not readable:
         raise BadSignature(Fault.MALFORMED)
-    return SignedAt(timestamps[0], whole)
+    return SignedAt(timestamps[0], readable)
 
 
 def _signature(body: bytes, secret: str, timestamp: str) -> bytes:

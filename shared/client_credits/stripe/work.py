@@ -124,8 +124,8 @@ def _tried(context: Context, api: Api, mode: Mode, parked: Parked) -> bool:
         return False
     facts, _ = work.through(owner, *kept)
     # A payment that still has lines missing is parked as itself: that record stays, one of its mere event need not.
-    is_whole = not (isinstance(facts, Payment) and facts.lines_missing and parked.payment)
-    is_understood = is_whole and not isinstance(facts, Unsupported)
+    is_complete = not (isinstance(facts, Payment) and facts.lines_missing and parked.payment)
+    is_understood = is_complete and not isinstance(facts, Unsupported)
     if not is_understood and owner == context.practice_id:
         return False
     with suppress(AlreadyResolved):  # granting it has closed it
@@ -176,10 +176,10 @@ class _Work:
                 if api and named:
                     about = api.retrieve(StripeKind.SUBSCRIPTION, named)
                     seconds = int(paid.paid_at.timestamp())
-                    whole_event = event_of(
+                    complete_event = event_of(
                         "customer.subscription.updated", about, api, paid.event_id, seconds, paid.mode == "live"
                     )
-                    apply(self.context.of(owner), translate(whole_event, self.mode), raw)
+                    apply(self.context.of(owner), translate(complete_event, self.mode), raw)
                     outcome = apply(self.context.of(owner), paid, raw)
         except StripeRefused:
             return outcome

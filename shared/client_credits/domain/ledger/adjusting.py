@@ -5,6 +5,7 @@ credits first, then those not yet effective, then frozen, then held ones; what i
 owed, as a debt of staff's making.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -61,7 +62,7 @@ def adjust(
     future, LimitReached when the wallet would outgrow its bounds.
     """
     assert delta != 0
-    change = _raised(change, delta, expires_at, act) if delta > 0 else _lowered(change, -delta, act)
+    change = _raised(change, delta, expires_at, act) if delta > 0 else lowered(change, -delta, act)
     change = settle(change, act.now, settings, act, limit=room)
     check_bounds(change)
     return change
@@ -76,7 +77,12 @@ def _raised(change: Change, amount: int, expires_at: datetime | None, act: Act) 
     wallet = change.wallet.with_lot(lot)
     wallet = replace(wallet, granted_total=wallet.granted_total + amount)
     change = change.record(wallet, EntryKind.ADJUSTED, act, (Posting(amount, lot_id=lot.lot_id),))
-    wallet = change.wallet
+    return repaid_from(change, lot, act)
+
+
+def repaid_from(change: Change, lot: Lot, act: Act) -> Change:
+    """The lot's credits repay all that is owed, the oldest first: one `repaid` entry, or none where nothing is owed."""
+    wallet, amount = change.wallet, lot.remaining
     postings: list[Posting] = []
     repayments: list[Repayment] = []
     for debt in sorted(wallet.debts, key=lambda d: (d.since, d.cause, d.ref)):
@@ -113,10 +119,12 @@ def check_end(expires_at: datetime | None, now: datetime) -> None:
         raise Invalid("Credits cannot end before they are given.", fault)
 
 
-def _lowered(change: Change, amount: int, act: Act) -> Change:
-    wallet, parts = taken_from(change.wallet, amount, act.now, change.wallet.open_lots)
-    postings = [Posting(-part, lot_id=lot.lot_id) for lot, part in parts]
-    amount -= sum(part for _, part in parts)
+def lowered(change: Change, amount: int, act: Act, first: Iterable[Lot] = ()) -> Change:
+    """Takes credits: one `adjusted` entry. The lots named `first` give before all others."""
+    wallet, parts = taken_from(change.wallet, amount, act.now, first)
+    wallet, more = taken_from(wallet, amount - sum(part for _, part in parts), act.now, wallet.open_lots)
+    postings = [Posting(-part, lot_id=lot.lot_id) for lot, part in (*parts, *more)]
+    amount += sum(posting.amount for posting in postings)
     if amount:
         owed = Debt(DebtCause.STAFF, act.source_id, amount, act.now)
         wallet = wallet.with_debt(owed)

@@ -45,7 +45,7 @@ def transfer(
             parent=lot.lot_id,
             rollover=None,
         )
-        more = _marked_also(less, more.with_lot(moved), lot)
+        more = marked_also(less, more.with_lot(moved), lot)
         given.append(Posting(-part, lot_id=lot.lot_id))
         taken.append(Posting(part, lot_id=moved.lot_id))
     giver = giver.record(less, EntryKind.TRANSFERRED_OUT, act, tuple(given))
@@ -55,7 +55,7 @@ def transfer(
     return giver, receiver
 
 
-def _marked_also(giver: Wallet, receiver: Wallet, lot: Lot) -> Wallet:
+def marked_also(giver: Wallet, receiver: Wallet, lot: Lot) -> Wallet:
     """What binds credits that return to the lots of a payment or subscription holds for the receiver, too."""
     for about in (lot.payment, lot.subscription):
         if about:

@@ -218,8 +218,8 @@ def _rollover(
     cycle = _cycle(subscription, line)
     if cycle is None or package.rollover_cap == 0 or package.expiry.kind is not ExpiryKind.CYCLE_END:
         return None
-    whole = begins_with(wallet, cycle)
-    return rollover_of(package.rollover_cap, begins, whole.starts, whole.ends)
+    full_cycle = begins_with(wallet, cycle)
+    return rollover_of(package.rollover_cap, begins, full_cycle.starts, full_cycle.ends)
 
 
 def _cycle(subscription: str | None, line: PaymentLine) -> Cycle | None:

@@ -180,8 +180,8 @@ class PaymentRecord:
 def _cuts(ended: Ended, grant: PaidGrant, ends: tuple[Ended, ...]) -> bool:
     if grant.plan and last_of(grant.plan, [ended]) < grant.plan.count:
         return True
-    whole = tuple(each for each in ends if each.item is None)
-    return given_back(grant.span, (ended, *whole)) > 0
+    of_all_items = tuple(each for each in ends if each.item is None)
+    return given_back(grant.span, (ended, *of_all_items)) > 0
 
 
 def is_of(known: PaymentRecord, account: str) -> bool:

@@ -31,12 +31,12 @@ def given_back(span: Span | None, ends: Iterable[Ended]) -> Fraction:
     if span is None:
         return Fraction(0)
     every = list(ends)
-    whole = [ended.at for ended in every if ended.item is None]
+    of_all_items = [ended.at for ended in every if ended.item is None]
     parts = [
         Fraction(_seconds(span.ends - max(ended.at, span.starts)), _seconds(span.ends - span.starts))
         for ended in every
         if ended.item == span.item and ended.until == span.ends and ended.at < span.ends
-        if not span.once or any(abs(at - ended.at) <= TOGETHER for at in whole)
+        if not span.once or any(abs(at - ended.at) <= TOGETHER for at in of_all_items)
     ]
     return max(parts, default=Fraction(0))
 

@@ -60,8 +60,8 @@ class SubscriptionState:
     @property
     def ends(self) -> tuple[Ended, ...]:
         """Since when its plans, or those of one item, bring no more tranches, and which were given back."""
-        whole = (Ended(self.subscription, self.ended_at),) if self.ended_at else ()
-        return (*whole, *sorted({*self._given_back(), *self._replaced()}, key=repr))
+        of_all_items = (Ended(self.subscription, self.ended_at),) if self.ended_at else ()
+        return (*of_all_items, *sorted({*self._given_back(), *self._replaced()}, key=repr))
 
     def _given_back(self) -> Iterator[Ended]:
         """Items that ended with money back, and those whose place they had taken."""

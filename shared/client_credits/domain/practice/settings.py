@@ -74,7 +74,7 @@ def _boolean(**more: bool) -> Setting:
     return Setting(check, {"type": "boolean"}, **more)
 
 
-def _whole(low: int, high: int, **more: bool) -> Setting:
+def _integer(low: int, high: int, **more: bool) -> Setting:
     def check(value: object) -> str | None:
         fine = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
         return None if fine else f"must be a whole number from {low} to {high}"
@@ -90,7 +90,7 @@ def _one_of(*choices: str, **more: bool) -> Setting:
 
 
 def _limit() -> Setting:
-    number = _whole(0, MAX_CREDITS)
+    number = _integer(0, MAX_CREDITS)
 
     def check(value: object) -> str | None:
         fault = None if value == "unlimited" else number.check(value)
@@ -125,8 +125,8 @@ SETTINGS: dict[str, Setting] = {
     "allow_booking_without_credits": _boolean(),
     "restore_on_cancel": _boolean(),
     "credit_must_cover": _one_of("session", "booking"),
-    "restore_grace_days_client": _whole(0, MAX_GRACE_DAYS),
-    "restore_grace_days_practice": _whole(0, MAX_GRACE_DAYS),
+    "restore_grace_days_client": _integer(0, MAX_GRACE_DAYS),
+    "restore_grace_days_practice": _integer(0, MAX_GRACE_DAYS),
     "max_negative": _limit(),
     "auto_repay": _boolean(),
     "clawback_shortfall": _one_of("debt", "report"),

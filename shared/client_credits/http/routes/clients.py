@@ -69,6 +69,23 @@ def search_clients(wanted: Annotated[ClientSearch, Body()]) -> Clients:
     return _clients(found, ask.seal(query, {"after": more.after, "by_id": more.by_id} if more else None))
 
 
+@router.get(
+    "/v1/packages/<package_id>/clients",
+    tags=["clients"],
+    summary="Clients with credits left of a package, with their balances",
+    responses=reads(),
+)
+def list_package_clients(package_id: PathId, limit: Limit = 50, cursor: Cursor = None) -> Clients:
+    """Clients in order of id. A page may be short, or empty; the list ends where `next_cursor` is null."""
+    ask = asked(router)
+    if package_id not in ask.store.load(ask.practice_id, Wanted()).catalogue.packages:
+        raise NotFound("There is no such package.")
+    query = f"package-clients|{package_id}"
+    after = (ask.open(query, cursor) or {}).get("after")
+    found, last = listing.clients_page(ask.context, after, limit, listing.Filter(package_id=package_id))
+    return _clients(found, ask.seal(query, {"after": last} if last else None))
+
+
 def _clients(found: list[listing.ListedClient], next_cursor: str | None) -> Clients:
     items = [ListedClientView(**dict(client_view(each.client)), balances=each.balances) for each in found]
     return Clients(items=items, next_cursor=next_cursor)

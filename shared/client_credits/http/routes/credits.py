@@ -5,7 +5,6 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from client_credits.domain.errors import Invalid, Problem
 from client_credits.http.request import asked, instant_parameter
 from client_credits.http.responses import Cursor, Limit, PathId, reads
 from client_credits.http.schemas import common as schemas
@@ -15,13 +14,14 @@ from client_credits.http.schemas.credits import (
     Kind,
     LotView,
     OwnEntryView,
+    PastCreditsView,
     entry_view,
     lot_view,
     own_entry_view,
 )
 from client_credits.operations.queries import credits as answers
-from client_credits.operations.queries.history import HistoryPosition, history
-from client_credits.store.histories import HistoryPeriod
+from client_credits.operations.queries.history import HistoryFilter, HistoryPosition, history
+from client_credits.operations.queries.past import balances_at
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
@@ -51,14 +51,16 @@ class Lots(schemas.View):
 )
 def get_client_credits(
     client_id: PathId,
-    as_of: Annotated[str | None, Query(description="Not in this release; refused.")] = None,
-) -> CreditsView:
+    as_of: Annotated[
+        str | None,
+        Query(description="A past instant: the balances alone, by all that had happened by then, as known now."),
+    ] = None,
+) -> CreditsView | PastCreditsView:
     ask = asked(router)
-    if as_of is not None:
-        raise Invalid(
-            "This release does not know past balances.",
-            Problem("/query/as_of", "not_available", "leave it out for the balances now"),
-        )
+    at = instant_parameter("as_of", as_of)
+    if at:
+        past = balances_at(ask.context, client_id, at)
+        return PastCreditsView.model_validate(past, from_attributes=True)
     found = answers.credits_of(ask.context, client_id)
     return CreditsView.model_validate(found, from_attributes=True)
 
@@ -99,7 +101,7 @@ def list_client_history(
         type_id,
         limit,
         HistoryPosition(**position) if position else HistoryPosition(),
-        HistoryPeriod(kind, instant_parameter("from", from_), instant_parameter("to", to)),
+        HistoryFilter(kind, instant_parameter("from", from_), instant_parameter("to", to)),
     )
     place = {"entry": page.next.entry, "account": page.next.account, "client": page.next.client} if page.next else None
     going_on = ask.seal(query, place)

@@ -11,12 +11,13 @@ from pydantic import BaseModel
 from client_credits.domain.ids import is_id
 from client_credits.http.problems import Refused
 from client_credits.http.request import Ask, asked
-from client_credits.http.responses import DryRun, PathId, writes
+from client_credits.http.responses import DryRun, EntryNumber, PathId, writes
 from client_credits.http.schemas import edits
 from client_credits.http.schemas.credits import EntryView, TypeCreditsView, entry_view
 from client_credits.operations.staff import editing
 from client_credits.operations.staff.editing import NewBalance
 from client_credits.operations.staff.idempotent import Edited, Keyed
+from client_credits.operations.staff.undoing import undo
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 IdempotencyKey = Annotated[
@@ -132,6 +133,25 @@ def change_client_lot(
         ask.context, client_id, type_id, lot_id, void=wanted.void, expires_at=wanted.expires_at, reason=wanted.reason
     )
     return answer_of(edited)
+
+
+@router.post(
+    "/v1/clients/<client_id>/credits/<type_id>/entries/<sequence>/undo",
+    tags=["edits"],
+    summary="Undo an adjustment, a gift or a transfer by its entry, once",
+    responses=writes(),
+)
+def undo_entry(
+    client_id: PathId,
+    type_id: PathId,
+    sequence: EntryNumber,
+    wanted: Annotated[edits.UndoPost, Body()],
+    idempotency_key: IdempotencyKey = None,
+    dry_run: DryRun = False,
+) -> Response[edits.Edits]:
+    ask = asked(router)
+    key = keyed(ask, idempotency_key, f"undo {client_id} {type_id} {sequence}", wanted)
+    return answer_of(undo(ask.context, client_id, type_id, int(sequence), key, wanted.reason))
 
 
 @router.post(

@@ -37,7 +37,7 @@ def _address(ask: Ask, job: Job) -> str | None:
     if job.file is None or not job.has_file(ask.now):
         return None
     named = str(job.asked.get("report", job.kind))
-    return ask.address(job.file, f"{named}-{job.created_at:%Y-%m-%d}.csv")
+    return ask.outside.address(job.file, f"{named}-{job.created_at:%Y-%m-%d}.csv")
 
 
 @router.post(
@@ -54,4 +54,4 @@ def export_report(
 ) -> Response[StartedView]:
     ask = asked(router)
     key = keyed(ask, idempotency_key, "export", wanted)
-    return accepted(starting.start(ask.context, JobKind.EXPORT, wanted.model_dump(mode="json"), key, ask.wake))
+    return accepted(starting.start(ask.context, JobKind.EXPORT, wanted.model_dump(mode="json"), key, ask.outside.wake))

@@ -38,6 +38,21 @@ class CreditsView(View):
     credits: list[TypeCreditsView]
 
 
+class PastBalanceView(View):
+    appointment_type: str
+    name: str
+    balance: int
+
+
+class PastCreditsView(View):
+    """The balances as of a past instant. The other numbers are known for now alone."""
+
+    client_id: str
+    enabled: bool
+    as_of: datetime
+    credits: list[PastBalanceView]
+
+
 class LotView(View):
     lot_id: str
     granted: int
@@ -91,6 +106,7 @@ class CauseView(TypedDict, total=False):
     subscription: str
     from_client_id: str
     to_client_id: str
+    undoes: str  # the number of the entry of the same history that this one undoes
 
 
 class ActorView(TypedDict, total=False):

@@ -67,6 +67,10 @@ class TransferPost(Request):
     reason: Reason | None = None
 
 
+class UndoPost(Request):
+    reason: Reason | None = None
+
+
 class Edits(View):
     """The entries written, of every wallet concerned."""
 

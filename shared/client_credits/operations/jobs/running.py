@@ -16,7 +16,7 @@ from client_credits.domain.ledger.entries import Actor
 from client_credits.domain.practice.jobs import Job, JobKind, JobMessage, JobProblem, JobState, Progress
 from client_credits.operations.committing import once
 from client_credits.operations.context import Context
-from client_credits.store import keys, writes
+from client_credits.store import job_writes, keys
 from client_credits.store.store import Store
 from client_credits.store.table import Conflicted, is_unavailable
 
@@ -78,7 +78,7 @@ def _claimed(store: Store, message: JobMessage, now: datetime) -> Job | None:
     job = store.job(message.practice_id, message.job_id)
     if job is None or job.state is not JobState.RUNNING or job.version != message.version:
         return None
-    store.commit([writes.job(message.practice_id, job, now + STEP_LEASE)])
+    store.commit([job_writes.job(message.practice_id, job, now + STEP_LEASE)])
     return replace(job, version=job.version + 1)
 
 
@@ -90,7 +90,7 @@ def _written(store: Store, practice_id: str, after: Job, due_at: datetime) -> Jo
         return moved
     if stored is None or stored.version != after.version:
         return None
-    store.commit([writes.job(practice_id, after, due_at)])
+    store.commit([job_writes.job(practice_id, after, due_at)])
     return moved
 
 
@@ -142,5 +142,5 @@ def woken(store: Store, practice_id: str, job_id: str, now: datetime) -> JobMess
     if job is None or job.state is not JobState.RUNNING:
         return None  # the index lagged
     with suppress(Conflicted):  # moved on meanwhile: then the message is passed over
-        store.commit([writes.due_later(keys.job(practice_id, job_id), now + STEP_LEASE, now)])
+        store.commit([job_writes.due_later(keys.job(practice_id, job_id), now + STEP_LEASE, now)])
     return JobMessage(practice_id, job_id, job.version)

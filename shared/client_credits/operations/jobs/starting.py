@@ -12,7 +12,7 @@ from client_credits.operations.committing import once
 from client_credits.operations.context import Context
 from client_credits.operations.jobs.running import UNHEARD
 from client_credits.operations.staff.idempotent import Keyed
-from client_credits.store import writes
+from client_credits.store import job_writes, writes
 from client_credits.store.records import Wanted
 
 Wake = Callable[[JobMessage], None]
@@ -49,7 +49,9 @@ def _recorded(context: Context, kind: JobKind, asked: dict[str, Any], keyed: Key
     actor, now = context.actor, context.now
     job = Job(job_id, kind, asked, keyed.key, actor.kind, actor.actor_id, created_at=now, moved_at=now)
     record = Operation(keyed.source_id, keyed.digest, "job", "", recorded_at=now, answer=job_id)
-    context.commit([writes.operation(context.practice_id, record), writes.job(context.practice_id, job, now + UNHEARD)])
+    context.commit(
+        [writes.operation(context.practice_id, record), job_writes.job(context.practice_id, job, now + UNHEARD)]
+    )
     return Started(job_id), replace(job, version=1)
 
 

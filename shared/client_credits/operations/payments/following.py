@@ -5,19 +5,21 @@ their versions. So it may be repeated at will, and a repeat completes what a wor
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 
 from client_credits.domain.errors import Busy
 from client_credits.domain.ids import payment_of
-from client_credits.domain.ledger.entries import Act, Entry
+from client_credits.domain.ledger.entries import Act, Entry, untouched
 from client_credits.domain.ledger.operation import EntryRef, Operation
 from client_credits.domain.ledger.settling import settle
+from client_credits.domain.payments.clawing_back import Pair
 from client_credits.domain.payments.disputing import waits
 from client_credits.domain.payments.folding import disowned
 from client_credits.domain.payments.news import news_of
 from client_credits.domain.payments.payment_record import MAX_HOLDERS, PaymentRecord
 from client_credits.domain.payments.returning import returns
-from client_credits.operations.committing import ATTEMPTS, once, room_for, settled_all, wallet_writes
+from client_credits.operations.committing import ATTEMPTS, knowing, once, room_for, settled_all, wallet_writes
 from client_credits.operations.context import Context
 from client_credits.operations.payments import parking, steps
 from client_credits.operations.payments.steps import Step, View, When
@@ -39,6 +41,27 @@ def follow(context: Context, payment_id: str, returned_at: datetime | None = Non
         except _BelongsToAnother as news:  # each at most once: the record refuses them from here on
             _disown(context, payment_id, news.about)
     raise Busy("This payment was named by too much that is another's. Send the same request again.")
+
+
+def follow_what_came(context: Context, entries: Iterable[Entry]) -> list[Entry]:
+    """Credits that these entries brought to lots of payments given back beyond their lots belong to them first.
+
+    Returns the entries written. Safe to repeat.
+    """
+    came: dict[Pair, list[str]] = {}
+    for entry in entries:
+        lots = [p.lot_id for p in entry.postings if p.lot_id and p.amount > 0]
+        if lots:
+            came.setdefault((entry.client_id, entry.appointment_type), []).extend(lots)
+    wallets = context.load(Wanted(also=tuple(came))).also if came else {}
+    found: set[str] = set()
+    for pair, lot_ids in came.items():
+        wallet = wallets[pair]
+        if any(mark.short for mark in wallet.marks):
+            lots_known = knowing(context.store, untouched(wallet), lot_ids).wallet.lots
+            paid_with = {lot.payment for lot in lots_known if lot.lot_id in lot_ids}
+            found |= {payment_of(key) for key in paid_with if key and wallet.mark(key).short}
+    return [entry for payment_id in sorted(found) for entry in follow(context, payment_id, returned_at=context.now)]
 
 
 class _BelongsToAnother(Exception):

@@ -66,7 +66,7 @@ def subscription_heard(context: Context, news: SubscriptionNews) -> str:
     return standing
 
 
-def try_again(context: Context, parked: Parked) -> bool:
+def retry_parked(context: Context, parked: Parked) -> bool:
     """Pays a parked payment with what is known by now; whether nothing of it is missing any more.
 
     One that was granted already is completed, should the worker that granted it have died.

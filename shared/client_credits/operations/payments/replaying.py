@@ -11,7 +11,7 @@ from client_credits.domain.payments.parked import ParkedState, Replay
 from client_credits.operations.committing import once
 from client_credits.operations.context import Context
 from client_credits.operations.payments.parking import every_open
-from client_credits.operations.payments.paying import try_again
+from client_credits.operations.payments.paying import retry_parked
 from client_credits.store import writes
 from client_credits.store.table import Conflicted
 
@@ -40,7 +40,7 @@ def replay(context: Context, known: Iterable[WaitsFor]) -> int:
 
 def replay_everything(context: Context) -> int:
     """Tries again all that is parked, however much it is; returns how many were granted."""
-    return sum(try_again(context, parked) for parked in every_open(context.store, context.practice_id))
+    return sum(retry_parked(context, parked) for parked in every_open(context.store, context.practice_id))
 
 
 def work_off(context: Context, waits_for: WaitsFor) -> bool:
@@ -62,7 +62,7 @@ def work_off(context: Context, waits_for: WaitsFor) -> bool:
 def _tried(context: Context, waits_for: WaitsFor, parked_ids: list[str]) -> int:
     granted = 0
     for parked in context.store.parked(context.practice_id, parked_ids):
-        is_settled = try_again(context, parked)
+        is_settled = retry_parked(context, parked)
         if parked.state is ParkedState.OPEN:
             granted += is_settled
         elif not parked.unfinished:  # closed, and whoever closed it died before saying so here

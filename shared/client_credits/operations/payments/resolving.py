@@ -9,7 +9,7 @@ from client_credits.operations.context import Context
 from client_credits.operations.payments import money_back, parking
 from client_credits.operations.payments.lines import PARKED_FATES
 from client_credits.operations.payments.outcomes import LineOutcome
-from client_credits.operations.payments.paying import pay, try_again
+from client_credits.operations.payments.paying import pay, retry_parked
 from client_credits.store.store import Store
 
 
@@ -43,7 +43,7 @@ def _open(context: Context, parked_id: str) -> Parked:
         return parking.open_one(context.store, context.practice_id, parked_id)
     except AlreadyResolved:
         for closed in context.store.parked(context.practice_id, [parked_id]):
-            try_again(context, closed)
+            retry_parked(context, closed)
         raise
 
 

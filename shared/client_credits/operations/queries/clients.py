@@ -17,7 +17,7 @@ from client_credits.store import keys
 from client_credits.store.keys import ROSTER_SHARDS
 from client_credits.store.records import Loaded, Wanted
 from client_credits.store.store import Store
-from client_credits.store.writes import sortable
+from client_credits.store.writes import packages_text, sortable
 
 FIRST_PAGE, PAGE = 25, 200  # rows of a shard: few at first, since most lists end there
 ROSTER_REQUESTS = 48  # pages of the roster for one answer
@@ -27,13 +27,19 @@ BATCH_KEYS = 98  # of a batch read's 100, the settings and the catalogue take tw
 
 @dataclass(frozen=True, slots=True)
 class RosterLine:
-    """A client and its stored balances and debts per appointment type, and when the first of them falls due."""
+    """A client and its stored balances, debts and lots' packages per appointment type, and when the first of them
+    falls due."""
 
     client_id: str
     name: str | None = None
     balances: dict[str, int] = field(default_factory=dict)
     debts: dict[str, int] = field(default_factory=dict)
+    packages: dict[str, str] = field(default_factory=dict)
     due_at: str | None = None
+
+    def has_lots_of(self, package_id: str) -> bool:
+        """Whether some of the credits left came with the package."""
+        return any(package_id in packages.split() for packages in self.packages.values())
 
     @property
     def holding(self) -> bool:
@@ -113,21 +119,24 @@ def _with(line: RosterLine, item: dict[str, Any]) -> RosterLine:
         line,
         balances=line.balances | {kind: item["balance"]},
         debts=line.debts | {kind: item["debt"]},
+        packages=line.packages | {kind: item.get("packages", "")},
         due_at=min(filter(None, (line.due_at, item.get("due_at"))), default=None),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which clients are wanted: who owes, who has credits left (None does not ask), whose id begins so."""
+    """Which clients are wanted: who owes, who has credits left (None does not ask), whose id begins so, who has
+    lots of a package."""
 
     negative: bool | None = None
     holding: bool | None = None
     begins: str = ""
+    package_id: str | None = None
 
     @property
     def by_numbers(self) -> bool:
-        return self.negative is not None or self.holding is not None
+        return self.negative is not None or self.holding is not None or self.package_id is not None
 
     @property
     def impossible(self) -> bool:
@@ -136,7 +145,9 @@ class Filter:
 
     def lets(self, line: RosterLine) -> bool:
         owes = self.negative in (None, line.negative)
-        return owes and self.holding in (None, line.holding) and line.client_id.startswith(self.begins)
+        numbers = owes and self.holding in (None, line.holding)
+        holds = self.package_id is None or line.has_lots_of(self.package_id)
+        return numbers and holds and line.client_id.startswith(self.begins)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +217,10 @@ def settled(context: Context, lines: list[RosterLine]) -> list[RosterLine]:
 def _settled_line(loaded: Loaded, line: RosterLine, now: datetime) -> RosterLine:
     wallets = [settled_wallet(loaded, line.client_id, t, now) for t in line.balances]
     balances = {wallet.appointment_type: wallet.balance for wallet in wallets}
-    return replace(line, balances=balances, debts={w.appointment_type: w.debt for w in wallets})
+    debts = {w.appointment_type: w.debt for w in wallets}
+    return replace(
+        line, balances=balances, debts=debts, packages={w.appointment_type: packages_text(w) for w in wallets}
+    )
 
 
 def _load(context: Context, lines: list[RosterLine]) -> Loaded:

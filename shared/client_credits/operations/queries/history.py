@@ -1,7 +1,7 @@
 """What happened to one type's credits, newest first, what fell due and is not written yet included."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
@@ -14,14 +14,18 @@ from client_credits.domain.practice.records import SettingsChange
 from client_credits.operations.context import Context
 from client_credits.operations.queries.credits import _settled
 from client_credits.store import keys
-from client_credits.store.histories import EVERYTHING, HistoryPeriod
 from client_credits.store.records import Wanted
 from client_credits.store.writes import sortable
+
+SETTINGS_CHANGED = "settings_changed"
+LOOKED_AT = 250  # records of each stream that a filtered page looks at: at most a quarter of a request's megabyte
+
+Record = Entry | SettingsChange
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryPosition:
-    """Behind which record of each kind a history goes on: sort keys, None for the newest."""
+    """Behind which record of each stream a history goes on: sort keys, None for the newest."""
 
     entry: str | None = None
     account: str | None = None
@@ -30,8 +34,54 @@ class HistoryPosition:
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    items: list[Entry | SettingsChange]
+    items: list[Record]
     next: HistoryPosition | None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFilter:
+    """Which records of a history are wanted: of one kind, with `since <= occurred_at < until`."""
+
+    kind: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def lets_all(self) -> bool:
+        return self == EVERYTHING
+
+    @property
+    def entries(self) -> bool:
+        """Whether any entry may be wanted."""
+        return self.kind != SETTINGS_CHANGED
+
+    @property
+    def settings(self) -> bool:
+        """Whether any change of settings may be wanted."""
+        return self.kind in (None, SETTINGS_CHANGED)
+
+    def lets(self, record: Record) -> bool:
+        kind = record.kind if isinstance(record, Entry) else SETTINGS_CHANGED
+        late_enough = self.since is None or record.occurred_at >= self.since
+        early_enough = self.until is None or record.occurred_at < self.until
+        return late_enough and early_enough and self.kind in (None, kind)
+
+
+EVERYTHING = HistoryFilter()
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """Records of one kind, newest first, as far as they were read; `more` where older ones are left."""
+
+    name: str
+    records: list[Record]
+    more: bool
+
+    @property
+    def read_to(self) -> datetime | None:
+        """The instant down to which every record of it was read; None for all of them."""
+        return _written(self.records[-1]) if self.more and self.records else None
 
 
 def history(
@@ -40,29 +90,38 @@ def history(
     type_id: str,
     limit: int,
     start: HistoryPosition = HistoryPosition(),
-    only: HistoryPeriod = EVERYTHING,
+    only: HistoryFilter = EVERYTHING,
 ) -> HistoryPage:
     """What happened to one type's credits and to the settings behind them, newest first.
 
-    Reads side by side, so a page takes one round trip. Raises NotFound for an unknown client or type.
+    Reads side by side, so a page takes one round trip, filtered or not: a filtered page looks at the next LOOKED_AT
+    records of each stream, so it may be short, or empty, and not the last. Raises NotFound for an unknown client or
+    type.
     """
-    pool = _pool()
+    pool, size = _pool(), limit + 1 if only.lets_all else LOOKED_AT
     wanted = Wanted(client_id=client_id, types=(type_id,))
     loading = pool.submit(context.store.load, context.practice_id, wanted)
-    changes = [
-        pool.submit(context.store.settings_changes, context.practice_id, owner, before, limit + 1, only)
-        for owner, before in ((None, start.account), (client_id, start.client))
-    ]
-    stored = context.store.history_page(context.practice_id, client_id, type_id, start.entry, limit + 1, only)
+    reading: dict[str, Future[tuple[list[SettingsChange], bool]]] = {}
+    if only.settings:
+        for name, owner, before in (("account", None, start.account), ("client", client_id, start.client)):
+            reading[name] = pool.submit(context.store.settings_changes, context.practice_id, owner, before, size)
+    stored, more = _entries(context, client_id, type_id, start.entry, size) if only.entries else ([], False)
     loaded = loading.result()
     if loaded.client is None or type_id not in loaded.catalogue.types:
         raise NotFound("There is no such client or appointment type.")
     if not loaded.settings.enabled:
         return HistoryPage([], None)
     settled = _settled(loaded.wallets[type_id], context.now, loaded.dated)
-    stored = [e for e in _unwritten(settled, start) if only.holds(e.kind, e.occurred_at)] + stored
-    begun = start if start.entry else _newest(settled.wallet, context.now)
-    return _merged(stored, changes[0].result(), changes[1].result(), limit, begun)
+    entries = _unwritten(settled, start) + stored if only.entries else []
+    streams = [_Stream("entry", _in_order(entries), more and not _all_older(stored, only.since))]
+    for name, read in reading.items():
+        changes, further = read.result()
+        streams.append(_Stream(name, list(changes), further and not _all_older(changes, only.since)))
+    return _page(streams, limit, start if start.entry else _newest(settled.wallet, context.now), only)
+
+
+def _entries(context: Context, client_id: str, type_id: str, before: str | None, size: int) -> tuple[list[Entry], bool]:
+    return context.store.history_page(context.practice_id, client_id, type_id, before, size)
 
 
 @cache
@@ -70,9 +129,24 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=3, thread_name_prefix="history")
 
 
+def _all_older(records: list[Entry] | list[SettingsChange], since: datetime | None) -> bool:
+    """Whether what is left was written before `since`; nothing happens after it is written down."""
+    return bool(since and records and _written(records[-1]) < since)
+
+
+def _written(record: Record) -> datetime:
+    return record.recorded_at if isinstance(record, Entry) else record.occurred_at
+
+
 def _unwritten(settled: Change, start: HistoryPosition) -> list[Entry]:
     """Entries of what fell due and no one has written yet, newest first; they will be written just so."""
     return [e for e in reversed(settled.entries) if start.entry is None or _sort_key(e) < start.entry]
+
+
+def _in_order(entries: list[Entry]) -> list[Record]:
+    """Newest first, each once: what was unwritten for the wallet may be written for its entries, read beside it."""
+    once = {entry.sequence: entry for entry in reversed(entries)}
+    return [once[sequence] for sequence in sorted(once, reverse=True)]
 
 
 def _newest(wallet: Wallet, now: datetime) -> HistoryPosition:
@@ -82,32 +156,28 @@ def _newest(wallet: Wallet, now: datetime) -> HistoryPosition:
     return HistoryPosition(after_all, from_now, from_now)
 
 
-def _merged(
-    entries: list[Entry],
-    account: list[SettingsChange],
-    client: list[SettingsChange],
-    limit: int,
-    start: HistoryPosition,
-) -> HistoryPage:
-    def changes_in(records: list[SettingsChange], kind: str) -> Iterator[tuple[datetime, str, Entry | SettingsChange]]:
-        return ((record.occurred_at, kind, record) for record in records)
-
-    # The wallet is read beside its entries, so what was unwritten for one may be written for the other.
-    once = {entry.sequence: entry for entry in reversed(entries)}
-    streams = [
-        ((e.recorded_at, "entry", e) for e in sorted(once.values(), key=lambda e: -e.sequence)),
-        changes_in(account, "account"),
-        changes_in(client, "client"),
-    ]
-    ordered = list(merge(*streams, key=lambda each: each[0], reverse=True))
-    position = start
-    for _, kind, record in ordered[:limit]:
-        position = replace(position, **{kind: _sort_key(record)})
-    more = len(ordered) > limit
-    return HistoryPage([record for _, _, record in ordered[:limit]], position if more else None)
+def _page(streams: list[_Stream], limit: int, position: HistoryPosition, only: HistoryFilter) -> HistoryPage:
+    """The newest `limit` records that are wanted, as far down as every stream was read."""
+    depth = max((stream.read_to for stream in streams if stream.read_to), default=None)
+    ordered = _merged(streams)
+    items: list[Record] = []
+    for name, record in ordered:
+        if len(items) == limit or (depth and _written(record) < depth):
+            left = only.lets(record) or any(only.lets(each) for _, each in ordered)
+            more = left or any(stream.more for stream in streams)
+            return HistoryPage(items, position if more else None)
+        position = replace(position, **{name: _sort_key(record)})
+        if only.lets(record):
+            items.append(record)
+    return HistoryPage(items, position if any(stream.more for stream in streams) else None)
 
 
-def _sort_key(record: Entry | SettingsChange) -> str:
+def _merged(streams: list[_Stream]) -> Iterator[tuple[str, Record]]:
+    named = ([(stream.name, record) for record in stream.records] for stream in streams)
+    return iter(merge(*named, key=lambda each: _written(each[1]), reverse=True))
+
+
+def _sort_key(record: Record) -> str:
     if isinstance(record, Entry):
         return keys.entry("", "", record.appointment_type, record.sequence)[1]
     when = sortable(record.occurred_at)

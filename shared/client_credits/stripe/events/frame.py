@@ -84,7 +84,7 @@ def id_of(event: object) -> str:
     return "unnamed-" + sha256(content.encode()).hexdigest()[:32]
 
 
-def parked_whole(event_id: str, reason: str, event: object, payments: frozenset[str]) -> Unsupported:
+def parked_event(event_id: str, reason: str, event: object, payments: frozenset[str]) -> Unsupported:
     """An event parked with what it shows of payment and customer; `payments` are the types about payments."""
     try:
         body = values.fields(event)

@@ -25,12 +25,12 @@ from client_credits.stripe.events.values import (
     fields,
     flag,
     instant,
+    integer,
     metadata,
     page,
     reference,
     required,
     text,
-    whole,
 )
 
 MAX_QUANTITY = MAX_CREDITS
@@ -162,7 +162,7 @@ def interval_of(about: Fields) -> Interval | None:
     """How long the price of a line or an item lasts, where the whole price, or the older plan, stands there."""
     for recurring in (child(about, "price", "recurring"), child(about, "plan")):
         each = _INTERVALS.get(text(recurring, "interval") or "")
-        count = whole(recurring, "interval_count") or 1
+        count = integer(recurring, "interval_count") or 1
         if each and 0 < count <= MAX_INTERVALS:
             return Interval(months=each[0] * count, days=each[1] * count)
     return None
@@ -205,7 +205,7 @@ def quantity_of(line: Fields) -> int | None:
         given = line.get("quantity")
         if isinstance(given, float):
             raise QuantityNotWhole
-        quantity = whole(line, "quantity")
+        quantity = integer(line, "quantity")
         if quantity is None:
             return None
     else:
@@ -227,7 +227,7 @@ def _charged(line: Fields) -> int | None:
     """What a line charges after discounts and without tax, in minor units; None where that is its amount."""
     taxes = [each for each in _objects(line, "taxes") if text(each, "tax_behavior") == "inclusive"]
     taxes = taxes or [each for each in _objects(line, "tax_amounts") if flag(each, "inclusive")]
-    taken_off = sum(whole(each, "amount") or 0 for each in (*_objects(line, "discount_amounts"), *taxes))
+    taken_off = sum(integer(each, "amount") or 0 for each in (*_objects(line, "discount_amounts"), *taxes))
     return amount_of(line) - taken_off if taken_off else None
 
 
@@ -256,7 +256,7 @@ def _trial_of(line: Fields, quantity: int) -> Trial:
 
 
 def _discounted(line: Fields) -> bool:
-    return any((whole(each, "amount") or 0) > 0 for each in _objects(line, "discount_amounts"))
+    return any((integer(each, "amount") or 0) > 0 for each in _objects(line, "discount_amounts"))
 
 
 def _unit_amount(line: Fields) -> Decimal | None:

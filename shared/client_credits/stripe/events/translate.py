@@ -112,7 +112,7 @@ def translate(event: object, mode: Mode) -> Facts:
     try:
         return _translate(values.fields(event), event_id, mode)
     except Unreadable:
-        return frame.parked_whole(event_id, "not_understood", event, PAYMENTS)
+        return frame.parked_event(event_id, "not_understood", event, PAYMENTS)
 
 
 def _translate(event: Fields, event_id: str, mode: Mode) -> Facts:

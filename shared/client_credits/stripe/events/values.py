@@ -61,7 +61,7 @@ def flag(of: Fields, name: str) -> bool:
     raise Unreadable
 
 
-def whole(of: Fields, name: str) -> int | None:
+def integer(of: Fields, name: str) -> int | None:
     value = of.get(name)
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
@@ -70,7 +70,7 @@ def whole(of: Fields, name: str) -> int | None:
 
 def instant(of: Fields, name: str) -> datetime | None:
     """Unix seconds within 1970..2999, as UTC."""
-    seconds = whole(of, name)
+    seconds = integer(of, name)
     if seconds is None:
         return None
     if not 0 <= seconds < LAST_SECOND:
@@ -125,7 +125,7 @@ def first_named(name: str, sources: Iterable[Fields]) -> str | None:
 
 def amount(line: Fields, name: str) -> int:
     """Minor units, before discounts and taxes; negative for a credit."""
-    value = required(whole(line, name))
+    value = required(integer(line, name))
     if abs(value) > MAX_AMOUNT:
         raise Unreadable
     return value
@@ -133,7 +133,7 @@ def amount(line: Fields, name: str) -> int:
 
 def unsigned_amount(of: Fields, name: str) -> int | None:
     """Minor units of 0 or more; None when absent."""
-    value = whole(of, name)
+    value = integer(of, name)
     if value is not None and not 0 <= value <= MAX_AMOUNT:
         raise Unreadable
     return value
