@@ -17,8 +17,9 @@ from tests.support.stock import furnished, paid
 from client_credits.aws import clients
 from client_credits.aws.config import JobsConfig
 from client_credits.aws.files import Bucket
+from client_credits.domain.ledger.wallet import Wallet
 from client_credits.operations.jobs.running import UNHEARD
-from client_credits.store import keys
+from client_credits.store import keys, writes
 
 __all__ = ["issuer", "own_clients", "world"]
 pytestmark = pytest.mark.usefixtures("own_clients")
@@ -75,6 +76,27 @@ def test_an_export_is_started_carried_out_and_downloaded_by_an_address_good_for_
     stored = clients.client("s3").get_object(Bucket=name, Key=f"files/p1/{job_id}.csv")
     assert stored["ContentType"] == "text/csv; charset=utf-8"
     assert stored["Body"].read() == b"client_id,appointment_type,balance,debt\r\nc1,follow-up,3,0\r\n"
+
+
+@pytest.mark.prove
+def test_an_export_of_more_than_a_step_goes_on_from_message_to_message(stack: World) -> None:
+    clients_and_wallets = 10_200  # a step reads twenty pages of five hundred rows
+    for start in range(0, clients_and_wallets, 100):
+        wallets = (Wallet("p1", f"x{number:05}", "follow-up", sequence=1) for number in range(start, start + 100))
+        stack.api.store.commit([writes.wallet(wallet, None) for wallet in wallets])
+    job_id = export()
+    (first,) = delivered(stack)
+    load("jobs").handler(sqs_event(first), CONTEXT)
+    job = ask("GET", f"/v1/jobs/{job_id}")
+    assert (job["state"], job["done"]) == ("running", 10_000)
+    carried_out(stack)
+    job = ask("GET", f"/v1/jobs/{job_id}")
+    assert (job["state"], job["done"]) == ("done", clients_and_wallets + 1)
+    name = JobsConfig.from_environment().files_bucket
+    text = clients.client("s3").get_object(Bucket=name, Key=f"files/p1/{job_id}.csv")["Body"].read().decode()
+    lines = text.splitlines()
+    assert lines[0] == "client_id,appointment_type,balance,debt"
+    assert [line.partition(",")[0] for line in lines[1:]] == ["c1", *(f"x{n:05}" for n in range(clients_and_wallets))]
 
 
 def test_an_address_is_made_anew_at_each_request(stack: World, clock: Any) -> None:

@@ -110,11 +110,11 @@ def _watch(patched: pytest.MonkeyPatch, note: Callable[[str, str, dict[str, Any]
     def submit_for(self: Any, work: Callable[..., Any], /, *args: Any, **named: Any) -> Any:
         return submit(self, _on_behalf_of(_function(), work), *args, **named)
 
-    def sign(self: Any, asked: dict[str, Any], operation: str, **named: Any) -> Any:
+    def sign(self: Any, request_dict: dict[str, Any], *, operation_name: str, **named: Any) -> Any:
         """An address that is signed is a call that somebody else makes with the function's rights."""
-        folder = "/files/" if "/files/" in asked["url_path"] else "/?/"
-        note(self._service_id.hyphenize(), operation, {"Key": folder.strip("/") + "/"})
-        return sign_address(self, asked, operation, **named)
+        _, _, name = request_dict["url_path"].partition("/files/")
+        note(self._service_id.hyphenize(), operation_name, {"Key": f"files/{name}" if name else "?"})
+        return sign_address(self, request_dict, operation_name=operation_name, **named)
 
     patched.setattr(client, "_make_api_call", call)
     patched.setattr(signer, "generate_presigned_url", sign)
