@@ -15,12 +15,16 @@ class JobQueue:
 
     def send(self, message: JobMessage) -> None:
         """Queues one step. Sent twice, the step is still carried out once."""
-        stated = {"practice_id": message.practice_id, "job_id": message.job_id, "version": message.version}
-        client("sqs").send_message(QueueUrl=self.url, MessageBody=json.dumps(stated))
+        client("sqs").send_message(QueueUrl=self.url, MessageBody=body_of(message))
+
+
+def body_of(message: JobMessage) -> str:
+    """A message as text."""
+    return json.dumps({"practice_id": message.practice_id, "job_id": message.job_id, "version": message.version})
 
 
 def read_message(body: str) -> JobMessage:
-    """A message as `send` wrote it. Raises ValueError, which repeats nothing of it, for any other."""
+    """A message as `body_of` wrote it. Raises ValueError, which repeats nothing of it, for any other."""
     try:
         stated = json.loads(body)
         return JobMessage(str(stated["practice_id"]), str(stated["job_id"]), int(stated["version"]))
