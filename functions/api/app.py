@@ -15,6 +15,8 @@ from client_credits.http.identity import Authenticator, ClaimNames
 from client_credits.http.openapi import document
 from client_credits.http.request import Outside
 from client_credits.http.sessions import Sessions
+from client_credits.stripe.checkout import Checkouts
+from client_credits.stripe.events.frame import Mode
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -47,12 +49,20 @@ def _front() -> Front:
         store=store_on(config.table_name),
         clock=utc_now,
         cursor_keys=CursorKeys(_read_parameter, config.secrets_prefix),
-        outside=Outside(
-            keys,
-            config.client_page_url.replace("API_ID", config.api_id),
-            wake=JobQueue(config.jobs_queue_url).send,
-            address=Bucket(config.files_bucket).address,
-        ),
+        outside=_outside(config, keys),
+    )
+
+
+def _outside(config: ApiConfig, keys: SessionKeys) -> Outside:
+    mode: Mode = config.stripe_mode  # type: ignore[assignment]  # the configuration has checked it
+    checkouts = Checkouts(_read_parameter, config.secrets_prefix, mode, config.stripe_api_base)
+    return Outside(
+        session_keys=keys,
+        client_page_url=config.client_page_url.replace("API_ID", config.api_id),
+        checkouts=checkouts,
+        wake=JobQueue(config.jobs_queue_url).send,
+        address=Bucket(config.files_bucket).address,
+        origins=config.cors_origins,
     )
 
 

@@ -30,6 +30,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         "JobsQueueArn": {"sqs:SendMessage"},
         "${FilesArn}/files/*": {"s3:GetObject"},
         f"{SECRETS}/session-key": {"ssm:GetParameter"},
+        f"{SECRETS}/stripe-api-key/*": {"ssm:GetParameter"},
     }
     | logs("ApiLogs")
     | TRACE,
@@ -65,8 +66,9 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
     | TRACE,
     # Finished files it cannot read again.
     "JobsRole": {
-        TABLE: ITEMS,
+        TABLE: ITEMS | QUERY,
         ROSTER: QUERY,
+        SESSIONS: QUERY,
         "JobsQueue.Arn": CONSUME | {"sqs:SendMessage"},
         "${Files.Arn}/files/*": {"s3:PutObject"},
         "${Files.Arn}/unfinished/*": {"s3:PutObject", "s3:GetObject"},

@@ -45,7 +45,7 @@ PROJECTED: dict[str, set[str] | str] = {
     "due": {"kind"},
     "roster": {
         *("balance", "debt", "granted_total", "held", "frozen", "next_expiry", "last_at", "value"),
-        *("due_at", "kind", "name"),
+        *("due_at", "kind", "name", "packages"),
     },
     "names": "ALL",
     "sessions": {"client_id", "owner", "appointment_type", "seats", "state", "series_id", "value"},

@@ -63,6 +63,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/clients/c1/grants"): {"package_id": "three-pack", "quantity": 2, "reason": "a gift"},
     ("PATCH", "/v1/clients/c1/credits/follow-up/lots/lot_1"): {"void": True, "reason": "a mistake"},
     ("POST", "/v1/clients/c1/credits/follow-up/entries/1/undo"): {"reason": "a mistake"},
+    ("POST", "/v1/clients/c1/merge"): {"into": "c2"},
     ("POST", "/v1/transfers"): {
         "from_client_id": "c1",
         "to_client_id": "c2",

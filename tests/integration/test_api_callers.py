@@ -4,14 +4,28 @@ The expected statuses are written out by hand from the contract, never taken fro
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import jwt
 import pytest
-from tests.support.api import AUDIENCE, ISSUER, OTHER_KEY, Api, Reply, api_beside, api_on, token
+from tests.support.api import (
+    AUDIENCE,
+    ISSUER,
+    OTHER_KEY,
+    PAGE_ORIGIN,
+    Api,
+    Reply,
+    api_beside,
+    api_on,
+    outside,
+    session_keys,
+    token,
+)
 from tests.support.builders import NOW
 from tests.support.engines import Engine
 from tests.support.stock import booked, catalogue, client, furnished, package, paid, put, read
+from tests.support.stripe_server import TEST_KEY, a_price, stripe_server
 
 from client_credits.http.access import ROUTES
 from client_credits.operations.context import STRIPE, Context
@@ -22,6 +36,7 @@ PATCH_RESTORE = {"restore_on_cancel": True}
 SET_ONE = {"appointment_type": "follow-up", "balance": 1, "version": 3}
 ADD_ONE = {"appointment_type": "follow-up", "amount": 1, "reason": "goodwill"}
 GIVE_ONE = {"from_client_id": "c1", "to_client_id": "c2", "appointment_type": "follow-up", "amount": 1}
+BUY_ONE = {"client_id": "c1", "package_id": "three-pack", **dict.fromkeys(("success_url", "cancel_url"), PAGE_ORIGIN)}
 SESSION = {"appointment_type": "follow-up", "starts_at": "2026-12-01T09:00:00Z"}
 
 
@@ -83,6 +98,7 @@ TABLE: list[tuple[str, str, dict[str, Any] | None, tuple[int, int, int, int, int
     ("GET", "/v1/me", None, (200, 200, 200, 200, 200, 200)),
     ("POST", "/v1/client-sessions", {"client_id": "c1"}, (403, 403, 200, 200, 200, 200)),
     ("POST", "/v1/client-links", {"client_id": "c1"}, (403, 403, 200, 404, 403, 200)),
+    ("POST", "/v1/checkout-sessions", BUY_ONE, (200, 404, 200, 422, 200, 200)),
     ("POST", "/v1/client-links/exchange", {"link": "p1!never!forged"}, (404, 404, 404, 404, 404, 404)),
     ("GET", "/v1/settings", None, (403, 403, 200, 200, 403, 200)),
     ("PATCH", "/v1/settings", PATCH_RESTORE, (403, 403, 403, 403, 403, 200)),
@@ -97,6 +113,7 @@ TABLE: list[tuple[str, str, dict[str, Any] | None, tuple[int, int, int, int, int
     ("POST", "/v1/clients/search", {"q": "c"}, (403, 403, 200, 200, 403, 200)),
     ("GET", "/v1/clients/<c1>", None, (403, 403, 200, 404, 403, 200)),
     ("PUT", "/v1/clients/<c1>", {"name": "Anna"}, (403, 403, 200, 201, 403, 200)),
+    ("POST", "/v1/clients/<c1>/merge", {"into": "c2"}, (403, 403, 200, 404, 403, 200)),
     ("GET", "/v1/clients/<c1>/settings", None, (403, 403, 200, 404, 403, 200)),
     ("PATCH", "/v1/clients/<c1>/settings", PATCH_RESTORE, (403, 403, 200, 404, 403, 200)),
     ("GET", "/v1/clients/<c1>/credits", None, (200, 404, 200, 404, 200, 200)),
@@ -117,6 +134,11 @@ TABLE: list[tuple[str, str, dict[str, Any] | None, tuple[int, int, int, int, int
     ("POST", "/v1/parked/<parked>/dismiss", {"reason": "refunded"}, (403, 403, 200, 404, 403, 200)),
     ("GET", "/v1/jobs/<job>", None, (403, 403, 200, 404, 404, 200)),
     ("POST", "/v1/reports/exports", {"report": "credits"}, (403, 403, 202, 202, 403, 202)),
+    ("GET", "/v1/reports/credits", None, (403, 403, 200, 200, 403, 200)),
+    ("GET", "/v1/reports/negative", None, (403, 403, 200, 200, 403, 200)),
+    ("GET", "/v1/reports/expiring", None, (403, 403, 200, 200, 403, 200)),
+    ("GET", "/v1/reports/refusals", None, (403, 403, 200, 200, 403, 200)),
+    ("GET", "/v1/reports/parked", None, (403, 403, 200, 200, 403, 200)),
 ]
 NAMES = [f"{method} {path}" for method, path, _, _ in TABLE]
 OPEN = {"/v1/client-links/exchange"}  # no token is needed or looked at
@@ -156,7 +178,11 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(memory: Engine) -> Iterator[World]:
-    return World(api_on(memory.fresh_store()))
+    with stripe_server() as stripe:
+        stripe.add(a_price("price_1"))
+        api = api_on(memory.fresh_store())
+        reached = outside(session_keys(), {"/stripe-api-key/p1": TEST_KEY}.get, stripe.url)
+        yield World(replace(api, front=replace(api.front, outside=reached)))
 
 
 @pytest.mark.parametrize("caller", CALLERS)

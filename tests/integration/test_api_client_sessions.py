@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import jwt
 import pytest
-from tests.support.api import CLIENT_PAGE, KEY, Api, Reply, api_beside, api_on, cursor_keys
+from tests.support.api import CLIENT_PAGE, KEY, Api, Reply, api_beside, api_on, cursor_keys, outside
 from tests.support.builders import NOW
 from tests.support.engines import Engine
 from tests.support.stock import client, contents, furnished, later, nothing_written, paid, patch, read
@@ -18,7 +18,6 @@ from tests.support.stock import client, contents, furnished, later, nothing_writ
 from client_credits.aws.secrets import SessionKeys
 from client_credits.http.front import Front
 from client_credits.http.identity import Authenticator, ClaimNames
-from client_credits.http.request import Outside
 from client_credits.http.sessions import ISSUER, RENEWABLE, Sessions
 
 OLD, NEW = b"s" * 32, b"n" * 32
@@ -156,7 +155,7 @@ def with_keys(api: Api, stored: list[str]) -> Api:
         front.authenticator._keys._fetch,
         Sessions(keys).caller,
     )
-    other = Front(front.app, authenticator, api.store, front.clock, cursor_keys(), Outside(keys, CLIENT_PAGE))
+    other = Front(front.app, authenticator, api.store, front.clock, cursor_keys(), outside(keys))
     return replace(api, front=other)
 
 

@@ -26,10 +26,11 @@ from tests.support.stock import (
 
 from client_credits.aws.secrets import CursorKeys
 from client_credits.domain.payments.facts import CustomerLink
-from client_credits.domain.practice.records import Client
+from client_credits.domain.practice.records import MAX_CUSTOMERS, Client, external_link
 from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments.linking import apply_link
 from client_credits.store import keys, writes
+from client_credits.store.records import Wanted
 
 ANNA = {
     "name": "Anna Ärger",
@@ -111,6 +112,30 @@ def test_a_customer_that_was_dropped_is_free_for_another(api: Api) -> None:
     assert api("PUT", "/v1/clients/c2", {"stripe_customers": ["cus_2"]}).code == "already_mapped"
     client(api, "c2")
     client(api, "c1", stripe_customers=["cus_1"])
+
+
+def test_an_id_of_another_system_leads_to_one_client_and_is_free_once_dropped(api: Api) -> None:
+    def owner(system: str, its_id: str) -> str | None:
+        link = external_link(system, its_id)
+        return api.store.load("p1", Wanted(links=(link,))).links.get(link)
+
+    client(api, "c1", external_ids={"square": "S8", "healthie": "S8"})
+    client(api, "c2", external_ids={"square": "S9"})
+    assert (owner("square", "S8"), owner("healthie", "S8"), owner("square", "S9")) == ("c1", "c1", "c2")
+    with nothing_written(api):
+        reply = api("PUT", "/v1/clients/c2", {"external_ids": {"square": "S8"}})
+    assert (reply.status, reply.code) == (409, "already_mapped")
+    assert "c1" not in reply.body["detail"]
+    client(api, "c1", external_ids={"healthie": "S8"})
+    client(api, "c2", external_ids={"square": "S8"})
+    assert (owner("square", "S8"), owner("square", "S9"), owner("healthie", "S8")) == ("c2", None, "c1")
+
+
+def test_a_profile_may_change_every_link_that_it_may_have_at_once(api: Api) -> None:
+    for turn in ("a", "b"):
+        customers = [f"cus_{turn}{number}" for number in range(MAX_CUSTOMERS)]
+        client(api, "c1", stripe_customers=customers, external_ids={f"s{n}": f"{turn}{n}" for n in range(20)})
+    client(api, "c2", stripe_customers=[f"cus_a{number}" for number in range(MAX_CUSTOMERS)])
 
 
 def test_a_customer_given_twice_counts_once(api: Api) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.support.api import Api
+from tests.support.api import PAGE_ORIGIN, Api
 from tests.support.stock import (
     booked,
     client,
@@ -44,6 +44,7 @@ def changed(balance: int, type_id: str = "follow-up", version: int = 2) -> dict[
 
 ADDED = {"appointment_type": "follow-up", "amount": 2, "reason": "goodwill"}
 MOVED = {"from_client_id": "c1", "to_client_id": "c2", "appointment_type": "follow-up", "amount": 1}
+CHECKOUT = {"client_id": "c1", "package_id": "three-pack", "success_url": PAGE_ORIGIN, "cancel_url": PAGE_ORIGIN}
 KEYED = {"headers": {"idempotency-key": "key-1"}}
 
 # What each write is asked, by its route; several where it can answer in several ways.
@@ -112,6 +113,10 @@ WRITES: dict[tuple[str, str], dict[str, Callable[[Api], Call]]] = {
     },
     ("POST", "/v1/client-sessions"): {
         "a session": lambda api: ("POST", "/v1/client-sessions", {"client_id": "c1"}),
+    },
+    ("POST", "/v1/checkout-sessions"): {
+        "no key": lambda api: ("POST", "/v1/checkout-sessions", CHECKOUT),
+        "no such package": lambda api: ("POST", "/v1/checkout-sessions", CHECKOUT | {"package_id": "never"}),
     },
     ("POST", "/v1/client-links"): {
         "a link": lambda api: ("POST", "/v1/client-links", {"client_id": "c1"}),

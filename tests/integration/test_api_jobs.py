@@ -40,7 +40,7 @@ def test_an_export_is_accepted_as_a_job_that_is_running_until_it_is_done(api: Ap
     assert (job["state"], job["done"], job["problems"]) == ("done", 1, [])
     assert job["url"] == f"https://files.test/p1/{started.body['job_id']}.csv?as=credits-2026-11-22.csv"
     (content,) = files.files.values()
-    assert content.decode().splitlines() == ["client_id,appointment_type,balance,debt", "c1,follow-up,3,0"]
+    assert content.decode() == api("GET", "/v1/reports/credits", headers={"accept": "text/csv"}).text
 
 
 def test_the_same_key_answers_the_same_job(api: Api) -> None:
@@ -73,6 +73,33 @@ def test_a_key_that_adjusted_credits_starts_no_job(api: Api) -> None:
 def test_an_export_of_what_is_no_report_is_refused(api: Api, body: dict[str, Any]) -> None:
     reply = api("POST", "/v1/reports/exports", body, headers={"idempotency-key": "key-1"})
     assert reply.status == 422
+    assert api.woken == []
+
+
+def test_the_period_of_an_export_is_fixed_when_it_is_asked_for(api: Api) -> None:
+    wanted = {"report": "expiring", "from": "2026-11-01", "to": "2026-11-30"}
+    started = api("POST", "/v1/reports/exports", wanted, headers={"idempotency-key": "key-1"})
+    job = api.store.job("p1", started.body["job_id"])
+    assert job
+    assert job.asked == {"report": "expiring", "since": "2026-11-01T00:00:00Z", "until": "2026-12-01T00:00:00Z"}
+    usual = api("POST", "/v1/reports/exports", {"report": "refusals"}, headers={"idempotency-key": "key-2"})
+    job = api.store.job("p1", usual.body["job_id"])
+    assert job
+    assert job.asked["until"] == "2026-11-22T12:00:00.000001Z"
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"report": "expiring", "from": "soon"}, "/from"),
+        ({"report": "expiring", "from": "2026-11-02", "to": "2026-11-01T00:00:00Z"}, "/to"),
+        ({"report": "negative", "from": "2026-11-01"}, "/from"),
+        ({"report": "weather"}, "/report"),
+    ],
+)
+def test_what_is_wrong_with_an_export_is_named_by_its_place_in_the_body(api: Api, body: Any, pointer: str) -> None:
+    reply = api("POST", "/v1/reports/exports", body, headers={"idempotency-key": "key-1"})
+    assert (reply.status, set(reply.faults)) == (422, {pointer})
     assert api.woken == []
 
 

@@ -38,12 +38,12 @@ CALLS: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
 }
 
 
-# Tells nothing of what is stored, and only a session that came from a link may call it.
-RENEWAL = ("POST", "/v1/client-sessions")
+# What tells nothing of what is stored: renewing a session, and opening Stripe's page.
+SILENT = {("POST", "/v1/client-sessions"), ("POST", "/v1/checkout-sessions")}
 
 
 def test_the_calls_above_are_all_that_a_client_may_make() -> None:
-    assert {*CALLS, RENEWAL} == {route for route, roles in ROUTES.items() if Role.CLIENT in roles}
+    assert {*CALLS, *SILENT} == {route for route, roles in ROUTES.items() if Role.CLIENT in roles}
 
 
 def edit(api: Api, path: str, **body: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.support.api import Api, Reply, api_beside, token
 from tests.support.builders import DAY
-from tests.support.stock import contents, counted, furnished, nothing_written, read
+from tests.support.stock import contents, counted, furnished, nothing_written, put, read
 
 from client_credits.aws.secrets import CursorKeys
 from client_credits.domain.ids import is_id
@@ -44,6 +44,58 @@ def test_staff_are_shown_the_name_behind_an_actor_and_the_service_is_not(api: Ap
     assert actors(api, role="staff") == actors(api, role="admin") == [named]
     assert actors(api, role="service") == [{"kind": "staff", "id": "u-17"}]
     assert actors(api_beside(api), role="staff") == [named], "another worker reads it, too"
+
+
+def test_the_answer_of_an_edit_names_its_actor_as_the_history_does(api: Api) -> None:
+    furnished(api)
+    named = {"kind": "staff", "id": "u-17", "name": "Anna Admin"}
+    first = adjusts(api, **NAMED)
+    assert first.body["actor"] == named == actors(api, role="staff")[0]
+    repeated = adjusts(api_beside(api), sub="u-18", name="Ben")
+    assert repeated.body == first.body, "another worker and another member: it stays whose it was"
+    for role in ("service", "staff"):
+        nameless = adjusts(api, f"k-{role}", role, sub="u-19")
+        assert nameless.body["actor"] == {"kind": role, "id": "u-19"}
+
+
+def test_every_edit_names_its_actor(api: Api) -> None:
+    put(furnished(api), "/v1/clients/c2", {})
+    bearer, wallet = token("staff", now=api.now[0], **NAMED), "/v1/clients/c1/credits"
+    entries = []
+    for number, (method, path, given) in enumerate(
+        [
+            ("POST", "/v1/clients/c1/grants", {"package_id": "three-pack"}),
+            ("PUT", wallet, {"changes": [{"appointment_type": "follow-up", "balance": 9, "version": 1}]}),
+            (
+                "POST",
+                "/v1/transfers",
+                {"from_client_id": "c1", "to_client_id": "c2", "appointment_type": "follow-up", "amount": 1},
+            ),
+        ]
+    ):
+        reply = api(method, path, given, bearer=bearer, headers={"idempotency-key": f"k{number}"})
+        assert reply.status == 200, reply.body
+        entries += reply.body["entries"]
+    lot = read(api, f"{wallet}/follow-up/lots")["items"][0]["lot_id"]
+    voided = api("PATCH", f"{wallet}/follow-up/lots/{lot}", {"void": True, "reason": "gone"}, bearer=bearer)
+    entries += voided.body["entries"]
+    assert {entry["kind"] for entry in entries} == {
+        "granted",
+        "adjusted",
+        "transferred_out",
+        "transferred_in",
+        "voided",
+    }
+    assert [entry["actor"] for entry in entries] == [{"kind": "staff", "id": "u-17", "name": "Anna Admin"}] * 5
+
+
+def test_naming_the_actor_of_an_edit_costs_no_read(api: Api) -> None:
+    furnished(api)
+    adjusts(api, **NAMED)
+    for number, who in enumerate([NAMED, {"sub": "u-19"}]):
+        with counted(api) as calls:
+            assert adjusts(api, f"k2-{number}", **who).status == 200
+        assert calls["BatchGetItem"] == 1, "the edit's own"
 
 
 @pytest.mark.parametrize("subject", [EMAIL, "auth0|17", "a b", "x" * 129, "waad/17"])

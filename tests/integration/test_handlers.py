@@ -626,6 +626,20 @@ def test_a_refusal_is_published_once_and_a_new_one_anew(world: World) -> None:
     assert stated_at[0][0]["detail"]["event_id"] != stated_at[2][0]["detail"]["event_id"]
 
 
+def test_two_refusals_of_one_instant_are_two_events(world: World) -> None:
+    offering(world)
+    no_debt(world.api)
+    patch(world.api, "/v1/settings", {"unidentified_bookings": "refuse"})
+    stages = [world.items()]
+    for client_id in (None, "c-17"):
+        assert run("bookings", event("created", client_id=client_id)) == []
+        stages.append(world.items())
+    refused = [event["detail"] for a, b in pairwise(stages) for event in published(world, a, b)]
+    assert [detail["reason"] for detail in refused] == ["unidentified", "insufficient_credits"]
+    assert len({detail["occurred_at"] for detail in refused}) == 1
+    assert len({detail["event_id"] for detail in refused}) == 2
+
+
 def test_a_refusal_that_was_allowed_later_is_not_published_again(world: World) -> None:
     offering(world)
     no_debt(world.api)
@@ -759,7 +773,7 @@ NEEDS = {
     "publish_entries": ["EVENT_BUS_NAME", "PUBLISH_FAILURES_URL"],
     "api": [
         *("TABLE_NAME", "SECRETS_PREFIX", "TOKEN_ISSUER", "TOKEN_AUDIENCE", "TOKEN_JWKS_URL"),
-        *("JOBS_QUEUE_URL", "FILES_BUCKET", "CLIENT_PAGE_URL"),
+        *("CLIENT_PAGE_URL", "STRIPE_MODE", "JOBS_QUEUE_URL", "FILES_BUCKET"),
     ],
 }
 CALLS: dict[str, list[Event]] = {

@@ -17,9 +17,9 @@ from tests.integration.test_stripe_any_order import (
     line,
     orders,
     stated,
-    with_a_death,
 )
 from tests.support.builders import HOUR
+from tests.support.deaths import every_death
 
 from client_credits.domain.payments.facts import (
     CreditNote,
@@ -219,8 +219,7 @@ def test_every_order_of_news_of_money_heard_twice_ends_alike(name: str) -> None:
 def test_a_worker_dying_over_news_of_money_is_completed_by_the_redelivery(name: str, backwards: bool) -> None:
     story = STORIES[name]
     facts = story.facts[::-1] if backwards else story.facts
-    whole, reaper = with_a_death(story, facts, None)
-    for point in range(1, reaper.calls + 1):
-        world, again = with_a_death(story, facts, point)
-        assert again.struck, point
+    worlds = every_death(lambda: World(story), World.tell, facts)
+    whole = next(worlds)
+    for point, world in enumerate(worlds, 1):
         assert (world.ends(), world.parked(), records(world)) == (story.ends, story.parked, records(whole)), point

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from tests.support.builders import DAY, HOUR, NOW, a_catalogue, a_line, a_package, a_payment
-from tests.support.memory_table import MemoryDynamoDB, memory_store
+from tests.support.deaths import every_death
+from tests.support.memory_table import memory_store
 
 from client_credits.domain.invariants import breaches
 from client_credits.domain.ledger.wallet import Lot
@@ -169,10 +170,6 @@ STORIES = {
 }
 
 
-class Died(Exception):
-    """The worker died in the middle of its work."""
-
-
 class World:
     def __init__(self, story: Story, store: Store | None = None) -> None:
         made, self.table = memory_store()
@@ -246,37 +243,6 @@ def test_every_order_with_every_event_delivered_twice_ends_alike(name: str) -> N
         assert (mixed.ends(), mixed.parked(), mixed.lots()) == (story.ends, story.parked, plain.lots())
 
 
-class Reaper:
-    """Kills the worker at one call to the table, before it or after it was done, once."""
-
-    def __init__(self, table: MemoryDynamoDB, strikes_at: int | None = None) -> None:
-        self.calls = 0
-        self.struck = False
-        self._strikes_at = strikes_at
-        table.watch = self._watch
-
-    def _watch(self, moment: str, call: str) -> None:
-        self.calls += 1
-        if self.calls == self._strikes_at:
-            self.struck = True
-            raise Died(f"{moment} {call}")
-
-
-def with_a_death(story: Story, facts: list[Facts], strikes_at: int | None) -> tuple[World, Reaper]:
-    """Everything said in order; the event during which the worker died is delivered again, at once or last."""
-    world = World(story)
-    reaper = Reaper(world.table, strikes_at)
-    late: list[Facts] = []
-    for each in facts:
-        try:
-            world.tell(each)
-        except Died:
-            late.append(each)
-    for each in late:
-        world.tell(each)
-    return world, reaper
-
-
 @pytest.mark.parametrize(
     "backwards", [False, pytest.param(True, marks=pytest.mark.prove)], ids=["in order", "backwards"]
 )
@@ -284,10 +250,7 @@ def with_a_death(story: Story, facts: list[Facts], strikes_at: int | None) -> tu
 def test_a_worker_dying_at_any_call_is_completed_by_the_redelivery(name: str, backwards: bool) -> None:
     story = STORIES[name]
     facts = story.facts[::-1] if backwards else story.facts
-    whole, reaper = with_a_death(story, facts, None)
-    points = reaper.calls
-    assert points >= 3 * len(facts), "no crash points were counted"
-    for point in range(1, points + 1):
-        world, reaper = with_a_death(story, facts, point)
-        assert reaper.struck, point
+    worlds = every_death(lambda: World(story), World.tell, facts)
+    whole = next(worlds)
+    for point, world in enumerate(worlds, 1):
         assert (world.ends(), world.parked(), world.lots()) == (story.ends, story.parked, whole.lots()), point

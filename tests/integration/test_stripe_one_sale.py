@@ -8,8 +8,9 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from tests.integration.test_stripe_any_order import START, Story, World, back, dispute, invoice, refund, with_a_death
+from tests.integration.test_stripe_any_order import START, Story, World, back, dispute, invoice, refund
 from tests.support.builders import a_line, a_payment
+from tests.support.deaths import every_death
 
 from client_credits.domain.payments.facts import CreditNote, Facts, Payment, PaymentMade, QuantityFrom
 from client_credits.store.records import Wanted
@@ -112,12 +113,7 @@ def test_every_order_of_one_sale_grants_the_larger_count_once(name: str, how_man
 def test_a_worker_dying_in_one_sale_is_completed_by_the_redelivery(name: str, backwards: bool) -> None:
     story = STORIES[name]
     facts = story.facts[::-1] if backwards else story.facts
-    _, reaper = with_a_death(story, facts, None)
-    points = reaper.calls
-    assert points >= 3 * len(facts), "no crash points were counted"
-    for point in range(1, points + 1):
-        world, reaper = with_a_death(story, facts, point)
-        assert reaper.struck, point
+    for world in every_death(lambda: World(story), World.tell, facts):
         check(world, story, facts)
 
 

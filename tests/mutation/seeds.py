@@ -375,9 +375,30 @@ SEEDS = (
     Seed(
         "what was spent of a refunded payment is forgotten",
         "domain/payments/clawing_back.py",
-        "short = max(0, of.spent + of.late_spent - (of.granted - target))",
+        "short = of.short(target, part, grant.owed + grant.reported)",
         "short = 0",
         MONEY_BACK,
+    ),
+    Seed(
+        "a refund heard again takes of a new tranche what had expired with an old one",
+        "domain/payments/clawing_back.py",
+        "max(standing, asked - of.lost(part))",
+        "asked",
+        f"{UNIT}/test_refunds_of_expired_tranches.py",
+    ),
+    Seed(
+        "what rolled over and was spent since leaves the cap to an older payment heard late",
+        "operations/committing.py",
+        "    change = knowing(store, change, rolled_lots(entries))\n",
+        "",
+        f"{UNIT}/test_rolling_heard_late.py",
+    ),
+    Seed(
+        "what a failed refund gave back rolls over under a cap of its own",
+        "domain/payments/returning.py",
+        "rollover=replace(lot.rollover, put_off_seconds=put_off)",
+        "rollover=lot.rollover",
+        f"{UNIT}/test_rolling_heard_late.py",
     ),
     Seed(
         "credits that were given away are out of a refund's reach",
@@ -404,7 +425,7 @@ SEEDS = (
     Seed(
         "credits that return during a dispute may be spent",
         "domain/ledger/freezing.py",
-        "frozen=freezes(wallet, lot, settings)",
+        "frozen=freezes(wallet, lot, settings, also)",
         "frozen=lot.frozen",
         f"{UNIT}/test_settling.py",
     ),
@@ -802,7 +823,7 @@ SEEDS = (
     Seed(
         "the cycle's own end forgets what a dispute put off",
         "domain/ledger/rolling.py",
-        "ends = cycle.ends + timedelta(seconds=lot.paused_seconds)",
+        "ends = cycle.ends + _put_off(lot)",
         "ends = cycle.ends",
         WON,
     ),
@@ -923,9 +944,9 @@ SEEDS = (
     ),
     Seed(
         "what was spent of a tranche that came too late is forgotten",
-        "domain/payments/clawing_back.py",
-        "short = max(0, of.spent + of.late_spent - (of.granted - target))",
-        "short = max(0, of.spent - (of.granted - target))",
+        "domain/payments/families.py",
+        "return max(0, self.spent + self.late_spent - (self.granted - target), min(known, before))",
+        "return max(0, self.spent - (self.granted - target), min(known, before))",
         f"{UNIT}/test_ended_and_refunded.py",
         "too_late",
     ),
@@ -971,12 +992,11 @@ SEEDS = (
         "no_law_is_broken",
     ),
     Seed(
-        "a tranche comes frozen though the practice keeps it",
+        "a tranche that comes is frozen by nothing",
         "domain/ledger/settling.py",
-        "lot = replace(lot, frozen=frozen_by(change.wallet, lot, settings.at(instant)))",
-        "lot = replace(lot, frozen=change.wallet.frozen_by(lot))",
-        LIFE,
-        "no_law_is_broken",
+        "change = _frozen_at(change.record(wallet, EntryKind.GRANTED, own, postings), instant, settings)",
+        "change = change.record(wallet, EntryKind.GRANTED, own, postings)",
+        f"{UNIT}/test_past_due.py",
     ),
     Seed(
         "what a wallet last called frozen repays nothing",
@@ -1073,8 +1093,8 @@ SEEDS = (
     Seed(
         "a past balance counts by when it was heard",
         "operations/queries/past.py",
-        "if entry.occurred_at > at)",
-        "if entry.recorded_at > at)",
+        "_recorded_after(context, settled, at) if entry.occurred_at > at",
+        "_recorded_after(context, settled, at) if entry.recorded_at > at",
         "tests/property/test_past_balances.py",
     ),
     Seed(
@@ -1091,5 +1111,20 @@ SEEDS = (
         "if len(items) == limit:",
         "tests/integration/test_api_credits.py",
         "a_filtered_page_looks_at",
+    ),
+    Seed(
+        "an import brings again what it brought before",
+        "operations/staff/importing.py",
+        "        if done := loaded.operations.get(source_id):\n            return done\n",
+        "",
+        "tests/integration/test_cli_import.py",
+        "a_second_run_changes_nothing",
+    ),
+    Seed(
+        "an import keeps the credits that end first",
+        "domain/ledger/importing.py",
+        "key=lambda b: b.expires_at or FOREVER, reverse=True",
+        "key=lambda b: b.expires_at or FOREVER",
+        "tests/unit/test_importing.py",
     ),
 )

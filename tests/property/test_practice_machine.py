@@ -112,8 +112,7 @@ class PracticeMachine(RuleBasedStateMachine):
         paid = {"paid_at": paid_at, "paid": PAID, "payment_intent": f"pi_{name}", "customer": None}
         payment = a_payment(f"in_{name}", line, client_id=client, subscription=subscription, **paid)
         self.payments.append(payment)
-        # Not so a cycle: heard after what it rolled over to has ended, it depends on what was swept by then.
-        self.tell(payment, stated or offer == "monthly")
+        self.tell(payment, stated)
 
     @rule(**choosing("a_session_is_booked"))
     def a_session_is_booked(self, client: str, seats: int, ahead: int, hours_ago: int) -> None:

@@ -13,12 +13,12 @@ from client_credits.domain.errors import CreditsError
 from client_credits.domain.ids import payment_key
 from client_credits.domain.ledger import adjusting
 from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Change, Entry, untouched
-from client_credits.domain.ledger.freezing import past_due
+from client_credits.domain.ledger.freezing import past_due, refreeze
 from client_credits.domain.ledger.settling import next_due, settle
 from client_credits.domain.ledger.tranches import Ended, Plan
 from client_credits.domain.ledger.transferring import transfer
 from client_credits.domain.ledger.wallet import Coming, Freeze, Lot, LotSource, Wallet
-from client_credits.domain.payments.clawing_back import Books, Ledger, claw, refreeze, waited_for
+from client_credits.domain.payments.clawing_back import Books, Ledger, claw, waited_for
 from client_credits.domain.payments.disputing import waits
 from client_credits.domain.payments.facts import MoneyBack, RefundStatus
 from client_credits.domain.payments.families import Family, family

@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from moto import mock_aws
 
-from client_credits.aws.secrets import CursorKeys, SessionKeys
+from client_credits.aws.secrets import CursorKeys, ReadParameter, SessionKeys
 from client_credits.domain.practice.jobs import JobMessage
 from client_credits.domain.practice.records import Account
 from client_credits.http.front import Front, build
@@ -27,12 +27,14 @@ from client_credits.operations.staff import practices
 from client_credits.store import writes
 from client_credits.store.store import Store
 from client_credits.store.table import Table
+from client_credits.stripe.checkout import Checkouts
 from tests.support.builders import NOW
 from tests.support.engines import Engine
 from tests.support.table import create_table
 
 ISSUER, AUDIENCE = "https://issuer.test/", "client-credits"
 CLIENT_PAGE = "https://credits.test/me"
+PAGE_ORIGIN = "https://practice.test"
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 OTHER_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
@@ -135,7 +137,8 @@ class Api:
         """An event as it stands, for what no well-behaved caller would send."""
         answer = self.front.handle(event, None)
         text = answer["body"]
-        return Reply(answer["statusCode"], dict(answer["headers"]), json.loads(text), text)
+        is_json = "json" in str(answer["headers"].get("content-type") or answer["headers"]["Content-Type"])
+        return Reply(answer["statusCode"], dict(answer["headers"]), json.loads(text) if is_json else None, text)
 
     def _token(self, role: str, practice: str, client: str | None) -> str:
         if client is not None:
@@ -149,6 +152,16 @@ def cursor_keys() -> CursorKeys:
 
 def session_keys() -> SessionKeys:
     return SessionKeys(lambda _: b64encode(b"s" * 32).decode(), "")
+
+
+def outside(
+    keys: SessionKeys,
+    read_secret: ReadParameter = lambda _: None,
+    stripe: str = "",
+    wake: Callable[[JobMessage], None] = lambda _: None,
+) -> Outside:
+    """What the API reaches; `stripe` is the address of a server in Stripe's place."""
+    return Outside(keys, CLIENT_PAGE, Checkouts(read_secret, "", "test", stripe), wake, address, (PAGE_ORIGIN,))
 
 
 @contextmanager
@@ -177,8 +190,8 @@ def _behind_a_front(store: Store, now: list[datetime]) -> Api:
     keys = session_keys()
     woken: list[JobMessage] = []
     authenticator = Authenticator(ISSUER, AUDIENCE, "", ClaimNames(), key_set, Sessions(keys).caller)
-    outside = Outside(keys, CLIENT_PAGE, woken.append, address)
-    return Api(Front(build(), authenticator, store, lambda: now[0], cursor_keys(), outside), store, now, woken)
+    given = outside(keys, wake=woken.append)
+    return Api(Front(build(), authenticator, store, lambda: now[0], cursor_keys(), given), store, now, woken)
 
 
 def address(name: str, shown_as: str) -> str:

@@ -6,6 +6,7 @@ A case's `act` is what a source delivers: it is delivered again, with the same c
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from client_credits.domain.bookings.booking import CancelledBy
@@ -26,6 +27,7 @@ from client_credits.domain.payments.facts import (
 from client_credits.domain.practice.catalogue import AppointmentType, Package
 from client_credits.domain.practice.records import Client
 from client_credits.operations.bookings.spending import BookingOutcome
+from client_credits.operations.committing import once
 from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments.linking import apply_link
 from client_credits.operations.payments.money_back import apply_money_back, apply_payment_made
@@ -42,6 +44,7 @@ from client_credits.operations.staff.editing import (
     transfer,
 )
 from client_credits.operations.staff.idempotent import Edited, Keyed
+from client_credits.operations.staff.merging import Merged, _say_so, merge_clients
 from client_credits.operations.staff.practices import (
     change_client_settings,
     create_practice,
@@ -467,14 +470,63 @@ MONEY_BACK = [
     Case("a subscription that ended before it was paid", standing("ended", NOW - 2 * DAY), past=(paying(WHOLE),)),
 ]
 
-CASES = [*PRACTICE, *PAYMENTS, *BOOKINGS, *EDITS, *SWEEPS, *MONEY_BACK]
+
+def merging_clients(store: Store, now: datetime) -> Any:
+    return merge_clients(Context(store, P, STAFF, now), "c1", "c2", keyed("merge"))
+
+
+def merging_cut_short(store: Store, now: datetime) -> None:
+    """Both records say that they are one; no wallet has moved yet."""
+    once(partial(_say_so, Context(store, P, STAFF, now), "c1", "c2", None))
+
+
+def known(client_id: str) -> Step:
+    return lambda s, now: put_client(Context(s, P, STRIPE, now), Client(client_id))
+
+
+TWO_RECORDS = (
+    known("c2"),
+    paying(replace(WHOLE, subscription=None)),
+    booking("b1", seats=2),
+    paying(a_payment("in_2", client_id="c2", subscription=None, payment_intent="pi_2")),
+    booking("b2", client_id="c2", appointment_type="initial"),
+)
+MERGES = [
+    edit("merge two records", merging_clients, *TWO_RECORDS),
+    edit(
+        "merge two records of which one owes what the other has",
+        merging_clients,
+        TWO_LOTS,
+        booking("b2", client_id="c2"),
+    ),
+    edit(
+        "merge one that took in another one",
+        merging_clients,
+        known("c0"),
+        *TWO_RECORDS,
+        lambda s, now: merge_clients(Context(s, P, STAFF, now), "c0", "c1", keyed("first")),
+    ),
+    edit("finish a merge that was cut short", merging_clients, *TWO_RECORDS, merging_cut_short),
+    edit("a booking of a client whose merge was cut short", booking("b3"), *TWO_RECORDS, merging_cut_short),
+    edit(
+        "a cancellation whose client's merge was cut short",
+        cancelling("b1", CancelledBy.PRACTICE),
+        *TWO_RECORDS,
+        merging_cut_short,
+    ),
+    edit("a refund whose client's merge was cut short", money_back(9_000), *TWO_RECORDS, merging_cut_short),
+    Case("a refund of what a merged record bought", money_back(9_000), past=(*TWO_RECORDS, merging_clients)),
+    Case("a payment of a client that was merged", paying(a_payment("in_3")), past=(*TWO_RECORDS, merging_clients)),
+]
+
+CASES = [*PRACTICE, *PAYMENTS, *BOOKINGS, *EDITS, *SWEEPS, *MONEY_BACK, *MERGES]
 
 
 def stated(answer: Any) -> Any:
     """What a caller learns from an answer, in a form in which the first one and a repeat are alike."""
     if isinstance(answer, BookingOutcome):
         return replace(answer.booking, version=0)
-    if isinstance(answer, Edited):
+    if isinstance(answer, Edited | Merged):
         return answer.entries
     if isinstance(answer, list) and answer and isinstance(answer[0], LineOutcome):
         return [(o.line_id, o.fate, o.operation and replace(o.operation, recorded_at=None)) for o in answer]

@@ -118,7 +118,7 @@ LOT = Lot(
     voided=True,
     paused_seconds=3600,
     extended=True,
-    rollover=Rollover(5, NOW, months=1, days=30, anchor_day=31),
+    rollover=Rollover(5, NOW, months=1, days=30, anchor_day=31, put_off_seconds=3_600, late_seconds=60),
 )
 COMING = Coming(
     source_id="stripe/own/test/in_1/il_1",

@@ -1,4 +1,5 @@
-"""Stripe's API on this machine, as far as it is read: lists in pages, filters, expansions, errors, and faults.
+"""Stripe's API on this machine, as far as it is used: lists in pages, filters, expansions, checkout sessions opened
+once per idempotency key, errors, and faults.
 
 What an answer looks like follows Stripe's published shapes (2026-10-28.endive, and the older charge).
 Objects belong to one account and mode; a key opens its own account and those connected to it.
@@ -10,7 +11,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +21,7 @@ from urllib.parse import parse_qsl, urlsplit
 Object = dict[str, Any]
 
 PLATFORM = "acct_own"
+CHECKOUT = "https://checkout.stripe.test"
 TEST_KEY, LIVE_KEY = "sk_test_" + "a" * 24, "sk_live_" + "b" * 24
 EMBEDDED_LINES = 10  # of an invoice's lines; the others are in their own list
 NEWER_CHARGES = "2025-03-31"  # from this version on a charge names no invoice
@@ -34,6 +36,7 @@ _KINDS = {
     "subscriptions": "subscription",
     "invoice_payments": "invoice_payment",
     "events": "event",
+    "prices": "price",
 }
 _PAGING = {"limit", "starting_after", "ending_before"}
 
@@ -68,6 +71,8 @@ class StripeServer:
     accounts: list[str | None] = field(default_factory=list)  # the Stripe-Account of each request
     page: int = 100  # the most that a page holds
     url: str = ""
+    opened: list[tuple[str, Object]] = field(default_factory=list)  # sessions opened, each with its idempotency key
+    _asked_for: dict[str, tuple[str, Object]] = field(default_factory=dict)  # by idempotency key: body and answer
     _objects: dict[tuple[str, bool], list[Object]] = field(default_factory=dict)
     _lock: Any = field(default_factory=threading.Lock)
 
@@ -88,6 +93,48 @@ class StripeServer:
         held = _Held(self._objects.get((account, livemode), []), version, self.page)
         split = urlsplit(target)
         return held.answer(split.path.removeprefix("/v1/"), parse_qsl(split.query))
+
+    def create(self, target: str, headers: Any, body: str) -> Object:
+        """A checkout session; the very same for the same idempotency key, as Stripe does for a day."""
+        account, livemode = self._opened(headers)
+        if urlsplit(target).path != "/v1/checkout/sessions":
+            raise _Refusal(404, "invalid_request_error", None, f"Unrecognized request URL (POST: {target}).")
+        key = headers.get("Idempotency-Key") or ""
+        with self._lock:
+            known = self._asked_for.get(key)
+            if known and known[0] != body:
+                raise _Refusal(400, "idempotency_error", None, "Keys for idempotent requests can only be used so.")
+            if known:
+                return known[1]
+            made = self._session(nested(body), self._objects.get((account, livemode), []))
+            self._asked_for[key] = (body, made)
+            self.opened.append((key, made))
+        self.add(made, account=account)
+        return {name: value for name, value in made.items() if name != "_lines"}
+
+    def _session(self, asked: Object, held: list[Object]) -> Object:
+        """What Stripe makes of what is asked, and refuses as it does."""
+        (item,) = asked["line_items"].values()
+        prices = {each["id"]: each for each in held if each["object"] == "price"}
+        price = prices.get(item["price"]) if "price" in item else {"type": "one_time", **item["price_data"]}
+        if price is None:
+            raise _Refusal(400, "invalid_request_error", "resource_missing", f"No such price: '{item['price']}'")
+        if not price.get("active", True):
+            raise _Refusal(400, "invalid_request_error", "price_inactive", "The price specified is inactive.")
+        if (price["type"] == "recurring") != (asked["mode"] == "subscription"):
+            raise _Refusal(400, "invalid_request_error", None, "The mode does not fit the price.")
+        number, quantity = len(self.opened) + 1, int(item["quantity"])
+        amount = int(price["unit_amount"])
+        line = an_item(f"li_{number}", price.get("id", "price_inline"), quantity, amount * quantity)
+        return a_session(
+            f"cs_test_{number}",
+            1,
+            line,
+            **{name: value for name, value in asked.items() if name != "line_items"},
+            url=f"{CHECKOUT}/c/pay/cs_test_{number}#secret",
+            payment_status="unpaid",
+            status="open",
+        )
 
     def _opened(self, headers: Any) -> tuple[str, bool]:
         key = (headers.get("Authorization") or "").removeprefix("Bearer ")
@@ -183,6 +230,18 @@ class _Held:
             shown[name] = self._shown(self._find(shown[name]), [below] if below else [])
 
 
+def nested(body: str) -> Object:
+    """A form as Stripe reads it: `a[b][c]=d` is an object in an object."""
+    found: Object = {}
+    for name, value in parse_qsl(body, keep_blank_values=True):
+        head, *rest = name.replace("]", "").split("[")
+        place = found
+        for step in (head, *rest)[:-1]:
+            place = place.setdefault(step, {})
+        place[(head, *rest)[-1]] = value
+    return found
+
+
 def _fits(about: Object, name: str, value: str) -> bool:
     """Whether an object passes a filter such as `status=paid`, `created[gte]=1` or `payment[payment_intent]=pi_1`."""
     head, _, inner = name.partition("[")
@@ -203,6 +262,13 @@ def _handler(server: StripeServer) -> type[BaseHTTPRequestHandler]:
         known: ClassVar[StripeServer] = server
 
         def do_GET(self) -> None:
+            self._serve(lambda: server.answer(self.path, self.headers))
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+            self._serve(lambda: server.create(self.path, self.headers, body))
+
+        def _serve(self, answer: Callable[[], Object]) -> None:
             server.requests.append(self.path)
             server.accounts.append(self.headers.get("Stripe-Account"))
             fault = server.struck(self.path)
@@ -218,7 +284,7 @@ def _handler(server: StripeServer) -> type[BaseHTTPRequestHandler]:
                 self._reply(fault.status, text, fault.headers)
                 return
             try:
-                self._reply(200, json.dumps(server.answer(self.path, self.headers)))
+                self._reply(200, json.dumps(answer()))
             except _Refusal as refusal:
                 self._reply(refusal.status, json.dumps({"error": refusal.error}))
 
@@ -319,6 +385,11 @@ def an_invoice(invoice_id: str, created: int, *lines: Object, paid_at: int | Non
         "total": total,
         "_lines": rows,
     } | fields
+
+
+def a_price(price_id: str = "price_1", type_: str = "one_time", amount: int = 9000, **fields: Any) -> Object:
+    stated = {"id": price_id, "object": "price", "active": True, "currency": "eur", "created": 1, "livemode": False}
+    return stated | {"type": type_, "unit_amount": amount} | fields
 
 
 def an_item(item_id: str = "li_1", price: str = "price_1", quantity: int = 1, amount: int = 9000) -> Object:

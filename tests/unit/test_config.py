@@ -28,6 +28,7 @@ API = {
     "JOBS_QUEUE_URL": "https://queue.example/jobs",
     "FILES_BUCKET": "files",
     "CLIENT_PAGE_URL": "https://credits.example/me",
+    "STRIPE_MODE": "test",
 }
 
 

@@ -203,3 +203,20 @@ def test_the_record_keeps_the_payments_ends() -> None:
     practice = after([paid, ended], APRIL, HOUR, None)
     record = practice.store.load("p1", Wanted(payments=("in_1",))).payments["in_1"]
     assert record.ends == (Ended("sub_1", MARCH),)
+
+
+@pytest.mark.parametrize("corrected", [FEBRUARY, BEGINS + DAY], ids=["to February", "to January"])
+def test_an_end_corrected_to_an_earlier_instant_is_dated_then(corrected: datetime) -> None:
+    """Of what it takes: the tranches of months that start after it, each not before it came."""
+    practice = Practice(now=BEGINS + HOUR)
+    paid(practice)
+    practice.now = APRIL
+    ended(practice)
+    practice.now = APRIL + 3 * DAY
+    for _ in range(2):  # a repeat changes nothing
+        practice.news("ended", practice.now, corrected)
+    entries = practice.store.entries_after("p1", "c1", "follow-up", 0)
+    came = {p.lot_id: e.occurred_at for e in entries for p in e.postings if e.kind is EntryKind.GRANTED}
+    *_, taken = [e for e in entries if e.kind is EntryKind.CLAWED_BACK]
+    assert taken.occurred_at == max(came[p.lot_id] for p in taken.postings) < APRIL
+    assert practice.wallet().balance == (4 if corrected is FEBRUARY else 2)

@@ -2,46 +2,51 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
 
 import pytest
-from tests.support.builders import a_lot
+from tests.support.builders import DAY, NOW
 from tests.support.faults import Crash
 from tests.support.job_world import JobWorld, Killer, MemoryFiles
 
-from client_credits.domain.ledger.wallet import Wallet
 from client_credits.domain.practice.jobs import JobKind, JobState
-from client_credits.domain.practice.records import Client
 from client_credits.operations.context import Context
-from client_credits.operations.jobs import csv_lines, exporting
-from client_credits.operations.jobs.credits_report import CreditsReport
-from client_credits.operations.jobs.exporting import ExportBounds, ReportPage
-from client_credits.store import writes
+from client_credits.operations.jobs import exporting
+from client_credits.operations.jobs.exporting import ExportBounds
+from client_credits.operations.queries.reports.every import Report
+from client_credits.operations.queries.reports.pages import Period, ReportPage
 
 SMALL = ExportBounds(part_bytes=200, parts=9, pages=2, page_rows=3)
 ROWS = 60
 
 
-class Numbers:
-    """A report of `rows` numbers that notes how much was asked for at once."""
+@dataclass(frozen=True, slots=True)
+class NumberRow:
+    number: int
+    text: str
 
-    columns = ("number", "text")
+
+class Numbers:
+    """A report of `rows` numbers that notes the periods it was asked for."""
 
     def __init__(self, rows: int = ROWS) -> None:
         self.rows = rows
-        self.asked: list[Mapping[str, Any]] = []
+        self.asked: list[Period] = []
 
-    def page(self, context: Context, asked: Mapping[str, Any], after: str | None, limit: int) -> ReportPage:
-        self.asked.append(asked)
+    def page(self, context: Context, period: Period, after: str | None, limit: int) -> ReportPage[NumberRow]:
+        self.asked.append(period)
         first = int(after or 0)
         last = min(first + limit, self.rows)
-        return ReportPage([(n, f"row {n}") for n in range(first, last)], str(last) if last < self.rows else None)
+        return ReportPage(
+            [NumberRow(n, f"row {n}") for n in range(first, last)], str(last) if last < self.rows else None
+        )
 
 
-def exports(report: Any, bounds: ExportBounds = SMALL, files: MemoryFiles | None = None) -> JobWorld:
+def exports(numbers: Numbers, bounds: ExportBounds = SMALL, files: MemoryFiles | None = None) -> JobWorld:
     files = files or MemoryFiles(least=bounds.part_bytes)
+    report = Report("numbers", NumberRow, numbers.page)
     return JobWorld({JobKind.EXPORT: partial(exporting.step, files, {"numbers": report}, bounds=bounds)}, files)
 
 
@@ -74,12 +79,14 @@ def test_a_small_report_is_one_step_and_a_file_in_one_piece() -> None:
     assert written(world) == expected(100)
 
 
-def test_the_report_is_asked_with_the_parameters_that_the_export_was() -> None:
-    report = Numbers(4)
-    world = exports(report)
-    world.start(report="numbers", to="2026-11-01T00:00:00Z")
+def test_every_page_is_of_the_period_that_the_export_was_asked_for() -> None:
+    numbers = Numbers()
+    world = exports(numbers)
+    world.start(report="numbers", since="2026-11-01T00:00:00Z", until="2026-11-22T12:00:00.000001Z")
+    world.deliver()
+    world.now += DAY
     world.deliver_all()
-    assert report.asked[0] == {"report": "numbers", "to": "2026-11-01T00:00:00Z"}
+    assert set(numbers.asked) == {Period(datetime(2026, 11, 1, tzinfo=UTC), NOW + timedelta(microseconds=1))}
 
 
 @pytest.mark.parametrize("rows", [4, ROWS])
@@ -136,38 +143,3 @@ def test_no_step_holds_more_than_a_part_and_a_page() -> None:
     world.deliver_all()
     assert len(sizes) > 5
     assert max(sizes) < SMALL.part_bytes + 3 * 20
-
-
-# -- cells -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
-def test_text_that_a_spreadsheet_would_carry_out_gets_an_apostrophe(text: str) -> None:
-    ((cell,),) = csv.reader(io.StringIO(csv_lines.lines([[text]]), newline=""))
-    assert cell == f"'{text}"
-
-
-def test_numbers_quotes_commas_and_what_is_not_there_stay_what_they_are() -> None:
-    text = csv_lines.lines([[-3, 'say "hi", twice', None, "a=b"]])
-    assert list(csv.reader(io.StringIO(text, newline=""))) == [["-3", 'say "hi", twice', "", "a=b"]]
-    assert text == '-3,"say ""hi"", twice",,a=b\r\n'
-
-
-# -- the report of credits -------------------------------------------------------------------------
-
-
-def test_the_report_of_credits_has_a_row_for_each_client_and_type_over_all_pages() -> None:
-    files = MemoryFiles(least=SMALL.part_bytes)
-    step = partial(exporting.step, files, {"credits": CreditsReport()}, bounds=SMALL)
-    world = JobWorld({JobKind.EXPORT: step}, files)
-    for number in range(40):
-        client_id = f"c{number:02}"
-        world.store.commit([writes.client("p1", Client(client_id))])
-        for t in ("follow-up", "initial")[: number % 3]:
-            world.store.commit([writes.wallet(Wallet("p1", client_id, t, lots=(a_lot(remaining=number),)), None)])
-    world.start(report="credits")
-    world.deliver_all()
-    rows = [
-        [f"c{number:02}", t, str(number), "0"] for number in range(40) for t in ("follow-up", "initial")[: number % 3]
-    ]
-    assert written(world) == [["client_id", "appointment_type", "balance", "debt"], *rows]

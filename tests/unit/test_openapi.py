@@ -14,6 +14,8 @@ from client_credits.domain.practice.settings import ACCOUNT_ONLY, ALIAS, SETTING
 from client_credits.http.access import ROUTES
 from client_credits.http.front import build
 from client_credits.http.openapi import document
+from client_credits.operations.queries.reports.csv_rows import columns
+from client_credits.operations.queries.reports.every import REPORTS
 
 Schema = dict[str, Any]
 WRITES = {"post", "put", "patch"}
@@ -75,7 +77,8 @@ def test_an_operation_says_what_it_answers_and_to_whom(method: str, path: str, o
     assert ("413" in answers) == (method in WRITES)
     for status, answer in answers.items():
         kind = "application/json" if status < "300" else "application/problem+json"
-        assert list(answer["content"]) == [kind], status
+        kinds = [kind, "text/csv"] if path in REPORTS_PATHS and status == "200" else [kind]
+        assert list(answer["content"]) == kinds, status
         assert answer["description"]
         if status >= "300":
             assert answer["content"][kind]["schema"] == {"$ref": "#/components/schemas/ProblemView"}
@@ -87,6 +90,19 @@ def test_an_operation_says_what_it_answers_and_to_whom(method: str, path: str, o
     assert operation["tags"]
 
 
+REPORTS_PATHS = {f"/v1/reports/{name}" for name in REPORTS}
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_report_has_a_page_in_json_and_one_in_csv_that_names_the_next_in_a_header(name: str) -> None:
+    answer = published()["paths"][f"/v1/reports/{name}"]["get"]["responses"]["200"]
+    assert answer["content"]["text/csv"]["schema"]["type"] == "string"
+    assert answer["headers"]["X-Next-Cursor"]["schema"]["type"] == "string"
+    page = resolved(answer["content"]["application/json"]["schema"])
+    row = resolved(page["properties"]["items"]["items"])
+    assert list(row["properties"]) == columns(REPORTS[name].row)
+
+
 def test_operations_have_ids_of_their_own_as_an_sdk_would_name_them() -> None:
     ids = [operation["operationId"] for _, _, operation in operations()]
     assert len(ids) == len(set(ids))
@@ -95,12 +111,14 @@ def test_operations_have_ids_of_their_own_as_an_sdk_would_name_them() -> None:
 
 
 KEYED = {
+    "/v1/clients/{client_id}/merge",
     "/v1/clients/{client_id}/adjustments",
     "/v1/clients/{client_id}/grants",
     "/v1/clients/{client_id}/credits/{type_id}/entries/{sequence}/undo",
     "/v1/transfers",
     "/v1/reports/exports",
     "/v1/client-links",
+    "/v1/checkout-sessions",
 }
 STARTS = {"/v1/reports/exports"}  # what becomes a job
 OPEN = {"/v1/client-links/exchange"}  # whoever has the link
@@ -163,6 +181,7 @@ LISTS = {
     "/v1/clients/{client_id}/credits/{type_id}/history",
     "/v1/bookings",
     "/v1/parked",
+    *REPORTS_PATHS,
 }
 
 
@@ -192,6 +211,7 @@ ANSWERS = {
     "PracticeView": "id name timezone enabled packages_url",
     "ClientSessionView": "token expires_at renewable_until",
     "ClientLinkView": "url expires_at",
+    "CheckoutSessionView": "url",
     "AppointmentTypeView": "id name bookable_without_credits archived",
     "PackageView": "id name description price limit_per_client url credits renews_each_cycle expiry rollover_cap "
     "trial_grants monthly_tranches stripe_prices archived",
@@ -233,10 +253,14 @@ BODIES = {
     "ExpiryBody": "kind n date",
     "ClientPut": "id name email stripe_customers external_ids",
     "ClientSearch": "q email limit cursor",
+    "ClientSessionPost": "client_id ttl_seconds",
+    "ClientLinkPost": "client_id ttl_seconds",
+    "ClientLinkExchangePost": "link",
+    "CheckoutSessionPost": "client_id package_id quantity success_url cancel_url",
     "EligibilityPost": "client_id sessions",
     "SessionBody": "appointment_type starts_at seats",
     "ResolveBody": "client_id package_id",
-    "ExportPost": "report",
+    "ExportPost": "report from to",
     "DismissBody": "reason",
     "ClientSettingsPatch": " ".join({*SETTINGS, ALIAS} - ACCOUNT_ONLY),
     "SettingsPatch": " ".join([*SETTINGS, ALIAS, "confirm"]),

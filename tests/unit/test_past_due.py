@@ -10,9 +10,10 @@ from tests.unit.test_plan_changes import START, Practice, cycle
 from client_credits.domain.ledger.entries import Actor, untouched
 from client_credits.domain.ledger.freezing import past_due
 from client_credits.domain.ledger.settling import settle
-from client_credits.domain.ledger.wallet import Coming, Mark
+from client_credits.domain.ledger.wallet import Coming, Mark, Wallet
 from client_credits.domain.payments.granting import add_lot
 from client_credits.domain.practice.catalogue import Expiry
+from client_credits.domain.practice.dated_settings import DatedSettings, Earlier
 from client_credits.domain.practice.records import Client
 from client_credits.domain.practice.settings import Settings
 from client_credits.operations import sweeping
@@ -101,13 +102,32 @@ def test_what_is_granted_while_past_due_and_kept_repays_at_once() -> None:
     assert stated(granted) == [("granted", 3), ("repaid", 0)]
 
 
-def test_a_tranche_that_comes_while_past_due_and_kept_repays_when_it_comes_however_late_the_sweep() -> None:
+def owing_before_a_tranche() -> Wallet:
+    """A debt of thirty days; the second tranche of a subscription that is past due comes ten days ago."""
     first = replace(a_lot(effective_at=BUILT - 40 * DAY, subscription="sub_1"), payment="in_1/il_1")
     plan = Coming("pay/1", first, BUILT - 40 * DAY, 2, 3, Expiry(), BUILT + 400 * DAY)
-    owing = a_wallet(debts=(a_debt(since=BUILT - 30 * DAY),), marks=(Mark("sub_1", (LATE,)),), coming=(plan,))
-    (granted, repaid) = settle(untouched(owing), BUILT, Settings()).entries
+    return a_wallet(debts=(a_debt(since=BUILT - 30 * DAY),), marks=(Mark("sub_1", (LATE,)),), coming=(plan,))
+
+
+def test_a_tranche_that_comes_while_past_due_and_kept_repays_when_it_comes_however_late_the_sweep() -> None:
+    (granted, repaid) = settle(untouched(owing_before_a_tranche()), BUILT, Settings()).entries
     assert (granted.kind, repaid.kind) == ("granted", "repaid")
     assert repaid.occurred_at == granted.occurred_at
+
+
+def test_a_tranche_that_comes_while_past_due_and_frozen_repays_nothing() -> None:
+    settled = settle(untouched(owing_before_a_tranche()), BUILT, Settings(past_due="freeze"))
+    assert stated(settled) == [("granted", 3)]
+    assert [lot.frozen for lot in settled.wallet.lots] == [(LATE,)]
+
+
+def test_credits_that_were_frozen_before_they_began_repay_when_they_begin() -> None:
+    """The practice keeps them since, and nobody looked before they had begun."""
+    kept = DatedSettings({}, account_earlier=(Earlier(BUILT - 20 * DAY, {"past_due": "freeze"}),))
+    ahead = a_lot(subscription="sub_1", effective_at=BUILT - 10 * DAY, frozen=(LATE,))
+    owing = a_wallet(ahead, debts=(a_debt(since=BUILT - 30 * DAY),), marks=(Mark("sub_1", (LATE,)),))
+    (repaid,) = settle(untouched(owing), BUILT, kept).entries
+    assert (repaid.kind, repaid.occurred_at) == ("repaid", BUILT - 10 * DAY)
 
 
 def test_a_tranche_that_comes_while_a_kept_subscription_is_past_due_repays_when_it_comes() -> None:

@@ -197,3 +197,14 @@ def test_a_wallet_at_its_limit_fits_into_an_item() -> None:
     lots = tuple(replace(real_lot(n % 10), lot_id=f"lot_{n:020d}") for n in range(500))
     wallet = Wallet("p" * 128, "c" * 128, "t" * 128, lots=lots)
     assert stored_bytes(writes.wallet(wallet, NOW)) < 400 * 1024
+
+
+@pytest.mark.parametrize(
+    ("owners", "owner"),
+    [((), "c1"), (("c1",), "c1"), (("pool",), "pool"), (("c1", "pool"), "pool"), (("c1", "pool", "pool"), "pool")],
+)
+def test_the_index_of_sessions_names_the_owner_whose_credits_paid(owners: tuple[str, ...], owner: str) -> None:
+    payers = tuple(Payer(whose, "follow-up", f"lot_{n}", 1) for n, whose in enumerate(owners))
+    booked = Booking("b1", BookingState.BOOKED, "c1", SessionToBook("follow-up", NOW + DAY), payers=payers)
+    item = writes.booking("p1", booked)["Put"]["Item"]
+    assert (item["client_id"], item["owner"]) == ({"S": "c1"}, {"S": owner})

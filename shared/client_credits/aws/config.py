@@ -204,6 +204,8 @@ class ApiConfig(IdentityConfig):
     secrets_prefix: str = _setting("SECRETS_PREFIX", _parameter_prefix)
     jobs_queue_url: str = _setting("JOBS_QUEUE_URL", _url)
     files_bucket: str = _setting("FILES_BUCKET")
+    stripe_mode: str = _setting("STRIPE_MODE", _mode)
+    stripe_api_base: str = _setting("STRIPE_API_BASE", _url, default=STRIPE_API)
     client_page_url: str = _setting("CLIENT_PAGE_URL", _url)  # API_ID in it stands for `api_id`
     api_id: str = _setting("API_ID", default="")
     cors_origins: tuple[str, ...] = _setting("CORS_ORIGINS", _origins, default=())

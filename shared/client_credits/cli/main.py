@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import typer
 
-from client_credits.cli import ask, practice, reconcile, replay, staff, story, sweep, tokens, trigger, verify
+from client_credits.cli import ask, import_, practice, reconcile, replay, staff, story, sweep, tokens, trigger, verify
 from client_credits.cli.session import Given, Json, Region, StackName, command
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ app.command("sweep")(command(sweep.sweep))
 app.command("balance")(command(ask.balance))
 app.command("history")(command(ask.history))
 app.command("eligibility")(command(ask.eligibility))
+app.command("import")(command(import_.import_))
 app.command("verify")(command(verify.verify))
 app.command("replay")(command(replay.replay))
 app.command("reconcile")(command(reconcile.reconcile))

@@ -8,7 +8,7 @@ CreditsError
 ├── NotFound           there is no such thing for this caller
 ├── Conflict           the state forbids it; reading again may help
 │   ├── InsufficientCredits, VersionConflict, LimitReached, ConfirmationRequired
-│   └── AlreadyResolved, AlreadyMapped, LotClosed, KeyReused, NothingToUndo
+│   └── AlreadyResolved, AlreadyMapped, LotClosed, KeyReused, NothingToUndo, CreditsDisabled
 ├── TooManyTries       asked too often; it may be sent again after a while
 └── Busy               too much contention; the same request may be sent again
 """
@@ -96,6 +96,12 @@ class AlreadyMapped(Conflict):
 
 class NothingToUndo(Conflict):
     code = "nothing_to_undo"
+
+
+class CreditsDisabled(Conflict):
+    """The practice has turned the whole system off."""
+
+    code = "credits_disabled"
 
 
 class TooManyTries(CreditsError):

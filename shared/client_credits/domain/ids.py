@@ -40,6 +40,11 @@ def derived_key(key: bytes, purpose: str) -> bytes:
     return hmac.new(key, purpose.encode(), sha256).digest()
 
 
+def people_key(key: bytes) -> bytes:
+    """Our key for what stands in place of personal data, from one of the keys of cursors."""
+    return derived_key(key, "client-credits/people/1")
+
+
 def payment_key(payment_id: str, line_id: str) -> str:
     """How lots, debts and marks name the payment line they come from."""
     return f"{payment_id}/{line_id}"

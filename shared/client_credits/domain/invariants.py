@@ -27,6 +27,7 @@ class Law(StrEnum):
     END = "end"  # nothing is spent from a lot at or after its end
     MOVE = "move"  # what rolls over leaves one lot and comes to another, whole; freezing moves nothing
     GRANTED = "granted"  # granted ever is what grants and staff's additions brought
+    MERGED = "merged"  # a wallet that went to another client's has nothing left
     BOOKING = "booking"  # a booking returns no more than it took and knows who paid it
 
 
@@ -43,14 +44,18 @@ Found = Iterator[tuple[Law, str, str]]
 Postings = Sequence[tuple[Entry, Posting]]
 
 
-def breaches(wallet: Wallet, entries: Iterable[Entry], bookings: Iterable[Booking] = ()) -> list[Breach]:
+def breaches(
+    wallet: Wallet, entries: Iterable[Entry], bookings: Iterable[Booking] = (), taken_in: Iterable[Entry] = ()
+) -> list[Breach]:
     """Every law that one wallet breaks; none when all is well.
 
     `entries` are all of the wallet's, in any order. `bookings` are those of the client; others are
-    passed over, and without them the laws about bookings are checked as far as entries tell.
+    passed over, and without them the laws about bookings are checked as far as entries tell. `taken_in` are
+    the entries of wallets that this one took in, those of each in order: its lots, debts and bookings began there.
     """
     ordered = sorted(entries, key=lambda entry: entry.sequence)
-    postings = [(entry, posting) for entry in ordered for posting in entry.postings]
+    every = [*taken_in, *ordered]
+    postings = [(entry, posting) for entry in every for posting in entry.postings]
     own = [b for b in bookings if _paid_from(wallet, b)]
     found = (
         *_conservation(wallet, ordered),
@@ -61,7 +66,8 @@ def breaches(wallet: Wallet, entries: Iterable[Entry], bookings: Iterable[Bookin
         *_ends(wallet, postings),
         *_moves(ordered),
         *_granted(wallet, postings),
-        *_bookings(ordered, postings, own),
+        *_bookings(every, postings, own),
+        *_gone(wallet),
     )
     place = f"{wallet.practice_id}/{wallet.client_id}/{wallet.appointment_type}"
     return [Breach(law, f"{place} {what}".rstrip(), detail) for law, what, detail in found]
@@ -69,7 +75,8 @@ def breaches(wallet: Wallet, entries: Iterable[Entry], bookings: Iterable[Bookin
 
 def _paid_from(wallet: Wallet, booking: Booking) -> bool:
     kind = booking.session.appointment_type if booking.session and not booking.free else None
-    return (booking.client_id, kind) == (wallet.client_id, wallet.appointment_type)
+    here = wallet.merged_into is None and kind == wallet.appointment_type
+    return here and booking.client_id in wallet.owners
 
 
 def _conservation(wallet: Wallet, entries: Sequence[Entry]) -> Found:
@@ -155,6 +162,11 @@ def _ends(wallet: Wallet, postings: Postings) -> Found:
     for lot in wallet.lots:
         if lot.end != ends.get(lot.lot_id, FOREVER):
             yield Law.END, lot.lot_id, "ends otherwise than its entries tell"
+
+
+def _gone(wallet: Wallet) -> Found:
+    if wallet.merged_into and (wallet.lots or wallet.debts or wallet.holds or wallet.coming):
+        yield Law.MERGED, "", f"something is left though it went to {wallet.merged_into}"
 
 
 _STILL = frozenset({"rolled_over", "repaid", "extended", "frozen", "unfrozen"})  # amount 0

@@ -22,6 +22,7 @@ ROUTES: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", "/v1/me"): EVERYONE,
     ("POST", "/v1/client-sessions"): EVERYONE,  # a client only where its session came from a link: the route sees to it
     ("POST", "/v1/client-links"): STAFF,
+    ("POST", "/v1/checkout-sessions"): EVERYONE,
     ("POST", "/v1/client-links/exchange"): ANYONE,
     ("GET", "/v1/settings"): STAFF,
     ("PATCH", "/v1/settings"): ADMIN,
@@ -36,6 +37,7 @@ ROUTES: dict[tuple[str, str], frozenset[Role]] = {
     ("POST", "/v1/clients/search"): STAFF,
     ("GET", "/v1/clients/<client_id>"): STAFF,
     ("PUT", "/v1/clients/<client_id>"): STAFF,
+    ("POST", "/v1/clients/<client_id>/merge"): STAFF,
     ("GET", "/v1/clients/<client_id>/settings"): STAFF,
     ("PATCH", "/v1/clients/<client_id>/settings"): STAFF,
     ("GET", "/v1/clients/<client_id>/credits"): EVERYONE,
@@ -56,6 +58,11 @@ ROUTES: dict[tuple[str, str], frozenset[Role]] = {
     ("POST", "/v1/parked/<parked_id>/dismiss"): STAFF,
     ("GET", "/v1/jobs/<job_id>"): BACK_OFFICE,
     ("POST", "/v1/reports/exports"): STAFF,
+    ("GET", "/v1/reports/credits"): STAFF,
+    ("GET", "/v1/reports/negative"): STAFF,
+    ("GET", "/v1/reports/expiring"): STAFF,
+    ("GET", "/v1/reports/refusals"): STAFF,
+    ("GET", "/v1/reports/parked"): STAFF,
 }
 
 

@@ -28,7 +28,6 @@ from client_credits.domain.errors import (
     Problem,
     TooManyTries,
 )
-from client_credits.domain.practice.staff import StaffMember
 from client_credits.http import strict_json
 from client_credits.http.access import QUESTIONS, AccessVerdict, is_open, look_up
 from client_credits.http.authentication import IdentityUnavailable, KeySetNotDue, Unauthenticated
@@ -38,6 +37,7 @@ from client_credits.http.request import Ask, Outside
 from client_credits.http.routes import (
     bookings,
     catalogue,
+    checkout,
     clients,
     credits,
     edits,
@@ -45,12 +45,14 @@ from client_credits.http.routes import (
     jobs,
     me,
     parked,
+    reports,
     sessions,
     settings,
 )
 from client_credits.operations.staff.directory import StaffDirectory
 from client_credits.store.store import Store
 from client_credits.store.table import Conflicted
+from client_credits.stripe.api.errors import StripeUnavailable
 
 MAX_BODY_BYTES = 256 * 1024
 RETRY_AFTER_SECONDS = 1
@@ -68,7 +70,21 @@ def build() -> APIGatewayHttpResolver:
     One for the process: the modules of routes share its context, and a second one would take it from the first.
     """
     app = APIGatewayHttpResolver(enable_validation=True)
-    for routes in (me, sessions, settings, catalogue, clients, credits, eligibility, edits, bookings, parked, jobs):
+    for routes in (
+        me,
+        sessions,
+        checkout,
+        settings,
+        catalogue,
+        clients,
+        credits,
+        eligibility,
+        edits,
+        bookings,
+        parked,
+        reports,
+        jobs,
+    ):
         app.include_router(routes.router)
     app.exception_handler(RequestValidationError)(_invalid_request)
     app.not_found(_no_such_path)
@@ -127,12 +143,10 @@ class Front:
 
     def _note(self, ask: Ask) -> None:
         """The name behind the actor of what was just written. The write stands whatever becomes of this."""
-        caller = ask.caller
-        if caller.name is None and caller.email is None:
+        if ask.caller.name is None and ask.caller.email is None:
             return
         try:
-            member = StaffMember(ask.actor.actor_id, caller.name, caller.email)
-            self.directory.note(ask.context, member)
+            self.directory.note(ask.context, ask.member)
         except (Conflicted, ClientError, BotoCoreError, SecretsUnavailable):
             log.warning("the directory of staff was not written")
 
@@ -177,6 +191,10 @@ def refusal(error: Exception, request_id: str) -> GatewayResponse:
         case KeySetNotDue():
             detail = "The token names a key that is not known yet. Send the same request again later."
             return problem(503, "unavailable", detail, request_id, retry_after_seconds=error.retry_after_seconds)
+        case StripeUnavailable():
+            log.exception("stripe")
+            detail = "Stripe is not available. Send the same request again."
+            return problem(503, "unavailable", detail, request_id, retry_after_seconds=RETRY_AFTER_SECONDS)
         case Busy() | IdentityUnavailable() | SecretsUnavailable() | ClientError() | BotoCoreError():
             log.exception("try again later")
             detail = "The service is busy. Send the same request again."

@@ -19,6 +19,12 @@ retried after `Retry-After` seconds: every write is safe to repeat.
 """
 
 
+_NEXT_CURSOR = {
+    "description": "Of a page in CSV: `cursor` of the next one. It is missing on the last.",
+    "schema": {"type": "string"},
+}
+
+
 def document(app: APIGatewayHttpResolver) -> dict[str, Any]:
     """The document as plain JSON values, each route with the roles that may call it."""
     text = app.get_openapi_json_schema(
@@ -42,12 +48,23 @@ def document(app: APIGatewayHttpResolver) -> dict[str, Any]:
         for parameter in operation.get("parameters", []):
             if parameter["name"] == IDEMPOTENCY_KEY:
                 parameter |= {"required": True, "schema": {"type": "string", "pattern": f"^{ID_PATTERN}$"}}
+        if "reports" in operation["tags"] and route.method == "GET":
+            _as_json_or_csv(operation["responses"]["200"])
     for (method, rule), roles in ROUTES.items():
         operation = parsed["paths"][_templated(rule)][method.lower()]
         operation["x-roles"] = sorted(str(role) for role in roles) or ["anyone"]
         if roles == ANYONE:
             operation["security"] = []
     return parsed
+
+
+def _as_json_or_csv(answer: dict[str, Any]) -> None:
+    """The router lists a report's page and its text as two shapes of one JSON answer."""
+    content = answer["content"]
+    page, text = content["application/json"]["schema"]["anyOf"]
+    content["application/json"]["schema"] = page
+    content["text/csv"] = {"schema": text}
+    answer["headers"] = {"X-Next-Cursor": _NEXT_CURSOR}
 
 
 def _templated(rule: str) -> str:

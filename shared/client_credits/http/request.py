@@ -4,16 +4,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from client_credits.aws.secrets import CursorKeys, OwnKeys
 from client_credits.domain.errors import Invalid, NotFound, Problem
-from client_credits.domain.ids import derived_key, is_id, keyed_id
+from client_credits.domain.ids import is_id, keyed_id, people_key
 from client_credits.domain.instants import read_instant
 from client_credits.domain.ledger.entries import Actor, Entry
 from client_credits.domain.practice.jobs import JobMessage
 from client_credits.domain.practice.records import SettingsChange
+from client_credits.domain.practice.staff import StaffMember
 from client_credits.http import cursors
 from client_credits.http.client_links import LinkTries
 from client_credits.http.identity import Caller, Role
@@ -21,18 +23,27 @@ from client_credits.http.sessions import Sessions
 from client_credits.operations.context import Context
 from client_credits.operations.staff.directory import StaffDirectory
 from client_credits.store.store import Store
+from client_credits.stripe.checkout import Checkouts
 
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What routes need of the outside. `client_page_url` is where client links lead; `wake` queues a job's step;
-    `address` is where a file of this name can be downloaded, to be kept under another."""
+    """What routes need of the outside. `client_page_url` is where client links lead, `origins` are those of the pages
+    that may call the API. `wake` queues a job's step; `address` is where a file can be downloaded under a name."""
 
     session_keys: OwnKeys
     client_page_url: str
+    checkouts: Checkouts
     wake: Callable[[JobMessage], None]
     address: Callable[[str, str], str]
+    origins: tuple[str, ...] = ()
     link_tries: LinkTries = field(default_factory=LinkTries)
+
+    @property
+    def page_origins(self) -> frozenset[str]:
+        """The origins of pages that a client may be sent to."""
+        parts = urlsplit(self.client_page_url)
+        return frozenset({*self.origins, f"{parts.scheme}://{parts.netloc}".lower()})
 
     @property
     def sessions(self) -> Sessions:
@@ -75,18 +86,28 @@ class Ask:
     def for_staff(self) -> bool:
         return self.known is not None and self.known.role in (Role.ADMIN, Role.STAFF)
 
+    @property
+    def member(self) -> StaffMember:
+        """The caller as the directory of staff keeps it: an id of ours, and what the token calls the person."""
+        return StaffMember(self.actor.actor_id, self.caller.name, self.caller.email)
+
     def names_of(self, entries: Iterable[Entry | SettingsChange]) -> dict[str, str]:
         """The names of the staff who caused these entries, for staff; nobody else sees any."""
+        return self.directory.names(self.context, _staff_of(entries)) if self.for_staff else {}
+
+    def names_written(self, entries: Iterable[Entry]) -> dict[str, str]:
+        """As `names_of`, for entries that the caller may just have written: their own name is the token's, so
+        that only entries of others, which a repeat answers with, cost a read."""
+        own, staff = self.member, _staff_of(entries)
         if not self.for_staff:
             return {}
-        actors = [each.actor if isinstance(each, Entry) else Actor(each.actor_kind, each.actor_id) for each in entries]
-        staff = {actor.actor_id for actor in actors if actor.kind in (Role.ADMIN, Role.STAFF)}
-        return self.directory.names(self.context, staff)
+        named = {own.actor_id: own.shown} if own.shown and own.actor_id in staff else {}
+        return named | self.directory.names(self.context, staff - {own.actor_id})
 
     def people_keys(self) -> tuple[bytes, ...]:
         """Our keys for what stands in place of personal data, the one in use first."""
         keys = self.cursor_keys.active(self.now.timestamp())
-        return tuple(derived_key(key, "client-credits/people/1") for key in keys)
+        return tuple(people_key(key) for key in keys)
 
     @property
     def for_client(self) -> bool:
@@ -124,6 +145,11 @@ class Ask:
             if fresh is None:
                 raise
             return cursors.open(fresh, self.practice_id, query, cursor)
+
+
+def _staff_of(entries: Iterable[Entry | SettingsChange]) -> set[str]:
+    actors = [each.actor if isinstance(each, Entry) else Actor(each.actor_kind, each.actor_id) for each in entries]
+    return {actor.actor_id for actor in actors if actor.kind in (Role.ADMIN, Role.STAFF)}
 
 
 def asked(router: APIGatewayHttpRouter) -> Ask:

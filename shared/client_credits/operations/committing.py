@@ -16,9 +16,11 @@ from client_credits.domain.bookings.booking import Booking
 from client_credits.domain.errors import Busy
 from client_credits.domain.ledger.entries import Change, Entry, Repayment, untouched
 from client_credits.domain.ledger.operation import Operation
+from client_credits.domain.ledger.rolling import rolled_lots, with_cycles_of
 from client_credits.domain.ledger.settling import next_due, settle
-from client_credits.domain.ledger.wallet import Wallet
+from client_credits.domain.ledger.wallet import Lot, Wallet
 from client_credits.domain.practice.dated_settings import SettingsOverTime
+from client_credits.operations.context import Unmoved
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
 from client_credits.store.store import Store
@@ -34,13 +36,27 @@ def pause(attempt: int) -> None:
 
 
 def once(attempt: Callable[[], T], wait: Callable[[int], None] = pause) -> T:
-    """Runs load-decide-commit until it commits without conflict. Raises Busy after 10 attempts."""
+    """Runs load-decide-commit until it commits without conflict. Raises Busy after 10 attempts.
+
+    Wallets that a merge has not reached yet, and that this is about, are moved first.
+    """
     for number in range(ATTEMPTS):
         try:
             return attempt()
         except Conflicted:
             wait(number)
+        except Unmoved as left:
+            _move(left, wait)
     raise Busy("Too many changes to the same credits at once. Send the same request again.")
+
+
+def _move(left: Unmoved, wait: Callable[[int], None]) -> None:
+    from client_credits.operations import moving  # noqa: PLC0415  few operations meet a client that is being merged
+
+    if left.context.store.rehearsing:
+        raise left
+    for gone, kind in left.wallets:
+        once(lambda: moving.move(left.context, gone, moving.goes_on_as(left.context, gone), kind), wait)  # noqa: B023
 
 
 def room_for(wallets: int) -> int:
@@ -65,6 +81,18 @@ def knowing(store: Store, change: Change, lot_ids: Iterable[str]) -> Change:
     if not missing:
         return change
     return replace(change, wallet=change.wallet.knowing(store.closed_lots(change.wallet, missing)))
+
+
+def knowing_cycles(store: Store, change: Change, lots: Iterable[Lot], at: datetime, now: datetime) -> Change:
+    """The change whose wallet knows what rolled over since, and which cycles were paid, where credits come to
+    lots that rolled over between `at` and now. Only such late news cost these two reads."""
+    late = [lot for lot in lots if lot.rollover and max(at, lot.effective_at) < lot.end <= now]
+    if not late:
+        return change
+    begun = min(lot.cycle[0] if lot.cycle else lot.effective_at for lot in late)
+    entries = store.entries_since(change.wallet, begun)
+    change = knowing(store, change, rolled_lots(entries))
+    return replace(change, wallet=with_cycles_of(change.wallet, entries))
 
 
 def settled(

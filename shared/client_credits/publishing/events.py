@@ -65,7 +65,7 @@ def _refusals(practice_id: str, new: dict[str, Any], old: dict[str, Any] | None)
     refusal = booking.refusal
     if refusal is None or refusal == _refusal_before(old) or booking.session is None:
         return
-    event_id = derived_id("evt", practice_id, booking.booking_id, "refused", instant_text(refusal.occurred_at))
+    event_id = derived_id("evt", practice_id, booking.booking_id, "refused", codec.to_json(refusal))
     fields = {
         "booking_id": booking.booking_id,
         "client_id": booking.client_id,

@@ -283,3 +283,18 @@ def open_parked_pk(practice_id: str) -> str:
 def open_parked_sk(received_at: str, parked_id: str) -> str:
     """The longest parked come first."""
     return f"{received_at}#{parked_id}"
+
+
+def refused_pk(practice_id: str) -> str:
+    """Where the roster lists the bookings that are refused."""
+    return f"{practice_id}#booking#refused"
+
+
+def refused_sk(refused_at: str, booking_id: str) -> str:
+    """The earliest refusal comes first."""
+    return f"{refused_at}#{booking_id}"
+
+
+def refused_booking(refused_sk: str) -> str:
+    """The booking that stands at a place among the refused."""
+    return refused_sk.partition("#")[2]

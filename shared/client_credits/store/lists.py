@@ -4,14 +4,19 @@ A page may be short; what goes on behind it says so. Lists by an index may lag a
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from client_credits.domain.ledger.entries import Entry
+from client_credits.domain.ledger.wallet import Wallet
 from client_credits.domain.payments.parked import Parked, ParkedState, Replay
 from client_credits.domain.practice.names import LAST
 from client_credits.domain.practice.records import SettingsChange
 from client_credits.store import codec, keys
 from client_credits.store.table import Item, Page, Table
+from client_credits.store.writes import sortable
+
+SINCE_AT_ONCE = 100  # entries
 
 
 class Lists:
@@ -31,6 +36,19 @@ class Lists:
         found, more = self._newest(pk, begins, before, limit)
         return [codec.from_item(Entry, item) for item in found], more
 
+    def entries_since(self, wallet: Wallet, recorded_at: datetime) -> list[Entry]:
+        """A wallet's entries recorded at an instant or later, the newest first; reads little that is older."""
+        place = wallet.practice_id, wallet.client_id, wallet.appointment_type
+        found: list[Entry] = []
+        before: str | None = None
+        more = True
+        while more:
+            page, more = self.history_page(*place, before, SINCE_AT_ONCE)
+            found += [entry for entry in page if entry.recorded_at >= recorded_at]
+            more = more and page[-1].recorded_at >= recorded_at
+            before = keys.entry(*place, page[-1].sequence)[1] if more else None
+        return found
+
     def settings_changes(
         self, practice_id: str, client_id: str | None, before: str | None, limit: int
     ) -> tuple[list[SettingsChange], bool]:
@@ -46,6 +64,18 @@ class Lists:
     def any_entry(self, practice_id: str, client_id: str) -> bool:
         """Whether a client has any ledger entry. One request."""
         return bool(self.table.query(keys.client(practice_id, client_id)[0], begins="entry#", limit=1).items)
+
+    def types_of(self, practice_id: str, client_id: str) -> list[str]:
+        """The appointment types that a client's own record has a wallet of."""
+        pk = keys.client(practice_id, client_id)[0]
+        found: list[str] = []
+        after: str | None = None
+        while True:
+            page = self.table.query(pk, begins="wallet#", after=after)
+            found += [keys.wallet_place(item).appointment_type for item in page.items]
+            if page.after is None:
+                return found
+            after = page.after
 
     def any_wallet(self, practice_id: str) -> bool:
         """Whether any client of a practice has a wallet, which comes with its first entry; one that came a
@@ -78,6 +108,23 @@ class Lists:
         found = self.table.get(wanted)
         records = (codec.versioned(Parked, found.get(key)) for key in wanted)
         return [record for record in records if record]
+
+    def refused_page(
+        self, practice_id: str, since: datetime, until: datetime, after: str | None, limit: int
+    ) -> tuple[list[str], str | None]:
+        """The bookings refused within `since <= t < until`, the earliest first, and where the next page begins.
+
+        By the index, which may lag a second: what has been booked since may still be named.
+        """
+        bounds = {":pk": keys.refused_pk(practice_id), ":low": sortable(since), ":high": sortable(until)}
+        if after and after > bounds[":low"]:
+            bounds[":low"] = f"{after}\x01"  # no place goes on with this character
+        if bounds[":low"] >= bounds[":high"]:
+            return [], None
+        condition = "roster_pk = :pk AND roster_sk BETWEEN :low AND :high"
+        page = self.table.query_index("roster", condition, codec.to_attributes(bounds), limit=limit)
+        last = str(page.items[-1]["roster_sk"]) if page.last else None
+        return [keys.refused_booking(item["roster_sk"]) for item in page.items], last
 
     def waiting_page(
         self, practice_id: str, waits_for: tuple[str, str], after: str | None, limit: int

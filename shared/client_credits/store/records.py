@@ -1,6 +1,7 @@
 """What a decision asks the table for, and what was found."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from client_credits.domain.bookings.booking import Booking
 from client_credits.domain.ledger.operation import Operation
@@ -33,6 +34,16 @@ class Wanted:
     payments: tuple[str, ...] = ()
     money: tuple[str, ...] = ()  # payment intents, charges
     subscription: str | None = None
+    as_stored: bool = False  # a client that was merged into another one as its own record, not as that one
+
+    def of_others(self, names: Mapping[str, str]) -> "Wanted":
+        """The same of other clients, given which goes on for which."""
+        return replace(
+            self,
+            client_id=names.get(self.client_id, self.client_id) if self.client_id else None,
+            others=tuple(dict.fromkeys(names.get(each, each) for each in self.others)),
+            also=tuple(dict.fromkeys((names.get(each, each), kind) for each, kind in self.also)),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +64,34 @@ class Loaded:
     payments: dict[str, PaymentRecord]  # one never heard of is an empty one at version 0, as with the next two
     money: dict[str, Money]
     subscription: SubscriptionState
+    merged: dict[str, str] = field(default_factory=dict)  # of the clients asked for: who goes on for them
+    unmoved: tuple[tuple[str, str], ...] = ()  # wallets asked for that their merge has not reached yet
+
+    def goes_on_as(self, client_id: str) -> str:
+        """Who goes on for a client that was asked for: itself, unless it was merged into another one."""
+        return self.merged.get(client_id, client_id)
+
+    @property
+    def gone(self) -> dict[str, str]:
+        """Which of the records found were merged into another one's, and whose."""
+        wallets = (*self.wallets.values(), *self.also.values())
+        by_wallet = {w.client_id: w.merged_into for w in wallets if w.merged_into}
+        profiles = (each for each in (self.client, *self.others.values()) if each)
+        return by_wallet | {each.client_id: each.merged_into for each in profiles if each.merged_into}
+
+    def known_as(self, names: Mapping[str, str], left: Iterable[tuple[str, str]]) -> "Loaded":
+        """The records of those who go on, also under the names of those they go on for. `left` are wallets not
+        moved yet."""
+        ends = {each: self.goes_on_as(into) for each, into in names.items()}
+        wallets = {(each, kind): w for each, into in names.items() for (of, kind), w in self.also.items() if of == into}
+        profiles = {each: self.others[into] for each, into in names.items() if into in self.others}
+        return replace(
+            self,
+            merged=self.merged | ends,
+            also=self.also | wallets,
+            others=self.others | profiles,
+            unmoved=(*self.unmoved, *left),
+        )
 
     @property
     def settings(self) -> Settings:

@@ -47,7 +47,16 @@ class Store(Lists):
         return store
 
     def load(self, practice_id: str, wanted: Wanted) -> Loaded:
-        """One batch read; one more after a change of the catalogue. Raises NotFound: no such practice."""
+        """One batch read; one more after a change of the catalogue, and for a client that was merged into another
+        one, whose records are given in place of its own. Raises NotFound: no such practice."""
+        loaded = self._load(practice_id, wanted)
+        if wanted.as_stored or not (names := loaded.gone):
+            return loaded
+        found = (*loaded.wallets.values(), *loaded.also.values())
+        left = [(w.client_id, w.appointment_type) for w in found if w.client_id in names and _is_unmoved(w)]
+        return self.load(practice_id, wanted.of_others(names)).known_as(names, left)
+
+    def _load(self, practice_id: str, wanted: Wanted) -> Loaded:
         known = self._catalogues.get(practice_id)
         asked = self._keys(practice_id, wanted, known)
         items = self.table.get(asked)
@@ -154,9 +163,13 @@ class Store(Lists):
         )
 
     def closed_lots(self, wallet: Wallet, lot_ids: Iterable[str]) -> list[Lot]:
-        """Those of these lots that were stored apart from the wallet. Read after it, so never older than it."""
-        place = wallet.practice_id, wallet.client_id, wallet.appointment_type
-        wanted = [keys.closed_lot(*place, lot_id) for lot_id in dict.fromkeys(lot_ids)]
+        """Those of these lots that were stored apart from the wallet, or from one that it took in. Read after it,
+        so never older than it."""
+        wanted = [
+            keys.closed_lot(wallet.practice_id, owner, wallet.appointment_type, lot_id)
+            for lot_id in dict.fromkeys(lot_ids)
+            for owner in wallet.owners
+        ]
         return [codec.from_item(Lot, item) for item in self.table.get(wanted).values()] if wanted else []
 
     def entries_after(self, practice_id: str, client_id: str, appointment_type: str, sequence: int) -> list[Entry]:
@@ -190,6 +203,11 @@ class Store(Lists):
         wanted = {actor_id: keys.staff(practice_id, actor_id) for actor_id in actor_ids}
         found = self.table.get(wanted.values())
         return {each: codec.from_item(StaffMember, found[key]) for each, key in wanted.items() if key in found}
+
+
+def _is_unmoved(wallet: Wallet) -> bool:
+    """Whether the wallet of a client that was merged has not been moved yet."""
+    return wallet.version > 0 and wallet.merged_into is None
 
 
 def wallet_of(practice_id: str, client_id: str, appointment_type: str, items: dict[Key, Item]) -> Wallet:

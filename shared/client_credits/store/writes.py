@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 
-from client_credits.domain.bookings.booking import Booking
+from client_credits.domain.bookings.booking import Booking, BookingState
 from client_credits.domain.instants import instant_text
 from client_credits.domain.ledger.entries import Entry
 from client_credits.domain.ledger.operation import Operation
-from client_credits.domain.ledger.wallet import Coming, Cycle, Debt, Hold, Lot, Mark, Wallet
+from client_credits.domain.ledger.wallet import Coming, Cycle, Debt, Hold, Lot, Mark, TakenIn, Wallet
 from client_credits.domain.payments.money import Money
 from client_credits.domain.payments.parked import Parked, ParkedState, Replay
 from client_credits.domain.payments.payment_record import PaymentRecord
@@ -51,6 +51,8 @@ class WalletBody:
     coming: tuple[Coming, ...] = ()
     settled_at: datetime | None = None
     settlings: int = 0
+    merged_into: str | None = None
+    taken_in: tuple[TakenIn, ...] = ()
 
 
 Versioned = Booking | Client | Account | Catalogue | Parked | Replay | PaymentRecord | Money | SubscriptionState
@@ -102,9 +104,10 @@ def wallet(after: Wallet, due_at: datetime | None) -> Write:
         "packages": packages_text(after) or None,
         "value": _value(after),
         "last_at": sortable(after.last_at) if after.last_at else None,
-        "roster_pk": keys.roster_pk(after.practice_id, after.client_id),
-        "roster_sk": keys.roster_sk(after.client_id, key[1]),
     }
+    if not after.merged_into:  # else it stands in no list
+        attributes["roster_pk"] = keys.roster_pk(after.practice_id, after.client_id)
+        attributes["roster_sk"] = keys.roster_sk(after.client_id, key[1])
     if due_at:
         attributes["due_shard"] = keys.due_shard(key)
         attributes["due_at"] = sortable(due_at)
@@ -157,16 +160,20 @@ def operation(practice_id: str, done: Operation) -> Write:
 
 
 def booking(practice_id: str, folded: Booking) -> Write:
-    """With what the index of sessions shows of it; a booking whose session is not known stands in no list."""
+    """With what the index of sessions shows of it; a booking whose session is not known stands in no list of
+    sessions. While it is refused, the roster lists it by when it was."""
     key = keys.booking(practice_id, folded.booking_id)
     attributes: dict[str, str | int | None] = {"kind": ItemKind.BOOKING, "body": _body(folded)}
+    if folded.refusal and folded.state is BookingState.REFUSED:
+        attributes["roster_pk"] = keys.refused_pk(practice_id)
+        attributes["roster_sk"] = keys.refused_sk(sortable(folded.refusal.occurred_at), folded.booking_id)
     if folded.session:
         starts_at = sortable(folded.session.starts_at)
         attributes |= {
             "sessions_pk": keys.sessions_pk(practice_id, folded.booking_id),
             "sessions_sk": keys.sessions_sk(starts_at, folded.booking_id),
             "client_id": folded.client_id,
-            "owner": folded.client_id,
+            "owner": _owner(folded),
             "appointment_type": folded.session.appointment_type,
             "seats": folded.session.seats,
             "state": folded.state,
@@ -175,17 +182,23 @@ def booking(practice_id: str, folded: Booking) -> Write:
     return _put_version(key, folded.version, attributes)
 
 
+def _owner(of: Booking) -> str | None:
+    """Whose credits pay: another's where any of them are, else the client's own."""
+    return next((payer.owner for payer in of.payers if payer.owner != of.client_id), of.client_id)
+
+
 def client(practice_id: str, known: Client) -> Write:
     key, name = keys.client(practice_id, known.client_id), folded(known.name or "")
     attributes: dict[str, str | int | None] = {
         "kind": ItemKind.CLIENT,
         "body": _body(known),
         "name": name or None,
-        "names_pk": keys.names_pk(practice_id),
-        "names_sk": keys.names_sk(name, known.client_id),
-        "roster_pk": keys.roster_pk(practice_id, known.client_id),
-        "roster_sk": keys.roster_sk(known.client_id, key[1]),
     }
+    if not known.merged_into:  # else it stands in no list
+        attributes["names_pk"] = keys.names_pk(practice_id)
+        attributes["names_sk"] = keys.names_sk(name, known.client_id)
+        attributes["roster_pk"] = keys.roster_pk(practice_id, known.client_id)
+        attributes["roster_sk"] = keys.roster_sk(known.client_id, key[1])
     return _put_version(key, known.version, attributes)
 
 

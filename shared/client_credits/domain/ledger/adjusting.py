@@ -77,25 +77,30 @@ def _raised(change: Change, amount: int, expires_at: datetime | None, act: Act) 
     wallet = change.wallet.with_lot(lot)
     wallet = replace(wallet, granted_total=wallet.granted_total + amount)
     change = change.record(wallet, EntryKind.ADJUSTED, act, (Posting(amount, lot_id=lot.lot_id),))
-    return repaid_from(change, lot, act)
+    return repaid_from(change, [lot], act)
 
 
-def repaid_from(change: Change, lot: Lot, act: Act) -> Change:
-    """The lot's credits repay all that is owed, the oldest first: one `repaid` entry, or none where nothing is owed."""
-    wallet, amount = change.wallet, lot.remaining
+def repaid_from(change: Change, lots: Iterable[Lot], act: Act) -> Change:
+    """The credits of these lots, in this order, repay all that is owed, the oldest first.
+
+    One `repaid` entry, or none where nothing is owed.
+    """
+    wallet = change.wallet
     postings: list[Posting] = []
     repayments: list[Repayment] = []
-    for debt in sorted(wallet.debts, key=lambda d: (d.since, d.cause, d.ref)):
-        part = min(debt.amount, amount)
-        if part:
-            amount -= part
-            wallet = wallet.with_debt(replace(debt, amount=debt.amount - part))
-            postings += [Posting(-part, lot_id=lot.lot_id), Posting(part, debt=debt.ref)]
-            if debt.cause is DebtCause.BOOKING:
-                repayments.append(Repayment(debt.ref, lot.lot_id, part))
+    for lot in lots:
+        left = lot.remaining
+        for debt in sorted(wallet.debts, key=lambda d: (d.since, d.cause, d.ref)):
+            part = min(debt.amount, left)
+            if part:
+                left -= part
+                wallet = wallet.with_debt(replace(debt, amount=debt.amount - part))
+                postings += [Posting(-part, lot_id=lot.lot_id), Posting(part, debt=debt.ref)]
+                if debt.cause is DebtCause.BOOKING:
+                    repayments.append(Repayment(debt.ref, lot.lot_id, part))
+        wallet = wallet.with_lot(replace(lot, remaining=left))
     if not postings:
         return change
-    wallet = wallet.with_lot(replace(lot, remaining=amount))
     return change.record(wallet, EntryKind.REPAID, act, tuple(postings)).repaid_by(tuple(repayments))
 
 

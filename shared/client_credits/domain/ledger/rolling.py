@@ -6,12 +6,13 @@ Owns the length of a cycle and the calendar of its anchor day, in UTC as the pro
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.dates import FOREVER, months_after, on_anchor
+from client_credits.domain.ledger.entries import Entry, EntryKind
 from client_credits.domain.ledger.wallet import PRIORITY, Cycle, Lot, LotSource, Rollover, Wallet
 
 MAX_MONTHS = 36
@@ -42,10 +43,10 @@ def endings(wallet: Wallet, ended: Sequence[Lot], instant: datetime) -> list[End
 
     Only what was there at its cycle's end rolls over; what came back to an ended lot expires.
     """
-    alone, groups = [], defaultdict[str | None, list[Lot]](list)
+    alone, groups = [], defaultdict[tuple[str | None, datetime], list[Lot]](list)
     for lot in ended:
         if lot.rollover and lot.effective_at < lot.end == instant:
-            groups[lot.subscription].append(lot)
+            groups[lot.subscription, cycle_end_of(lot)].append(lot)
         else:
             alone.append(Ending((lot,), lost=((lot, lot.remaining),)))
     if not groups:
@@ -60,10 +61,10 @@ def _age(lot: Lot) -> tuple[datetime, str]:
 
 
 def _rolled(wallet: Wallet, lots: list[Lot], instant: datetime) -> Ending:
-    """Keeps the newest credits up to the cap. Those kept already at this instant, because others of
-    the same cycle came late, count too and give way to newer ones."""
+    """Keeps the newest credits up to the cap. Those of the same cycle that were kept already, because
+    others came late or end later, count too and give way to newer ones."""
     staying = [lot for lot in lots if _may_stay(wallet, lot)]
-    before = [lot for lot in wallet.lots if lot.effective_at == instant and _kept_of(lot, lots[0].subscription)]
+    before = _kept_before(wallet, lots[0])
     newest = max(lots, key=_age).rollover
     assert newest is not None
     left = MAX_CREDITS * len(wallet.lots) if newest.cap is None else newest.cap
@@ -80,6 +81,19 @@ def _rolled(wallet: Wallet, lots: list[Lot], instant: datetime) -> Ending:
     return Ending(tuple(lots), tuple(reversed(kept)), tuple(lost))
 
 
+def _kept_before(wallet: Wallet, ending: Lot) -> list[Lot]:
+    """What was kept already of the cycle that a lot ends with. What was made from it since is part of it."""
+    ends = cycle_end_of(ending)
+    kept = [lot for lot in wallet.lots if _kept_of(lot, ending.subscription) and _kept_at(lot) == ends]
+    own = {lot.lot_id for lot in kept}
+    return [lot for lot in kept if lot.parent not in own]
+
+
+def _kept_at(lot: Lot) -> datetime:
+    """The end of the cycle at which a rolled-over lot was kept."""
+    return lot.effective_at - timedelta(seconds=lot.rollover.late_seconds if lot.rollover else 0)
+
+
 def _kept_of(lot: Lot, subscription: str | None) -> bool:
     return lot.source is LotSource.ROLLED_OVER and lot.subscription == subscription and lot.rollover is not None
 
@@ -88,13 +102,15 @@ def _may_stay(wallet: Wallet, lot: Lot) -> bool:
     """A cycle's own credits roll over once, rolled ones again while a paid cycle lasts until their end."""
     if lot.source is not LotSource.ROLLED_OVER:
         return True
-    return any(c.subscription == lot.subscription and c.starts < unpaused_end(lot) <= c.ends for c in wallet.cycles)
+    return any(c.subscription == lot.subscription and c.starts < cycle_end_of(lot) <= c.ends for c in wallet.cycles)
 
 
 def _next_lot(wallet: Wallet, lot: Lot, amount: int, instant: datetime) -> Lot:
     rollover = lot.rollover
     assert rollover is not None
-    cycle_end = min(unpaused_end(lot), instant)  # what was put off does not shift the cycles to come
+    cycle_end = min(cycle_end_of(lot), instant)  # what was put off does not shift the cycles to come
+    late = int((instant - cycle_end).total_seconds())
+    rollover = replace(rollover, put_off_seconds=0, late_seconds=late)
     begun = [
         c for c in wallet.cycles if c.subscription == lot.subscription and c.starts == cycle_end and instant < c.ends
     ]
@@ -117,9 +133,13 @@ def _next_lot(wallet: Wallet, lot: Lot, amount: int, instant: datetime) -> Lot:
     )
 
 
-def unpaused_end(lot: Lot) -> datetime:
-    """When a lot would end had no dispute put it off."""
-    return lot.end - timedelta(seconds=lot.paused_seconds)
+def cycle_end_of(lot: Lot) -> datetime:
+    """When a lot would end had no dispute and no failed refund put it off."""
+    return lot.end - _put_off(lot)
+
+
+def _put_off(lot: Lot) -> timedelta:
+    return timedelta(seconds=lot.paused_seconds + (lot.rollover.put_off_seconds if lot.rollover else 0))
 
 
 # -- the length of a cycle -----------------------------------------------------------------------
@@ -156,15 +176,35 @@ def begins_with(wallet: Wallet, cycle: Cycle) -> Cycle:
 
 
 def with_cycle(wallet: Wallet, cycle: Cycle, now: datetime) -> Wallet:
-    """The wallet knowing that this cycle is paid. Of a subscription those that last and the newest are kept;
-    one that is over is forgotten once nothing of it can roll over."""
+    """The wallet knowing that this cycle is paid. Of a subscription those that last and the newest are kept, and
+    those since what is still to roll over; one that is over is forgotten once nothing of it can roll over."""
     rolling = {lot.subscription for lot in wallet.lots if lot.rollover and (lot.remaining or now < lot.end)}
+    left = [lot.end for lot in wallet.open_lots if lot.rollover and lot.subscription == cycle.subscription]
+    since = min([now, *left])
     own = {c.ends: c for c in wallet.cycles if c.subscription == cycle.subscription}
     own[cycle.ends] = begins_with(wallet, cycle)
     kept = [c for c in wallet.cycles if c.subscription != cycle.subscription]
     kept = [c for c in kept if c.ends >= now or c.subscription in rolling]
-    kept += [c for c in own.values() if c.ends >= now or c.ends == max(own)]
+    kept += [c for c in own.values() if c.ends >= since or c.ends == max(own)]
     return replace(wallet, cycles=tuple(sorted(kept, key=lambda c: (c.subscription, c.ends))))
+
+
+def rolled_lots(entries: Iterable[Entry]) -> list[str]:
+    """The lots that these entries made of what rolled over."""
+    rolled = (entry for entry in entries if entry.kind is EntryKind.ROLLED_OVER)
+    return [str(p.lot_id) for entry in rolled for p in entry.postings if p.amount > 0]
+
+
+def with_cycles_of(wallet: Wallet, entries: Iterable[Entry]) -> Wallet:
+    """The wallet knowing of each cycle that these entries granted credits for which end with it."""
+    granted = (p.facts for entry in entries if entry.kind is EntryKind.GRANTED for p in entry.postings if p.facts)
+    known = {(c.subscription, c.ends): c for c in wallet.cycles}
+    for facts in granted:
+        if facts.subscription and facts.cycle and facts.expires_at == facts.cycle[1]:
+            cycle = Cycle(facts.subscription, *facts.cycle)
+            before = known.get((cycle.subscription, cycle.ends), cycle)
+            known[cycle.subscription, cycle.ends] = replace(cycle, starts=min(cycle.starts, before.starts))
+    return replace(wallet, cycles=tuple(sorted(known.values(), key=lambda c: (c.subscription, c.ends))))
 
 
 def ends_corrected(wallet: Wallet, cycle: Cycle) -> tuple[Wallet, tuple[str, ...]]:
@@ -180,9 +220,9 @@ def ends_corrected(wallet: Wallet, cycle: Cycle) -> tuple[Wallet, tuple[str, ...
         if not (rollover and _kept_of(lot, cycle.subscription) and (lot.remaining or lot.end > cycle.starts)):
             continue
         other_length = rollover.months and named.months and rollover.months != named.months
-        if other_length or not (lot.effective_at < cycle.ends and cycle.starts < unpaused_end(lot)):
+        if other_length or not (lot.effective_at < cycle.ends and cycle.starts < cycle_end_of(lot)):
             continue
-        ends = cycle.ends + timedelta(seconds=lot.paused_seconds)
+        ends = cycle.ends + _put_off(lot)
         if lot.extended and lot.end > ends:
             ends = lot.end
         expires_at = None if ends == FOREVER else ends
@@ -193,4 +233,5 @@ def ends_corrected(wallet: Wallet, cycle: Cycle) -> tuple[Wallet, tuple[str, ...
 
 
 def _as_long_as(cycle: Cycle, rollover: Rollover) -> Rollover:
-    return rollover_of(rollover.cap, rollover.since, cycle.starts, cycle.ends)
+    as_long = rollover_of(rollover.cap, rollover.since, cycle.starts, cycle.ends)
+    return replace(as_long, put_off_seconds=rollover.put_off_seconds, late_seconds=rollover.late_seconds)

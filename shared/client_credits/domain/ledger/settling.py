@@ -23,7 +23,7 @@ from client_credits.domain.ledger.entries import (
     Posting,
     Repayment,
 )
-from client_credits.domain.ledger.freezing import freezes, frozen_by, refrozen
+from client_credits.domain.ledger.freezing import freezes, refrozen
 from client_credits.domain.ledger.rolling import Ending, endings
 from client_credits.domain.ledger.taking import without_excess_holds
 from client_credits.domain.ledger.wallet import Debt, DebtCause, Lot, Wallet, take
@@ -269,7 +269,6 @@ def _bring_tranches(
         if not room.left(change):
             return change, False
         lot = tranches.next_lot(change.wallet, coming, settings.at(tranches.comes_at(coming)).timezone)
-        lot = replace(lot, frozen=frozen_by(change.wallet, lot, settings.at(instant)))
         wallet = tranches.after_next(change.wallet, coming)
         if lot.granted:  # all of it may be withheld
             wallet = wallet.with_lot(lot)
@@ -279,7 +278,7 @@ def _bring_tranches(
         cause = Cause(CauseKind.PACKAGE, coming.cause | noted)
         own = Act(tranches.source_id(coming), cause, SCHEDULE, lot.effective_at, now)
         postings = (Posting(lot.granted, lot_id=lot.lot_id),) if lot.granted else ()
-        change = change.record(wallet, EntryKind.GRANTED, own, postings)
+        change = _frozen_at(change.record(wallet, EntryKind.GRANTED, own, postings), instant, settings)
         if lot.end <= instant:
             change, complete = _expire(change, instant, now, act, room)
             if not complete:

@@ -61,7 +61,6 @@ def next_lot(wallet: Wallet, coming: Coming, timezone: str) -> Lot:
         remaining=amount,
         effective_at=begins,
         expires_at=expires_at(coming.expiry, begins, timezone, coming.cycle_end),
-        frozen=(),
         rollover=replace(lot.rollover, since=begins) if lot.rollover else None,
     )
 

@@ -67,7 +67,7 @@ def _returned(change: Change, undone: Entry, act: Act) -> Change:
     lot = a_complimentary_lot(wallet, left, None, act)
     wallet = replace(wallet.with_lot(lot), granted_total=wallet.granted_total + left)
     postings.append(Posting(left, lot_id=lot.lot_id))
-    return repaid_from(change.record(wallet, EntryKind.ADJUSTED, act, tuple(postings)), lot, act)
+    return repaid_from(change.record(wallet, EntryKind.ADJUSTED, act, tuple(postings)), [lot], act)
 
 
 def _opposite(wallet: Wallet, posting: Posting) -> tuple[Wallet, int]:

@@ -25,6 +25,7 @@ class LotSource(StrEnum):
     COMPLIMENTARY = "complimentary"
     GRACE = "grace"
     ROLLED_OVER = "rolled_over"
+    IMPORTED = "imported"
 
 
 PRIORITY = {LotSource.ROLLED_OVER: 40, LotSource.COMPLIMENTARY: 60}
@@ -46,6 +47,8 @@ class Rollover:
 
     `cap` bounds what one subscription carries over, None: all of it. The interval is `months` or
     `days` (exactly one of them); months count from `anchor_day`. `since` is when the credits first came.
+    The lot ends `put_off_seconds` later than its cycle, for a refund that failed had its credits so long, and
+    was itself kept `late_seconds` after the end of the cycle before.
     """
 
     cap: int | None
@@ -53,6 +56,8 @@ class Rollover:
     months: int = 0
     days: int = 0
     anchor_day: int = 0
+    put_off_seconds: int = 0
+    late_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +176,18 @@ class Coming:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenIn:
+    """Another record of the same person whose wallet this one took in, in its entries after `since`."""
+
+    client_id: str
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
 class Wallet:
     """The unit of consistency: every change raises `version`; `sequence` numbers its entries.
 
-    `last_at` is when the newest entry was recorded.
+    `last_at` is when the newest entry was recorded. One `merged_into` another client's has nothing left.
     The last `settlings` versions only settled: who saw the wallet before them has seen nothing that is out of date.
     """
 
@@ -193,6 +206,13 @@ class Wallet:
     coming: tuple[Coming, ...] = ()
     settled_at: datetime | None = None  # while lots stand beside debts: no debt is repaid as of before
     settlings: int = 0
+    merged_into: str | None = None
+    taken_in: tuple[TakenIn, ...] = ()
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Its client, and the other records of the same person whose wallets it took in."""
+        return (self.client_id, *(each.client_id for each in self.taken_in))
 
     @property
     def balance(self) -> int:
@@ -238,12 +258,6 @@ class Wallet:
     def usable_lots(self, at: datetime, starts_at: datetime | None = None) -> list[Lot]:
         """The lots that may pay, in burn order."""
         return burn_order(lot for lot in self.open_lots if lot.usable(at, starts_at))
-
-    def frozen_by(self, lot: Lot) -> tuple[Freeze, ...]:
-        """What freezes whatever comes to, or back to, the lots of this one's payment or subscription."""
-        about = {lot.payment, lot.subscription}
-        causes = {freeze for mark in self.marks if mark.about in about for freeze in mark.frozen}
-        return tuple(sorted(causes, key=lambda freeze: (freeze.cause, freeze.since)))
 
     def mark(self, about: str | None) -> Mark:
         return next((mark for mark in self.marks if mark.about == about), Mark(about or ""))

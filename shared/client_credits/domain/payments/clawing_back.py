@@ -1,4 +1,4 @@
-"""Credits follow the money: clawed back when it is given back, reinstated when that fails, frozen while in dispute.
+"""Credits follow the money: clawed back when it is given back, reinstated when that fails.
 
 Per grant: target = granted x refunded / paid, rounded down until fully refunded. It is taken from the
 lots that descend from the grant, wherever they are now; spent credits that the target reaches become
@@ -14,7 +14,6 @@ from itertools import pairwise
 
 from client_credits.domain.ids import derived_id, payment_key
 from client_credits.domain.ledger.entries import Act, Change, Entry, EntryKind, LotFacts, Posting, lot_of
-from client_credits.domain.ledger.freezing import frozen_by
 from client_credits.domain.ledger.taking import taken_from
 from client_credits.domain.ledger.tranches import (
     Ended,
@@ -24,13 +23,12 @@ from client_credits.domain.ledger.tranches import (
     stop_tranches,
     withhold,
 )
-from client_credits.domain.ledger.wallet import Debt, DebtCause, Freeze, Lot, Wallet
+from client_credits.domain.ledger.wallet import Debt, DebtCause, Lot, Wallet
 from client_credits.domain.payments.disputing import Wait, expired_too_soon, put_off
 from client_credits.domain.payments.families import Family
 from client_credits.domain.payments.payment_record import PaidGrant, Taken
 from client_credits.domain.payments.replaced import given_back, undone_of
 from client_credits.domain.payments.returning import Repaid, made_from, repayers
-from client_credits.domain.practice.settings import Settings
 
 Pair = tuple[str, str]  # client id, appointment type: a wallet
 
@@ -51,7 +49,8 @@ def claw(
     `books` hold the settled wallets of all who have had its credits, the buyer's included. With
     `owe` the buyer owes what was spent of the undone part; without, it is only reported. Tranches that no
     longer come since `ends` are undone first; of those that came all the same all that is left is taken,
-    and what was spent of them counts as spent of those that came in time.
+    and what was spent of them counts as spent of those that came in time. What of the undone part expired
+    with a tranche is neither owed nor taken from later ones, so that a repeat changes nothing.
     """
     key = payment_key(payment_id, grant.line_id)
     pairs = books.holding(grant)
@@ -59,10 +58,12 @@ def claw(
     grant = books.take(pairs, grant, None, of.late)
     part, target = _target(grant, of, part, ends)
     grant = books.come_back(pairs, grant, of)
-    short = max(0, of.spent + of.late_spent - (of.granted - target))
+    short = of.short(target, part, grant.owed + grant.reported)
     remaining = sum(lot.remaining for pair in pairs for lot in _lots_of(books.wallets[pair], of.lots))
     taken_back = _taken_back(grant, of)
-    taken = max(0, min(target + of.late_spent - short, taken_back + remaining))
+    asked = target + of.late_spent - short
+    standing = taken_back - sum(each.amount for each in grant.taken if each.by in books.failed)
+    taken = max(0, min(asked, taken_back + remaining, max(standing, asked - of.lost(part))))
     more_taken, more_short = taken - taken_back, short - grant.owed - grant.reported
     refund = 0
     if more_short > 0:  # the setting of today decides about what is new, not about what was decided before
@@ -132,6 +133,10 @@ class Books:
         self._ledger = ledger or Ledger()
         self._postings: dict[Pair, list[Posting]] = {}
         self._reported: dict[Pair, int] = {}
+
+    @property
+    def failed(self) -> Mapping[str, datetime]:
+        return self._ledger.failed
 
     def holding(self, grant: PaidGrant) -> list[Pair]:
         """The wallets of the grant's type: the buyer's first, then the others' in the order of their ids."""
@@ -211,7 +216,7 @@ class Books:
                 until = failed.get(part.by) or failed.get(self._act.cause.ids.get("refund", ""))
                 self._return_from(part, buyer[1], back, until)
                 grant = grant.without_taken(part, back)
-        self._return_anew(buyer, grant.lot_id, of.kind, from_taken)
+        self._return_anew(buyer, of.newest, of.kind, from_taken)
         for repaid in repayers(self._ledger.of(buyer[1]), buyer[0], key) if beyond else ():
             if back := min(repaid.amount, beyond):
                 beyond -= back
@@ -255,7 +260,7 @@ class Books:
         wallet = self.wallets[pair]
         lot = wallet.lot(lot_id)
         assert lot is not None, lot_id
-        lot = replace(lot, remaining=lot.remaining + amount, frozen=wallet.frozen_by(lot))
+        lot = replace(lot, remaining=lot.remaining + amount)
         lot = lot if rolls else replace(lot, rollover=None)
         self._set(pair, wallet.with_lot(lot), Posting(amount, lot_id=lot.lot_id))
 
@@ -284,9 +289,7 @@ class Books:
         self._postings[pair].append(Posting(0, debt=debt))  # tells whose debt it had repaid
 
     def _make(self, pair: Pair, lot: Lot) -> None:
-        wallet = self.wallets[pair]
-        made = replace(lot, frozen=wallet.frozen_by(lot))
-        self._set(pair, wallet.with_lot(made), Posting(made.remaining, lot_id=made.lot_id))
+        self._set(pair, self.wallets[pair].with_lot(lot), Posting(lot.remaining, lot_id=lot.lot_id))
 
     def _return_anew(self, pair: Pair, parent: str, like: LotFacts, amount: int) -> None:
         """Credits that no lot of the grant gave come as a lot of their own, of its kind."""
@@ -329,33 +332,3 @@ def _debt(wallet: Wallet, key: str) -> Debt | None:
 
 def _lots_of(wallet: Wallet, lots: frozenset[str]) -> list[Lot]:
     return [lot for lot in wallet.open_lots if lot.lot_id in lots]
-
-
-def refreeze(change: Change, causes: Mapping[str, tuple[Freeze, ...]], act: Act, settings: Settings) -> Change:
-    """The lots of each payment line or subscription named are frozen by exactly its causes, beside others',
-    as far as the settings let them count.
-
-    One `frozen` and one `unfrozen` entry of 0 at most, naming the lots whose usability changed, dated no
-    earlier than these began. What returns to these lots later is frozen alike.
-    """
-    wallet = change.wallet
-    for about, own in causes.items():
-        wallet = wallet.with_mark(replace(wallet.mark(about), frozen=own))
-    changed: dict[EntryKind, list[Lot]] = {EntryKind.FROZEN: [], EntryKind.UNFROZEN: []}
-    for lot in wallet.lots:
-        frozen = frozen_by(wallet, lot, settings)
-        if frozen == lot.frozen or not {lot.payment, lot.subscription} & set(causes):
-            continue
-        if bool(frozen) != bool(lot.frozen) and lot.remaining:
-            kind = EntryKind.FROZEN if frozen else EntryKind.UNFROZEN
-            changed[kind].append(lot)
-        wallet = wallet.with_lot(replace(lot, frozen=frozen))
-    if wallet is change.wallet:
-        return change
-    change = replace(change, wallet=wallet)
-    for kind, lots in changed.items():
-        if lots:
-            begun = [lot.effective_at for lot in lots if lot.effective_at <= act.now]
-            postings = tuple(Posting(0, lot_id=lot.lot_id) for lot in lots)
-            change = change.record(change.wallet, kind, act, postings, max([min(act.occurred_at, act.now), *begun]))
-    return change

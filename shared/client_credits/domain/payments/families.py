@@ -1,15 +1,39 @@
 """All lots that descend from what one line of a payment granted, read off the entries of whoever had them."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
 from client_credits.domain.ids import payment_key
-from client_credits.domain.ledger.entries import Entry, EntryKind, LotFacts, facts_of
+from client_credits.domain.ledger.entries import Entry, EntryKind, LotFacts, Posting, facts_of
 from client_credits.domain.ledger.tranches import WITHHELD, Ended, last_of
 from client_credits.domain.payments.payment_record import PaidGrant
 from client_credits.domain.payments.returning import returns
 
 SPENDING = frozenset({EntryKind.SPENT, EntryKind.REPAID, EntryKind.RESTORED})
+_GOING = frozenset({EntryKind.EXPIRED, EntryKind.VOIDED, EntryKind.ADJUSTED})
+
+
+@dataclass(frozen=True, slots=True)
+class SoFar:
+    """The tranches of a grant up to one of them: what they granted, what of that is spent, and what is gone
+    otherwise: expired, voided, lowered."""
+
+    granted: int
+    spent: int
+    gone: int
+
+    def lost(self, part: Fraction) -> int:
+        """What of the undone part of these tranches is gone: it is neither owed nor taken from later ones."""
+        return max(0, self.gone - max(0, self.kept(part) - self.spent))
+
+    def short(self, part: Fraction) -> int:
+        """What is spent beyond what the client keeps of these tranches."""
+        return max(0, self.spent - self.kept(part))
+
+    def kept(self, part: Fraction) -> int:
+        return self.granted - int(self.granted * part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +42,8 @@ class Family:
 
     `granted` counts what was withheld of tranches that came after a refund, which `withheld` is.
     `kind` is what the grant's own lot is. Lots of tranches that came though their subscription had ended
-    are `late` and count in nothing else; `late_spent` of them is spent.
+    are `late` and count in nothing else; `late_spent` of them is spent. `earlier` are the tranches up to each
+    but the `newest`, which is that one's lot.
     """
 
     granted: int
@@ -28,6 +53,18 @@ class Family:
     withheld: int = 0
     late: frozenset[str] = frozenset()
     late_spent: int = 0
+    earlier: tuple[SoFar, ...] = ()
+    newest: str = ""
+
+    def lost(self, part: Fraction) -> int:
+        """What of the undone part is gone with earlier tranches."""
+        return max((so_far.lost(part) for so_far in self.earlier), default=0)
+
+    def short(self, target: int, part: Fraction, known: int) -> int:
+        """What is spent beyond what the client keeps. What is `known` as owed or reported stays so when a later
+        tranche comes of which the client keeps something: with that it can be repaid."""
+        before = max((so_far.short(part) for so_far in self.earlier), default=0)
+        return max(0, self.spent + self.late_spent - (self.granted - target), min(known, before))
 
 
 def family(payment_id: str, grant: PaidGrant, entries: Iterable[Entry], ends: Iterable[Ended] = ()) -> Family:
@@ -48,7 +85,34 @@ def family(payment_id: str, grant: PaidGrant, entries: Iterable[Entry], ends: It
     spent, late_spent = (-sum(p.amount for p in spending if p.lot_id in group) for group in (lots, late))
     granted = sum(entry.amount for entry in in_time) + withheld
     kind = facts_of(grant.kind) if grant.kind else facts_by_lot[grant.lot_id]
-    return Family(granted, spent, frozenset(lots), kind, withheld, frozenset(late), late_spent)
+    earlier = _earlier(grant, in_time, ledger, spending, facts_by_lot)
+    newest = next((str(p.lot_id) for entry in reversed(in_time) for p in entry.postings), grant.lot_id)
+    return Family(granted, spent, frozenset(lots), kind, withheld, frozenset(late), late_spent, earlier, newest)
+
+
+def _earlier(
+    grant: PaidGrant,
+    in_time: list[Entry],
+    ledger: list[Entry],
+    spending: list[Posting],
+    facts_by_lot: Mapping[str, LotFacts],
+) -> tuple[SoFar, ...]:
+    """The tranches up to each but the newest."""
+    spent, gone = Counter[str](), Counter({part.lot_id: -part.amount for part in grant.revived})
+    for posting in spending:
+        spent[str(posting.lot_id)] -= posting.amount
+    for posting in (p for entry in ledger if entry.kind in _GOING for p in entry.postings):
+        gone[str(posting.lot_id)] -= posting.amount
+    found, so_far = [], SoFar(0, 0, 0)
+    for entry in in_time[:-1]:
+        lots = _descendants({str(p.lot_id) for p in entry.postings}, facts_by_lot)
+        so_far = SoFar(
+            so_far.granted + entry.amount + int(entry.cause.ids.get(WITHHELD, "0")),
+            so_far.spent + sum(spent[lot_id] for lot_id in lots),
+            so_far.gone + sum(gone[lot_id] for lot_id in lots),
+        )
+        found.append(so_far)
+    return tuple(found)
 
 
 def _is_late(entry: Entry, grant: PaidGrant, ends: Iterable[Ended]) -> bool:

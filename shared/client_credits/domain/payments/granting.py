@@ -304,8 +304,6 @@ def add_lot(change: Change, lot: Lot, act: Act, settings: SettingsOverTime, room
 
 def _entered(change: Change, lot: Lot, act: Act) -> Change:
     wallet = change.wallet
-    if frozen := wallet.frozen_by(lot):
-        lot = replace(lot, frozen=frozen)
     grown = replace(wallet.with_lot(lot), granted_total=wallet.granted_total + lot.granted)
     return change.record(grown, EntryKind.GRANTED, act, (Posting(lot.granted, lot_id=lot.lot_id),))
 

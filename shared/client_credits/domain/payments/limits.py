@@ -29,6 +29,18 @@ def is_over_limit(
     return sum(b.units for b in known if b.package_id == package.package_id) + own.units > package.limit_per_client
 
 
+def may_buy(package: Package, client: Client | None, units: int = 1, records: Iterable[PaymentRecord] = ()) -> bool:
+    """Whether a client may still buy so many units of a package; a subscription is one, whatever its quantity.
+
+    `records` are of the payments that the client bought it with. Without them a purchase that was refunded in full
+    counts, so that the answer is no where it may be yes, never the other way round.
+    """
+    if package.limit_per_client is None:
+        return True
+    known = _standing(client.bought if client else (), records)
+    return sum(b.units for b in known if b.package_id == package.package_id) + units <= package.limit_per_client
+
+
 def with_bought(
     client: Client, package_id: str, payment: Payment, line: PaymentLine, records: Iterable[PaymentRecord]
 ) -> Client:

@@ -3,10 +3,11 @@
 How news are folded into it is in `folding`, what they come to in `given_back`. Knows no wallet.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from client_credits.domain.instants import instant_text
 from client_credits.domain.ledger.tranches import Ended, Plan, last_of
 from client_credits.domain.ledger.wallet import Freeze, Lot
 from client_credits.domain.payments.facts import CreditNote, Dispute, DisputeStatus, Refund
@@ -71,6 +72,15 @@ class PaidGrant:
         assert 0 < amount <= part.amount, (part, amount)
         left = (replace(part, amount=part.amount - amount),) if amount < part.amount else ()
         return replace(self, taken=(*(t for t in self.taken if t is not part), *left))
+
+    def owned_by(self, names: Mapping[str, str]) -> "PaidGrant":
+        """The grant where clients were merged, given who goes on for whom."""
+
+        def renamed(parts: tuple[Taken, ...]) -> tuple[Taken, ...]:
+            return tuple(replace(part, client_id=names.get(part.client_id, part.client_id)) for part in parts)
+
+        owner = names.get(self.client_id, self.client_id)
+        return replace(self, client_id=owner, taken=renamed(self.taken), revived=renamed(self.revived))
 
     def with_revived(self, client_id: str, lot_id: str, amount: int) -> "PaidGrant":
         """So much more came back to a lot."""
@@ -152,9 +162,9 @@ class PaymentRecord:
     @property
     def cut_short(self) -> list[tuple[datetime, str]]:
         """The ends after which tranches of its grants no longer come, or with which the rest of their time was
-        given back, as (instant, `ended/<item or subscription>`)."""
+        given back, as (instant, `ended/<item or subscription>/<instant>`): one corrected has a name of its own."""
         cutting = (ended for ended in self.ends if any(_cuts(ended, grant, self.ends) for grant in self.grants))
-        return [(ended.at, f"ended/{ended.item or ended.subscription}") for ended in cutting]
+        return [(e.at, f"ended/{e.item or e.subscription}/{instant_text(e.at)}") for e in cutting]
 
     @property
     def open_disputes(self) -> tuple[Freeze, ...]:
@@ -168,6 +178,10 @@ class PaymentRecord:
         for client_id, kind, since in pairs:
             known[client_id, kind] = min(since, known.get((client_id, kind), since))
         return replace(self, holders=tuple(Holder(*pair, since) for pair, since in sorted(known.items())))
+
+    def owned_by(self, names: Mapping[str, str]) -> "PaymentRecord":
+        """The record where clients were merged, given who goes on for whom. Holders stay: their entries do, too."""
+        return replace(self, grants=tuple(g.owned_by(names) for g in self.grants)) if names else self
 
     def with_ends(self, ends: Iterable[Ended]) -> "PaymentRecord":
         """The record with those ends that concern its grants, and all it knew: a subscription forgets, it does not."""

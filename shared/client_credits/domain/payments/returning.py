@@ -38,7 +38,8 @@ def returns(entry: Entry) -> Iterator[tuple[Posting, str]]:
 def repayers(entries: Iterable[Entry], client_id: str, debt: str) -> list[Repaid]:
     """Who repaid a client's debt, less what has returned to each, the last first."""
     found: list[Repaid] = []
-    for entry in sorted((e for e in entries if e.client_id == client_id), key=lambda e: e.sequence):
+    own = (e for e in entries if e.client_id == client_id)
+    for entry in sorted(own, key=lambda e: (e.recorded_at, e.sequence)):  # of several records, where some were merged
         if entry.kind is EntryKind.REPAID:
             for lot, of in pairwise(entry.postings):
                 if lot.lot_id and of.debt == debt:
@@ -62,9 +63,10 @@ def _less(known: list[Repaid], lot_id: str, amount: int) -> list[Repaid]:
 def made_from(lot: Lot, amount: int, source_id: str, since: datetime, until: datetime) -> Lot:
     """A lot for credits that were away from this one from `since` to `until`: it ends later by as long.
 
-    What had ended by then does not roll over.
+    What had ended by then does not roll over; what had not, shares its cycle's cap.
     """
     lasted = min(until - since, FOREVER - lot.end)
+    put_off = lot.rollover.put_off_seconds + int(lasted.total_seconds()) if lot.rollover else 0
     return replace(
         lot,
         lot_id=derived_id("lot", source_id, lot.lot_id, instant_text(since)),
@@ -72,5 +74,5 @@ def made_from(lot: Lot, amount: int, source_id: str, since: datetime, until: dat
         remaining=amount,
         expires_at=lot.end + lasted,
         parent=lot.lot_id,
-        rollover=lot.rollover if until < lot.end else None,
+        rollover=replace(lot.rollover, put_off_seconds=put_off) if lot.rollover and until < lot.end else None,
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from client_credits.domain.practice.dated_settings import Earlier
 
+MAX_MERGED = 100  # records of one person that one client took in
 MAX_CUSTOMERS = 40  # listed with one client; a customer linked beyond is the client's all the same
 
 
@@ -47,6 +48,20 @@ class Client:
     version: int = 0
     earlier: tuple[Earlier, ...] = ()
     bought: tuple[Bought, ...] = ()  # of packages that one client may buy so often and no more
+    merged_into: str | None = None  # which client goes on for it; then it has no profile and stands in no list
+    merged_at: datetime | None = None
+    merged_from: tuple[str, ...] = ()  # the records of the same person that it took in, and theirs
+
+    @property
+    def links(self) -> tuple[tuple[str, str], ...]:
+        """What leads back to this client: its Stripe customers and its ids in other systems, as (kind, id)."""
+        customers = [("customer", customer) for customer in self.stripe_customers]
+        return (*customers, *(external_link(system, its_id) for system, its_id in self.external_ids.items()))
+
+
+def external_link(system: str, external_id: str) -> tuple[str, str]:
+    """The link of an id in another system."""
+    return f"external.{system}", external_id
 
 
 @dataclass(frozen=True, slots=True)

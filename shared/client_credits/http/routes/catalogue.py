@@ -21,6 +21,7 @@ from client_credits.http.schemas.catalogue import (
     package_on_sale,
     package_view,
 )
+from client_credits.operations.queries.buying import on_sale
 from client_credits.operations.staff import practices
 from client_credits.store.records import Wanted
 
@@ -82,22 +83,30 @@ def put_appointment_type(
     return answer(201 if new else 200, appointment_type_view(kind))
 
 
-@router.get("/v1/packages", tags=["catalogue"], summary="All packages; for a client those on sale", responses=reads())
+@router.get(
+    "/v1/packages",
+    tags=["catalogue"],
+    summary="All packages; for a client those that it may buy",
+    responses=reads(),
+)
 def list_packages(limit: Limit = 50, cursor: Cursor = None) -> Packages | PackagesOnSale:
     ask = asked(router)
-    packages = {p.package_id: p for p in _catalogue().packages.values() if not (ask.for_client and p.archived)}
+    client_id = ask.caller.client_id
+    packages = {p.package_id: p for p in on_sale(ask.context, client_id)} if client_id else _catalogue().packages
     chosen, more = _page(sorted(packages), limit, ask.open("packages", cursor))
     going_on = ask.seal("packages", more)
-    if ask.for_client:
-        on_sale = [package_on_sale(packages[each], ask.caller.client_id) for each in chosen]
-        return PackagesOnSale(items=on_sale, next_cursor=going_on)
+    if client_id:
+        items = [package_on_sale(packages[each], client_id) for each in chosen]
+        return PackagesOnSale(items=items, next_cursor=going_on)
     return Packages(items=[package_view(packages[each]) for each in chosen], next_cursor=going_on)
 
 
 @router.get("/v1/packages/<package_id>", tags=["catalogue"], summary="One package", responses=reads())
 def get_package(package_id: PathId) -> PackageView | PackageOnSale:
-    ask, package = asked(router), _catalogue().packages.get(package_id)
-    if package is None or (ask.for_client and package.archived):
+    ask = asked(router)
+    loaded = ask.context.load(Wanted())
+    package = loaded.catalogue.packages.get(package_id)
+    if package is None or (ask.for_client and (package.archived or not loaded.settings.enabled)):
         raise NotFound("There is no such package.")
     return package_on_sale(package, ask.caller.client_id) if ask.for_client else package_view(package)
 

@@ -1,5 +1,6 @@
 """Credits of a client: numbers, lots, history."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
@@ -100,11 +101,10 @@ def list_client_history(
         client_id,
         type_id,
         limit,
-        HistoryPosition(**position) if position else HistoryPosition(),
+        HistoryPosition(**position | {"merged": tuple(position["merged"])}) if position else HistoryPosition(),
         HistoryFilter(kind, instant_parameter("from", from_), instant_parameter("to", to)),
     )
-    place = {"entry": page.next.entry, "account": page.next.account, "client": page.next.client} if page.next else None
-    going_on = ask.seal(query, place)
+    going_on = ask.seal(query, asdict(page.next) if page.next else None)
     if ask.for_client:
         return OwnHistory(items=[own_entry_view(entry) for entry in page.items], next_cursor=going_on)
     names = ask.names_of(page.items)

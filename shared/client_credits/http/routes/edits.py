@@ -9,12 +9,14 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from pydantic import BaseModel
 
 from client_credits.domain.ids import is_id
+from client_credits.domain.ledger.entries import Entry
 from client_credits.http.problems import Refused
 from client_credits.http.request import Ask, asked
 from client_credits.http.responses import DryRun, EntryNumber, PathId, writes
 from client_credits.http.schemas import edits
+from client_credits.http.schemas.clients import MergedView, MergePost, client_view
 from client_credits.http.schemas.credits import EntryView, TypeCreditsView, entry_view
-from client_credits.operations.staff import editing
+from client_credits.operations.staff import editing, merging
 from client_credits.operations.staff.editing import NewBalance
 from client_credits.operations.staff.idempotent import Edited, Keyed
 from client_credits.operations.staff.undoing import undo
@@ -39,8 +41,14 @@ def keyed(ask: Ask, key: str | None, what: str, body: BaseModel) -> Keyed:
     return Keyed(key, f"{what} {asked_for}")
 
 
-def answer_of(edited: Edited) -> Response[edits.Edits]:
-    body = edits.Edits(entries=[entry_view(entry) for entry in edited.entries])
+def written(ask: Ask, entries: list[Entry]) -> list[EntryView]:
+    """The entries of an edit; staff see who made them."""
+    names = ask.names_written(entries)
+    return [entry_view(entry, names) for entry in entries]
+
+
+def answer_of(ask: Ask, edited: Edited) -> Response[edits.Edits]:
+    body = edits.Edits(entries=written(ask, edited.entries))
     headers = {"Idempotency-Replayed": "true"} if edited.repeated else {}
     return Response(status_code=200, content_type="application/json", body=body, headers=headers)
 
@@ -58,7 +66,7 @@ def replace_client_credits(
     changes = [NewBalance(c.appointment_type, c.balance, c.version, c.expires_at) for c in wanted.changes]
     edited = editing.set_balances(ask.context, client_id, changes, wanted.reason)
     return edits.Replaced(
-        entries=[entry_view(entry) for entry in edited.entries],
+        entries=written(ask, edited.entries),
         credits=[TypeCreditsView.model_validate(each, from_attributes=True) for each in edited.credits],
     )
 
@@ -86,7 +94,7 @@ def adjust_client_credits(
         wanted.expires_at,
     )
     headers = {"Idempotency-Replayed": "true"} if edited.repeated else {}
-    body = entry_view(edited.entries[0])
+    body = written(ask, edited.entries)[0]
     return Response(status_code=200, content_type="application/json", body=body, headers=headers)
 
 
@@ -112,7 +120,7 @@ def grant_package(
         wanted.reason,
         wanted.expires_at,
     )
-    return answer_of(edited)
+    return answer_of(ask, edited)
 
 
 @router.patch(
@@ -132,7 +140,7 @@ def change_client_lot(
     edited = editing.change_lot(
         ask.context, client_id, type_id, lot_id, void=wanted.void, expires_at=wanted.expires_at, reason=wanted.reason
     )
-    return answer_of(edited)
+    return answer_of(ask, edited)
 
 
 @router.post(
@@ -151,7 +159,7 @@ def undo_entry(
 ) -> Response[edits.Edits]:
     ask = asked(router)
     key = keyed(ask, idempotency_key, f"undo {client_id} {type_id} {sequence}", wanted)
-    return answer_of(undo(ask.context, client_id, type_id, int(sequence), key, wanted.reason))
+    return answer_of(ask, undo(ask.context, client_id, type_id, int(sequence), key, wanted.reason))
 
 
 @router.post(
@@ -175,4 +183,25 @@ def transfer_credits(
         keyed(ask, idempotency_key, "transfer", wanted),
         wanted.reason,
     )
-    return answer_of(edited)
+    return answer_of(ask, edited)
+
+
+@router.post(
+    "/v1/clients/<client_id>/merge",
+    tags=["edits"],
+    summary="Merge a client into another record of the same person, which goes on for both",
+    responses=writes(),
+)
+def merge_clients(
+    client_id: PathId,
+    wanted: Annotated[MergePost, Body()],
+    idempotency_key: IdempotencyKey = None,
+    dry_run: DryRun = False,
+) -> Response[MergedView]:
+    """Whatever is asked or heard of the client from then on counts for the other one."""
+    ask = asked(router)
+    given = keyed(ask, idempotency_key, f"merge {client_id}", wanted)
+    merged = merging.merge_clients(ask.context, client_id, wanted.into, given, lambda: ask.people_keys()[0])
+    body = MergedView(client=client_view(merged.client), entries=written(ask, merged.entries))
+    headers = {"Idempotency-Replayed": "true"} if merged.repeated else {}
+    return Response(status_code=200, content_type="application/json", body=body, headers=headers)

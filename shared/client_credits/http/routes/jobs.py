@@ -6,6 +6,8 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
+from client_credits.domain.errors import Invalid, Problem
+from client_credits.domain.instants import instant_text
 from client_credits.domain.practice.jobs import Job, JobKind
 from client_credits.http.identity import Role
 from client_credits.http.request import Ask, asked
@@ -14,6 +16,9 @@ from client_credits.http.routes.edits import IdempotencyKey, keyed
 from client_credits.http.schemas.jobs import ExportPost, JobView, StartedView, job_view
 from client_credits.operations.jobs import starting
 from client_credits.operations.jobs.starting import Started
+from client_credits.operations.queries.reports.every import REPORTS
+from client_credits.operations.queries.reports.periods import PeriodRule, period_of
+from client_credits.store.records import Wanted
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
@@ -54,4 +59,17 @@ def export_report(
 ) -> Response[StartedView]:
     ask = asked(router)
     key = keyed(ask, idempotency_key, "export", wanted)
-    return accepted(starting.start(ask.context, JobKind.EXPORT, wanted.model_dump(mode="json"), key, ask.outside.wake))
+    stated = {"report": wanted.report} | _period(ask, wanted)
+    return accepted(starting.start(ask.context, JobKind.EXPORT, stated, key, ask.outside.wake))
+
+
+def _period(ask: Ask, wanted: ExportPost) -> dict[str, str]:
+    """The period as instants: one that ends now does not move while the job runs."""
+    rule = REPORTS[wanted.report].period
+    timezone = ask.store.load(ask.practice_id, Wanted()).settings.timezone
+    if rule is PeriodRule.NONE:
+        if wanted.since is not None or wanted.until is not None:
+            raise Invalid("This report has no period.", Problem("/from", "unknown_field", "leave out from and to"))
+        return {}
+    period = period_of(rule, wanted.since, wanted.until, ask.now, timezone, within="")
+    return {"since": instant_text(period.since), "until": instant_text(period.until)}

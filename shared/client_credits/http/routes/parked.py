@@ -57,12 +57,9 @@ def resolve_parked(parked_id: PathId, given: Annotated[ResolveBody, Body()], dry
         )
         for outcome in outcomes
     ]
-    entries = [
-        entry_view(entry)
-        for outcome in outcomes
-        for entry in resolving.line_entries(ask.store, ask.practice_id, outcome)
-    ]
-    return Resolved(id=parked_id, lines=lines, entries=entries)
+    entries = [entry for outcome in outcomes for entry in resolving.line_entries(ask.store, ask.practice_id, outcome)]
+    names = ask.names_written(entries)
+    return Resolved(id=parked_id, lines=lines, entries=[entry_view(entry, names) for entry in entries])
 
 
 @router.post(

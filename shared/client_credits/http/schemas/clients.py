@@ -6,6 +6,7 @@ from pydantic import Field, StrictInt
 
 from client_credits.domain.practice.records import MAX_CUSTOMERS, Client
 from client_credits.http.schemas.common import Id, Request, Text, View
+from client_credits.http.schemas.credits import EntryView
 
 
 class ClientPut(Request):
@@ -23,6 +24,12 @@ class ClientPut(Request):
             stripe_customers=tuple(dict.fromkeys(self.stripe_customers)),
             external_ids=dict(sorted(self.external_ids.items())),
         )
+
+
+class MergePost(Request):
+    """`into` is the client that goes on for both; its profile and settings stand."""
+
+    into: Id
 
 
 class ClientSearch(Request):
@@ -50,6 +57,13 @@ def client_view(client: Client) -> ClientView:
         stripe_customers=list(client.stripe_customers),
         external_ids=client.external_ids,
     )
+
+
+class MergedView(View):
+    """Who goes on for both, and the entries that moved the credits."""
+
+    client: ClientView
+    entries: list[EntryView]
 
 
 class ListedClientView(ClientView):

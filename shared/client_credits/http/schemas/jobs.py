@@ -2,18 +2,30 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from client_credits.domain.practice.jobs import Job
 from client_credits.http.schemas.common import Request, View
+from client_credits.operations.queries.reports.every import REPORTS
 
-ReportName = Literal["credits"]
+
+def _known(name: str) -> str:
+    if name not in REPORTS:
+        raise PydanticCustomError("unknown_report", "there is no such report")
+    return name
+
+
+ReportName = Annotated[str, AfterValidator(_known), Field(strict=True, json_schema_extra={"enum": [*REPORTS]})]
+DayOrInstant = Annotated[str | None, Field(strict=True, max_length=40)]
 
 
 class ExportPost(Request):
-    """The report, and its parameters as its own route takes them."""
+    """The report, and its period as its own route takes it: local days, or instants."""
 
-    report: Annotated[ReportName, Field(description="Which report the file holds.")]
+    report: ReportName
+    since: DayOrInstant = Field(None, alias="from")
+    until: DayOrInstant = Field(None, alias="to")
 
 
 class StartedView(View):

@@ -6,6 +6,7 @@ and tells a repeat what happened.
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from client_credits.domain.bookings.booking import (
     Booking,
@@ -28,6 +29,7 @@ from client_credits.domain.practice.records import Client
 from client_credits.domain.practice.settings import Settings
 from client_credits.operations.committing import (
     knowing,
+    knowing_cycles,
     once,
     own_repayments,
     room_for,
@@ -38,6 +40,8 @@ from client_credits.operations.context import Context
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
 from client_credits.store.store import Store
+
+Event = TypeVar("Event", Created, Cancelled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +69,10 @@ def book(context: Context, event: Created) -> BookingOutcome:
         nonlocal awaited
         loaded = _load(context, event.booking_id, client_id, type_id)
         awaited = loaded.settings.unknown_clients == "park"
-        booking, step = after_created(loaded.booking, event)
+        booking, step = after_created(loaded.booking, _named(event, loaded))
         if step is Next.NOTHING:
             return BookingOutcome(booking, repeated=True)
-        if _elsewhere(booking, client_id, type_id):
+        if _elsewhere(loaded, booking, client_id, type_id):
             return attempt(booking.client_id, _type(booking, type_id))
         act = _act("created", booking, event.occurred_at, context.now, context.actor)
         if step is Next.NOTE:
@@ -100,10 +104,10 @@ def cancel(context: Context, event: Cancelled) -> BookingOutcome:
 
     def attempt(client_id: str | None, type_id: str) -> BookingOutcome:
         loaded = _load(context, event.booking_id, client_id, type_id)
-        booking, step = after_cancelled(loaded.booking, event)
+        booking, step = after_cancelled(loaded.booking, _named(event, loaded))
         if step is Next.NOTHING:
             return BookingOutcome(booking, repeated=True)
-        if _elsewhere(booking, client_id, type_id):
+        if _elsewhere(loaded, booking, client_id, type_id):
             return attempt(booking.client_id, _type(booking, type_id))
         act = _act("cancelled", booking, event.occurred_at, context.now, context.actor)
         if step is Next.NOTE or booking.free:
@@ -112,6 +116,8 @@ def cancel(context: Context, event: Cancelled) -> BookingOutcome:
         before = settled(context.store, [loaded.wallets[type_id]], context.now, settings, room)[type_id]
         booking = own_repayments(booking, before)
         before = knowing(context.store, before, [payer.lot_id for payer in booking.payers])
+        paid = [lot for payer in booking.payers if (lot := before.wallet.lot(payer.lot_id))]
+        before = knowing_cycles(context.store, before, paid, act.occurred_at, act.now)
         change, booking = restore(before, booking, act, settings, room)
         return _commit(context, booking, [change], loaded, act)
 
@@ -148,9 +154,21 @@ def _type(booking: Booking, otherwise: str) -> str:
     return booking.session.appointment_type if booking.session else otherwise
 
 
-def _elsewhere(booking: Booking, client_id: str | None, type_id: str) -> bool:
-    """Whether the record names another client or type than those that were loaded."""
-    return (booking.client_id, _type(booking, type_id)) != (client_id, type_id)
+def _named(event: Event, loaded: Loaded) -> Event:
+    """The event, about who goes on for the client that it names."""
+    into = loaded.merged.get(event.client_id or "")
+    return replace(event, client_id=into) if into else event
+
+
+def _elsewhere(loaded: Loaded, booking: Booking, client_id: str | None, type_id: str) -> bool:
+    """Whether the record names another client or type than those that were loaded.
+
+    Another record of the same person is no other client, once the loaded wallet has taken in its own.
+    """
+    if _type(booking, type_id) != type_id:
+        return True
+    owners = (client_id, loaded.goes_on_as(client_id or ""), *(o for w in loaded.wallets.values() for o in w.owners))
+    return booking.client_id not in owners
 
 
 def _act(event: str, booking: Booking, occurred_at: datetime, now: datetime, actor: Actor) -> Act:

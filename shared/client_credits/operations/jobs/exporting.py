@@ -7,14 +7,17 @@ kept; so a step that is carried out twice reads the same pages and sends the sam
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Any
 
 from client_credits.aws.files import Files
 from client_credits.domain.errors import LimitReached
+from client_credits.domain.instants import read_instant
 from client_credits.domain.practice.jobs import Job, Progress
 from client_credits.operations.context import Context
-from client_credits.operations.jobs import csv_lines
-from client_credits.operations.jobs.csv_lines import Cell
+from client_credits.operations.queries.reports import csv_rows
+from client_credits.operations.queries.reports.every import Report
+from client_credits.operations.queries.reports.pages import Period, ReportPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +31,6 @@ class ExportBounds:
 
 
 BOUNDS = ExportBounds()
-
-
-@dataclass(frozen=True, slots=True)
-class ReportPage:
-    """Rows of a report, and where it goes on; None is the end. A page may be short, or empty, before that."""
-
-    rows: list[tuple[Cell, ...]]
-    after: str | None
-
-
-class Report(Protocol):
-    """A report that can be read page by page."""
-
-    @property
-    def columns(self) -> tuple[str, ...]: ...
-
-    def page(self, context: Context, asked: Mapping[str, Any], after: str | None, limit: int) -> ReportPage: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +82,28 @@ def _read_on(
 ) -> tuple[bytes, int, str | None]:
     """What is to be sent next, how many rows were read for it, and where the report goes on."""
     begun = place.kept or place.upload
-    content = bytearray(files.kept(place.kept) if place.kept else b"" if begun else _head(report))
+    content = bytearray(
+        files.kept(place.kept) if place.kept else b"" if begun else csv_rows.header(report.row).encode()
+    )
     rows, after = 0, place.after
     for _ in range(bounds.pages):
-        page = report.page(context, job.asked, after, bounds.page_rows)
-        content += csv_lines.lines(page.rows).encode()
-        rows, after = rows + len(page.rows), page.after
+        page = _page(context, report, job.asked, after, bounds.page_rows)
+        content += csv_rows.lines(report.row, page.rows).encode()
+        rows, after = rows + len(page.rows), page.next
         if after is None or len(content) >= bounds.part_bytes:
             break
     return bytes(content), rows, after
 
 
-def _head(report: Report) -> bytes:
-    return csv_lines.lines([report.columns]).encode()
+def _page(context: Context, report: Report, asked: Mapping[str, Any], after: str | None, limit: int) -> ReportPage[Any]:
+    return report.page(context, _period(asked, context.now), after, limit)
+
+
+def _period(asked: Mapping[str, Any], now: datetime) -> Period:
+    """As it was when the export was asked for; a report without a period has none."""
+    if "since" not in asked:
+        return Period(now, now)
+    return Period(read_instant(asked["since"]), read_instant(asked["until"]))
 
 
 def _sent(files: Files, file: str, place: ExportPlace, content: bytes, bounds: ExportBounds) -> ExportPlace:

@@ -5,11 +5,8 @@ from functools import partial
 from client_credits.aws.files import Files
 from client_credits.domain.practice.jobs import JobKind
 from client_credits.operations.jobs import exporting
-from client_credits.operations.jobs.credits_report import CreditsReport
-from client_credits.operations.jobs.exporting import Report
 from client_credits.operations.jobs.running import Steps
-
-REPORTS: dict[str, Report] = {"credits": CreditsReport()}
+from client_credits.operations.queries.reports.every import REPORTS
 
 
 def steps(files: Files) -> Steps:

@@ -13,18 +13,20 @@ from client_credits.domain.ids import payment_of
 from client_credits.domain.ledger.entries import Act, Entry, untouched
 from client_credits.domain.ledger.operation import EntryRef, Operation
 from client_credits.domain.ledger.settling import settle
+from client_credits.domain.ledger.wallet import Wallet
 from client_credits.domain.payments.clawing_back import Pair
 from client_credits.domain.payments.disputing import waits
 from client_credits.domain.payments.folding import disowned
 from client_credits.domain.payments.news import news_of
 from client_credits.domain.payments.payment_record import MAX_HOLDERS, PaymentRecord
-from client_credits.domain.payments.returning import returns
 from client_credits.operations.committing import ATTEMPTS, knowing, once, room_for, settled_all, wallet_writes
 from client_credits.operations.context import Context
 from client_credits.operations.payments import parking, steps
 from client_credits.operations.payments.steps import Step, View, When
 from client_credits.store import writes
 from client_credits.store.records import Wanted
+
+Followed = tuple[list[Entry], set[str]]  # the entries written, and the payments that may have to be followed after
 
 
 def follow(context: Context, payment_id: str, returned_at: datetime | None = None) -> list[Entry]:
@@ -34,10 +36,27 @@ def follow(context: Context, payment_id: str, returned_at: datetime | None = Non
     and unfreezes last, so that nothing is spent in between. Raises Busy under contention. Safe to
     repeat: then there is nothing left to write. News that were followed for another payment cannot be
     true of this one: they are parked, and count here no more.
+
+    Payments given back beyond their lots, whose credits these wallets have again, are followed after it: a
+    refund that fails gives credits back to lots of others that had repaid its debt. So is a repeat, whose
+    first try may have died in between.
     """
+    entries, short = _followed(context, payment_id, returned_at)
+    seen, waiting = {payment_id}, sorted(short)
+    while waiting:
+        also = waiting.pop(0)
+        own, short = _followed(context, also, None)
+        entries += own
+        seen = {also} if own else {*seen, also}  # what was written may be news for those seen before
+        waiting += sorted(short - seen - {*waiting})
+    return entries
+
+
+def _followed(context: Context, payment_id: str, returned_at: datetime | None) -> Followed:
+    """The entries of one payment's steps, and the payments that its wallets are short of and have credits of."""
     for _ in range(ATTEMPTS):
         try:
-            return _followed(context, payment_id, returned_at)
+            return _steps_taken(context, payment_id, returned_at)
         except _BelongsToAnother as news:  # each at most once: the record refuses them from here on
             _disown(context, payment_id, news.about)
     raise Busy("This payment was named by too much that is another's. Send the same request again.")
@@ -82,33 +101,29 @@ def _disown(context: Context, payment_id: str, about: str) -> None:
     once(attempt)
 
 
-def _followed(context: Context, payment_id: str, returned_at: datetime | None) -> list[Entry]:
+def _steps_taken(context: Context, payment_id: str, returned_at: datetime | None) -> Followed:
     record = context.load(Wanted(payments=(payment_id,))).payments[payment_id]
     if not record.grants:
-        return []
+        return [], set()
     ending = (steps.put_off,) if waits(record.disputes) else ()
     in_turn: tuple[Step, ...] = (steps.take_back,)
     if record.disputes:
         in_turn = (steps.freeze_more, *ending, steps.take_back, steps.freeze_exactly)
     when = When(context.now, returned_at)
-    entries = [
-        entry
-        for types in _together(record)
-        for step in in_turn
-        for entry in _carried_out(context, record, types, when, step)
-    ]
-    for also in _short_payments(context, entries):
-        entries += follow(context, also)
-    return entries
+    entries: list[Entry] = []
+    short: set[str] = set()
+    for types in _together(record):
+        for step in in_turn:
+            own, also = _carried_out(context, record, types, when, step)
+            entries += own
+            short |= also
+    return entries, short
 
 
-def _short_payments(context: Context, entries: list[Entry]) -> list[str]:
-    """Payments given back whose lots had repaid a debt and have the credits again: these belong to them first."""
-    returned = [(e.client_id, e.appointment_type, p.lot_id) for e in entries for p, _ in returns(e)]
-    wallets = context.load(Wanted(also=tuple({pair[:2] for pair in returned}))).also if returned else {}
-    lots = [(wallets[pair[:2]], wallets[pair[:2]].lot(pair[2] or "")) for pair in returned]
-    short = {payment_of(lot.payment) for of, lot in lots if lot and lot.payment and of.mark(lot.payment).short}
-    return sorted(short)
+def _short_of(wallets: Iterable[Wallet], payment_id: str) -> set[str]:
+    """Other payments that these wallets have credits of, though more of them was given back than their lots held."""
+    held = {lot.payment for of in wallets for lot in of.open_lots if lot.payment and of.mark(lot.payment).short}
+    return {payment_of(key) for key in held} - {payment_id}
 
 
 def _together(record: PaymentRecord) -> list[frozenset[str]]:
@@ -125,11 +140,11 @@ def _together(record: PaymentRecord) -> list[frozenset[str]]:
     return batches
 
 
-def _carried_out(context: Context, known: PaymentRecord, types: frozenset[str], when: When, step: Step) -> list[Entry]:
+def _carried_out(context: Context, known: PaymentRecord, types: frozenset[str], when: When, step: Step) -> Followed:
     """One step for some types, decided anew on conflict, and when somebody was given some of the credits meanwhile."""
     holders, tried = known.holders, 0
 
-    def attempt() -> list[Entry]:
+    def attempt() -> Followed:
         nonlocal holders, tried
         tried += 1
         pairs = tuple((h.client_id, h.appointment_type) for h in holders if h.appointment_type in types)
@@ -139,18 +154,21 @@ def _carried_out(context: Context, known: PaymentRecord, types: frozenset[str], 
         if record.holders != holders:
             holders = record.holders
             return attempt()
+        pairs = tuple(dict.fromkeys((loaded.goes_on_as(client_id), kind) for client_id, kind in pairs))
         before = settled_all(context.store, loaded, pairs, when.now, room_for(len(pairs)))
+        record = record.owned_by(loaded.merged)
         return _step(context, View(record, loaded, before, when, is_repeated=tried > 1), step)
 
     return once(attempt)
 
 
-def _step(context: Context, view: View, step: Step) -> list[Entry]:
+def _step(context: Context, view: View, step: Step) -> Followed:
     record, changes, act = step(context.store, view)
+    short = _short_of((change.wallet for change in changes.values()), record.payment_id)
     own = [e for change in changes.values() for e in change.entries if e.source_id == act.source_id]
     touched = [pair for pair in changes if changes[pair] is not view.changes[pair]]
     if not touched and record == view.record:
-        return []
+        return [], short
     if own and view.is_repeated:  # something was in the way: only mere contention may be tried again
         _check_own(context, view.record, act)
     items = [writes.payment(context.practice_id, record)]
@@ -161,11 +179,11 @@ def _step(context: Context, view: View, step: Step) -> list[Entry]:
         change = settle(changes[pair], act.now, settings, act, limit=room_for(len(changes)))
         items += wallet_writes(context.store, [change], act.now, settings, wallets=len(changes))
     context.commit(items)
-    return own
+    return own, short
 
 
 def _check_own(context: Context, record: PaymentRecord, act: Act) -> None:
-    """Raises _ToldOfAnother where this act is on record and the payment, unchanged, knows nothing of it."""
+    """Raises _BelongsToAnother where this act is on record and the payment, unchanged, knows nothing of it."""
     about = act.source_id.split("/")[1]
     if about not in {what.split("/")[0] for _, what in news_of(record)}:
         return

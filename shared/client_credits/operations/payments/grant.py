@@ -26,7 +26,7 @@ from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.domain.payments.telling import changed_at, leads, stub_grants, with_line
 from client_credits.domain.practice.catalogue import Package
 from client_credits.domain.practice.records import Client
-from client_credits.operations.committing import room_for, settled, wallet_writes
+from client_credits.operations.committing import knowing_cycles, room_for, settled, wallet_writes
 from client_credits.operations.context import Context
 from client_credits.operations.payments import parking
 from client_credits.operations.payments.outcomes import COVERED, LineOutcome, StaffDecision
@@ -203,7 +203,12 @@ class Granting:
             self._context.store, [loaded.wallets[t] for t in credits], self._context.now, loaded.dated, room
         )
         args = (self._worth(), self._payment, self._act, loaded.dated)
-        return [grant(before[t], amount, *args, room) for t, amount in credits.items()]
+        return [grant(self._knowing(before[t], amount), amount, *args, room) for t, amount in credits.items()]
+
+    def _knowing(self, change: Change, amount: int) -> Change:
+        """The wallet with what rolled over since, where the cycle is over already."""
+        lot = lot_for(change.wallet, amount, self._worth(), self._payment, self._act, self._loaded.dated)
+        return knowing_cycles(self._context.store, change, [lot], self._act.occurred_at, self._act.now)
 
     def _payment_record(self, changes: list[Change]) -> tuple[PaymentRecord, list[Write]]:
         """The payment with what this line granted, and the link from the money that paid it."""

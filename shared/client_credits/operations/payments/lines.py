@@ -109,6 +109,7 @@ def _apply_line(
         wanted = _wanted(payment, guess, client_id)
         loaded, own = _at_home(context, context.load(wanted), wanted, payment)
         loaded = _of_account(loaded, payment)
+        owner = loaded.goes_on_as(client_id) if client_id else None
         paid = replace(payment, lines=tuple(judged(each, loaded.subscription) for each in payment.lines))
         bought = by_price(payment, judged(line, loaded.subscription), loaded.catalogue)
         decision = decide_line(paid, bought, loaded.catalogue, by_staff.package_id)
@@ -120,15 +121,15 @@ def _apply_line(
         fate = _fate(paid, decision, loaded, by_staff)
         decision = replace(decision, fate=fate)
         if fate not in GRANTING:
-            after = _learned(context, paid, decision, fate, loaded, by_staff, client_id)
+            after = _learned(context, paid, decision, fate, loaded, by_staff, owner)
             return _and_then(LineOutcome(line.line_id, fate), payment, after)
-        if client_id is None or (loaded.client is None and loaded.settings.unknown_clients == "park"):
+        if owner is None or (loaded.client is None and loaded.settings.unknown_clients == "park"):
             return LineOutcome(line.line_id, "unknown_client", client_id=client_id)
         loaded = _with_bought(context, loaded, payment, decision)
         decided = by_staff.insists or (own is not None and own.within)  # or with the sale that it belongs to
         if not decided and _is_over_limit(decision, loaded, payment):
             return LineOutcome(line.line_id, LineFate.OVER_LIMIT)
-        granting = Granting(context, paid, decision, loaded, client_id, by_staff, settled, own)
+        granting = Granting(context, paid, decision, loaded, owner, by_staff, settled, own)
         outcome, after = granting.commit()
         return _and_then(outcome, payment, after)
 

@@ -30,16 +30,17 @@ def apply_link(context: Context, link: CustomerLink) -> int:
         pairs = {"customer": link.customer, "subscription": link.subscription}
         named = tuple((kind, external) for kind, external in pairs.items() if external)
         loaded = context.load(Wanted(client_id=link.client_id, links=named))
+        client_id = loaded.goes_on_as(link.client_id)
         items = [
-            writes.link(context.practice_id, kind, external, link.client_id, None)
+            writes.link(context.practice_id, kind, external, client_id, None)
             for kind, external in named
             if (kind, external) not in loaded.links
         ]
         customer = link.customer
-        known = loaded.client or Client(link.client_id, created_at=context.now)
-        owner = loaded.links.get(("customer", customer or ""), link.client_id)
+        known = loaded.client or Client(client_id, created_at=context.now)
+        owner = loaded.links.get(("customer", customer or ""), client_id)
         listed = customer in known.stripe_customers or len(known.stripe_customers) >= MAX_CUSTOMERS
-        if customer and owner == link.client_id and not listed:
+        if customer and owner in (client_id, *known.merged_from) and not listed:
             known = replace(known, stripe_customers=(*known.stripe_customers, customer))
         parks = loaded.client is None and loaded.settings.unknown_clients == "park"
         if known != loaded.client and not parks:

@@ -111,6 +111,7 @@ def _grant_more(context: Context, payment_id: str, number: int, news: News) -> N
     grant = context.load(Wanted(payments=(payment_id,))).payments[payment_id].grants[number]
     pair = (grant.client_id, grant.appointment_type)
     loaded = context.load(Wanted(payments=(payment_id,), also=(pair,), others=(grant.client_id,)))
+    pair = (loaded.goes_on_as(grant.client_id), grant.appointment_type)
     record = loaded.payments[payment_id]
     grant = record.grants[number]
     missing = (grant.owned or 0) - grant.granted

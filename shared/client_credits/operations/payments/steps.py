@@ -3,14 +3,15 @@
 Nothing is written here. `following` loads, carries the steps out in their order and commits.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from client_credits.domain.ids import payment_key
 from client_credits.domain.ledger.entries import Act, Cause, CauseKind, Change, Entry
-from client_credits.domain.ledger.wallet import Freeze
-from client_credits.domain.payments.clawing_back import Books, Ledger, Pair, claw, refreeze, waited_for
+from client_credits.domain.ledger.freezing import refreeze, refrozen
+from client_credits.domain.ledger.wallet import Freeze, Wallet
+from client_credits.domain.payments.clawing_back import Books, Ledger, Pair, claw, waited_for
 from client_credits.domain.payments.disputing import lots_by_client, waits
 from client_credits.domain.payments.facts import DisputeStatus, RefundStatus
 from client_credits.domain.payments.families import Family, family
@@ -18,7 +19,7 @@ from client_credits.domain.payments.given_back import given_back
 from client_credits.domain.payments.news import CREDITED, news_of
 from client_credits.domain.payments.payment_record import PaidGrant, PaymentRecord
 from client_credits.domain.payments.returning import repayers
-from client_credits.operations.committing import knowing
+from client_credits.operations.committing import knowing, knowing_cycles
 from client_credits.operations.context import STRIPE
 from client_credits.store.records import Loaded
 from client_credits.store.store import Store
@@ -51,7 +52,7 @@ Step = Callable[[Store, View], tuple[PaymentRecord, dict[Pair, Change], Act]]
 def take_back(store: Store, view: View) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
     """Takes the credits that the money given back paid for, and reinstates those whose money is here after all."""
     act, record = _named(view.record, "clawback", view)
-    known, families, ledger = _lots_and_entries(store, view)
+    known, families, ledger = _lots_and_entries(store, view, act)
     books, grants = Books(known, act, ledger), []
     back = given_back(record)
     for grant in record.grants:
@@ -72,13 +73,13 @@ def take_back(store: Store, view: View) -> tuple[PaymentRecord, dict[Pair, Chang
 def put_off(store: Store, view: View) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
     """Lots end later by what they waited in disputes that were won."""
     act, record = _named(view.record, EXTEND, view)
-    known, families, ledger = _lots_and_entries(store, view)
+    known, families, ledger = _lots_and_entries(store, view, act)
     after = {pair: waited_for(change, families.values(), ledger, act) for pair, change in known.items()}
     made = {pair: change if change is not known[pair] else view.changes[pair] for pair, change in after.items()}
     return (record if any(made[pair] is not view.changes[pair] for pair in made) else view.record), made, act
 
 
-def _lots_and_entries(store: Store, view: View) -> tuple[dict[Pair, Change], dict[PaidGrant, Family], Ledger]:
+def _lots_and_entries(store: Store, view: View, act: Act) -> tuple[dict[Pair, Change], dict[PaidGrant, Family], Ledger]:
     """The wallets knowing every lot that credits may return to, and what their entries tell of each grant."""
     record, types = view.record, {appointment_type for _, appointment_type in view.changes}
     ledger = Ledger(
@@ -91,8 +92,17 @@ def _lots_and_entries(store: Store, view: View) -> tuple[dict[Pair, Change], dic
         grant: family(record.payment_id, grant, ledger.of(grant.appointment_type), record.ends) for grant in grants
     }
     lots = _lots_to_know(record, families, ledger)
-    known = {pair: knowing(store, change, lots.get(pair, ())) for pair, change in view.changes.items()}
+    known = {pair: _knowing(store, view, act, pair, lots.get(pair, ())) for pair in view.changes}
     return known, families, ledger
+
+
+def _knowing(store: Store, view: View, act: Act, pair: Pair, lot_ids: Sequence[str]) -> Change:
+    """The wallet with these lots beside its own, those that had left it as frozen as their payment's others."""
+    change = knowing(store, view.changes[pair], lot_ids)
+    lots = [lot for lot_id in lot_ids if (lot := change.wallet.lot(lot_id))]
+    change = knowing_cycles(store, change, lots, act.occurred_at, act.now)
+    wallet = refrozen(change.wallet, view.loaded.settings_of(pair[0]))
+    return change if wallet is change.wallet else replace(change, wallet=wallet)
 
 
 def _lots_to_know(record: PaymentRecord, families: dict[PaidGrant, Family], ledger: Ledger) -> dict[Pair, list[str]]:
@@ -113,15 +123,32 @@ def _lots_to_know(record: PaymentRecord, families: dict[PaidGrant, Family], ledg
 
 def _ledger(store: Store, view: View, appointment_type: str) -> list[Entry]:
     """The entries of all wallets of a type that have had credits of the payment, each as far as it was loaded."""
+    since = {h.client_id: h.since for h in view.record.holders if h.appointment_type == appointment_type}
     found: list[Entry] = []
-    for holder in view.record.holders:
-        if holder.appointment_type == appointment_type:
-            change = view.changes[holder.client_id, appointment_type]
-            of = change.before
-            stored = store.entries_after(of.practice_id, holder.client_id, appointment_type, holder.since)
-            found += [entry for entry in stored if entry.sequence <= of.sequence]
+    for (client_id, kind), change in view.changes.items():
+        if kind == appointment_type:
+            for owner, first in _read_from(change.before, since):
+                stored = store.entries_after(change.before.practice_id, owner, kind, first)
+                known = owner != client_id or change.before.sequence
+                found += [replace(e, client_id=client_id) for e in stored if known is True or e.sequence <= known]
             found += change.entries
     return found
+
+
+def _read_from(wallet: Wallet, since: dict[str, int]) -> list[tuple[str, int]]:
+    """Behind which entry to read a wallet and those that it took in, given since when each has had credits.
+
+    Those taken in come first. One that took in another one by itself, before, is read whole.
+    """
+    first = [each.since for each in wallet.taken_in if each.client_id in since]
+    first += [since[wallet.client_id]] if wallet.client_id in since else []
+    begun = False
+    found: list[tuple[str, int]] = []
+    for each in wallet.taken_in:
+        begun = begun or each.client_id in since
+        if begun:
+            found.append((each.client_id, since.get(each.client_id, 0)))
+    return [*found, (wallet.client_id, min(first))]
 
 
 def freeze_more(store: Store, view: View) -> tuple[PaymentRecord, dict[Pair, Change], Act]:

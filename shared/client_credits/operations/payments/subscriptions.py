@@ -8,9 +8,9 @@ from datetime import datetime
 from functools import partial
 
 from client_credits.domain.ledger.entries import Act, Cause, CauseKind, Change
-from client_credits.domain.ledger.freezing import past_due
+from client_credits.domain.ledger.freezing import past_due, refreeze
 from client_credits.domain.ledger.settling import settle
-from client_credits.domain.payments.clawing_back import Pair, refreeze
+from client_credits.domain.payments.clawing_back import Pair
 from client_credits.domain.payments.facts import SubscriptionNews, SubscriptionStatus
 from client_credits.domain.payments.fates import LineFate
 from client_credits.domain.payments.payment_record import PaymentRecord
@@ -102,6 +102,7 @@ def _freeze_some(context: Context, subscription: str, pairs: tuple[Pair, ...]) -
     """Some wallets as the subscription stands, in transactions of as many as fit."""
     clients = tuple(dict.fromkeys(client_id for client_id, _ in pairs))
     loaded = context.load(Wanted(also=pairs, others=clients, subscription=subscription))
+    pairs = tuple(dict.fromkeys((loaded.goes_on_as(client_id), kind) for client_id, kind in pairs))
     act, room = _act(loaded.subscription, context.now), room_for(len(pairs))
     items: list[Write] = []
     for (client_id, _), change in settled_all(context.store, loaded, pairs, context.now, room).items():

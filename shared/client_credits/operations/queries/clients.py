@@ -28,7 +28,10 @@ BATCH_KEYS = 98  # of a batch read's 100, the settings and the catalogue take tw
 @dataclass(frozen=True, slots=True)
 class RosterLine:
     """A client and its stored balances, debts and lots' packages per appointment type, and when the first of them
-    falls due."""
+    falls due.
+
+    `last_at` is when its newest entry was recorded; `next_expiry` is the first end of its credits, in seconds.
+    """
 
     client_id: str
     name: str | None = None
@@ -36,6 +39,8 @@ class RosterLine:
     debts: dict[str, int] = field(default_factory=dict)
     packages: dict[str, str] = field(default_factory=dict)
     due_at: str | None = None
+    last_at: str | None = None
+    next_expiry: int | None = None
 
     def has_lots_of(self, package_id: str) -> bool:
         """Whether some of the credits left came with the package."""
@@ -121,6 +126,8 @@ def _with(line: RosterLine, item: dict[str, Any]) -> RosterLine:
         debts=line.debts | {kind: item["debt"]},
         packages=line.packages | {kind: item.get("packages", "")},
         due_at=min(filter(None, (line.due_at, item.get("due_at"))), default=None),
+        last_at=max(filter(None, (line.last_at, item.get("last_at"))), default=None),
+        next_expiry=min(filter(None, (line.next_expiry, item.get("next_expiry"))), default=None),
     )
 
 
@@ -247,4 +254,5 @@ def listed(context: Context, lines: list[RosterLine]) -> list[ListedClient]:
             {t: settled_wallet(loaded, line.client_id, t, context.now).balance for t in line.balances if shown},
         )
         for line in lines
+        if loaded.goes_on_as(line.client_id) == line.client_id  # the roster may lag a merge by a moment
     ]

@@ -46,12 +46,12 @@ def credits_of(context: Context, client_id: str) -> ClientCredits:
     """Every type of the catalogue, those at zero too. Raises NotFound for an unknown client."""
     loaded = _known_client(context.store, context.practice_id, Wanted(client_id=client_id, every_type=True))
     if not loaded.settings.enabled:
-        return ClientCredits(client_id, False, context.now, [])
+        return ClientCredits(loaded.goes_on_as(client_id), False, context.now, [])
     lines = []
     for type_id, kind in sorted(loaded.catalogue.types.items()):
         wallet = _settled(loaded.wallets[type_id], context.now, loaded.dated).wallet
         lines.append(type_credits(wallet, kind.name, context.now, loaded.settings))
-    return ClientCredits(client_id, True, context.now, lines)
+    return ClientCredits(loaded.goes_on_as(client_id), True, context.now, lines)
 
 
 def type_credits(wallet: Wallet, name: str, now: datetime, settings: Settings) -> TypeCredits:

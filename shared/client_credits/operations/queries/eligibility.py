@@ -11,6 +11,7 @@ from client_credits.domain.practice import settings as rules
 from client_credits.domain.practice.catalogue import Package
 from client_credits.domain.practice.settings import Settings
 from client_credits.operations.context import Context
+from client_credits.operations.queries.buying import open_to
 from client_credits.operations.queries.credits import _settled
 from client_credits.store.records import Loaded, Wanted
 
@@ -39,26 +40,33 @@ def may_book(context: Context, client_id: str, sessions: list[SessionToBook]) ->
     So `all(answer.allowed)` says whether the client may book them all together.
     """
     types = tuple(dict.fromkeys(s.appointment_type for s in sessions))
-    loaded = context.load(Wanted(client_id=client_id, types=types))
+    loaded = context.store.load(context.practice_id, Wanted(client_id=client_id, types=types))
     wallets = {t: _settled(w, context.now, loaded.dated).wallet for t, w in loaded.wallets.items()}
     answers = []
     for session in sessions:
         answer, wallet = _may_book(loaded, wallets[session.appointment_type], session, client_id, context.now)
         wallets[session.appointment_type] = wallet
         answers.append(answer)
-    return answers
+    return _to_buy(context, loaded, answers)
 
 
 def may_book_each_type(context: Context, client_id: str, starts_at: datetime | None, seats: int) -> list[Eligibility]:
     """One answer per appointment type of the catalogue that is not archived, each on its own."""
-    loaded = context.load(Wanted(client_id=client_id, every_type=True))
+    loaded = context.store.load(context.practice_id, Wanted(client_id=client_id, every_type=True))
     answers = []
     for type_id, kind in sorted(loaded.catalogue.types.items()):
         if not kind.archived:
             wallet = _settled(loaded.wallets[type_id], context.now, loaded.dated).wallet
             session = SessionToBook(type_id, starts_at or context.now, seats)
             answers.append(_may_book(loaded, wallet, session, client_id, context.now)[0])
-    return answers
+    return _to_buy(context, loaded, answers)
+
+
+def _to_buy(context: Context, loaded: Loaded, answers: list[Eligibility]) -> list[Eligibility]:
+    """The answers, naming only packages that this client may still buy."""
+    named = {package.package_id: package for answer in answers for package in answer.packages}
+    may = {package.package_id for package in open_to(context, loaded.client, named.values())}
+    return [replace(each, packages=[p for p in each.packages if p.package_id in may]) for each in answers]
 
 
 def _may_book(
@@ -84,7 +92,7 @@ def _may_book(
         available=decision.available,
         shortfall=decision.shortfall,
         would_use=decision.takes,
-        packages=[_offered(p, settings, client_id) for p in helping],
+        packages=[_offered(p, settings, loaded.goes_on_as(client_id)) for p in helping],
         settings=settings,
         sources=rules.sources(loaded.client.overrides if loaded.client else None),
         as_of=now,

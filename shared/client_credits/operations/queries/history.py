@@ -10,7 +10,7 @@ from heapq import merge
 from client_credits.domain.errors import NotFound
 from client_credits.domain.ledger.entries import Change, Entry
 from client_credits.domain.ledger.wallet import Wallet
-from client_credits.domain.practice.records import SettingsChange
+from client_credits.domain.practice.records import Client, SettingsChange
 from client_credits.operations.context import Context
 from client_credits.operations.queries.credits import _settled
 from client_credits.store import keys
@@ -25,11 +25,15 @@ Record = Entry | SettingsChange
 
 @dataclass(frozen=True, slots=True)
 class HistoryPosition:
-    """Behind which record of each stream a history goes on: sort keys, None for the newest."""
+    """Behind which record of each stream a history goes on: sort keys, None for the newest.
+
+    `merged` are the numbers of the entries behind which each record goes on that was merged into the client's.
+    """
 
     entry: str | None = None
     account: str | None = None
     client: str | None = None
+    merged: tuple[int | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +99,8 @@ def history(
     """What happened to one type's credits and to the settings behind them, newest first.
 
     Reads side by side, so a page takes one round trip, filtered or not: a filtered page looks at the next LOOKED_AT
-    records of each stream, so it may be short, or empty, and not the last. Raises NotFound for an unknown client or
-    type.
+    records of each stream, so it may be short, or empty, and not the last. Where records were merged, it takes one
+    round trip more and shows the entries of all. Raises NotFound for an unknown client or type.
     """
     pool, size = _pool(), limit + 1 if only.lets_all else LOOKED_AT
     wanted = Wanted(client_id=client_id, types=(type_id,))
@@ -111,13 +115,40 @@ def history(
         raise NotFound("There is no such client or appointment type.")
     if not loaded.settings.enabled:
         return HistoryPage([], None)
+    client = loaded.client
+    if client_id in loaded.merged:  # what was read beside is the old record's
+        if only.settings:
+            reading["client"] = pool.submit(
+                context.store.settings_changes, context.practice_id, client.client_id, start.client, size
+            )
+        stored, more = _entries(context, client.client_id, type_id, start.entry, size) if only.entries else ([], False)
+    merged = _merged_records(client, start)
+    taken_in = [
+        pool.submit(_entries, context, owner, type_id, before, size) for owner, before in _keys(type_id, merged)
+    ]
     settled = _settled(loaded.wallets[type_id], context.now, loaded.dated)
     entries = _unwritten(settled, start) + stored if only.entries else []
     streams = [_Stream("entry", _in_order(entries), more and not _all_older(stored, only.since))]
     for name, read in reading.items():
         changes, further = read.result()
         streams.append(_Stream(name, list(changes), further and not _all_older(changes, only.since)))
-    return _page(streams, limit, start if start.entry else _newest(settled.wallet, context.now), only)
+    for number, others in enumerate(taken_in if only.entries else ()):
+        found, further = others.result()
+        streams.append(_Stream(str(number), list(found), further and not _all_older(found, only.since)))
+    begun = start if start.entry else _newest(settled.wallet, context.now)
+    return _page(streams, limit, replace(begun, merged=begun.merged or (None,) * len(merged)), only)
+
+
+def _merged_records(client: Client, start: HistoryPosition) -> list[tuple[str, int | None]]:
+    """The records that were merged into the client's, and where each goes on. One that is merged while someone reads
+    on stays out of later pages."""
+    if start.entry is None:
+        return [(owner, None) for owner in client.merged_from]
+    return list(zip(client.merged_from, start.merged, strict=False))
+
+
+def _keys(type_id: str, merged: list[tuple[str, int | None]]) -> list[tuple[str, str | None]]:
+    return [(owner, None if number is None else keys.entry("", "", type_id, number)[1]) for owner, number in merged]
 
 
 def _entries(context: Context, client_id: str, type_id: str, before: str | None, size: int) -> tuple[list[Entry], bool]:
@@ -166,7 +197,7 @@ def _page(streams: list[_Stream], limit: int, position: HistoryPosition, only: H
             left = only.lets(record) or any(only.lets(each) for _, each in ordered)
             more = left or any(stream.more for stream in streams)
             return HistoryPage(items, position if more else None)
-        position = replace(position, **{name: _sort_key(record)})
+        position = _behind(position, name, record)
         if only.lets(record):
             items.append(record)
     return HistoryPage(items, position if any(stream.more for stream in streams) else None)
@@ -175,6 +206,22 @@ def _page(streams: list[_Stream], limit: int, position: HistoryPosition, only: H
 def _merged(streams: list[_Stream]) -> Iterator[tuple[str, Record]]:
     named = ([(stream.name, record) for record in stream.records] for stream in streams)
     return iter(merge(*named, key=lambda each: _written(each[1]), reverse=True))
+
+
+def _behind(position: HistoryPosition, name: str, record: Record) -> HistoryPosition:
+    """The position behind a record of a stream; those of merged records are named by their numbers."""
+    match name:
+        case "entry":
+            return replace(position, entry=_sort_key(record))
+        case "account":
+            return replace(position, account=_sort_key(record))
+        case "client":
+            return replace(position, client=_sort_key(record))
+        case _:
+            assert isinstance(record, Entry)
+            number = int(name)
+            merged = (*position.merged[:number], record.sequence, *position.merged[number + 1 :])
+            return replace(position, merged=merged)
 
 
 def _sort_key(record: Record) -> str:

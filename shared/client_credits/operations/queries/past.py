@@ -47,16 +47,16 @@ def balances_at(context: Context, client_id: str, at: datetime) -> PastCredits:
     if at > context.now:
         fault = Problem("/query/as_of", "out_of_range", "name an instant that is not ahead of now")
         raise Invalid("This instant is still to come.", fault)
-    loaded = context.load(Wanted(client_id=client_id, every_type=True))
+    loaded = context.store.load(context.practice_id, Wanted(client_id=client_id, every_type=True))
     if loaded.client is None:
         raise NotFound("There is no such client.")
     if not loaded.settings.enabled:
-        return PastCredits(client_id, False, at, [])
+        return PastCredits(loaded.goes_on_as(client_id), False, at, [])
     settled = {kind: _settled(loaded.wallets[kind], context.now, loaded.dated) for kind in loaded.catalogue.types}
     reading = {kind: _pool().submit(_balance_at, context, change, at) for kind, change in settled.items()}
     names = {kind: named.name for kind, named in loaded.catalogue.types.items()}
     lines = [PastBalance(kind, names[kind], reading[kind].result()) for kind in sorted(names)]
-    return PastCredits(client_id, True, at, lines)
+    return PastCredits(loaded.goes_on_as(client_id), True, at, lines)
 
 
 @cache
@@ -66,7 +66,15 @@ def _pool() -> ThreadPoolExecutor:
 
 def _balance_at(context: Context, settled: Change, at: datetime) -> int:
     since = sum(entry.amount for entry in _recorded_after(context, settled, at) if entry.occurred_at > at)
-    return settled.wallet.balance_at(context.now) - since
+    before_merging = sum(_left_since(context, settled, owner, at) for owner in settled.wallet.owners[1:])
+    return settled.wallet.balance_at(context.now) - since + before_merging
+
+
+def _left_since(context: Context, settled: Change, owner: str, at: datetime) -> int:
+    """What a record that was merged into the client's had at the instant: all of it has left since."""
+    of = settled.before
+    entries = _newest_of(context, owner, of.appointment_type, None, at)
+    return -sum(entry.amount for entry in entries if entry.occurred_at > at)
 
 
 def _recorded_after(context: Context, settled: Change, at: datetime) -> Iterator[Entry]:
@@ -75,13 +83,18 @@ def _recorded_after(context: Context, settled: Change, at: datetime) -> Iterator
     stored = settled.before
     if stored.last_at is None or stored.last_at <= at:
         return
-    before: str | None = keys.entry("", "", stored.appointment_type, stored.sequence + 1)[1]
-    while before:
-        found, more = context.store.history_page(
-            context.practice_id, stored.client_id, stored.appointment_type, before, ENTRIES_READ
-        )
+    before = keys.entry("", "", stored.appointment_type, stored.sequence + 1)[1]
+    yield from _newest_of(context, stored.client_id, stored.appointment_type, before, at)
+
+
+def _newest_of(context: Context, owner: str, kind: str, before: str | None, at: datetime) -> Iterator[Entry]:
+    """One record's entries of a type, older than the sort key `before`, down to those recorded at the instant."""
+    while True:
+        found, more = context.store.history_page(context.practice_id, owner, kind, before, ENTRIES_READ)
         for entry in found:
             if entry.recorded_at <= at:
                 return
             yield entry
-        before = keys.entry("", "", stored.appointment_type, found[-1].sequence)[1] if found and more else None
+        if not (found and more):
+            return
+        before = keys.entry("", "", kind, found[-1].sequence)[1]

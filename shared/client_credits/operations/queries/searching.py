@@ -59,7 +59,7 @@ def by_name(context: Context, start: SearchPlace, limit: int, only: Filter = ANY
         places = [str(item["names_sk"]) for item in page.items]
         read = _read(context, [keys.named(place)[1] for place in places])
         for place, (line, client) in zip(places, read, strict=True):
-            if only.lets(line):
+            if only.lets(line) and _stands(client, line):
                 if len(chosen) == limit:
                     return chosen, SearchPlace(after)
                 chosen.append(client)
@@ -101,7 +101,7 @@ def search(
     With `email` only those who have it, which may be written in either case.
     """
     if email is not None:
-        return _having(context, email, email_keys(), text), None
+        return having_email(context, email, email_keys(), text), None
     wanted = folded(text or "")
     if text and not wanted:
         return [], None
@@ -134,15 +134,22 @@ def _by_id(context: Context, start: SearchPlace, limit: int, text: str) -> Found
     return listed(context, chosen), SearchPlace(after, by_id=True) if requests.spent else None
 
 
-def _having(context: Context, email: str, email_keys: tuple[bytes, ...], text: str | None) -> list[ListedClient]:
+def having_email(
+    context: Context, email: str, email_keys: tuple[bytes, ...], text: str | None = None
+) -> list[ListedClient]:
     """Who has this e-mail, by name; a key that is being replaced is tried, too."""
     hashes = {hashed_email(key, email) for key in email_keys}
     ids = {
         client_id for each in sorted(hashes) for client_id in context.store.clients_of_email(context.practice_id, each)
     }
-    found = (client for _, client in _read(context, sorted(ids)))
+    found = (client for line, client in _read(context, sorted(ids)) if _stands(client, line))
     having = [each for each in found if _has(each.client, email) and _begins(each.client, text)]
     return sorted(having, key=lambda each: keys.names_sk(folded(each.client.name or ""), each.client.client_id))
+
+
+def _stands(client: ListedClient, line: RosterLine) -> bool:
+    """Whether a client stands by itself: one that was merged is listed as the other one."""
+    return client.client.client_id == line.client_id
 
 
 def _has(client: Client, email: str) -> bool:

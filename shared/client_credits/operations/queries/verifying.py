@@ -57,8 +57,10 @@ class Checked:
 
 @dataclass(slots=True)
 class _Read:
-    """One client's records by type, and the breaches met while reading them."""
+    """One client's records by type, and the breaches met while reading them. `taken_in` are the entries of records
+    that were merged into it, or into the same one."""
 
+    taken_in: list[Entry] = field(default_factory=list)
     wallets: dict[str, Wallet] = field(default_factory=dict)
     entries: dict[str, list[Entry]] = field(default_factory=dict)
     bookings: dict[str, Booking] = field(default_factory=dict)
@@ -69,17 +71,37 @@ def check_client(store: Store, practice_id: str, client_id: str) -> Checked | No
     """Checks every wallet of one client; None where nothing at all is stored of it.
 
     A client that changes while it is read is read again, so that a change in between is not taken for a breach.
+    The records that were merged into it are checked with it: they stand in no list.
     """
+    total = Checked()
+    taken_in: list[Entry] = []
+    for each in _merged_from(store, practice_id, client_id):
+        checked, read = _checked_alone(store, practice_id, each, taken_in)
+        total += checked or Checked()
+        taken_in += [entry for entries in read.entries.values() for entry in entries]
+    own, _ = _checked_alone(store, practice_id, client_id, taken_in)
+    return own + total if own else None
+
+
+def _merged_from(store: Store, practice_id: str, client_id: str) -> tuple[str, ...]:
+    known = store.load(practice_id, Wanted(others=(client_id,), as_stored=True)).others.get(client_id)
+    return known.merged_from if known else ()
+
+
+def _checked_alone(
+    store: Store, practice_id: str, client_id: str, taken_in: list[Entry]
+) -> tuple[Checked | None, _Read]:
     for attempt in range(1, _TRIES + 1):
         wallets = _items(store, practice_id, client_id, "wallet#")
         read = _read(store, practice_id, client_id, wallets)
+        read.taken_in = taken_in
         found = (*read.breaches, *_broken(practice_id, client_id, read))
         if not found or attempt == _TRIES or wallets == _items(store, practice_id, client_id, "wallet#"):
             break
     if not (read.wallets or read.entries or found) and not store.table.get([keys.client(practice_id, client_id)]):
-        return None
+        return None, read
     entries = sum(map(len, read.entries.values()))
-    return Checked(1, len(read.wallets), entries, len(read.bookings), found)
+    return Checked(1, len(read.wallets), entries, len(read.bookings), found), read
 
 
 def _items(store: Store, practice_id: str, client_id: str, begins: str) -> list[Item]:
@@ -162,12 +184,22 @@ def _unfollowed(
         if recurring and not store.load(practice_id, Wanted(subscription=recurring)).subscription.version:
             yield TableBreach(RECORDED, where, f"the subscription {recurring} has no record")
         held = {kind for kind, lot in lots if payment_of(str(lot.payment)) == payment_id}
-        known_to = {h.appointment_type for h in record.holders if h.client_id == client_id}
+        known_to = _known_to(record, read, client_id)
         for kind in sorted(held - known_to):
             yield TableBreach(
                 RECORDED, f"{place}/{kind} {payment_id}", "the payment does not know that it has credits here"
             )
         yield from _clawed_beyond(record, packages, where)
+
+
+def _known_to(record: PaymentRecord, read: _Read, client_id: str) -> set[str]:
+    """The types of which a payment knows that the client, or one that was merged into it, has had its credits."""
+    wallets = read.wallets
+    return {
+        h.appointment_type
+        for h in record.holders
+        if h.client_id in (wallets[h.appointment_type].owners if h.appointment_type in wallets else (client_id,))
+    }
 
 
 def _clawed_beyond(record: PaymentRecord, packages: list[Entry], where: str) -> Iterator[TableBreach]:
@@ -224,5 +256,6 @@ def _broken(practice_id: str, client_id: str, read: _Read) -> Iterator[TableBrea
         if f"{practice_id}/{client_id}/{kind}" in unreadable:
             continue  # without its wallet every entry would be a breach of its own
         wallet = read.wallets.get(kind) or Wallet(practice_id, client_id, kind)
-        for each in breaches(wallet, read.entries.get(kind, ()), read.bookings.values()):
+        taken_in = [e for e in read.taken_in if e.appointment_type == kind and e.client_id in wallet.owners]
+        for each in breaches(wallet, read.entries.get(kind, ()), read.bookings.values(), taken_in):
             yield TableBreach(each.law, each.where, each.detail)

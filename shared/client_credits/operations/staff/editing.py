@@ -91,7 +91,7 @@ def set_balances(context: Context, client_id: str, wanted: list[NewBalance], rea
         after = [replace(c.wallet, version=c.before.version + int(c.made)) for c in changes]
         credits = _credits(loaded, after, context.now)
         if items:
-            done = record_of(keyed, client_id, "replaced", entries, context.now)
+            done = record_of(keyed, loaded.goes_on_as(client_id), "replaced", entries, context.now)
             done = replace(done, answer=to_json(_Numbers(credits)))
             context.commit([writes.operation(context.practice_id, done), *items])
         return Edited(entries, credits=credits)
@@ -186,7 +186,7 @@ def change_lot(
     def attempt() -> Edited:
         loaded = known_client(context, client_id, (appointment_type,))
         wallet, settings, room = loaded.wallets[appointment_type], loaded.dated, room_for(1)
-        source_id = f"api/{derived_id('edit', client_id, lot_id, str(wallet.version))}"
+        source_id = f"api/{derived_id('edit', wallet.client_id, lot_id, str(wallet.version))}"
         act = act_of(source_id, CauseKind.STAFF, {"lot_id": lot_id}, context.actor, context.now, reason)
         before = settled(context.store, [wallet], context.now, settings, room)[appointment_type]
         before = knowing(context.store, before, [lot_id])
@@ -215,14 +215,10 @@ def transfer(
 
     Raises InsufficientCredits when the giver has fewer, Invalid, NotFound, KeyReused, LimitReached.
     """
-    if giver_id == receiver_id:
-        fault = Problem("/to_client_id", "out_of_range", "name another client")
-        raise Invalid("A client cannot give credits to itself.", fault)
     if not 0 < amount <= MAX_CREDITS:
         fault = Problem("/amount", "out_of_range", f"a whole number from 1 to {MAX_CREDITS}")
         raise Invalid("This amount cannot be moved.", fault)
     pair = (receiver_id, appointment_type)
-    cause = {"from_client_id": giver_id, "to_client_id": receiver_id}
 
     def attempt() -> Edited:
         wanted = Wanted(
@@ -239,6 +235,11 @@ def transfer(
         done = loaded.operations.get(keyed.source_id)
         if done:
             return first_answer(context, done, keyed)
+        ends = loaded.goes_on_as(giver_id), loaded.goes_on_as(receiver_id)
+        if ends[0] == ends[1]:
+            fault = Problem("/to_client_id", "out_of_range", "name another client")
+            raise Invalid("A client cannot give credits to itself.", fault)
+        cause = {"from_client_id": ends[0], "to_client_id": ends[1]}
         act = act_of(keyed.source_id, CauseKind.TRANSFER, cause, context.actor, context.now, reason)
         settings, theirs, room = loaded.dated, loaded.dated_of(receiver_id), room_for(2)
         giver = settled(context.store, loaded.wallets.values(), context.now, settings, room)[appointment_type]
@@ -246,7 +247,7 @@ def transfer(
         before = giver
         giver, receiver = move(giver, receiver, amount, act, settings, theirs, room)
         entries = own_entries([giver, receiver], keyed.source_id)
-        items = [writes.operation(context.practice_id, record_of(keyed, giver_id, "transferred", entries, context.now))]
+        items = [writes.operation(context.practice_id, record_of(keyed, ends[0], "transferred", entries, context.now))]
         items += wallet_writes(context.store, [giver], context.now, settings, wallets=2)
         items += wallet_writes(context.store, [receiver], context.now, theirs, wallets=2)
         came = next(entry for entry in entries if entry.kind is EntryKind.TRANSFERRED_IN)

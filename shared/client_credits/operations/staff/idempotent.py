@@ -54,7 +54,11 @@ def once_per_key(
             return first_answer(context, done, keyed)
         changes = decide(loaded)
         entries = own_entries(changes, keyed.source_id)
-        items = [writes.operation(context.practice_id, record_of(keyed, client_id, "edited", entries, context.now))]
+        items = [
+            writes.operation(
+                context.practice_id, record_of(keyed, loaded.goes_on_as(client_id), "edited", entries, context.now)
+            )
+        ]
         items += wallet_writes(context.store, changes, context.now, loaded.dated, wallets=len(changes))
         context.commit(items)
         return Edited(entries)

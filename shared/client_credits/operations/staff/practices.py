@@ -21,7 +21,7 @@ from client_credits.domain.practice import settings as rules
 from client_credits.domain.practice.catalogue import AppointmentType, Catalogue, ExpiryKind, Package
 from client_credits.domain.practice.dated_settings import Earlier, changed_values, remembered
 from client_credits.domain.practice.names import hashed_email
-from client_credits.domain.practice.records import MAX_CUSTOMERS, Account, Client, SettingsChange
+from client_credits.domain.practice.records import Account, Client, SettingsChange
 from client_credits.operations.committing import once
 from client_credits.operations.context import Context
 from client_credits.operations.payments import replaying
@@ -32,7 +32,9 @@ from client_credits.store.records import Wanted
 from client_credits.store.store import Store
 from client_credits.store.table import Write
 
+_NOT_PUT = ("client_id", "overrides", "earlier", "created_at", "version", "bought", "merged_from")  # of a client
 CATALOGUE_BYTES = 350_000  # of the 400 KB an item may have
+FREED_WITH_A_PROFILE = 30  # links, beside as many as 60 claimed, in one transaction of 100
 
 
 def create_practice(context: Context) -> bool:
@@ -103,10 +105,10 @@ def change_client_settings(context: Context, client_id: str, changes: Mapping[st
         overrides = {k: v for k, v in (before | wanted).items() if v is not None}
         if overrides == before:
             return loaded.account, loaded.client
-        any_entry = partial(context.store.any_entry, context.practice_id, client_id)
+        any_entry = partial(context.store.any_entry, context.practice_id, loaded.client.client_id)
         earlier = _earlier(loaded.client.earlier, before, overrides, context.now, any_entry)
         changed = replace(loaded.client, overrides=overrides, earlier=earlier)
-        note = _note(client_id, before, overrides, changed.version, context.actor, context.now)
+        note = _note(changed.client_id, before, overrides, changed.version, context.actor, context.now)
         context.commit([writes.client(context.practice_id, changed), writes.settings_change(context.practice_id, note)])
         return loaded.account, changed
 
@@ -215,31 +217,31 @@ def _commit_catalogue(store: Store, account: Account, changed: Catalogue) -> Non
 
 
 def put_client(context: Context, wanted: Client, email_key: Callable[[], bytes] | None = None) -> tuple[Client, bool]:
-    """Creates or replaces a client's profile (not its settings), and claims its Stripe customers.
+    """Creates or replaces a client's profile (not its settings); claims its Stripe customers and external ids.
 
     With `email_key` the client is found by its e-mail from then on.
 
-    What was parked for want of these customers is granted. Raises AlreadyMapped when a customer is
-    another client's.
+    What was parked for want of these customers is granted. Raises AlreadyMapped when a customer or an external id
+    is another client's.
     """
 
     def attempt() -> tuple[Client, bool, bool]:
-        links = tuple(("customer", customer) for customer in wanted.stripe_customers)
+        links = wanted.links
         loaded = context.load(Wanted(client_id=wanted.client_id, links=links))
+        client_id = loaded.goes_on_as(wanted.client_id)
+        records = (client_id, *(loaded.client.merged_from if loaded.client else ()))
         for pair, owner in loaded.links.items():
-            if owner != wanted.client_id:
-                raise AlreadyMapped(f"The Stripe customer {pair[1]} is another client's.")
+            if owner not in records:
+                raise AlreadyMapped(_taken(*pair))
         known = loaded.client
-        own = known or Client(wanted.client_id, created_at=context.now)
-        kept = {name: getattr(own, name) for name in ("overrides", "earlier", "created_at", "version", "bought")}
+        own = known or Client(client_id, created_at=context.now)
+        kept = {name: getattr(own, name) for name in _NOT_PUT}
         changed = replace(wanted, **kept)
         if changed != known:
-            dropped = set(known.stripe_customers if known else ()) - set(wanted.stripe_customers)
-            freed = _free_links(context, wanted.client_id, dropped)
+            dropped = set(known.links if known else ()) - set(links)
+            freed = _free_links(context, records, dropped)
             claimed = [
-                writes.link(context.practice_id, *pair, wanted.client_id, None)
-                for pair in links
-                if pair not in loaded.links
+                writes.link(context.practice_id, *pair, client_id, None) for pair in links if pair not in loaded.links
             ]
             found_by = _email_writes(context.practice_id, known, changed, context.now, email_key) if email_key else []
             context.commit([writes.client(context.practice_id, changed), *claimed, *freed, *found_by])
@@ -261,14 +263,19 @@ def _email_writes(
     return gone + ([writes.email(practice_id, new, after.client_id)] if new else [])
 
 
-def _free_links(context: Context, client_id: str, dropped: set[str]) -> list[Write]:
-    """The writes that make these customers nobody's; what one transaction would not hold is committed first."""
-    links = tuple(("customer", customer) for customer in sorted(dropped))
-    owned = [pair for pair, owner in _owners(context, links).items() if owner == client_id]
-    freed = [writes.link(context.practice_id, *pair, None, client_id) for pair in owned]
-    while len(freed) > MAX_CUSTOMERS:
-        context.commit(freed[:MAX_CUSTOMERS])
-        freed = freed[MAX_CUSTOMERS:]
+def _taken(kind: str, external_id: str) -> str:
+    what = "Stripe customer" if kind == "customer" else f"{kind.removeprefix('external.')} id"
+    return f"The {what} {external_id} is another client's."
+
+
+def _free_links(context: Context, records: tuple[str, ...], dropped: set[tuple[str, str]]) -> list[Write]:
+    """The writes that make these links nobody's; what one transaction would not hold is committed first."""
+    owners = _owners(context, tuple(sorted(dropped)))
+    owned = [(pair, owner) for pair, owner in owners.items() if owner in records]
+    freed = [writes.link(context.practice_id, *pair, None, owner) for pair, owner in owned]
+    while len(freed) > FREED_WITH_A_PROFILE:
+        context.commit(freed[:FREED_WITH_A_PROFILE])
+        freed = freed[FREED_WITH_A_PROFILE:]
     return freed
 
 

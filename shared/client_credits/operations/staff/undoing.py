@@ -6,7 +6,7 @@ transfer share it. Of several types saved or given together each is undone by it
 
 from dataclasses import replace
 
-from client_credits.domain.errors import AlreadyResolved, NotFound
+from client_credits.domain.errors import AlreadyResolved, NotFound, NothingToUndo
 from client_credits.domain.ledger.entries import Act, CauseKind, Change, Entry, EntryKind
 from client_credits.domain.ledger.operation import Operation
 from client_credits.domain.ledger.undoing import UNDOES, check_undoable, is_transfer, undo_edit, undo_transfer
@@ -79,6 +79,10 @@ def _undo_transfer(context: Context, undone: Entry, keyed: Keyed, reason: str | 
     wanted = Wanted(source_ids=(_undo_of(undone), undone.source_id), also=pairs, others=(holder_id, giver_id))
     loaded = context.load(wanted)
     _check_first(loaded.operations)
+    giver_id, holder_id = loaded.goes_on_as(giver_id), loaded.goes_on_as(holder_id)
+    if giver_id == holder_id:
+        raise NothingToUndo("Both clients are one now.")
+    pairs = ((holder_id, kind), (giver_id, kind))
     sides = {e.kind: e for e in entries_of(context.store, context.practice_id, loaded.operations[undone.source_id])}
     came, gave = sides[EntryKind.TRANSFERRED_IN], sides[EntryKind.TRANSFERRED_OUT]
     before = settled_all(context.store, loaded, pairs, context.now, room_for(2))

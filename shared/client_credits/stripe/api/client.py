@@ -10,7 +10,7 @@ from typing import Any
 
 import stripe
 
-from client_credits.stripe.api.errors import StripeRefused, StripeUnavailable
+from client_credits.stripe.api.errors import KEY_REUSED, StripeRefused, StripeUnavailable
 
 CONNECT_TIMEOUT_SECONDS = 3.0
 READ_TIMEOUT_SECONDS = 10.0
@@ -30,15 +30,16 @@ stripe.enable_telemetry = False
 class _Waiting(stripe.RequestsClient):  # type: ignore[misc]
     """The library retries lost connections and 5xx by itself; this waits as a 429 asks for, which it does not."""
 
-    def __init__(self, timeout: tuple[float, float], pause: Callable[[float], None]) -> None:
+    def __init__(self, timeout: tuple[float, float], pause: Callable[[float], None], longest: float) -> None:
         super().__init__(timeout=timeout)
         self._pause = pause
+        self._longest = longest
 
     def request(self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None) -> Any:
         for attempt in range(1, RATE_LIMIT_TRIES):
             answer = super().request(method, url, headers, post_data)
             seconds = _asked_pause(answer[2], attempt)
-            if answer[1] != TOO_MANY_REQUESTS or seconds > LONGEST_PAUSE_SECONDS:
+            if answer[1] != TOO_MANY_REQUESTS or seconds > self._longest:
                 return answer
             self._pause(seconds)
         return super().request(method, url, headers, post_data)
@@ -58,14 +59,18 @@ def connect(
     timeout_seconds: tuple[float, float] = (CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
     retries: int = NETWORK_RETRIES,
     pause: Callable[[float], None] = time.sleep,
+    longest_pause_seconds: float = LONGEST_PAUSE_SECONDS,
 ) -> Any:
-    """A client for the calls of one practice; `account` is a connected one, None the key's own."""
+    """A client for the calls of one practice; `account` is a connected one, None the key's own.
+
+    With `longest_pause_seconds` of 0 nothing is waited for: whoever calls has no time for that.
+    """
     return stripe.StripeClient(
         key,
         stripe_account=account,
         base_addresses={"api": base.rstrip("/")},
         max_network_retries=retries,
-        http_client=_Waiting(timeout_seconds, pause),
+        http_client=_Waiting(timeout_seconds, pause, longest_pause_seconds),
     )
 
 
@@ -90,6 +95,8 @@ def ask(call: Callable[[], Any]) -> StripeObject:
 def _ours(error: stripe.StripeError) -> StripeRefused | StripeUnavailable:
     status, kind = error.http_status, type(error).__name__
     code = error.code if isinstance(error.code, str) else None
+    if isinstance(error, stripe.IdempotencyError):
+        code = code or KEY_REUSED
     if status is None or status < 400 or status >= 500 or status in TEMPORARY or kind == "RateLimitError":
         return StripeUnavailable(f"{kind}, status {status}", error.request_id)
     return StripeRefused(status, code, error.request_id)

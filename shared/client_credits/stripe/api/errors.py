@@ -1,5 +1,7 @@
 """What can go wrong when Stripe is asked. Messages never hold a key or what Stripe said in words."""
 
+KEY_REUSED = "idempotency_error"  # our code for a key that stands for another request at Stripe
+
 
 class StripeUnavailable(Exception):
     """Stripe could not be asked now, or asks us to wait: try again later."""

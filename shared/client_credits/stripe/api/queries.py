@@ -1,7 +1,7 @@
 """Stripe's API, as far as it is read here: what an event lacks, and what there is in a window of time.
 
 Thin: it knows addresses, parameters and pages, and what a payment is found by; what objects mean is
-`stripe_events`' business. Writes nothing. Answers are plain JSON values. Every method may raise
+`stripe_events`' business. Writes nothing but checkout sessions. Answers are plain JSON values. Every method may raise
 StripeUnavailable (try again) or StripeRefused (do not).
 """
 
@@ -39,6 +39,7 @@ class StripeKind(StrEnum):
     INVOICE_PAYMENT = "invoice_payment"
     PAYMENT_INTENT = "payment_intent"
     EVENT = "event"
+    PRICE = "price"
 
 
 # What an object is asked to bring along: newer invoices name no payment otherwise, a session not when it was paid.
@@ -136,6 +137,14 @@ class StripeApi:
             raise
         return _reference(found.get("invoice"))
 
+    # -- what is sold --------------------------------------------------------------------------
+
+    def open_checkout(self, session: StripeObject, idempotency_key: str) -> StripeObject:
+        """A new checkout session; the same one for the same key, for as long as Stripe remembers keys (a day)."""
+        v1 = self._v1
+        options = {"idempotency_key": idempotency_key}
+        return self._one(lambda: v1.checkout.sessions.create(session, options))
+
     # -- what there is -------------------------------------------------------------------------
 
     def made_within(self, kind: StripeKind, since: datetime, until: datetime) -> list[StripeObject]:
@@ -183,6 +192,7 @@ class StripeApi:
             StripeKind.INVOICE_PAYMENT: v1.invoice_payments,
             StripeKind.PAYMENT_INTENT: v1.payment_intents,
             StripeKind.EVENT: v1.events,
+            StripeKind.PRICE: v1.prices,
         }[kind]
 
     def _one(self, call: Callable[[], Any]) -> StripeObject:

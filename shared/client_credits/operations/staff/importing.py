@@ -1,0 +1,124 @@
+"""Balances brought from another system: each row of a file at most once, whoever runs it and however often.
+
+The source id is `import/<file>/<line>`: the file's digest and its first line about this client and type. So a run
+that was cut off goes on, and a second run changes nothing. A client nobody knows yet is created.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from client_credits.domain.ledger.entries import CauseKind, Entry
+from client_credits.domain.ledger.importing import Brought, bring_balance
+from client_credits.domain.ledger.operation import EntryRef, Operation
+from client_credits.domain.ledger.wallet import Wallet
+from client_credits.domain.practice.records import Client
+from client_credits.operations.committing import once, room_for, settled, wallet_writes
+from client_credits.operations.context import Context
+from client_credits.operations.queries.clients import settled_wallet
+from client_credits.operations.staff.idempotent import act_of, known_client, own_entries
+from client_credits.operations.staff.practices import put_client
+from client_credits.store import writes
+from client_credits.store.records import Loaded, Wanted
+
+LOOKED_BACK = 100  # entries of a wallet among which its newest import is looked for
+TOGETHER = 30  # balances looked at in one batch read: a client, a wallet and an operation each
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedBalance:
+    """What a file says of one client's credits of one type. `line` is the first line that says something of it."""
+
+    client_id: str
+    appointment_type: str
+    file: str
+    line: int
+    brought: tuple[Brought, ...]
+    note: str | None = None
+
+    @property
+    def balance(self) -> int:
+        return sum(each.amount for each in self.brought)
+
+    @property
+    def source_id(self) -> str:
+        return f"import/{self.file}/{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A balance of a file beside the one here. `moved` is by how much it moved since an earlier import brought it;
+    None where none did, or it has not moved."""
+
+    wanted: ImportedBalance
+    balance: int
+    new_client: bool
+    done: bool
+    moved: int | None = None
+
+
+def bring(context: Context, wanted: ImportedBalance) -> Operation:
+    """Makes the client's balance what the file says, once per file and line; the operation's record, repeated or not.
+
+    Raises Invalid for an end that is not to come, LimitReached, NotFound for an unknown type.
+    """
+    types, source_id = (wanted.appointment_type,), wanted.source_id
+
+    def attempt() -> Operation:
+        loaded = known_client(context, wanted.client_id, types, (source_id,))
+        if done := loaded.operations.get(source_id):
+            return done
+        cause = {"file": wanted.file, "line": str(wanted.line)}
+        act = act_of(source_id, CauseKind.IMPORT, cause, context.actor, context.now, wanted.note)
+        room = room_for(1)
+        before = settled(context.store, loaded.wallets.values(), context.now, loaded.dated, room)
+        change = bring_balance(before[wanted.appointment_type], wanted.brought, act, loaded.dated, room)
+        entries = own_entries([change], source_id)
+        refs = tuple(EntryRef(each.appointment_type, each.sequence, each.amount) for each in entries)
+        record = Operation(source_id, "", "imported", wanted.client_id, refs, context.now)
+        items = wallet_writes(context.store, [change], context.now, loaded.dated)
+        context.commit([writes.operation(context.practice_id, record), *items])
+        return record
+
+    if context.load(Wanted(client_id=wanted.client_id)).client is None:
+        put_client(context, Client(wanted.client_id, created_at=context.now))
+    return once(attempt)
+
+
+def compare(context: Context, wanted: Sequence[ImportedBalance]) -> list[Compared]:
+    """At most TOGETHER balances of a file beside those here, in one batch read, and one read more for each wallet
+    with entries."""
+    assert len(wanted) <= TOGETHER, len(wanted)
+    loaded = context.load(
+        Wanted(
+            others=tuple({each.client_id for each in wanted}),
+            also=tuple((each.client_id, each.appointment_type) for each in wanted),
+            source_ids=tuple(each.source_id for each in wanted),
+        )
+    )
+    return [_compared(context, loaded, each) for each in wanted]
+
+
+def _compared(context: Context, loaded: Loaded, wanted: ImportedBalance) -> Compared:
+    client_id, kind = wanted.client_id, wanted.appointment_type
+    new = client_id not in loaded.others
+    balance = 0 if new else settled_wallet(loaded, client_id, kind, context.now).balance
+    done = wanted.source_id in loaded.operations
+    return Compared(wanted, balance, new, done, _moved(context, loaded.also[client_id, kind]))
+
+
+def _moved(context: Context, wallet: Wallet) -> int | None:
+    """What moved since the newest import, as far as it is among the newest LOOKED_BACK entries."""
+    if not wallet.sequence:
+        return None
+    entries, _ = context.store.history_page(
+        context.practice_id, wallet.client_id, wallet.appointment_type, None, LOOKED_BACK
+    )
+    since = _since_import(entries)
+    return sum(entry.amount for entry in since) if since else None
+
+
+def _since_import(entries: list[Entry]) -> list[Entry]:
+    for number, entry in enumerate(entries):
+        if entry.cause.kind == CauseKind.IMPORT:
+            return entries[:number]
+    return []
