@@ -66,10 +66,10 @@ def export_report(
 def _period(ask: Ask, wanted: ExportPost) -> dict[str, str]:
     """The period as instants: one that ends now does not move while the job runs."""
     rule = REPORTS[wanted.report].period
-    timezone = ask.store.load(ask.practice_id, Wanted()).settings.timezone
     if rule is PeriodRule.NONE:
         if wanted.since is not None or wanted.until is not None:
             raise Invalid("This report has no period.", Problem("/from", "unknown_field", "leave out from and to"))
         return {}
+    timezone = ask.store.load(ask.practice_id, Wanted()).settings.timezone
     period = period_of(rule, wanted.since, wanted.until, ask.now, timezone, within="")
     return {"since": instant_text(period.since), "until": instant_text(period.until)}

@@ -84,13 +84,14 @@ def _claimed(store: Store, message: JobMessage, now: datetime) -> Job | None:
 
 def _written(store: Store, practice_id: str, after: Job, due_at: datetime) -> Job | None:
     """The job as stored; None where it has moved on meanwhile. A lost answer is recognised by the record."""
-    stored = store.job(practice_id, after.job_id)
     moved = replace(after, version=after.version + 1)
-    if stored == moved:
-        return moved
-    if stored is None or stored.version != after.version:
-        return None
-    store.commit([job_writes.job(practice_id, after, due_at)])
+    try:
+        store.commit([job_writes.job(practice_id, after, due_at)])
+    except Conflicted:
+        stored = store.job(practice_id, after.job_id)
+        if stored != moved and stored is not None and stored.version == after.version:
+            raise  # contention alone
+        return moved if stored == moved else None
     return moved
 
 
