@@ -4,7 +4,26 @@ from dataclasses import replace
 
 import typer
 
-from client_credits.cli import ask, import_, practice, reconcile, replay, staff, story, sweep, tokens, trigger, verify
+from client_credits.cli import (
+    ask,
+    catalogue,
+    clients,
+    edits,
+    events,
+    export,
+    import_,
+    parked,
+    practice,
+    reconcile,
+    replay,
+    settings,
+    staff,
+    story,
+    sweep,
+    tokens,
+    trigger,
+    verify,
+)
 from client_credits.cli.session import Given, Json, Region, StackName, command
 
 app = typer.Typer(
@@ -27,13 +46,41 @@ triggers.command("stripe")(command(trigger.stripe))
 triggers.command("booking")(command(trigger.booking))
 triggers.command("story")(command(story.story))
 
+people = typer.Typer(no_args_is_help=True, help="A practice's clients.")
+people.command("list")(command(clients.list_))
+people.command("search")(command(clients.search))
+people.command("show")(command(clients.show))
+people.command("put")(command(clients.put))
+types = typer.Typer(no_args_is_help=True, help="What credits are good for.")
+types.command("list")(command(catalogue.list_types))
+types.command("put")(command(catalogue.put_type))
+packages = typer.Typer(no_args_is_help=True, help="What a practice sells.")
+packages.command("list")(command(catalogue.list_packages))
+packages.command("show")(command(catalogue.show_package))
+packages.command("put")(command(catalogue.put_package))
+packages.command("clients")(command(catalogue.clients_of))
+waiting = typer.Typer(no_args_is_help=True, help="Payments that could not be granted.")
+waiting.command("list")(command(parked.list_))
+waiting.command("resolve")(command(parked.resolve))
+waiting.command("dismiss")(command(parked.dismiss))
+
 app.add_typer(practices, name="practice")
+app.add_typer(people, name="clients")
+app.add_typer(types, name="types")
+app.add_typer(packages, name="packages")
+app.add_typer(waiting, name="parked")
+app.command("grant")(command(edits.grant))
+app.command("adjust", context_settings={"ignore_unknown_options": True})(command(edits.adjust))
+app.command("transfer")(command(edits.transfer))
+app.command("settings")(command(settings.settings))
+app.command("events")(command(events.events))
 app.command("token")(command(tokens.token))
 app.add_typer(triggers, name="trigger")
 app.command("sweep")(command(sweep.sweep))
 app.command("balance")(command(ask.balance))
 app.command("history")(command(ask.history))
 app.command("eligibility")(command(ask.eligibility))
+app.command("export")(command(export.export))
 app.command("import")(command(import_.import_))
 app.command("verify")(command(verify.verify))
 app.command("replay")(command(replay.replay))

@@ -45,6 +45,18 @@ class Output:
             task = bar.add_task(what, total=total)
             yield lambda steps: bar.advance(task, steps)
 
+    @contextmanager
+    def counter(self, what: str) -> Iterator[Advance]:
+        """As `progress`, where nobody knows how many steps there are."""
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+        console = _console(sys.stderr)
+        columns = (SpinnerColumn(), TextColumn("{task.description} {task.completed:,.0f}"), TimeElapsedColumn())
+        hidden = self.as_json or not console.is_terminal
+        with Progress(*columns, console=console, disable=hidden, transient=True) as bar:
+            task = bar.add_task(what, total=None)
+            yield lambda steps: bar.advance(task, steps)
+
 
 def _console(stream: Any) -> "Console":
     from rich.console import Console  # noqa: PLC0415 not needed for JSON

@@ -1,0 +1,91 @@
+"""`credits grant`, `adjust` and `transfer`: what staff do to credits by hand."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from client_credits.cli.api import DryRun, Key, PracticeApi, Reason, path_id
+from client_credits.cli.clients import ClientId
+from client_credits.cli.output import lines, table
+from client_credits.cli.session import CliSession, PracticeId, an_id
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+ExpiresAt = Annotated[
+    str | None, typer.Option("--expires-at", metavar="INSTANT", help="When they end, like 2027-12-31T23:00:00Z.")
+]
+TypeId = Annotated[str, typer.Argument(metavar="TYPE", help="The appointment type's id.")]
+
+
+def grant(
+    session: CliSession,
+    client: ClientId,
+    package: Annotated[str, typer.Argument(metavar="PACKAGE", help="The package's id.")],
+    quantity: Annotated[int, typer.Option(min=1, help="How many of it.")] = 1,
+    expires_at: ExpiresAt = None,
+    reason: Reason = None,
+    key: Key = None,
+    dry_run: DryRun = False,
+    practice: PracticeId = None,
+) -> None:
+    """Give a client a package: a gift, or one that was sold elsewhere."""
+    api = PracticeApi(session, practice)
+    body = {"package_id": api.known("packages", an_id(package)), "quantity": quantity}
+    done = api.post(f"/v1/clients/{path_id(client)}/grants", body | _given(expires_at, reason), dry_run, key)
+    session.output.answer(done, lambda: _entries(done["entries"], dry_run))
+
+
+def adjust(
+    session: CliSession,
+    client: ClientId,
+    appointment_type: TypeId,
+    amount: Annotated[int, typer.Argument(metavar="AMOUNT", help="Credits to add; to take where it is below zero.")],
+    reason: Annotated[str, typer.Option(help="Why; it stands in the history.")],
+    expires_at: ExpiresAt = None,
+    key: Key = None,
+    dry_run: DryRun = False,
+    practice: PracticeId = None,
+) -> None:
+    """Add credits of one type, or take some: `credits adjust c-17 follow-up -2 --reason "no-show"`."""
+    api = PracticeApi(session, practice)
+    body = {"appointment_type": api.known("appointment-types", an_id(appointment_type)), "amount": amount}
+    done = api.post(f"/v1/clients/{path_id(client)}/adjustments", body | _given(expires_at, reason), dry_run, key)
+    session.output.answer(done, lambda: _entries([done], dry_run))
+
+
+def transfer(
+    session: CliSession,
+    giver: Annotated[str, typer.Argument(metavar="FROM", help="The id of the client who gives.")],
+    receiver: Annotated[str, typer.Argument(metavar="TO", help="The id of the client who gets.")],
+    appointment_type: TypeId,
+    amount: Annotated[int, typer.Argument(metavar="AMOUNT", min=1, help="How many credits.")],
+    reason: Reason = None,
+    key: Key = None,
+    dry_run: DryRun = False,
+    practice: PracticeId = None,
+) -> None:
+    """Move credits from one client to another, in one step."""
+    api = PracticeApi(session, practice)
+    body = {
+        "from_client_id": an_id(giver),
+        "to_client_id": an_id(receiver),
+        "appointment_type": api.known("appointment-types", an_id(appointment_type)),
+        "amount": amount,
+    }
+    done = api.post("/v1/transfers", body | _given(None, reason), dry_run, key)
+    session.output.answer(done, lambda: _entries(done["entries"], dry_run))
+
+
+def _given(expires_at: str | None, reason: str | None) -> dict[str, Any]:
+    given = {"expires_at": expires_at, "reason": reason}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _entries(entries: list[dict[str, Any]], dry_run: bool) -> "RenderableType":
+    rows = [
+        (each["client_id"], each["appointment_type"], each["kind"], each["amount"], each["balance_after"])
+        for each in entries
+    ]
+    shown = table(("client", "type", "what", "amount #", "balance #"), rows)
+    return lines(shown, "Nothing was written: this was a rehearsal.") if dry_run else shown
