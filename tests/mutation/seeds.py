@@ -18,6 +18,7 @@ RISES, STORIES = f"{UNIT}/test_rises.py", f"{UNIT}/test_plan_change_stories.py"
 ONE_SALE, LIMITS = "tests/integration/test_stripe_one_sale.py", f"{UNIT}/test_limits.py"
 ORDERS, SAME_LOTS = "tests/property/test_order_of_everything.py", "come_to_the_same_lots"
 UNDO = "tests/integration/test_api_undo.py"
+JOBS, EXPORTS = f"{UNIT}/test_jobs.py", f"{UNIT}/test_exporting.py"
 LIFE = "tests/property/test_wallet_life_machine.py"
 
 
@@ -1126,5 +1127,48 @@ SEEDS = (
         "key=lambda b: b.expires_at or FOREVER, reverse=True",
         "key=lambda b: b.expires_at or FOREVER",
         "tests/unit/test_importing.py",
+    ),
+    # -- jobs
+    Seed(
+        "a doubled message of a job does its step twice",
+        "operations/jobs/running.py",
+        "job.state is not JobState.RUNNING or job.version != message.version:",
+        "job.state is not JobState.RUNNING:",
+        JOBS,
+    ),
+    Seed(
+        "a claim of a job ends before its worker must",
+        "operations/jobs/running.py",
+        "now + STEP_LEASE)])\n    return replace",
+        "now + UNHEARD)])\n    return replace",
+        JOBS,
+    ),
+    Seed(
+        "a job of which no message is left is not due",
+        "operations/jobs/running.py",
+        "if waits else UNHEARD)",
+        "if waits else STUCK_AFTER)",
+        JOBS,
+    ),
+    Seed(
+        "staff see each other's jobs",
+        "operations/jobs/starting.py",
+        "(job.actor_kind, job.actor_id) == (actor.kind, actor.actor_id)",
+        "job.actor_kind == actor.kind",
+        JOBS,
+    ),
+    Seed(
+        "what an export kept is sent with every later part",
+        "operations/jobs/exporting.py",
+        "etags=(*place.etags, etag), kept=None)",
+        "etags=(*place.etags, etag))",
+        EXPORTS,
+    ),
+    Seed(
+        "an export sends its next part under the number of the last",
+        "operations/jobs/exporting.py",
+        "upload, len(place.etags) + 1, content)",
+        "upload, max(1, len(place.etags)), content)",
+        EXPORTS,
     ),
 )
