@@ -17,7 +17,7 @@ from tests.support.rights import Right, Seen, read
 LOGS = ROOT / ".local" / "rights"
 TIERS = ("test", "prove")
 TABLE = ":table/${TableName}"
-FILES = re.compile(r"\$\{Files\.?Arn\}/")
+FILES = re.compile(r"(\$\{Files\.Arn\}|arn:.*:s3:::\$\{FilesBucket\})/")
 PARAMETERS = ":parameter/client-credits/${Prefix}/"
 
 _POLLS = "Lambda itself reads the function's queue"
@@ -65,8 +65,8 @@ def _resource(name: str, settings: dict[str, Any]) -> str:
     if FILES.match(name):
         return FILES.sub("", name)
     logical_id = name.removesuffix(".Arn")
-    names = ({"Ref": logical_id}, {"Ref": logical_id.removesuffix("Arn") + "Url"})  # of another stack: its two outputs
-    return next((setting for setting, value in settings.items() if value in names), logical_id)
+    called = {"Ref": logical_id}, {"Ref": f"{name.removesuffix('Arn')}Url"}  # of its own stack, or passed to it
+    return next((setting for setting, value in settings.items() if value in called), logical_id)
 
 
 def faults(granted: set[Right], used: Seen) -> Iterator[str]:

@@ -231,11 +231,17 @@ PASSED: dict[str, Any] = {
     "JobsQueueUrl": {"Fn::GetAtt": ["Jobs", "Outputs.QueueUrl"]},
     "JobsQueueArn": {"Fn::GetAtt": ["Jobs", "Outputs.QueueArn"]},
     "FilesBucket": {"Fn::GetAtt": ["Jobs", "Outputs.FilesBucket"]},
-    "FilesArn": {"Fn::GetAtt": ["Jobs", "Outputs.FilesArn"]},
+    "PublishFailuresUrl": {"Fn::GetAtt": ["Publishing", "Outputs.FailuresUrl"]},
+    "PublishFailuresArn": {"Fn::GetAtt": ["Publishing", "Outputs.FailuresArn"]},
 } | {
     f"{name}{kind}": {"Fn::GetAtt": [name, f"Outputs.{output}"]}
     for name in ("Stripe", "Bookings", "Sweep", "Jobs")
-    for kind, output in (("Queue", "QueueName"), ("DeadLetters", "DeadLettersName"))
+    for kind, output in (
+        ("Queue", "QueueName"),
+        ("DeadLetters", "DeadLettersName"),
+        ("DeadLettersUrl", "DeadLettersUrl"),
+        ("DeadLettersArn", "DeadLettersArn"),
+    )
 }
 
 

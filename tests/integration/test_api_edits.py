@@ -209,6 +209,26 @@ def test_what_cannot_be_saved_is_refused_and_writes_nothing(api: Api, changes: l
         assert api("PUT", BALANCES, {"changes": changes}).status == 422
 
 
+def test_a_number_replaced_from_the_packages_side_makes_the_same_history_as_from_the_clients(api: Api) -> None:
+    """Whoever comes from the list of a package's clients and whoever opens a client uses the one operation."""
+    furnished(api)
+    client(api, "c2")
+    paid(api)
+    paid(api, client_id="c2")
+    found = [each["id"] for each in read(api, "/v1/packages/three-pack/clients")["items"]]
+    assert found == ["c1", "c2"]
+    histories = []
+    for client_id, seen in ((found[0], 1), ("c2", versions(api)["follow-up"])):
+        path = f"/v1/clients/{client_id}/credits"
+        assert api("PUT", path, {"changes": [changed(1, seen)], "reason": "counted"}).status == 200
+        entries = read(api, f"{path}/follow-up/history")["items"]
+        shown = ("kind", "amount", "balance_before", "balance_after", "cause", "actor", "reason")
+        histories.append([{name: entry[name] for name in shown} for entry in entries])
+    for history in histories:  # the payments differ
+        assert history.pop()["kind"] == "granted"
+    assert histories[0] == histories[1] != []
+
+
 # -- adding and taking ---------------------------------------------------------------------------
 
 

@@ -3,18 +3,27 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.builders import a_package
 from tests.support.cli import Ran, Stack, credits, moto_stack
 
-from client_credits.booking_systems.events import read_booking_event
+from client_credits.booking_systems import work as booking_work
+from client_credits.booking_systems.events import booking_event_of, read_booking_event
+from client_credits.cli import awaiting, trigger
+from client_credits.domain.practice.catalogue import AppointmentType
+from client_credits.operations.context import STRIPE, Context
+from client_credits.operations.payments import parking
+from client_credits.operations.staff import practices
 from client_credits.samples import events as samples
 from client_credits.stripe import signature as stripe_signature
+from client_credits.stripe import work as stripe_work
 
 SECRET = "whsec_ofPractice1"
 
@@ -26,6 +35,7 @@ class Webhook:
         self.status = 200
         self.posts: list[tuple[str, dict[str, str], bytes]] = []
         self.url = ""
+        self.worker: Callable[[bytes], object] = lambda _: None
 
 
 @pytest.fixture
@@ -36,6 +46,7 @@ def webhook() -> Iterator[Webhook]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             stated.posts.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+            stated.worker(body)
             self.send_response(stated.status)
             self.end_headers()
             self.wfile.write(b'{"received": true, "detail": "The Stripe-Signature header does not match the body."}')
@@ -53,7 +64,8 @@ def webhook() -> Iterator[Webhook]:
 
 
 @pytest.fixture
-def stack(tmp_path: Path, webhook: Webhook) -> Iterator[Stack]:
+def stack(tmp_path: Path, webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    monkeypatch.setattr(awaiting, "SECONDS", 0.0)  # no worker runs here
     with moto_stack(tmp_path) as made:
         made.target = replace(made.target, api_url=webhook.url)
         made("practice", "create", "p1", "--secret", SECRET)
@@ -120,7 +132,8 @@ def test_the_same_event_can_be_delivered_many_times(stack: Stack, webhook: Webho
 def test_a_file_is_sent_byte_by_byte(stack: Stack, webhook: Webhook, tmp_path: Path) -> None:
     text = '{ "object":"event",  "id":"evt_own", "type":"a.b" }\n'
     ran = stack("trigger", "stripe", "--file", own_file(tmp_path, text), "--json")
-    assert ran.json == {"event_id": "evt_own", "type": "a.b", "object_id": None, "practice_id": "p1", "times": 1}
+    facts = {"event_id": "evt_own", "type": "a.b", "object_id": None, "practice_id": "p1", "times": 1}
+    assert ran.json == facts | {"outcome": None}
     assert webhook.posts[0][2] == text.encode()
 
 
@@ -182,6 +195,7 @@ def test_every_booking_case_can_be_read_by_the_function(stack: Stack, bus: Bus, 
         "detail_type": entry["DetailType"],
         "practice_id": "p1",
         "booking_id": event.booking_id,
+        "outcome": None,
     }
 
 
@@ -217,3 +231,56 @@ def test_an_event_that_the_bus_did_not_take_is_an_error(stack: Stack) -> None:
 
 def test_the_real_call_is_one_that_a_bus_takes(stack: Stack) -> None:
     assert stack("trigger", "booking", "created", "--json").json["event_id"]
+
+
+def a_worker(stack: Stack) -> Callable[[bytes], object]:
+    """What the queue's function does with what the webhook took."""
+
+    def work(body: bytes) -> object:
+        context = Context(stack.store, "p1", STRIPE, datetime.now(UTC))
+        return stripe_work.handle(context, lambda _, __: None, "test", json.loads(body), body.decode())
+
+    return work
+
+
+def test_what_came_of_a_payment_is_said_once_it_is_worked_off(
+    stack: Stack, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(awaiting, "SECONDS", 20.0)
+    context = Context(stack.store, "p1", STRIPE, datetime.now(UTC))
+    practices.put_appointment_type(stack.store, "p1", AppointmentType("follow-up", "Follow-up"))
+    practices.put_package(context, a_package("monthly", stripe_prices=("price_Monthly",)), False)
+    webhook.worker = a_worker(stack)
+    bought = ("trigger", "stripe", "invoice-paid-cycle", "client_id=c-1", "price=price_Monthly", "invoice=in_77")
+    assert "It ended as granted." in stack(*bought).out
+    assert stack("--json", *bought).json["outcome"] == "granted", "a repeat ends as the first did"
+    unknown = stack("trigger", "stripe", "invoice-paid-cycle", "client_id=c-1", "price=price_Nobodys")
+    (parked,) = parking.every_open(stack.store, "p1")
+    assert f"Parked: unknown_package. `credits parked resolve {parked.parked_id}`" in unknown.out
+    assert "It changes nothing" in stack("trigger", "stripe", "invoice-payment-failed").out
+    assert "came of it" not in stack("trigger", "stripe", "checkout-completed", "--no-wait").out
+    before = len(list(parking.every_open(stack.store, "p1")))
+    webhook.worker = lambda _: None
+    monkeypatch.setattr(awaiting, "SECONDS", 1.0)
+    assert "Nothing came of it yet." in stack(*bought[:4], "price=price_Monthly", "invoice=in_78").out
+    assert len(list(parking.every_open(stack.store, "p1"))) == before, "waiting writes nothing"
+
+
+def test_what_came_of_a_booking_is_its_state_or_why_it_goes_to_the_dead_letters(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(awaiting, "SECONDS", 20.0)
+    put_on_bus = trigger.put_on_bus
+    practices.put_appointment_type(stack.store, "p1", AppointmentType("follow-up", "Follow-up"))
+
+    def worked_off(session: Any, entry: dict[str, Any]) -> str:
+        booking_work.apply(stack.store, booking_event_of(entry), datetime.now(UTC))
+        return put_on_bus(session, entry)
+
+    monkeypatch.setattr(trigger, "put_on_bus", worked_off)
+    assert "The booking is booked." in stack("trigger", "booking", "created", "client_id=c-1", "booking_id=b-1").out
+    cancelled = ("trigger", "booking", "cancelled-by-client", "client_id=c-1", "booking_id=b-1")
+    assert "The booking is cancelled." in stack(*cancelled).out
+    monkeypatch.setattr(trigger, "put_on_bus", put_on_bus)
+    nowhere = stack("trigger", "booking", "created", "--practice", "nobody")
+    assert "It goes to the dead letters: there is no practice nobody." in nowhere.out

@@ -38,6 +38,7 @@ from tests.support.functions import (
 )
 from tests.support.key_server import issuer
 from tests.support.stock import balances, listed, no_debt, patch, put, read
+from tests.support.stripe_server import TEST_KEY, a_price, stripe_server
 
 from client_credits.aws import clients
 from client_credits.aws.config import ApiConfig, ConfigError
@@ -116,8 +117,8 @@ NOTHING_YET = (
     *("subscription-collection-paused", "subscription-created", "subscription-deleted", "subscription-past-due"),
     *("subscription-paused", "subscription-resumed", "subscription-updated", "customer-deleted"),
     *("checkout-async-failed", "checkout-expired", "checkout-unpaid"),
-    *("invoice-paid-threshold", "invoice-paid-trial", "invoice-payment-failed", "invoice-payment-paid"),
-    *("invoice-payment-succeeded", "invoice-uncollectible", "invoice-voided"),
+    *("invoice-paid-threshold", "invoice-paid-trial", "invoice-paid-trial-extended", "invoice-payment-failed"),
+    *("invoice-payment-paid", "invoice-payment-succeeded", "invoice-uncollectible", "invoice-voided"),
 )
 STRIPE: dict[str, Bought] = {
     "checkout-completed.json": Bought(3),
@@ -139,6 +140,7 @@ STRIPE: dict[str, Bought] = {
     "invoice-paid-many-lines.json": Bought(100, 10, parked=("lines_missing",)),  # ten of them are in the event
     "invoice-paid-out-of-band.json": Bought(10, 1),
     "invoice-paid-setup-fee.json": replace(MONTHLY, parked=("unknown_package",)),  # the fee is no package
+    "invoice-paid-tiers.json": replace(MONTHLY, follow_up=12 * 4),
     "invoice-paid-thin.json": Bought(parked=("thin_event",)),
     "invoice-paid-update.json": Bought(parked=("unknown_package",)),  # nobody sells the price of its new plan
 } | {f"{name}.json": Bought() for name in NOTHING_YET}
@@ -720,6 +722,51 @@ def test_the_document_the_function_serves_is_the_published_one(function: ModuleT
     assert heard_there["headers"]["content-type"] == "application/json"
     assert heard_there["body"]["openapi"].startswith("3.1")
     assert len(heard_there["body"]) < 1_000_000
+
+
+def put_parameter(name: str, value: str) -> None:
+    prefix = ApiConfig.from_environment().secrets_prefix
+    clients.client("ssm").put_parameter(Name=f"{prefix}/{name}", Value=value, Type="SecureString", Overwrite=True)
+
+
+def test_sessions_and_links_use_the_key_of_the_stack(world: World, function: ModuleType) -> None:
+    put_parameter("session-key", b64encode(b"s" * 32).decode())
+    answer = asked(function, "POST", "/v1/client-sessions", {"client_id": "c-17"})
+    assert answer["statusCode"] == 200, answer
+    bearer = {"authorization": f"Bearer {answer['body']['token']}"}
+    own = asked(load("api"), "GET", "/v1/clients/c-17/credits", known=False, **bearer)
+    assert own["statusCode"] == 200, "another worker reads the key by itself"
+    linked = asked(function, "POST", "/v1/client-links", {"client_id": "c-17"}, **{"idempotency-key": "k1"})
+    assert linked["body"]["url"].startswith(f"{CLIENT_PAGE}#link=cDE.link_")
+
+
+def test_without_the_key_of_sessions_the_request_is_to_be_sent_again(world: World, function: ModuleType) -> None:
+    answer = asked(function, "POST", "/v1/client-sessions", {"client_id": "c-17"})
+    assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (503, "1")
+
+
+def test_a_checkout_is_opened_with_the_practices_own_key(
+    world: World, function: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_parameter("stripe-api-key/p1", TEST_KEY)
+    page = {"success_url": CLIENT_PAGE, "cancel_url": CLIENT_PAGE}
+    wanted = {"client_id": "c-17", "package_id": "pack", **page}
+    with stripe_server() as stripe:
+        stripe.add(a_price("price_FollowUpPack"))
+        monkeypatch.setenv("STRIPE_API_BASE", stripe.url)
+        answer = asked(load("api"), "POST", "/v1/checkout-sessions", wanted, **{"idempotency-key": "k1"})
+        assert (answer["statusCode"], len(stripe.opened)) == (200, 1), answer
+
+
+def test_the_status_counts_what_the_queues_of_dead_letters_hold(
+    world: World, function: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for setting, queue in (("STRIPE_DLQ_URL", "stripe-dead"), ("SWEEP_DLQ_URL", "published")):
+        monkeypatch.setenv(setting, world.queues[queue])
+    clients.client("sqs").send_message(QueueUrl=world.queues["stripe-dead"], MessageBody="{}")
+    answer = asked(load("api"), "GET", "/v1/status")
+    assert answer["statusCode"] == 200, answer
+    assert answer["body"]["dead_letters"] == {"stripe": 1, "bookings": 0, "sweep": 0, "publishing": 0}
 
 
 def put_cursor_key() -> None:

@@ -93,9 +93,8 @@ def test_every_report_can_be_exported(stack: World, report: str) -> None:
     assert stored.splitlines()[0].split(",") == csv_rows.columns(REPORTS[report].row)
 
 
-@pytest.mark.prove
 def test_an_export_of_more_than_a_step_goes_on_from_message_to_message(stack: World) -> None:
-    clients_and_wallets = 10_200  # a step reads twenty pages of five hundred rows
+    clients_and_wallets = 2_700  # a step reads five pages of five hundred rows
     for start in range(0, clients_and_wallets, 100):
         wallets = (Wallet("p1", f"x{number:05}", "follow-up", sequence=1) for number in range(start, start + 100))
         stack.api.store.commit([writes.wallet(wallet, None) for wallet in wallets])
@@ -103,7 +102,7 @@ def test_an_export_of_more_than_a_step_goes_on_from_message_to_message(stack: Wo
     (first,) = delivered(stack)
     load("jobs").handler(sqs_event(first), CONTEXT)
     job = ask("GET", f"/v1/jobs/{job_id}")
-    assert (job["state"], job["done"]) == ("running", 10_000)
+    assert (job["state"], job["done"]) == ("running", 2_500)
     carried_out(stack)
     job = ask("GET", f"/v1/jobs/{job_id}")
     assert (job["state"], job["done"]) == ("done", clients_and_wallets + 1)

@@ -266,7 +266,6 @@ def test_a_change_over_http_reads_once_and_writes_once(warm: Api) -> None:
     for method, path, body in (
         ("PATCH", "/v1/settings", {"name": "Praxis", "packages_url": "https://practice.test"}),
         ("PUT", "/v1/appointment-types/massage", {"name": "Massage"}),
-        ("PUT", "/v1/packages/new", {"name": "New"}),
         ("PUT", "/v1/clients/c2", {"name": "Anna"}),
     ):
         with counted(warm) as calls:
@@ -275,6 +274,20 @@ def test_a_change_over_http_reads_once_and_writes_once(warm: Api) -> None:
         with counted(warm) as calls:
             assert warm(method, path, body).status == 200
         assert set(calls) == {"BatchGetItem"}, "what holds already is not written again"
+
+
+def test_a_package_on_sale_costs_one_look_at_what_waits_for_it_more(warm: Api) -> None:
+    body = {"name": "New", "stripe_prices": ["price_new", "price_newer"]}
+    with counted(warm) as calls:
+        assert warm("PUT", "/v1/packages/new", body).status == 201
+    assert calls == READ_AND_WRITE | Counter(Query=3), "one for the package, one for each price"
+    with counted(warm) as calls:
+        assert warm("PUT", "/v1/packages/new", body).status == 200
+    assert calls["Query"] == 3, "a request that died before it looked is completed by its repeat"
+    assert set(calls) == {"BatchGetItem", "Query"}, "what holds already is not written again"
+    with counted(warm) as calls:
+        assert warm("PUT", "/v1/packages/new", body | {"archived": True}).status == 200
+    assert calls == READ_AND_WRITE, "nothing is granted by a package that is not on sale"
 
 
 @pytest.mark.parametrize("path", ["/v1/settings", "/v1/clients/c1/settings"])
@@ -426,3 +439,49 @@ def test_how_far_a_job_has_come_costs_one_read(warm: Api) -> None:
     with counted(warm) as calls:
         assert warm("GET", f"/v1/jobs/{started.body['job_id']}").status == 200
     assert calls == ONE_READ
+
+
+# --- A client that was merged into another one: one read more, and for nobody else
+
+
+@pytest.fixture
+def merged(warm: Api) -> Api:
+    """c1 went on as c2, with three credits and a booking."""
+    client(warm, "c2")
+    paid(warm)
+    booked(warm)
+    reply = warm("POST", "/v1/clients/c1/merge", {"into": "c2"}, headers={"idempotency-key": "m"})
+    assert reply.status == 200
+    return warm
+
+
+THREE = {"BatchGetItem": 2, "TransactWriteItems": 1}
+
+
+def test_an_operation_on_a_merged_id_costs_one_read_more_and_on_who_goes_on_none(merged: Api) -> None:
+    for client_id, cost in (("c1", THREE), ("c2", READ_AND_WRITE)):
+        with counted(merged) as calls:
+            booked(merged, f"b-{client_id}", client_id=client_id)
+        assert calls == cost, client_id
+        with counted(merged) as calls:
+            cancels(merged, f"b-{client_id}", client_id=client_id, by=CancelledBy.CLIENT)
+        assert calls == cost, client_id
+        with counted(merged) as calls:
+            paid(merged, client_id=client_id)
+        assert calls == cost, client_id
+        with counted(merged) as calls:
+            read(merged, f"/v1/clients/{client_id}/credits")
+        assert calls == {"BatchGetItem": cost["BatchGetItem"]}, client_id
+
+
+def test_a_booking_of_before_the_merge_is_cancelled_by_who_goes_on_at_no_more_cost(merged: Api) -> None:
+    with counted(merged) as calls:
+        cancels(merged, client_id="c2", by=CancelledBy.CLIENT)
+    assert calls == READ_AND_WRITE
+
+
+def test_a_page_of_history_of_merged_records_takes_one_query_more_for_each(merged: Api) -> None:
+    read(merged, "/v1/clients/c2/credits/follow-up/history")  # so that the names of staff are known
+    with counted(merged) as calls:
+        read(merged, "/v1/clients/c2/credits/follow-up/history")
+    assert calls == PAGE_OF_HISTORY + Counter({"Query": 1})

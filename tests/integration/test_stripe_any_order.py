@@ -30,7 +30,9 @@ from client_credits.domain.payments.facts import (
     RefundStatus,
     SubscriptionNews,
     SubscriptionStatus,
+    Trial,
 )
+from client_credits.domain.payments.plan_changes import Interval
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
 from client_credits.domain.practice.records import Account, Client
 from client_credits.operations.context import STRIPE, Context
@@ -49,6 +51,7 @@ PLANS = [
     a_package("eight", credits={"follow-up": 8, "initial": 2}, stripe_prices=("price_8",)),
     a_package("rolling", credits={"follow-up": 5}, stripe_prices=("price_r",), expiry=CYCLE_END, rollover_cap=3),
     a_package("year", credits={"follow-up": 2}, stripe_prices=("price_y",), monthly_tranches=True),
+    a_package("seats", credits={"follow-up": 1}, stripe_prices=("price_s",)),
 ]
 
 
@@ -96,6 +99,37 @@ MONTHS = [datetime(2026, month, 3, 9, tzinfo=UTC) for month in (9, 10, 11, 12)]
 ROLLING = [
     invoice(f"in_{n}", line("price_r", MONTHS[n - 1], MONTHS[n]), paid_at=MONTHS[n - 1] + HOUR) for n in (1, 2, 3)
 ]
+MONTH = Interval(months=1)
+
+
+def of_subscription(at: Any, **fields: Any) -> SubscriptionNews:
+    """The subscription's own event: it runs, and what else it says."""
+    return SubscriptionNews("evt_sub", "own", "test", at, "sub_1", SubscriptionStatus.RUNNING, **fields)
+
+
+TRIAL_BEGAN, TRIAL_ENDED = START - 20 * DAY, START - 10 * DAY
+TRIAL = invoice("in_t", line(starts=TRIAL_BEGAN, ends=TRIAL_ENDED, amount=0, trial=Trial.UNKNOWN), paid_at=TRIAL_BEGAN)
+LONGER = invoice(
+    "in_l", line(starts=START - 12 * DAY, ends=START, amount=0, trial=Trial.UNKNOWN), paid_at=START - 12 * DAY
+)
+SEATS = invoice("in_1", line("price_s", quantity=12, amount=48_000, also=("il_2", "il_3")))
+QUARTER = back(
+    payment_intent=None, payment_id="in_1", notes=(CreditNote("cn_1", 12_000, (("il_3", 12_000),), ("re_1",)),)
+)
+MORE_SEATS = invoice(
+    "in_2",
+    line("price_s", START + DAY, line_id="il_old", quantity=12, amount=-46_000, proration=True),
+    line("price_s", START + DAY, line_id="il_new", quantity=15, amount=54_000, proration=True),
+    paid_at=START + DAY,
+)
+NOBODY: dict[str, Any] = {"client_id": None, "customer": None}
+# Ten days of a month of 31: a third of four, rounded up. Nothing but the subscription's event says whose it is.
+PART = invoice(
+    "in_p",
+    line(starts=START - 10 * DAY, ends=START, amount=4_000, proration=True),
+    paid_at=START - 10 * DAY,
+    **NOBODY,
+)
 YEAR = invoice("in_1", line("price_y", NOW - 100 * DAY, NOW + 265 * DAY), paid_at=NOW - 100 * DAY)
 
 
@@ -157,6 +191,29 @@ STORIES = {
         {"follow-up": (4, 0)},
     ),
     "tranches stopped by a refund": Story([YEAR, MADE, refund("re_1", 10_000, "succeeded")], {"follow-up": (0, 0)}),
+    "a trial made longer": Story(
+        [
+            of_subscription(TRIAL_BEGAN, trial=(TRIAL_BEGAN, TRIAL_ENDED)),
+            TRIAL,
+            of_subscription(START - 12 * DAY, trial=(TRIAL_BEGAN, START)),
+            LONGER,
+            FIRST,
+        ],
+        {"follow-up": (4, 0)},
+    ),
+    "seats by tiers, a line of them credited, and more seats": Story(
+        [SEATS, MADE, QUARTER, refund("re_1", 12_000, "succeeded"), MORE_SEATS], {"follow-up": (12 - 3 + 3, 0)}
+    ),
+    "a first part half refunded, then a month": Story(
+        [
+            PART,
+            of_subscription(START - 10 * DAY, client_id="c1", intervals={"price_4": MONTH}, anchor=START),
+            replace(MADE, payment_id="in_p"),
+            refund("re_1", 2_000, "succeeded"),
+            replace(FIRST, **NOBODY),
+        ],
+        {"follow-up": (2 - 1 + 4, 0)},
+    ),
     "whose it is comes last": Story(
         [
             replace(FIRST, client_id=None),

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from tests.support.situations import SHAPES
 from tests.support.stripe_practice import ME, StripePractice
 
 from client_credits.domain.ledger.entries import Entry
-from client_credits.samples.stripe_account.checkout import VERSIONS, Events
+from client_credits.samples.stripe_account.checkout import Events
 
 DAY = timedelta(days=1)
 BASIL = "2025-03-31.basil"
-SHAPES = sorted({*VERSIONS, "2025-09-30.clover"})
 Happens = Callable[[StripePractice], None]
 Entries = tuple[tuple[str, int], ...]
 

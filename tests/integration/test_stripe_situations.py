@@ -3,51 +3,25 @@
 Each situation is played in a Stripe account in miniature; the expected entries are written by hand.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.support.situations import SHAPES, Table
 from tests.support.stripe_practice import BEGINS, ME, PACKAGES, StripePractice
 
-from client_credits.domain.payments.facts import CustomerLink
 from client_credits.operations.context import STRIPE, Context
-from client_credits.operations.payments import linking
 from client_credits.operations.staff.practices import put_package
-from client_credits.samples.stripe_account.checkout import VERSIONS, Events
+from client_credits.samples.stripe_account.checkout import Events
 from client_credits.stripe import work as stripe_work
 from client_credits.stripe.api.queries import StripeApi, StripeKind
 from client_credits.stripe.completing import event_of
 
 DAY = timedelta(days=1)
 BASIL = ("2025-03-31.basil", "2026-10-28.endive")
-Entries = list[tuple[str, int]]
-
-
-@dataclass(frozen=True)
-class Situation:
-    """What happens, and what the histories of follow-up and initial say afterwards."""
-
-    happens: Callable[[StripePractice], None]
-    follow_up: Entries
-    initial: Entries = field(default_factory=list)
-    parked: tuple[str, ...] = ()
-    settings: tuple[tuple[str, object], ...] = ()
-
-
-SITUATIONS: dict[str, Situation] = {}
-
-
-def situation(
-    *follow_up: tuple[str, int], initial: Entries | None = None, parked: tuple[str, ...] = (), **settings: object
-) -> Callable[[Callable[[StripePractice], None]], None]:
-    def named(happens: Callable[[StripePractice], None]) -> None:
-        name = happens.__name__.replace("_", " ")
-        SITUATIONS[name] = Situation(happens, list(follow_up), initial or [], parked, tuple(settings.items()))
-
-    return named
-
+SITUATIONS = Table()
+situation = SITUATIONS.row
 
 TEN = {"client_id": "c1", "package_id": "ten"}
 
@@ -427,21 +401,14 @@ def a_subscription_is_cancelled_with_the_rest_given_back(practice: StripePractic
     practice.hear(practice.at(BEGINS + 21 * DAY).stripe.cancel(subscription, prorates=True))
 
 
-def _known(practice: StripePractice) -> None:
-    """Older prorations do not tell whose they are: the customer does."""
-    linking.apply_link(Context(practice.store, "p1", STRIPE, practice.now), CustomerLink("evt_link", "cus_1", "c1"))
-
-
 @situation(("granted", 2), ("granted", 4))  # 10 of 31 days: 1.29, rounded up
 def a_first_invoice_until_an_anchor_ahead_grants_its_part(practice: StripePractice) -> None:
-    _known(practice)
     practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME, anchor=BEGINS + 10 * DAY))
     practice.hear(practice.stripe.cycle(practice.stripe.last("subscription")))
 
 
 @situation(("granted", 2), ("granted", 1), upgrade_grant="prorated")  # 4 more for 5 of 31 days: 0.65; and 0.16
 def an_upgrade_before_an_anchor_ahead_grants_its_part(practice: StripePractice) -> None:
-    _known(practice)
     practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME, anchor=BEGINS + 10 * DAY))
     practice.hear(practice.at(BEGINS + 5 * DAY).stripe.change(practice.stripe.last("subscription"), "price_eight"))
 
@@ -627,15 +594,10 @@ def a_refund_and_a_lost_dispute_of_the_same_money(practice: StripePractice) -> N
     practice.hear(practice.stripe.dispute_ends(practice.stripe.last("dispute"), "lost"))
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", SHAPES)
 @pytest.mark.parametrize("name", SITUATIONS)
 def test_a_situation_makes_exactly_these_entries(name: str, version: str) -> None:
-    stated = SITUATIONS[name]
-    practice = StripePractice(version, **dict(stated.settings))
-    stated.happens(practice)
-    assert practice.entries() == stated.follow_up
-    assert practice.entries("initial") == stated.initial
-    assert tuple(practice.parked()) == stated.parked
+    assert SITUATIONS[name].played(version) == SITUATIONS[name].leaves
 
 
 # -- one payment, described in many ways -----------------------------------------------------------

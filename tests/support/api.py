@@ -15,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from moto import mock_aws
 
+from client_credits.aws.queues import Queues
 from client_credits.aws.secrets import CursorKeys, ReadParameter, SessionKeys
 from client_credits.domain.practice.jobs import JobMessage
 from client_credits.domain.practice.records import Account
@@ -158,10 +159,24 @@ def outside(
     keys: SessionKeys,
     read_secret: ReadParameter = lambda _: None,
     stripe: str = "",
+    dead_letters: dict[str, int] | None = None,
     wake: Callable[[JobMessage], None] = lambda _: None,
 ) -> Outside:
-    """What the API reaches; `stripe` is the address of a server in Stripe's place."""
-    return Outside(keys, CLIENT_PAGE, Checkouts(read_secret, "", "test", stripe), wake, address, (PAGE_ORIGIN,))
+    """What the API reaches; `stripe` is the address of a server in Stripe's place, `dead_letters` what queues hold."""
+    checkouts = Checkouts(read_secret, "", "test", stripe)
+    queues = Queues(lambda: HeldQueues(dead_letters or {}), {name: name for name in dead_letters or {}})
+    return Outside(keys, CLIENT_PAGE, checkouts, wake, address, "test", queues, (PAGE_ORIGIN,))
+
+
+@dataclass(frozen=True)
+class HeldQueues:
+    """SQS, as far as it is asked how much a queue holds."""
+
+    lengths: dict[str, int]
+
+    def get_queue_attributes(self, QueueUrl: str, AttributeNames: list[str]) -> dict[str, Any]:
+        (name,) = AttributeNames
+        return {"Attributes": {name: str(self.lengths[QueueUrl])}}
 
 
 @contextmanager

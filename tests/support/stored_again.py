@@ -20,6 +20,7 @@ from client_credits.domain.practice.client_links import ClientLink
 from client_credits.domain.practice.jobs import Job
 from client_credits.domain.practice.records import Account, Client, SettingsChange
 from client_credits.domain.practice.staff import StaffMember
+from client_credits.domain.practice.verification import Verification
 from client_credits.store import codec, job_writes, keys, practice_writes, writes
 from client_credits.store.keys import ItemKind
 from client_credits.store.store import wallet_of
@@ -43,9 +44,16 @@ RECORDS: dict[ItemKind, type[Any]] = {
     ItemKind.SETTINGS_CHANGE: SettingsChange,
     ItemKind.STAFF: StaffMember,
     ItemKind.SUBSCRIPTION: SubscriptionState,
+    ItemKind.VERIFICATION: Verification,
     ItemKind.WALLET: writes.WalletBody,
 }
-BARE = {ItemKind.EMAIL, ItemKind.LINK, ItemKind.RAW_EVENT, ItemKind.WAITING}  # their attributes say all
+BARE = {
+    ItemKind.EMAIL,
+    ItemKind.LINK,
+    ItemKind.RAW_EVENT,
+    ItemKind.SET_ASIDE,
+    ItemKind.WAITING,
+}  # their attributes say all
 
 
 def stored_again(shown: Item) -> Item:
@@ -152,9 +160,13 @@ _WRITES: dict[ItemKind, Callable[[Item], Write]] = {
     ItemKind.RAW_EVENT: lambda item: writes.raw_event(_practice(item), _named(item)[0], item["raw"], _ttl(item)),
     ItemKind.RECONCILIATION: lambda item: writes.reconciliation(_practice(item), _record(item), _ttl(item)),
     ItemKind.REPLAY: _replay,
+    ItemKind.SET_ASIDE: lambda item: practice_writes.set_aside(
+        (item["item_pk"], item["item_sk"]), _ttl(item) - practice_writes.ASIDE_KEPT
+    ),
     ItemKind.SETTINGS_CHANGE: lambda item: writes.settings_change(_practice(item), _record(item)),
     ItemKind.STAFF: lambda item: writes.staff(_practice(item), _record(item), item.get("ttl")),
     ItemKind.SUBSCRIPTION: lambda item: writes.subscription(_practice(item), _versioned(item)),
+    ItemKind.VERIFICATION: lambda item: practice_writes.verification(_practice(item), _record(item)),
     ItemKind.WAITING: _waiting,
     ItemKind.WALLET: _wallet,
 }

@@ -11,6 +11,7 @@ from client_credits.operations.bookings import spending as bookings
 from client_credits.operations.context import BOOKINGS, STRIPE, Context
 from client_credits.operations.payments import parking
 from client_credits.operations.queries.credits import credits_of
+from client_credits.samples.stripe_account.books import Tier
 from client_credits.samples.stripe_account.checkout import Events, Sandbox
 from client_credits.store import writes
 from client_credits.store.records import Wanted
@@ -38,6 +39,9 @@ PACKAGES = [
     a_package("priced", credits={"follow-up": 2}, stripe_prices=(), price=PackagePrice(20_000, "usd")),
     a_package("intro", credits={"follow-up": 1}, stripe_prices=("price_intro",), limit_per_client=1),
     a_package("set-up", credits={}, stripe_prices=("price_setup",)),
+    a_package("starter", credits={"follow-up": 10}, stripe_prices=("price_starter",), renews_each_cycle=False),
+    a_package("by-piece", credits={"follow-up": 1}, stripe_prices=("price_tiers", "price_free_tier")),
+    a_package("pieces", credits={"follow-up": 1}, stripe_prices=("price_tiers_once",), renews_each_cycle=False),
 ]
 PRICES: dict[str, tuple[int, str | None]] = {
     "price_ten": (90_000, None),
@@ -51,7 +55,11 @@ PRICES: dict[str, tuple[int, str | None]] = {
     "price_intro": (3_000, None),
     "price_setup": (5_000, None),
     "price_unknown": (7_000, None),
+    "price_starter": (60_000, "month"),
 }
+# Ten units for 40.00 each and 20.00 once, those beyond for 30.00. And: five for nothing, those beyond for 50.00.
+TIERS = (Tier(10, 4_000, 2_000), Tier(None, 3_000))
+TIERED = {"price_tiers": TIERS, "price_tiers_once": TIERS, "price_free_tier": (Tier(5, 0), Tier(None, 5_000))}
 
 
 class StripePractice:
@@ -61,6 +69,8 @@ class StripePractice:
         self.stripe = Sandbox(version, begins)
         for price, (amount, interval) in PRICES.items():
             self.stripe.price(price, amount, interval)
+        for price, tiers in TIERED.items():
+            self.stripe.tiered_price(price, "month", *tiers)
         self.stripe.customer("cus_1")
         self.store, self.table = memory_store()
         account = Account("p1", WHOLE_RISES | settings, begins, catalogue_version=1)

@@ -35,6 +35,7 @@ _KINDS = {
     "credit_notes": "credit_note",
     "subscriptions": "subscription",
     "invoice_payments": "invoice_payment",
+    "payment_intents": "payment_intent",
     "events": "event",
     "prices": "price",
 }
@@ -190,6 +191,8 @@ class _Held:
         ]
         found = [each for each in self.objects if each["object"] == kind and all(_fits(each, *w) for w in wanted)]
         found = [each for each in found if not types or each.get("type") in types]
+        if kind == "subscription" and "status" not in dict(query):
+            found = [each for each in found if each["status"] != "canceled"]
         found.reverse()
         return sorted(found, key=lambda each: -each["created"])
 
@@ -249,6 +252,8 @@ def _fits(about: Object, name: str, value: str) -> bool:
     if head == "created":
         made = int(about["created"])
         return made >= int(value) if inner == "gte" else made < int(value)
+    if (about["object"], name, value) == ("subscription", "status", "all"):
+        return True
     held = about.get(head)
     if inner:
         held = held.get(inner) if isinstance(held, dict) else None
@@ -461,7 +466,7 @@ def a_charge(charge_id: str, created: int, **fields: Any) -> Object:
     } | fields
 
 
-def a_payment_intent(intent_id: str, created: int, charge: str) -> Object:
+def a_payment_intent(intent_id: str, created: int, charge: str, **fields: Any) -> Object:
     return {
         "id": intent_id,
         "object": "payment_intent",
@@ -469,7 +474,57 @@ def a_payment_intent(intent_id: str, created: int, charge: str) -> Object:
         "latest_charge": charge,
         "livemode": False,
         "status": "succeeded",
+    } | fields
+
+
+def a_sale(intent_id: str, created: int, **fields: Any) -> Object:
+    """A payment intent of the practice's own: one package sold to client c1."""
+    sale = {
+        "amount": 9000,
+        "amount_received": 9000,
+        "currency": "eur",
+        "customer": None,
+        "metadata": {"client_id": "c1", "package_id": "three-pack"},
     }
+    return a_payment_intent(intent_id, created, f"ch_{intent_id}", **(sale | fields))
+
+
+def a_credit_note(note_id: str, created: int, invoice: str, amount: int = 9000, **fields: Any) -> Object:
+    """A note that credits an invoice outside of Stripe."""
+    return {
+        "id": note_id,
+        "object": "credit_note",
+        "amount": amount,
+        "created": created,
+        "currency": "eur",
+        "customer": "cus_1",
+        "invoice": invoice,
+        "lines": {"object": "list", "data": [], "has_more": False},
+        "livemode": False,
+        "out_of_band_amount": amount,
+        "pre_payment_amount": 0,
+        "post_payment_amount": amount,
+        "refunds": [],
+        "status": "issued",
+        "total": amount,
+        "type": "post_payment",
+    } | fields
+
+
+def a_subscription(subscription_id: str, created: int, **fields: Any) -> Object:
+    """A subscription that runs."""
+    return {
+        "id": subscription_id,
+        "object": "subscription",
+        "billing_cycle_anchor": created,
+        "created": created,
+        "currency": "eur",
+        "customer": "cus_1",
+        "items": {"object": "list", "data": [], "has_more": False},
+        "livemode": False,
+        "metadata": {},
+        "status": "active",
+    } | fields
 
 
 def a_refund(refund_id: str, created: int, payment_intent: str | None = "pi_1", **fields: Any) -> Object:

@@ -16,7 +16,7 @@ from client_credits.operations.context import Context
 from client_credits.operations.jobs import exporting
 from client_credits.operations.jobs.exporting import ExportBounds
 from client_credits.operations.queries.reports.every import Report
-from client_credits.operations.queries.reports.pages import Period, ReportPage
+from client_credits.operations.queries.reports.pages import Period, ReportAsk, ReportPage
 
 SMALL = ExportBounds(part_bytes=200, parts=9, pages=2, page_rows=3)
 ROWS = 60
@@ -35,8 +35,8 @@ class Numbers:
         self.rows = rows
         self.asked: list[Period] = []
 
-    def page(self, context: Context, period: Period, after: str | None, limit: int) -> ReportPage[NumberRow]:
-        self.asked.append(period)
+    def page(self, context: Context, ask: ReportAsk, after: str | None, limit: int) -> ReportPage[NumberRow]:
+        self.asked.append(ask.period)
         first = int(after or 0)
         last = min(first + limit, self.rows)
         return ReportPage(

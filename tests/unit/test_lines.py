@@ -1,7 +1,7 @@
 """What each line of a payment grants: trials wherever they stand, first payments, tiers, and what is paid late."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import permutations
 from typing import Any
 
@@ -11,6 +11,7 @@ from tests.unit.test_money_back_histories import sell
 from tests.unit.test_plan_changes import END, START, Practice, cycle
 
 from client_credits.domain.payments.facts import PaymentLine, SubscriptionNews, SubscriptionStatus, Trial
+from client_credits.domain.payments.plan_changes import Interval
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
 from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments import paying
@@ -108,6 +109,47 @@ def test_a_package_without_credits_does_not_use_up_the_first_payment() -> None:
     selling(practice, renews_each_cycle=False)
     assert practice.pay("in_2", END, cycle(starts=END, ends=NEXT)) == {"granted"}
     assert practice.wallet().balance == 4
+
+
+@pytest.mark.parametrize("item", ["si_1", None])
+@pytest.mark.parametrize("renews", [False, True])
+def test_a_first_part_of_a_period_is_its_items_first_payment(renews: bool, item: str | None) -> None:
+    """Of a package that grants once it grants all, and no other payment of the item does. Here the package is sold
+    as one that grants once from the second month on, or always was; the line names its item, or the event does."""
+    practice = Practice(now=NEXT + DAY)
+    selling(practice, renews_each_cycle=renews)
+    hear(practice, prices=(("si_1", "price_4"),))
+    part = cycle(starts=START + 15 * DAY, proration=True, interval=Interval(days=30))
+    part = replace(part, subscription_item=item)
+    assert practice.pay("in_1", START + 15 * DAY, part) == {"granted"}
+    assert practice.wallet().balance == (2 if renews else 4)
+    selling(practice, renews_each_cycle=False)
+    assert practice.pay("in_2", END, cycle(starts=END, ends=NEXT)) == {"not_renewing"}
+    assert practice.pay("in_1", START + 15 * DAY, part) == {"granted"}
+    assert practice.wallet().balance == (2 if renews else 4)
+
+
+@pytest.mark.parametrize("anchor", [None, datetime(2026, 1, 31, 12, tzinfo=UTC), datetime(2026, 2, 11, 12, tzinfo=UTC)])
+def test_a_first_part_is_a_part_of_the_period_that_the_other_items_have(anchor: datetime | None) -> None:
+    """The anchor may not be heard of yet, or be another by now. 18 of 28 days, not of the 31 since 28 January."""
+    begins, ends = datetime(2026, 1, 31, 12, tzinfo=UTC), datetime(2026, 2, 28, 12, tzinfo=UTC)
+    practice = Practice(now=ends - DAY)
+    if anchor:
+        hear(practice, at=begins, anchor=anchor)
+    assert practice.pay("in_1", begins, cycle(starts=begins, ends=ends)) == {"granted"}
+    part = cycle("price_8", begins + 10 * DAY, ends, proration=True, interval=Interval(months=1))
+    part = replace(part, subscription_item="si_2")
+    assert practice.pay("in_2", begins + 10 * DAY, part) == {"granted"}
+    assert practice.wallet().balance == 4 + 6  # 5.14 of 8, rounded up
+
+
+def test_a_first_part_heard_after_its_items_first_cycle_grants_nothing_where_the_package_grants_once() -> None:
+    practice = Practice(now=NEXT + DAY)
+    selling(practice, renews_each_cycle=False)
+    part = cycle(starts=START + 15 * DAY, proration=True, interval=Interval(days=30))
+    assert practice.pay("in_2", END, cycle(starts=END, ends=NEXT)) == {"granted"}
+    assert practice.pay("in_1", START + 15 * DAY, part) == {"not_renewing"}
+    assert (practice.wallet().balance, practice.parked()) == (4, [])
 
 
 def test_an_invoice_for_two_subscriptions_tells_each_its_own() -> None:

@@ -117,6 +117,8 @@ KEYED = {
     "/v1/clients/{client_id}/credits/{type_id}/entries/{sequence}/undo",
     "/v1/transfers",
     "/v1/reports/exports",
+    "/v1/extensions",
+    "/v1/expirations",
     "/v1/client-links",
     "/v1/checkout-sessions",
 }
@@ -212,6 +214,9 @@ ANSWERS = {
     "ClientSessionView": "token expires_at renewable_until",
     "ClientLinkView": "url expires_at",
     "CheckoutSessionView": "url",
+    "StatusView": "verify reconcile parked set_aside failing_endpoints dead_letters",
+    "VerifyView": "at clients wallets entries bookings breaches",
+    "ReconcileView": "name at since until finished counts repaired left",
     "AppointmentTypeView": "id name bookable_without_credits archived",
     "PackageView": "id name description price limit_per_client url credits renews_each_cycle expiry rollover_cap "
     "trial_grants monthly_tranches stripe_prices archived",

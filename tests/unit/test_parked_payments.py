@@ -10,7 +10,17 @@ from tests.support.memory_table import memory_store
 
 from client_credits.domain.errors import AlreadyResolved
 from client_credits.domain.ledger.entries import Actor
-from client_credits.domain.payments.facts import CustomerLink, MoneyBack, Payment, Refund, RefundStatus, Trial
+from client_credits.domain.payments.facts import (
+    CustomerLink,
+    MoneyBack,
+    Payment,
+    PaymentLine,
+    Refund,
+    RefundStatus,
+    SubscriptionNews,
+    SubscriptionStatus,
+    Trial,
+)
 from client_credits.domain.payments.parked import Parked, ParkedState
 from client_credits.domain.practice.catalogue import Package
 from client_credits.domain.practice.records import Account, Client
@@ -381,3 +391,131 @@ def test_a_booking_heard_again_wakes_what_its_worker_died_before_waking() -> Non
     assert [parked.reason for parked in practice.open()] == ["unknown_client"]
     by_booking(practice, "c1")
     assert practice.open() == []
+
+
+# -- woken by whatever its lines name
+
+
+def zero(line_id: str, subscription: str, price: str = "price_1") -> PaymentLine:
+    """A line of nothing: for a trial of its subscription, or for free."""
+    item = {"subscription_item": f"si_{line_id}", "period_start": NOW, "period_end": NOW + 30 * DAY}
+    return a_line(line_id, price=price, amount=0, subscription=subscription, trial=Trial.UNKNOWN, **item)
+
+
+def heard_of(practice: Practice, subscription: str) -> None:
+    running = SubscriptionNews("evt_s", "own", "test", NOW, subscription, SubscriptionStatus.RUNNING)
+    paying.subscription_heard(practice.context, running)
+
+
+@pytest.mark.parametrize("first", ["sub_1", "sub_2"])
+def test_a_payment_is_woken_by_each_subscription_its_lines_name(first: str) -> None:
+    practice = Practice()
+    payment = a_payment("in_1", zero("il_1", "sub_1"), zero("il_2", "sub_2"), subscription=None)
+    assert practice.pay(payment) == ["trial_not_known"] * 2
+    heard_of(practice, first)
+    assert (practice.balance(), len(practice.open())) == (3, 1)
+    heard_of(practice, "sub_2" if first == "sub_1" else "sub_1")
+    assert (practice.balance(), practice.open()) == (6, [])
+    states = [practice.store.load("p1", Wanted(subscription=each)).subscription for each in ("sub_1", "sub_2")]
+    assert [state.waiting for state in states] == [(), ()]
+
+
+def test_a_payment_waits_with_its_lines_subscription_though_another_is_its_own() -> None:
+    practice = Practice()
+    payment = a_payment("in_1", zero("il_1", "sub_2"), subscription="sub_1")
+    practice.pay(payment)
+    heard_of(practice, "sub_1")
+    assert len(practice.open()) == 1
+    heard_of(practice, "sub_2")
+    assert (practice.balance(), practice.open()) == (3, [])
+
+
+def test_a_payment_for_nobody_is_woken_by_whose_its_lines_subscription_is() -> None:
+    practice = Practice()
+    lines = [a_line("il_1"), a_line("il_2", subscription="sub_2")]
+    payment = bought("in_1", *lines, subscription="sub_1", customer=None)
+    assert practice.pay(payment) == ["unknown_client"] * 2
+    linking.apply_link(practice.context, CustomerLink("evt_l", None, "c2", subscription="sub_2"))
+    assert (practice.balance("c1"), practice.balance("c2"), len(practice.open())) == (0, 3, 1)
+    linking.apply_link(practice.context, CustomerLink("evt_l", None, "c1", subscription="sub_1"))
+    assert (practice.balance("c1"), practice.balance("c2"), practice.open()) == (3, 3, [])
+
+
+# -- woken by the package it names
+
+NAMING = {
+    "a session": bought("cs_1", a_line("gone", price=None, package_id="gone"), client_id="c1"),
+    "a payment intent": bought(
+        "pi_1", a_line("gone", price=None, package_id="gone"), client_id="c1", payment_intent="pi_1"
+    ),
+    "an invoice without prices": bought("in_1", a_line("il_1", price=None, package_id="gone"), client_id="c1"),
+}
+
+
+@pytest.mark.parametrize("way", NAMING)
+def test_a_payment_that_names_a_package_nobody_has_is_granted_when_it_is_created(way: str) -> None:
+    practice = Practice()
+    assert practice.pay(NAMING[way]) == ["unknown_package"]
+    practices.put_package(practice.context, a_package("other", stripe_prices=()), False)
+    assert practice.balance() == 0
+    practices.put_package(practice.context, a_package("gone", stripe_prices=()), False)
+    assert (practice.balance(), practice.open()) == (3, [])
+
+
+@pytest.mark.parametrize("way", NAMING)
+def test_a_payment_that_names_an_archived_package_is_granted_when_it_is_on_sale_again(way: str) -> None:
+    practice = Practice(THREE, a_package("gone", stripe_prices=(), archived_at=NOW - DAY))
+    assert practice.pay(NAMING[way]) == ["package_archived"]
+    practices.put_package(practice.context, a_package("gone", stripe_prices=(), name="New"), True)
+    assert practice.balance() == 0, "it is archived still"
+    practices.put_package(practice.context, a_package("gone", stripe_prices=()), False)
+    assert (practice.balance(), practice.open()) == (3, [])
+
+
+def test_a_package_that_many_payments_wait_for_grants_twenty_at_once() -> None:
+    practice = Practice()
+    for n in range(45):
+        practice.pay(replace(NAMING["a payment intent"], payment_id=f"pi_{n}", payment_intent=f"pi_{n}"))
+    practice.calls.clear()
+    practices.put_package(practice.context, a_package("gone", stripe_prices=()), False)
+    assert (practice.balance(), practice.calls["query"]) == (60, 1)
+    practice.sweep()
+    assert (practice.balance(), practice.open()) == (135, [])
+
+
+def test_a_package_that_no_id_can_name_is_parked_all_the_same() -> None:
+    practice = Practice()
+    assert practice.pay(bought("pi_1", a_line("#", price=None, package_id="a#b"), client_id="c1")) == [
+        "unknown_package"
+    ]
+    assert len(practice.open()) == 1
+
+
+# -- the same order every time
+
+
+def test_subscriptions_of_one_payment_are_worked_off_in_the_order_of_their_ids() -> None:
+    practice = Practice()
+    names = [f"sub_{n}" for n in (5, 3, 1, 4, 0, 2)]
+    for name in names:
+        late = SubscriptionNews("evt_s", "own", "test", NOW, name, SubscriptionStatus.PAST_DUE)
+        paying.subscription_heard(practice.context, late)
+    frozen: list[str] = []
+    commit = practice.store.table.transact
+
+    def noted(items: list[Write]) -> None:
+        for item in (each["Put"]["Item"] for each in items):
+            if item["kind"]["S"] == "subscription" and item["pk"]["S"].rpartition("#")[2] not in frozen:
+                frozen.append(item["pk"]["S"].rpartition("#")[2])
+        commit(items)
+
+    early = {"subscription_item": "si_1", "period_start": NOW - 30 * DAY, "period_end": NOW + DAY}
+    lines = [a_line(f"il_{n}", subscription=name, **early) for n, name in enumerate(names)]
+    payment = a_payment("in_1", *lines, paid_at=NOW - DAY, subscription=None)
+    practice.pay(payment)
+    practice.store.table.transact = noted  # type: ignore[method-assign,assignment]
+    for name in names:
+        state = practice.store.load("p1", Wanted(subscription=name)).subscription
+        commit([writes.subscription("p1", replace(state, frozen=False))])
+    practice.pay(payment)
+    assert frozen == sorted(names)

@@ -219,3 +219,16 @@ def test_a_slip_in_the_overrides_is_reported(case: str, given: dict[str, str], s
     with pytest.raises(SampleError) as stated:
         stripe_event(case, given)
     assert sentence in str(stated.value)
+
+
+@both_shapes
+def test_another_price_or_quantity_of_tiers(version: str) -> None:
+    """Their lines are of one item: the price is that of all, the quantity that of the first tier."""
+    given = {"price": "price_seats", "quantity": "9", "api_version": version}
+    paid = translate(stripe_event("invoice-paid-tiers", given), "test")
+    assert isinstance(paid, Payment)
+    assert [(line.price, line.quantity, line.amount) for line in paid.lines] == [("price_seats", 11, 106_500)]
+    assert paid.paid == 106_500
+    fee = translate(stripe_event("invoice-paid-setup-fee", {"price": "price_seats", "api_version": version}), "test")
+    assert isinstance(fee, Payment)
+    assert [line.price for line in fee.lines] == ["price_seats", "price_SetUpFee"]

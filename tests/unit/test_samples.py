@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -124,7 +124,8 @@ def stands(status: SubscriptionStatus, ended_at: datetime | None = None) -> Subs
     named = ("sub_SampleFollowUps", status, ended_at, "cus_SampleRiverside")
     prices = (("si_SampleFollowUps", "price_FollowUpMonthly"),)
     intervals = {"price_FollowUpMonthly": Interval(months=1)}
-    return SubscriptionNews("evt_1", "own", "test", SECOND, *named, prices=prices, intervals=intervals)
+    news = SubscriptionNews("evt_1", "own", "test", SECOND, *named, prices=prices, intervals=intervals)
+    return replace(news, client_id="c-17")
 
 
 CHANGED = {"period_start": SECOND, "period_end": datetime(2027, 3, 24, 5, 6, 7, tzinfo=UTC), "proration": True}
@@ -185,6 +186,12 @@ SAYS: dict[str, Facts] = {
         *("evt_1", "thin_event", "in_1"), related="in_1", event_type="invoice.paid", account="own"
     ),
     "invoice-paid-threshold": payment(plan("Threshold", **WITHIN, within_cycle=True)),
+    "invoice-paid-tiers": payment(
+        plan("TiersA", quantity=12, amount=116000, charged=116000, also=("il_1_TiersB", "il_1_TiersC")), paid=116000
+    ),
+    "invoice-paid-trial-extended": payment(
+        plan("Longer", amount=0, period_end=SECOND + timedelta(days=18), trial=Trial.YES), paid=0
+    ),
     "invoice-paid-trial": payment(plan("Trial", amount=0, period_end=TRIAL_ENDS, trial=Trial.YES), paid=0),
     "invoice-paid-update": payment(
         plan("UpdateA", amount=-12000, **CHANGED),
@@ -217,7 +224,7 @@ SAYS: dict[str, Facts] = {
 }
 
 # What no charge paid: the older shapes say nothing of one.
-FREE = {"invoice-paid-trial", "invoice-paid-full-discount", "invoice-paid-out-of-band"}
+FREE = {"invoice-paid-trial", "invoice-paid-trial-extended", "invoice-paid-full-discount", "invoice-paid-out-of-band"}
 # Cases that only newer shapes have, and those whose oldest or first newer shape there is a sample of, too.
 ONLY_NEW = {"invoice-paid-thin", "invoice-payment-paid", "subscription-past-due-thin"}
 MORE = {
@@ -225,11 +232,13 @@ MORE = {
         *("charge-refunded", "checkout-completed", "checkout-payment-link", "credit-note", "invoice-paid-cycle"),
         *("invoice-paid-first", "invoice-paid-setup-fee", "invoice-paid-update", "refund-full"),
         *("subscription-created", "subscription-deleted", "subscription-updated"),
+        *("invoice-paid-tiers", "invoice-paid-trial-extended"),
     },
     BASIL: {
         *("charge-refunded", "checkout-completed", "checkout-payment-link", "credit-note", "dispute-opened"),
         *("invoice-paid-cycle", "invoice-paid-first", "invoice-paid-setup-fee", "invoice-paid-update"),
         *("invoice-payment-paid", "subscription-created", "subscription-deleted", "subscription-updated"),
+        *("invoice-paid-tiers", "invoice-paid-trial-extended"),
     },
 }
 SHAPES = {OLD: set(SAYS) - ONLY_NEW, NEW: set(SAYS)} | MORE

@@ -3,13 +3,16 @@
 import json
 import random
 from datetime import UTC, datetime
+from itertools import permutations
 
 import pytest
 from tests.support.story_practice import StoryPractice
 
+from client_credits.domain.payments.facts import Ignored
 from client_credits.samples.stories import STORIES, Own, StoryError, steps_of
 from client_credits.samples.storyteller import ASSESSMENT, FOUR, OFFERS, SESSION, TEN, Event, Step
 from client_credits.samples.stripe_account.checkout import VERSIONS
+from client_credits.stripe.events.translate import translate
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -17,6 +20,9 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 ENDS: dict[str, tuple[int, int]] = {
     "first-year": (45, 0),
     "trial": (4, 0),
+    "trial-extended": (8, 0),
+    "stub": (10, 0),
+    "tiers": (26, 0),
     "checkout-pack": (8, 0),
     "terminal-sale": (17, 0),
     "async-payment": (10, 0),
@@ -124,3 +130,36 @@ def test_a_package_of_ones_own_takes_the_place_of_the_storys() -> None:
 def test_what_cannot_be_said_is_a_sentence(name: str, version: str, own: dict[str, Own], sentence: str) -> None:
     with pytest.raises(StoryError, match=sentence.replace(".", r"\.")):
         steps_of(name, version, NOW, "c1", "p1", "T", own)
+
+
+# What happens to periods and to shared payments, and is said by several events that may pass each other.
+PASSING = [
+    *((name, VERSIONS[0]) for name in ("trial-extended", "stub", "tiers")),
+    *((name, VERSIONS[-1]) for name in ("trial-extended", "stub", "tiers", "changed-with-the-next-invoice")),
+    *((name, VERSIONS[-1]) for name in ("month-to-year-and-back", "two-invoices-one-payment", "terminal-sale")),
+]
+FIVE, APART = 5, 3
+
+
+def in_passing(heard: list[Event]) -> list[int]:
+    """Where five events in a row begin, so that every one of them is among some five."""
+    last = max(0, len(heard) - FIVE)
+    return sorted({*range(0, last, APART), last})
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize(("name", "version"), PASSING)
+def test_five_events_in_a_row_heard_in_every_order_and_twice_end_the_same(name: str, version: str) -> None:
+    heard = [event for event in heard_of(played(name, version)) if says_something(event)]
+    for first in in_passing(heard):
+        before, passing, after = heard[:first], heard[first : first + FIVE], heard[first + FIVE :]
+        for order in permutations(passing):
+            practice = StoryPractice(NOW)
+            for event in (*before, *order, *order[::-1], *after):
+                practice.hear(event)
+            assert practice.balances() == ENDS[name], [event.get("type") for event in order]
+            assert practice.parked() == PARKED.get(name, [])
+
+
+def says_something(event: Event) -> bool:
+    return event.get("object") != "event" or not isinstance(translate(event, "test"), Ignored)

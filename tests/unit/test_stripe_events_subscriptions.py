@@ -178,3 +178,15 @@ def test_nonsense_in_any_field_never_raises(kind: str, data: st.DataObject) -> N
     assert isinstance(facts, SubscriptionNews | Unsupported)
     if isinstance(facts, SubscriptionNews):
         assert (facts.ended_at is not None) is (facts.status is SubscriptionStatus.ENDED)
+
+
+@shape_by_shape
+@pytest.mark.parametrize("kind", [*LASTING, DELETED])
+@pytest.mark.parametrize(
+    ("metadata", "client_id"),
+    [({"client_id": "c-17", "plan": "four"}, "c-17"), ({}, None), (None, None), ({"client_id": "undefined"}, None)],
+)
+def test_its_metadata_say_whose_it_is(shape: str, kind: str, metadata: Json | None, client_id: str | None) -> None:
+    found = stated(kind, subscription(shape, metadata=metadata))
+    assert isinstance(found, SubscriptionNews)
+    assert found.client_id == client_id

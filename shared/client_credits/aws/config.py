@@ -208,4 +208,21 @@ class ApiConfig(IdentityConfig):
     stripe_api_base: str = _setting("STRIPE_API_BASE", _url, default=STRIPE_API)
     client_page_url: str = _setting("CLIENT_PAGE_URL", _url)  # API_ID in it stands for `api_id`
     api_id: str = _setting("API_ID", default="")
+    stripe_dlq_url: str | None = _setting("STRIPE_DLQ_URL", _url, default=None)
+    bookings_dlq_url: str | None = _setting("BOOKINGS_DLQ_URL", _url, default=None)
+    sweep_dlq_url: str | None = _setting("SWEEP_DLQ_URL", _url, default=None)
+    jobs_dlq_url: str | None = _setting("JOBS_DLQ_URL", _url, default=None)
+    publish_failures_url: str | None = _setting("PUBLISH_FAILURES_URL", _url, default=None)
     cors_origins: tuple[str, ...] = _setting("CORS_ORIGINS", _origins, default=())
+
+    @property
+    def dead_letters(self) -> dict[str, str]:
+        """The queues of what was given up, by what was to work it off."""
+        urls = {
+            "stripe": self.stripe_dlq_url,
+            "bookings": self.bookings_dlq_url,
+            "sweep": self.sweep_dlq_url,
+            "jobs": self.jobs_dlq_url,
+            "publishing": self.publish_failures_url,
+        }
+        return {name: url for name, url in urls.items() if url}

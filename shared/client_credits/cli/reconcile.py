@@ -41,7 +41,8 @@ def reconcile(
 ) -> None:
     """Compare what Stripe was paid and gave back with the ledger; ends with 1 if anything is left missing or set aside.
 
-    Paid invoices, completed checkouts, refunds and disputes. A run that was interrupted goes on where it stopped.
+    Paid invoices, completed checkouts, sales by payment intents, refunds, disputes, credit notes, and how subscriptions
+    stand. A run that was interrupted goes on where it stopped.
     """
     from client_credits.stripe.api.errors import StripeRefused, StripeUnavailable  # noqa: PLC0415
 

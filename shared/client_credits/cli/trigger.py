@@ -20,6 +20,7 @@ Words = Annotated[
 File = Annotated[
     Path | None, typer.Option("--file", metavar="F", help="An event of your own in place of the case's sample.")
 ]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Do not wait for what comes of it.")]
 Listing = Annotated[bool, typer.Option("--list", help="Name the cases and send nothing.")]
 
 
@@ -32,14 +33,17 @@ def stripe(
         str | None, typer.Option(metavar="V", help="Stripe's API version of the sample; the newest if left out.")
     ] = None,
     times: Annotated[int, typer.Option(min=1, max=1000, help="Deliver the same event so many times.")] = 1,
+    no_wait: NoWait = False,
     listing: Listing = False,
 ) -> None:
-    """Sign a Stripe event with the practice's secret and post it to the practice's webhook."""
+    """Sign a Stripe event with the practice's secret, post it to the practice's webhook, and say what came of it."""
     from client_credits.samples import events as samples  # noqa: PLC0415
 
     if listing:
         facts = {"cases": samples.stripe_cases(), "api_versions": samples.stripe_versions()}
         return session.output.plain(facts, "\n".join(facts["cases"]))
+    from client_credits.cli.awaiting import came_of_stripe  # noqa: PLC0415 only where it is sent
+
     case, changes = _parsed(words, file)
     if api_version is not None:
         changes["api_version"] = api_version
@@ -54,6 +58,9 @@ def stripe(
     repeated = "" if times == 1 else f", {times} times"
     what = f"{summary['type']} {summary['event_id']} about {summary['object_id']}"
     text = f"{what} accepted for practice {practice_id}{repeated}."
+    if not no_wait:
+        came = came_of_stripe(session, practice_id, json.loads(body))
+        summary, text = summary | {"outcome": came.outcome}, f"{text}\n{came.text}"
     return session.output.plain(summary, text)
 
 
@@ -62,14 +69,17 @@ def booking(
     words: Words = None,
     file: File = None,
     practice: PracticeId = None,
+    no_wait: NoWait = False,
     listing: Listing = False,
 ) -> None:
-    """Put a booking event onto the stack's bus."""
+    """Put a booking event onto the stack's bus, and say what came of it."""
     from client_credits.samples import events as samples  # noqa: PLC0415
 
     if listing:
         cases = samples.booking_cases()
         return session.output.plain({"cases": cases}, "\n".join(cases))
+    from client_credits.cli.awaiting import came_of_booking  # noqa: PLC0415 only where it is sent
+
     case, changes = _parsed(words, file)
     entry = _booking_entry(session, case, file, changes, practice)
     event_id = put_on_bus(session, entry)
@@ -81,6 +91,9 @@ def booking(
         "booking_id": detail.get("booking_id"),
     }
     text = f"{summary['detail_type']} of {summary['booking_id']} is on the bus for practice {summary['practice_id']}."
+    if not no_wait:
+        came = came_of_booking(session, entry)
+        summary, text = summary | {"outcome": came.outcome}, f"{text}\n{came.text}"
     return session.output.plain(summary, text)
 
 

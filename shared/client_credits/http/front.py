@@ -36,6 +36,7 @@ from client_credits.http.problems import Refused, problem
 from client_credits.http.request import Ask, Outside
 from client_credits.http.routes import (
     bookings,
+    bulk_edits,
     catalogue,
     checkout,
     clients,
@@ -48,6 +49,7 @@ from client_credits.http.routes import (
     reports,
     sessions,
     settings,
+    status,
 )
 from client_credits.operations.staff.directory import StaffDirectory
 from client_credits.store.store import Store
@@ -72,6 +74,7 @@ def build() -> APIGatewayHttpResolver:
     app = APIGatewayHttpResolver(enable_validation=True)
     for routes in (
         me,
+        status,
         sessions,
         checkout,
         settings,
@@ -80,6 +83,7 @@ def build() -> APIGatewayHttpResolver:
         credits,
         eligibility,
         edits,
+        bulk_edits,
         bookings,
         parked,
         reports,

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
+from client_credits.aws.queues import Queues
 from client_credits.aws.secrets import CursorKeys, OwnKeys
 from client_credits.domain.errors import Invalid, NotFound, Problem
 from client_credits.domain.ids import is_id, keyed_id, people_key
@@ -28,14 +29,17 @@ from client_credits.stripe.checkout import Checkouts
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What routes need of the outside. `client_page_url` is where client links lead, `origins` are those of the pages
-    that may call the API. `wake` queues a job's step; `address` is where a file can be downloaded under a name."""
+    """What routes need of the outside, beside the store. `client_page_url` is where client links lead, `origins` are
+    those of the pages that may call the API. `wake` queues a job's step; `address` is where a file can be downloaded
+    under a name."""
 
     session_keys: OwnKeys
     client_page_url: str
     checkouts: Checkouts
     wake: Callable[[JobMessage], None]
     address: Callable[[str, str], str]
+    stripe_mode: str
+    dead_letters: Queues
     origins: tuple[str, ...] = ()
     link_tries: LinkTries = field(default_factory=LinkTries)
 

@@ -20,7 +20,7 @@ from client_credits.operations.committing import once, settle_wallet
 from client_credits.operations.context import Context
 from client_credits.operations.jobs import running
 from client_credits.operations.payments import replaying
-from client_credits.store import keys, writes
+from client_credits.store import keys, practice_writes, writes
 from client_credits.store.keys import DUE_SHARDS, ItemKind
 from client_credits.store.records import Wanted
 from client_credits.store.store import Store
@@ -109,7 +109,8 @@ def _set_aside(store: Store, item: Item, error: Exception, now: datetime) -> Ite
     at_once = isinstance(error, Busy) and times == 1
     pause = timedelta(0) if at_once else min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(times - 1, 10))
     with suppress(Conflicted):  # worked off by another meanwhile
-        store.commit([writes.set_aside(key, now + pause, reason, times, now)])
+        due_at = now + pause
+        store.commit([writes.set_aside(key, due_at, reason, times, now), practice_writes.set_aside(key, due_at)])
     return ItemSetAside(keys.where(item), reason, times)
 
 

@@ -1,6 +1,39 @@
 """Plots of what happens to a subscription's periods and to the money of several invoices; `stories` names them."""
 
-from client_credits.samples.storyteller import CHECKUP, EIGHT, FOUR, TEN, YEAR, Telling
+from client_credits.samples.storyteller import CHECKUP, DAY, EIGHT, FOUR, SEATS, TEN, YEAR, Telling
+
+
+def trial_extended(t: Telling) -> None:
+    t.days_ago(70)
+    t.step("A subscription begins with a trial of two weeks.", t.subscribe(FOUR, trial_days=14))
+    t.days_ago(60)
+    longer = t.sandbox.trial(t.subscription, days=18)
+    t.step("The trial is made two weeks longer; an invoice of nothing says so.", longer)
+    t.step("The trial ends and the first month is paid.", t.cycle(), session=4)
+    t.step("The second month is paid.", t.cycle(), session=8)
+
+
+def tiers(t: Telling) -> None:
+    t.days_ago(50)
+    t.step(
+        "Twelve seats begin, a session a month each: a line for the first ten, one for their fee, one for two more.",
+        t.subscribe(SEATS, 12),
+        session=12,
+    )
+    t.step("The second month is paid.", t.cycle(), session=24)
+    t.days_ago(10)
+    more = t.sandbox.change(t.subscription, quantity=15)
+    t.step("Three seats are added, for the two thirds of the month that are left.", more, session=26)
+
+
+def stub(t: Telling) -> None:
+    t.days_ago(50)
+    begun = t.subscribe_at_checkout(FOUR, anchor=t.sandbox.now + 10 * DAY)
+    t.step(
+        "A subscription begins ten days before its first month: of four sessions a third, rounded up.", begun, session=2
+    )
+    t.step("The first month is paid.", t.cycle(), session=6)
+    t.step("The second month is paid.", t.cycle(), session=10)
 
 
 def changed_with_the_next_invoice(t: Telling) -> None:

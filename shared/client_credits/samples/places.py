@@ -97,16 +97,34 @@ def _set_or_remove(place: Event, name: str, value: str) -> None:
 
 
 def _set_price(event: Event, value: str) -> bool:
-    line = _main_line(event)
-    if line is None:
-        return False
+    main = _main_line(event)
+    for line in _beside(event, main) if main else ():
+        _set_price_of(line, value)
+    return main is not None
+
+
+def _beside(event: Event, main: Event) -> list[Event]:
+    """The line and those that are written for the same item and price, as for the tiers of one."""
+    return [line for line in about_of(event)["lines"]["data"] if line is main or _same(line, main)]
+
+
+def _same(line: Event, main: Event) -> bool:
+    names = ("parent", "subscription_item", "proration", "period")
+    return _is_item(main) and all(line.get(name) == main.get(name) for name in names)
+
+
+def _is_item(line: Event) -> bool:
+    parent = line.get("parent") or {}
+    return bool(line.get("subscription_item") or parent.get("subscription_item_details"))
+
+
+def _set_price_of(line: Event, value: str) -> None:
     if "pricing" in line:
         line["pricing"]["price_details"]["price"] = value
         line["pricing"] = line["pricing"] if value else None
     for name in ("price", "plan"):
         if line.get(name):
             line[name] = {**line[name], "id": value} if value else None
-    return True
 
 
 def _set_quantity(event: Event, value: str) -> bool:

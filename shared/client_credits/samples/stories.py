@@ -10,7 +10,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from client_credits.samples import billing_stories
-from client_credits.samples.storyteller import CHECKUP, CYCLE, EIGHT, FOUR, OFFERS, TEN, YEAR, Offer, Step, Telling
+from client_credits.samples.storyteller import (
+    CHECKUP,
+    CYCLE,
+    EIGHT,
+    FOUR,
+    OFFERS,
+    SEATS,
+    TEN,
+    YEAR,
+    Offer,
+    Step,
+    Telling,
+)
 from client_credits.samples.stripe_account.checkout import VERSIONS, Sandbox
 
 NEWEST = VERSIONS[-1]
@@ -295,6 +307,9 @@ def several_lines_credit_note(t: Telling) -> None:
 STORIES = {
     "first-year": Story("twelve months of a subscription", (FOUR,), first_year),
     "trial": Story("a trial, then the first paid month", (FOUR,), trial),
+    "trial-extended": Story("a trial made longer, then paid months", (FOUR,), billing_stories.trial_extended),
+    "stub": Story("a first part of a month, then full ones", (FOUR,), billing_stories.stub),
+    "tiers": Story("seats that cost by tiers and a fee", (SEATS,), billing_stories.tiers),
     "checkout-pack": Story("a pack bought through Checkout", (TEN,), checkout_pack),
     "terminal-sale": Story("sessions sold at a terminal, half of them given back", (TEN,), terminal_sale),
     "async-payment": Story("a pack paid by bank, at the second try", (TEN,), async_payment),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from client_credits.samples.stripe_account.books import Tier
 from client_credits.samples.stripe_account.checkout import Event, Sandbox
 
 DAY = timedelta(days=1)
@@ -29,7 +30,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A package of the stories: what it grants, and what its price is in minor units."""
+    """A package of the stories: what it grants, and what its price is in minor units, by `tiers` where it has some."""
 
     package_id: str
     name: str
@@ -37,6 +38,7 @@ class Offer:
     unit_amount: int
     interval: str | None = None
     rules: Mapping[str, Any] = field(default_factory=dict)
+    tiers: tuple[Tier, ...] = ()
     own_price: str | None = None
 
     @property
@@ -50,8 +52,8 @@ class Offer:
         return written | dict(self.rules)
 
 
-FOUR, EIGHT, CYCLE, YEAR, TEN, CHECKUP = (
-    f"story-{name}" for name in ("four", "eight", "cycle", "year", "ten", "checkup")
+FOUR, EIGHT, CYCLE, YEAR, SEATS, TEN, CHECKUP = (
+    f"story-{name}" for name in ("four", "eight", "cycle", "year", "seats", "ten", "checkup")
 )
 OFFERS = {
     offer.package_id: offer
@@ -63,6 +65,10 @@ OFFERS = {
             rules={"expiry": {"kind": "cycle_end"}, "rollover_cap": 2},
         ),
         Offer(YEAR, "Two sessions a month, by the year", {SESSION: 2}, 180000, "year", {"monthly_tranches": True}),
+        Offer(
+            *(SEATS, "A session a month for each seat", {SESSION: 1}, 0, "month"),
+            tiers=(Tier(10, 9500, 5000), Tier(None, 8000)),
+        ),
         Offer(TEN, "Ten sessions", {SESSION: 10}, 90000),
         Offer(CHECKUP, "An assessment", {ASSESSMENT: 1}, 12000),
     )
@@ -85,7 +91,10 @@ class Telling:
         self._bookings = 0
         self.offers = dict(zip(OFFERS, offers, strict=True))
         for offer in self.offers.values():
-            sandbox.price(offer.price, offer.unit_amount, offer.interval)
+            if offer.interval and offer.tiers:
+                sandbox.tiered_price(offer.price, offer.interval, *offer.tiers)
+            else:
+                sandbox.price(offer.price, offer.unit_amount, offer.interval)
         sandbox.customer(self.customer, self.named)
 
     def price(self, name: str) -> str:
@@ -105,12 +114,12 @@ class Telling:
         balances = {SESSION: session, ASSESSMENT: assessment}
         self.steps.append(Step(says, tuple(events), tuple(bookings), balances))
 
-    def subscribe(self, name: str, **more: Any) -> list[Event]:
-        return self.sandbox.subscribe(self.customer, self.price(name), metadata=self.named, **more)
+    def subscribe(self, name: str, quantity: int = 1, **more: Any) -> list[Event]:
+        return self.sandbox.subscribe(self.customer, (self.price(name), quantity), metadata=self.named, **more)
 
-    def subscribe_at_checkout(self, name: str) -> list[Event]:
+    def subscribe_at_checkout(self, name: str, **more: Any) -> list[Event]:
         """A subscription whose session alone tells the client: from then on its customer is the client's."""
-        return self.sandbox.checkout_subscription(self.customer, self.price(name), metadata=self.named)
+        return self.sandbox.checkout_subscription(self.customer, self.price(name), metadata=self.named, **more)
 
     @property
     def subscription(self) -> str:

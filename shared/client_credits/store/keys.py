@@ -32,6 +32,7 @@ class ItemKind(StrEnum):
     LOT = "lot"
     STAFF = "staff"
     EMAIL = "email"
+    VERIFICATION = "verification"
     WALLET = "wallet"
     ENTRY = "entry"
     SETTINGS_CHANGE = "settings_change"
@@ -40,6 +41,7 @@ class ItemKind(StrEnum):
     LINK = "link"
     PAYMENT = "payment"
     MONEY = "money"
+    SET_ASIDE = "set_aside"
     SUBSCRIPTION = "subscription"
     PARKED = "parked"
     WAITING = "waiting"
@@ -130,7 +132,15 @@ def wallet(practice_id: str, client_id: str, appointment_type: str) -> Key:
 
 def closed_lot(practice_id: str, client_id: str, appointment_type: str, lot_id: str) -> Key:
     """A lot that was emptied: what it is, for what returns to it."""
-    return f"{practice_id}#{client_id}", f"lot#{appointment_type}#{lot_id}"
+    return f"{practice_id}#{client_id}", f"{CLOSED_LOTS}{appointment_type}#{lot_id}"
+
+
+CLOSED_LOTS = "lot#"  # how the sort keys of a client's emptied lots begin
+
+
+def closed_lot_type(item: Mapping[str, Any]) -> str:
+    """Which type's wallet an emptied lot belongs to."""
+    return str(item["sk"]).split("#", 2)[1]
 
 
 def entry(practice_id: str, client_id: str, appointment_type: str, sequence: int) -> Key:
@@ -180,7 +190,7 @@ def parked(practice_id: str, parked_id: str) -> Key:
 
 
 def waiting(practice_id: str, kind: str, external_id: str, parked_id: str) -> Key:
-    """That a parked payment waits for news of a customer, a subscription, a price or an account (`kind`)."""
+    """That a parked payment waits for news of a customer, a subscription, a package, a price or an account (`kind`)."""
     return f"{practice_id}#waiting#{kind}#{external_id}", parked_id
 
 
@@ -216,6 +226,16 @@ def reconciliation(practice_id: str, account: str, mode: str, name: str) -> Key:
 def job(practice_id: str, job_id: str) -> Key:
     """Work that goes on behind an answer."""
     return f"{practice_id}#job#{job_id}", "job"
+
+
+def verification(practice_id: str) -> Key:
+    """What the last check of the practice's stored data came to."""
+    return f"{practice_id}#verification#last", "verification"
+
+
+def set_aside(practice_id: str, item: Key) -> Key:
+    """That the sweep set an item of the practice aside."""
+    return f"{practice_id}#set_aside#items", "#".join(item)
 
 
 # Keys of the indexes: apart from the table's own, and from one another's.

@@ -22,7 +22,7 @@ from client_credits.domain.practice.catalogue import Catalogue
 from client_credits.domain.practice.names import folded
 from client_credits.domain.practice.records import Account, Client, SettingsChange
 from client_credits.domain.practice.staff import StaffMember
-from client_credits.store import codec, keys
+from client_credits.store import codec, keys, projected
 from client_credits.store.keys import ItemKind, Key
 from client_credits.store.table import Write
 
@@ -100,9 +100,9 @@ def wallet(after: Wallet, due_at: datetime | None) -> Write:
         # Left out while nothing is held or frozen, which keeps the usual wallet within a kilobyte.
         "held": sum(amount for hold in after.holds for _, amount in hold.parts) or None,
         "frozen": sum(lot.remaining for lot in after.open_lots if lot.frozen) or None,
-        "next_expiry": _next_expiry(after),
-        "packages": packages_text(after) or None,
-        "value": _value(after),
+        "next_expiry": projected.next_expiry(after),
+        "packages": projected.packages_text(after) or None,
+        "value": projected.value(after),
         "last_at": sortable(after.last_at) if after.last_at else None,
     }
     if not after.merged_into:  # else it stands in no list
@@ -119,27 +119,6 @@ def closed_lot(of: Wallet, lot: Lot) -> Write:
     pk, sk = keys.closed_lot(of.practice_id, of.client_id, of.appointment_type, lot.lot_id)
     item = {"pk": pk, "sk": sk, "kind": ItemKind.LOT, "body": codec.to_json(lot)}
     return {"Put": {"Item": _item(item)}}
-
-
-def _next_expiry(of: Wallet) -> int | None:
-    """In whole seconds since 1970, which take a quarter of the room of text."""
-    ends = [lot.expires_at for lot in of.lots if lot.expires_at and lot.remaining]
-    return int(min(ends).timestamp()) if ends else None
-
-
-def packages_text(of: Wallet) -> str:
-    """The packages of the lots that have credits, like `five-pack monthly`: no id holds a space."""
-    return " ".join(sorted({lot.package_id for lot in of.open_lots if lot.package_id}))
-
-
-def _value(of: Wallet) -> str | None:
-    """What was paid for the remaining credits, in minor units per currency, like `eur:1200 usd:500`."""
-    worth: dict[str, int] = {}
-    for lot in of.lots:
-        if lot.value and lot.value.credits:
-            part = lot.value.amount * lot.remaining // lot.value.credits
-            worth[lot.value.currency] = worth.get(lot.value.currency, 0) + part
-    return " ".join(f"{currency}:{amount}" for currency, amount in sorted(worth.items()) if amount) or None
 
 
 def entry(written: Entry) -> Write:
@@ -173,18 +152,13 @@ def booking(practice_id: str, folded: Booking) -> Write:
             "sessions_pk": keys.sessions_pk(practice_id, folded.booking_id),
             "sessions_sk": keys.sessions_sk(starts_at, folded.booking_id),
             "client_id": folded.client_id,
-            "owner": _owner(folded),
+            "owner": projected.owner(folded),
             "appointment_type": folded.session.appointment_type,
             "seats": folded.session.seats,
             "state": folded.state,
             "series_id": folded.series_id,
         }
     return _put_version(key, folded.version, attributes)
-
-
-def _owner(of: Booking) -> str | None:
-    """Whose credits pay: another's where any of them are, else the client's own."""
-    return next((payer.owner for payer in of.payers if payer.owner != of.client_id), of.client_id)
 
 
 def client(practice_id: str, known: Client) -> Write:

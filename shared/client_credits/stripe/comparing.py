@@ -3,13 +3,24 @@
 Writes nothing. `reconciling` goes through the objects and mends.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from client_credits.domain.payments.facts import CustomerLink, Facts, MoneyBack, Payment, Unsupported
+from client_credits.domain.payments.facts import (
+    CreditNote,
+    CustomerLink,
+    Facts,
+    MoneyBack,
+    Payment,
+    SubscriptionNews,
+    SubscriptionStatus,
+    Unsupported,
+)
 from client_credits.domain.payments.fates import LineFate
-from client_credits.domain.payments.granting import decide_line
+from client_credits.domain.payments.granting import LineDecision, decide_line
 from client_credits.domain.payments.money import money_of
 from client_credits.domain.payments.parked import Parked, ParkedState
+from client_credits.domain.payments.payment_record import PaymentRecord
 from client_credits.domain.payments.reconciliation import Verdict
 from client_credits.domain.payments.selling import with_items_sold
 from client_credits.operations.context import Context
@@ -19,7 +30,7 @@ from client_credits.stripe.api.queries import StripeApi
 from client_credits.stripe.completing import payments_behind
 
 # Lines that grant nothing and leave nothing behind.
-_NOTHING_TO_GRANT = frozenset({LineFate.PRORATION, LineFate.TRIAL, LineFate.NO_QUANTITY})
+_NOTHING_TO_GRANT = frozenset({LineFate.PRORATION, LineFate.TRIAL, LineFate.NO_QUANTITY, LineFate.WITHIN_CYCLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,8 @@ class Comparison:
                 return self._money_back(facts)
             case CustomerLink():
                 return self._link(facts)
+            case SubscriptionNews():
+                return self._subscription(facts)
             case Unsupported():
                 parked = self._parked_event(facts.payment_id or facts.event_id)
                 return _as_parked(parked) if parked else Judged(Verdict.MISSING, facts.reason)
@@ -56,13 +69,16 @@ class Comparison:
         return self.context.load(Wanted(parked_id=parking.id_of_event(name))).parked
 
     def _payment(self, payment: Payment) -> Judged:
-        """Each line has left its record, or nothing to leave; else the payment is, or was, among the parked."""
+        """Each line has left its record, or nothing to leave; else the payment is, or was, among the parked.
+
+        A line paid for credits leaves a record, or is parked, whatever it is.
+        """
         catalogue = self.context.store.catalogue(self.context.practice_id)
         payment = with_items_sold(payment, catalogue)
         sources = tuple(decide_line(payment, line, catalogue).source_id for line in payment.lines)
         loaded = self.context.load(Wanted(source_ids=sources, parked_id=parking.id_of(payment)))
         lines = [decide_line(payment, line, loaded.catalogue) for line in payment.lines]
-        absent = [d for d in lines if d.source_id not in loaded.operations and d.fate not in _NOTHING_TO_GRANT]
+        absent = [d for d in lines if d.source_id not in loaded.operations and _leaves_a_record(d)]
         if not absent:
             return _FINE
         if loaded.parked:
@@ -92,6 +108,8 @@ class Comparison:
         payment_id = home or news.payment_id or next(iter(money.payment_ids if money else ()), None)
         if payment_id and payment_id != news.payment_id:
             loaded = self._known(payment_id, money_id)
+        if news.notes and payment_id:
+            return _notes(news.notes, loaded.payments[payment_id])
         places = (loaded.payments[payment_id] if payment_id else None, money)
         refunds = {r.refund_id: r.status for place in places if place for r in place.refunds}
         disputes = {d.dispute_id: d.status for place in places if place for d in place.disputes}
@@ -107,6 +125,19 @@ class Comparison:
                 return Judged(Verdict.DIFFERENT, f"{known} here, {now} there")
         return _FINE if payment_id else self._waiting(news)
 
+    def _subscription(self, news: SubscriptionNews) -> Judged:
+        """It stands here as it does there. One that nothing was paid by, and nothing waits for, is none of the ledger's
+        business."""
+        state = self.context.load(Wanted(subscription=news.subscription)).subscription
+        if state.account not in ("", news.account) or not (state.payments or state.waiting or state.periods):
+            return _FINE
+        here = SubscriptionStatus.ENDED if state.ended_at else state.status
+        if here is not news.status:
+            return Judged(Verdict.DIFFERENT, f"{here} here, {news.status} there")
+        if state.waiting and state.status_at is None:
+            return Judged(Verdict.MISSING, "a payment waits to hear of it")
+        return _FINE
+
     def _known(self, payment_id: str | None, money_id: str | None) -> Loaded:
         payments, money = ((payment_id,) if payment_id else ()), ((money_id,) if money_id else ())
         return self.context.load(Wanted(payments=payments, money=money))
@@ -117,6 +148,28 @@ class Comparison:
             if self._known(behind.payment_id, None).payments[behind.payment_id].version:
                 return Judged(Verdict.DIFFERENT, f"waits for {behind.payment_id}")
         return _FINE
+
+
+def _leaves_a_record(decision: LineDecision) -> bool:
+    """Whether a line grants, or says why it grants nothing of the credits that were paid for."""
+    return decision.fate not in _NOTHING_TO_GRANT or (decision.line.amount > 0 and bool(decision.credits))
+
+
+def _notes(stated: Iterable[CreditNote], record: PaymentRecord) -> Judged:
+    """The payment has heard of its credit notes as they are. How their refunds stand is theirs to say."""
+    known = {note.note_id: note for note in record.notes}
+    for note in stated:
+        here = known.get(note.note_id)
+        if here is None and not note.voided:
+            return Judged(Verdict.MISSING, _said(note))
+        if here and _said(here) != _said(note):
+            return Judged(Verdict.DIFFERENT, f"{_said(here)} here, {_said(note)} there")
+    return _FINE
+
+
+def _said(note: CreditNote) -> str:
+    """What matters of a credit note."""
+    return "voided" if note.voided else f"{note.total} with {len(note.refunds)} refunds"
 
 
 def _as_parked(parked: Parked) -> Judged:

@@ -33,14 +33,26 @@ KEPT = timedelta(days=90)
 SETTLED_AFTER = timedelta(minutes=10)  # what is younger may still be on its way here
 
 # In the order in which they can have happened.
-KINDS = (StripeKind.INVOICE, StripeKind.SESSION, StripeKind.REFUND, StripeKind.DISPUTE)
+KINDS = (
+    StripeKind.INVOICE,
+    StripeKind.SESSION,
+    StripeKind.PAYMENT_INTENT,
+    StripeKind.REFUND,
+    StripeKind.DISPUTE,
+    StripeKind.CREDIT_NOTE,
+    StripeKind.SUBSCRIPTION,
+)
 _TYPES = {
     StripeKind.INVOICE: "invoice.paid",
     StripeKind.SESSION: "checkout.session.completed",
+    StripeKind.PAYMENT_INTENT: "payment_intent.succeeded",
     StripeKind.REFUND: "refund.updated",
     StripeKind.DISPUTE: "charge.dispute.updated",
+    StripeKind.CREDIT_NOTE: "credit_note.updated",
+    StripeKind.SUBSCRIPTION: "customer.subscription.updated",
 }
-_NEW = frozenset({"pending", "requires_action", "succeeded", "needs_response", "warning_needs_response"})
+_NEW = frozenset({"pending", "requires_action", "succeeded", "needs_response", "warning_needs_response", "issued"})
+_CHANGING = frozenset({StripeKind.REFUND, StripeKind.DISPUTE, StripeKind.CREDIT_NOTE, StripeKind.SUBSCRIPTION})
 
 Apply = Callable[[StripeObject], str]
 Progress = Callable[[Reconciliation], None]
@@ -78,6 +90,12 @@ def steps(since: datetime, until: datetime) -> int:
 def steps_done(run: Reconciliation) -> int:
     """How many of them it has behind it."""
     return steps(run.since, run.until) if run.finished else run.place.slice * len(KINDS) + run.place.kind
+
+
+def save(context: Context, run: Reconciliation) -> None:
+    """Keeps how far a run has come, over whatever is there."""
+    stored = replace(run, at=context.now)
+    context.commit([writes.reconciliation(context.practice_id, stored, context.now + KEPT)])
 
 
 def last_run(store: Store, practice_id: str, account: str, mode: str, name: str) -> Reconciliation | None:
@@ -222,16 +240,17 @@ class _Run:
 
     def _when(self, kind: StripeKind, about: StripeObject) -> int:
         """When it happened, as far as the object knows it; else now."""
-        made = about.get("created")
+        made, paid = about.get("created"), about
         if kind is StripeKind.SESSION:
-            paid = (about.get("payment_intent") or {}) if isinstance(about.get("payment_intent"), dict) else {}
+            paid = about["payment_intent"] if isinstance(about.get("payment_intent"), dict) else {}
+        if kind in (StripeKind.SESSION, StripeKind.PAYMENT_INTENT):
             charge = paid.get("latest_charge")
             made = charge.get("created", made) if isinstance(charge, dict) else made
-        changed = kind in (StripeKind.REFUND, StripeKind.DISPUTE) and about.get("status") not in _NEW
+        changed = kind in _CHANGING and about.get("status") not in _NEW
         return int(self.context.now.timestamp()) if changed or not isinstance(made, int) else made
 
     def _saved(self, run: Reconciliation) -> Reconciliation:
-        self.context.commit([writes.reconciliation(self.context.practice_id, run, self.context.now + KEPT)])
+        save(self.context, run)
         return run
 
 

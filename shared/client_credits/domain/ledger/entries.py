@@ -45,6 +45,7 @@ class CauseKind(StrEnum):
     REFUND = "refund"
     DISPUTE = "dispute"
     SUBSCRIPTION = "subscription"
+    EXTENSION = "extension"
     IMPORT = "import"
     MERGE = "merge"
 

@@ -14,6 +14,7 @@ from client_credits.domain.ids import derived_id
 from client_credits.domain.ledger.expiry import expires_at
 from client_credits.domain.ledger.rolling import MAX_MONTHS, rollover_of
 from client_credits.domain.ledger.wallet import Coming, Lot, Wallet
+from client_credits.domain.practice.catalogue import Expiry
 
 WITHHELD = "withheld"  # in the cause of a tranche's entry: what a refund before it kept back
 
@@ -50,7 +51,11 @@ def due(wallet: Wallet, instant: datetime) -> Coming | None:
 
 
 def next_lot(wallet: Wallet, coming: Coming, timezone: str) -> Lot:
-    """The lot of the next tranche; what freezes it is for the settings to say. Its end counts from its own start."""
+    """The lot of the next tranche; what freezes it is for the settings to say. Its end counts from its own start.
+
+    Of a cycle paid at or after its end it lasts as long from the payment on as its part of the cycle, and does not
+    roll over.
+    """
     begins = comes_at(coming)
     lot = coming.lot
     amount = lot.granted - withheld(coming)
@@ -60,9 +65,17 @@ def next_lot(wallet: Wallet, coming: Coming, timezone: str) -> Lot:
         granted=amount,
         remaining=amount,
         effective_at=begins,
-        expires_at=expires_at(coming.expiry, begins, timezone, coming.cycle_end),
+        expires_at=expires_at(coming.expiry, begins, timezone, _cycle_end(coming)),
         rollover=replace(lot.rollover, since=begins) if lot.rollover else None,
     )
+
+
+def _cycle_end(coming: Coming) -> datetime:
+    """When the cycle ends for the next tranche."""
+    paid_at = coming.lot.effective_at
+    if paid_at < coming.cycle_end:
+        return coming.cycle_end
+    return paid_at + (coming.cycle_end - starts_of(coming, coming.number))
 
 
 def withheld(coming: Coming) -> int:
@@ -80,6 +93,23 @@ def withhold(wallet: Wallet, payment: str, part: Fraction) -> Wallet:
 def source_id(coming: Coming) -> str:
     """The name of the next tranche: the paid line's, and which one it is."""
     return f"{coming.source_id}/{coming.number}"
+
+
+def with_more(wallet: Wallet, source_id: str, more: Coming) -> Wallet:
+    """The wallet in which each tranche of the plan of this name brings so much `more`.
+
+    Those to come bring it themselves; for those that have come it is a plan of its own, which is due at once.
+    """
+    known = next((coming for coming in wallet.coming if coming.source_id == source_id), None)
+    plans = [coming for coming in wallet.coming if coming is not known]
+    if known:
+        lot = replace(known.lot, granted=known.lot.granted + more.lot.granted, value=more.lot.value)
+        plans.append(replace(known, lot=lot))
+        count = min(more.count, known.number - 1)
+        more = replace(more, count=count, stopped=known.stopped, undone=known.undone)
+    if more.number <= more.count:
+        plans.append(more)
+    return replace(wallet, coming=tuple(plans))
 
 
 def after_next(wallet: Wallet, coming: Coming) -> Wallet:
@@ -103,6 +133,12 @@ class Plan:
     each: int
     item: str | None = None
     later: bool = False
+    expiry: Expiry | None = None  # of a change within the plan, which may own more than it was granted
+
+    @property
+    def months(self) -> int:
+        """How many tranches it brings; none where a change came after the last month had started."""
+        return max(0, self.count - self.first + 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -278,7 +278,7 @@ class SubscriptionNews:
     """How a subscription stands, as heard at `occurred_at`; `ended_at` is set for good once it ended.
 
     `trial` is when it is or was in trial, `prices` are its (item, price) pairs, `intervals` tell how long
-    prices last, `anchor` is the instant that its periods are counted from.
+    prices last, `anchor` is the instant that its periods are counted from, `client_id` whose it says it is.
     """
 
     event_id: str
@@ -293,6 +293,7 @@ class SubscriptionNews:
     prices: tuple[tuple[str, str], ...] = ()
     intervals: dict[str, Interval] = field(default_factory=dict)
     anchor: datetime | None = None
+    client_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ def decide_line(
     payment: Payment, line: PaymentLine, catalogue: Catalogue, package_id: str | None = None
 ) -> LineDecision:
     """What one line of a payment does. `package_id` is staff's answer for a line no rule explains."""
-    source_id, once_id = source_id_of(payment, line), once_id_of(payment, line)
+    source_id, once_id = source_id_of(payment, line), None if line.proration else once_id_of(payment, line)
     if line.proration and line.amount < 0:
         return LineDecision(line, LineFate.PRORATION, None, source_id)
     package = package_of(line, catalogue, package_id)
@@ -76,6 +76,14 @@ def decide_line(
         fate = LineFate.UNKNOWN_PACKAGE if line.quantity else LineFate.NO_QUANTITY
         return LineDecision(line, fate, None, source_id, once_id)
     return LineDecision(line, _fate(payment, line, package), package, source_id, once_id)
+
+
+def with_fate(decision: LineDecision, payment: Payment, fate: LineFate) -> LineDecision:
+    """The decision as all that is known of the subscription has it. What grants as the begin of an item, be it a part
+    of a period, is the item's first payment."""
+    begins = fate in (LineFate.GRANT, LineFate.STUB)
+    once_id = once_id_of(payment, decision.line) if begins else decision.once_id
+    return replace(decision, fate=fate, once_id=once_id)
 
 
 def judged(line: PaymentLine, state: SubscriptionState) -> PaymentLine:
@@ -132,7 +140,7 @@ def source_id_of(payment: Payment, line: PaymentLine) -> str:
 def once_id_of(payment: Payment, line: PaymentLine) -> str | None:
     """`stripe/<account>/<mode>/<subscription>/first/<item>`, which every paid line of a subscription's item
     shares; for the lines of its trial `trial` in place of `first`."""
-    if not (line.of_cycle and payment.subscription) or line.trial is Trial.UNKNOWN:
+    if not (line.subscription_item and payment.subscription) or line.trial is Trial.UNKNOWN:
         return None
     which = "trial" if line.trial is Trial.YES else "first"
     return f"stripe/{payment.account}/{payment.mode}/{payment.subscription}/{which}/{line.subscription_item}"
@@ -271,6 +279,13 @@ def plan_for(lot: Lot, line: LineDecision) -> Plan | None:
     if plan is None or (plan.count == plan.first and not plan.later):
         return None
     return replace(plan, each=lot.granted)
+
+
+def months_for(lot: Lot, line: LineDecision, each: int) -> Plan | None:
+    """The tranches that a change of plan brings, be it one or none; None where nothing comes by the month."""
+    plan = _months(lot.subscription, line)
+    assert line.package is not None
+    return replace(plan, each=each, expiry=line.package.expiry) if plan else None
 
 
 def _with_tranches(change: Change, lot: Lot, line: LineDecision, act: Act) -> Change:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from client_credits.domain.ids import is_id
 from client_credits.domain.payments.facts import Payment
 
 
@@ -46,10 +47,23 @@ class Parked:
         return self.state is ParkedState.OPEN and self.payment is not None
 
     @property
+    def subscriptions(self) -> tuple[str, ...]:
+        """Its own subscription, then those that its lines name, each once."""
+        lines = self.payment.lines if self.payment else ()
+        return tuple(dict.fromkeys(filter(None, (self.subscription, *(line.subscription for line in lines)))))
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The packages that it names itself, as far as a package could have that id."""
+        lines = self.payment.lines if self.payment else ()
+        return tuple(dict.fromkeys(line.package_id for line in lines if line.package_id and is_id(line.package_id)))
+
+    @property
     def waits_for(self) -> tuple[tuple[str, str], ...]:
-        """What may explain it: (customer, subscription, account, client or price, its id), each once."""
-        named = [("customer", self.customer), ("subscription", self.subscription), ("account", self.account)]
-        named += [("client", self.client_id)]
+        """What may explain it: (customer, subscription, account, client, package or price, its id), each once."""
+        named = [("customer", self.customer), ("account", self.account), ("client", self.client_id)]
+        named += [("subscription", subscription) for subscription in self.subscriptions]
+        named += [("package", package_id) for package_id in self.packages]
         named += [("price", price) for price in self.prices]
         return tuple(dict.fromkeys((kind, external) for kind, external in named if external))
 

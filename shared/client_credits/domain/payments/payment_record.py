@@ -110,7 +110,8 @@ class PaymentRecord:
     `ends` are those of its subscription, as far as they were heard and concern it. `changes` says that it
     changed a plan; `reckoned` names the changes, and when they were, for which what it owns is another number.
     `within` is the payment of the same
-    money whose record holds this one's grants; `sold` and `sold_by_intent` count the packages, see `one_money`.
+    money whose record holds this one's grants; `sold` and `sold_by_intent` count the packages; `covered` those of
+    `sold` that another payment of the same money had granted, `beyond` those that the intent granted: see `one_money`.
     """
 
     payment_id: str
@@ -139,6 +140,8 @@ class PaymentRecord:
     within: str | None = None
     sold: dict[str, int] = field(default_factory=dict)
     sold_by_intent: dict[str, int] = field(default_factory=dict)
+    covered: dict[str, int] = field(default_factory=dict)
+    beyond: dict[str, int] = field(default_factory=dict)
     version: int = 0
 
     @property

@@ -90,10 +90,11 @@ class SubscriptionState:
     def period_of(self, at: datetime, ends: datetime | None = None) -> PlanPeriod | None:
         """The paid period that an instant lies in, if its own invoice is known.
 
-        Items of different intervals have periods of their own: where several run, the one that `ends` then.
+        Items of different intervals have periods of their own, and one that gave way to another may end after that
+        began: told its end, it is the one that `ends` then, and no other.
         """
-        known = (p for p in self.periods if p.is_paid and p.starts <= at < p.ends)
-        return max(known, key=lambda p: (p.ends == ends, p.starts), default=None)
+        known = (p for p in self.periods if p.is_paid and p.starts <= at < p.ends and ends in (None, p.ends))
+        return max(known, key=lambda p: p.starts, default=None)
 
     def with_base(self, base: Base, starts: datetime, ends: datetime) -> "SubscriptionState":
         """An item was paid for this period, or from `base.starts` on. What changed within it may be known already."""
@@ -155,4 +156,10 @@ def with_news(state: SubscriptionState, news: SubscriptionNews) -> SubscriptionS
     known = (state.status_at, _STATUS_RANK[state.status]) if state.status_at else None
     if known is None or (news.occurred_at, _STATUS_RANK[news.status]) > known:
         state = replace(state, status=news.status, status_at=news.occurred_at, anchor=news.anchor or state.anchor)
-    return state
+        state = replace(state, client_id=_owner(state, news))
+    return state if state.client_id else replace(state, client_id=news.client_id)
+
+
+def _owner(state: SubscriptionState, news: SubscriptionNews) -> str | None:
+    """Whose it is: as its payments said, until there is one as its own newest event does."""
+    return state.client_id if state.payments else news.client_id or state.client_id

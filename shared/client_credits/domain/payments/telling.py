@@ -64,7 +64,7 @@ def with_prorations(
     prorations = prorations_of(state, payment, line, package_of)
     for stub in prorations.stubs.values():
         if interval := _interval(state, stub):
-            starts = min(interval.before(prorations.ends, state.anchor), stub.starts)
+            starts = min(_begins(state, interval, prorations.ends), stub.starts)
             state = state.with_base(
                 Base(stub.item, stub.starts, stub.level, payment.payment_id), starts, prorations.ends
             )
@@ -89,7 +89,7 @@ def stub_grants(
     stub = prorations.stubs[str(line.subscription_item)]
     interval = _interval(state, stub)
     assert interval is not None
-    begins = interval.before(prorations.ends, state.anchor)
+    begins = _begins(state, interval, prorations.ends)
     parts = [part for each in stub.lines for part in _parts(each, prorations.ends, begins, package_of)]
     every = stub_credits(parts) | {kind: n for kind, n in stub.level.items() if kind.endswith(MONTHLY)}
     span = Span(stub.item, stub.starts, prorations.ends)
@@ -130,6 +130,13 @@ def _interval(state: SubscriptionState, stub: Stub) -> Interval | None:
     return next((interval for interval in reversed(intervals) if interval), None)
 
 
+def _begins(state: SubscriptionState, interval: Interval, ends: datetime) -> datetime:
+    """When the interval begins that ends then: as the period of other items that is the same, where one is known to be
+    paid, else as it is reckoned. Of a month that ends on its last day only the anchor's day tells, or such a period."""
+    reckoned = interval.before(ends, state.anchor)
+    return min((p.starts for p in state.periods if p.is_paid and p.is_same(reckoned, ends)), default=reckoned)
+
+
 def _start(line: PaymentLine) -> datetime:
     assert line.period_start is not None
     return line.period_start
@@ -156,6 +163,6 @@ def with_line(
     return with_cycle(state, payment, line, {f"{kind}{mark}": n for kind, n in credits.items()})
 
 
-def changed_at(payment: Payment, line: PaymentLine) -> datetime:
-    """When a change of plan took effect."""
-    return line.period_start or payment.paid_at
+def changed_at(payment: Payment, *lines: PaymentLine) -> datetime:
+    """When the change of plan took effect that these lines tell of; of several with the last."""
+    return max((line.period_start for line in lines if line.period_start), default=payment.paid_at)

@@ -17,7 +17,7 @@ from client_credits.domain.practice.jobs import Job, Progress
 from client_credits.operations.context import Context
 from client_credits.operations.queries.reports import csv_rows
 from client_credits.operations.queries.reports.every import Report
-from client_credits.operations.queries.reports.pages import Period, ReportPage
+from client_credits.operations.queries.reports.pages import Period, ReportAsk, ReportPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,12 @@ class ExportBounds:
 
     part_bytes: int = 8 * 2**20
     parts: int = 5_000
-    pages: int = 20
+    pages: int = 5
     page_rows: int = 500
 
 
 BOUNDS = ExportBounds()
+MOST_READS = 5_000  # requests for histories, for one page: more than one client needs, few enough for a step
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def _read_on(
 
 
 def _page(context: Context, report: Report, asked: Mapping[str, Any], after: str | None, limit: int) -> ReportPage[Any]:
-    return report.page(context, _period(asked, context.now), after, limit)
+    return report.page(context, ReportAsk(_period(asked, context.now), MOST_READS), after, limit)
 
 
 def _period(asked: Mapping[str, Any], now: datetime) -> Period:

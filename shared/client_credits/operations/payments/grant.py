@@ -6,17 +6,25 @@ grant at all, and what becomes of the others, is `payments`'.
 
 from dataclasses import replace
 from datetime import datetime
-from hashlib import sha256
 
 from client_credits.domain.ledger.entries import Act, Cause, CauseKind, Change, Entry
 from client_credits.domain.ledger.operation import EntryRef, Operation
-from client_credits.domain.payments.facts import Payment, PaymentLine, Trial
+from client_credits.domain.payments.facts import Payment, PaymentLine
 from client_credits.domain.payments.fates import LineFate
 from client_credits.domain.payments.folding import linked_alone
 from client_credits.domain.payments.given_back import undone_at
-from client_credits.domain.payments.granting import LineDecision, grant, lot_for, months_left, package_of, plan_for
+from client_credits.domain.payments.granting import (
+    LineDecision,
+    grant,
+    lot_for,
+    months_for,
+    months_left,
+    package_of,
+    plan_for,
+)
 from client_credits.domain.payments.limits import with_bought
-from client_credits.domain.payments.one_money import joined, with_sold
+from client_credits.domain.payments.money import own_shares
+from client_credits.domain.payments.one_money import Records, joined, with_more_paid, with_sold
 from client_credits.domain.payments.parked import Parked, ParkedState
 from client_credits.domain.payments.payment_record import PaidGrant, PaymentRecord
 from client_credits.domain.payments.plan_changes import MONTHLY, by_type, owned
@@ -29,7 +37,14 @@ from client_credits.domain.practice.records import Client
 from client_credits.operations.committing import knowing_cycles, room_for, settled, wallet_writes
 from client_credits.operations.context import Context
 from client_credits.operations.payments import parking
-from client_credits.operations.payments.outcomes import COVERED, LineOutcome, StaffDecision
+from client_credits.operations.payments.outcomes import (
+    COVERED,
+    LineOutcome,
+    StaffDecision,
+    cause_ids,
+    content,
+    outcome_of,
+)
 from client_credits.operations.payments.plan_changes import rule_of
 from client_credits.store import writes
 from client_credits.store.records import Loaded
@@ -49,8 +64,11 @@ class Granting:
         by_staff: StaffDecision,
         settled: frozenset[str],
         own: PaymentRecord | None = None,
+        others: Records = (),
     ) -> None:
-        """`own` is the payment's record where another one's, that `loaded` has in its place, holds the grants."""
+        """`own` is the payment's record where another one's, that `loaded` has in its place, holds the grants;
+        `others` are the records of what else the same money paid."""
+        self._others = others
         self._context = context
         self._heard = payment  # as it was heard; what is granted is booked at the home
         self._line_id = decision.line.line_id
@@ -68,7 +86,7 @@ class Granting:
         self._settled = settled  # the payment's lines that need nothing more
         self._act = Act(
             source_id=self._grant_id,
-            cause=Cause(CauseKind.PACKAGE, _cause_ids(payment, decision)),
+            cause=Cause(CauseKind.PACKAGE, cause_ids(payment, decision)),
             actor=context.actor,
             occurred_at=payment.paid_at,
             now=context.now,
@@ -83,7 +101,7 @@ class Granting:
         self._state, self._credits = state, credits
         changes = self._granted(credits)
         own = [e for change in changes for e in change.entries if e.source_id == self._act.source_id]
-        outcome = COVERED if self._units == 0 else _outcome(decision, credits, granted_before=granted_before)
+        outcome = COVERED if self._units == 0 else outcome_of(decision, credits, granted_before=granted_before)
         done = self._record(outcome, own)
         items = [writes.operation(self._context.practice_id, done)]
         if decision.once_id and (credits or self._units == 0) and decision.once_id not in loaded.operations:
@@ -114,6 +132,7 @@ class Granting:
             self._loaded.payments[self._heard.payment_id],
             package.package_id,
             line.quantity,
+            self._others,
             by_intent=self._heard.is_own_intent,
         )
         self._units = units
@@ -219,14 +238,16 @@ class Granting:
             return before, []
         own = self._own
         items: list[Write] = []
-        if own and own.within is None:
+        if own and own.within not in (None, before.payment_id):  # it was part of a sale that is part of another
+            before = with_more_paid(before, payment.paid)
+        if own and own.within != before.payment_id:
             before, own = joined(before, own)
             items.append(writes.payment(self._context.practice_id, own))
         record = replace(
             before,
             account=payment.account,
             mode=payment.mode,
-            paid=max(before.paid, payment.paid),
+            paid=self._paid(before),
             by_balance=max(before.by_balance, payment.by_balance),
             overpaid=max(before.overpaid, payment.overpaid),
             credited_before=max(before.credited_before, payment.credited_before),
@@ -239,9 +260,17 @@ class Granting:
         )
         record = record.with_ends(self._state.ends if payment.subscription else ())
         record = record.with_holders(map(self._holder, changes))
-        record, moneys = linked_alone(record, payment, loaded.money)
+        joins = own is not None and any(own_shares(record.paid_by, record.payment_id))
+        record, moneys = (record, []) if joins else linked_alone(record, payment, loaded.money)
         items += [writes.money(self._context.practice_id, money) for money in moneys]
         return record, [*items, writes.payment(self._context.practice_id, record)]
+
+    def _paid(self, before: PaymentRecord) -> int:
+        """What was paid of the record's payment. An intent that joins one may have paid others beside."""
+        if self._own is None or not self._heard.is_own_intent:
+            return max(before.paid, self._payment.paid)
+        shared = sum(share.amount or 0 for _, share in own_shares(before.paid_by, before.payment_id))
+        return before.paid or shared or self._payment.paid
 
     def _holder(self, change: Change) -> tuple[str, str, int]:
         """The wallet, and its last entry before the grant."""
@@ -256,9 +285,11 @@ class Granting:
         wallet_of = wallet.client_id, wallet.appointment_type
         paid = PaidGrant(line.line.line_id, *wallet_of, line.line.amount, lot.lot_id, span=self._span())
         paid = replace(paid, plan=plan_for(lot, line), also=line.line.also)
+        if self._heard.is_own_intent:  # what it paid may turn out to have sold the same
+            return replace(paid, owned=amount, granted=amount)
         if self._decision.fate is not LineFate.UPGRADE:
             return paid
-        return replace(paid, owned=amount, granted=amount, kind=lot)
+        return replace(paid, plan=months_for(lot, line, amount), owned=amount, granted=amount, kind=lot)
 
     def _owning_nothing(self, changes: list[Change]) -> list[PaidGrant]:
         """The types that a change brings by this line and grants nothing of. What is heard later may change that."""
@@ -269,7 +300,7 @@ class Granting:
         wallet, line = self._loaded.wallets[kind], self._worth()
         lot = lot_for(wallet, 1, line, self._payment, self._act, self._loaded.dated)
         paid = PaidGrant(line.line.line_id, wallet.client_id, kind, line.line.amount, "", span=self._span(), kind=lot)
-        return replace(paid, owned=0)
+        return replace(paid, plan=months_for(lot, line, 0), owned=0)
 
     def _span(self) -> Span | None:
         """The time of a subscription's item that the line pays for."""
@@ -313,31 +344,3 @@ def _at_home(payment: Payment, decision: LineDecision, home: PaymentRecord) -> t
         return payment, decision
     line = replace(decision.line, line_id=f"{payment.payment_id}:{decision.line.line_id}")
     return replace(payment, payment_id=home.payment_id), replace(decision, line=line)
-
-
-def _outcome(decision: LineDecision, credits: dict[str, int], *, granted_before: bool) -> str:
-    if granted_before:
-        return LineFate.TRIAL if decision.line.trial is Trial.YES else LineFate.NOT_RENEWING
-    if credits:
-        return "granted"
-    return "nothing_more" if decision.fate is LineFate.UPGRADE else "no_credits"
-
-
-def _cause_ids(payment: Payment, decision: LineDecision) -> dict[str, str]:
-    assert decision.package is not None
-    ids = {
-        "package_id": decision.package.package_id,
-        "payment": payment.payment_id,
-        "line": decision.line.line_id,
-        "event_id": payment.event_id,
-        "subscription": payment.subscription,
-        "customer": payment.customer,
-        "quantity_from": decision.line.quantity_from,
-    }
-    return {name: value for name, value in ids.items() if value}
-
-
-def content(payment: Payment, line: PaymentLine) -> str:
-    """A hash of what was paid: the first one stands, also when a later event says otherwise."""
-    text = f"{payment.payment_id}|{line.line_id}|{line.price}|{line.quantity}|{line.amount}"
-    return sha256(text.encode()).hexdigest()[:16]

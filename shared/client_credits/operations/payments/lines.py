@@ -8,7 +8,6 @@ The payment's record, written with the grant, says where money given back has to
 """
 
 from dataclasses import replace
-from datetime import datetime
 
 from client_credits.domain.errors import LimitReached
 from client_credits.domain.ledger.operation import Operation
@@ -16,22 +15,29 @@ from client_credits.domain.payments.facts import Payment, PaymentLine, Trial
 from client_credits.domain.payments.fates import PARKED, LineFate
 from client_credits.domain.payments.folding import unlinked
 from client_credits.domain.payments.given_back import undone_at
-from client_credits.domain.payments.granting import LineDecision, decide_line, judged, once_id_of, package_of
+from client_credits.domain.payments.granting import (
+    LineDecision,
+    decide_line,
+    judged,
+    once_id_of,
+    package_of,
+    with_fate,
+)
 from client_credits.domain.payments.limits import is_over_limit, payments_of
 from client_credits.domain.payments.money import Money, names_in
-from client_credits.domain.payments.one_money import home_of, with_sold
+from client_credits.domain.payments.one_money import Records, beside, home_of, with_sold
 from client_credits.domain.payments.parked import ParkedState
 from client_credits.domain.payments.payment_record import PaymentRecord, is_of
 from client_credits.domain.payments.selling import by_price
 from client_credits.domain.payments.subscriptions import SubscriptionState
-from client_credits.domain.payments.telling import LineRole, role, with_line
+from client_credits.domain.payments.telling import LineRole, changed_at, role, with_line
 from client_credits.domain.practice.catalogue import Package
 from client_credits.operations.committing import once
 from client_credits.operations.context import Context
 from client_credits.operations.payments import following, money_back, parking
 from client_credits.operations.payments import subscriptions as subscribing
-from client_credits.operations.payments.grant import Granting, content
-from client_credits.operations.payments.outcomes import LineOutcome, StaffDecision
+from client_credits.operations.payments.grant import Granting
+from client_credits.operations.payments.outcomes import LineOutcome, StaffDecision, content
 from client_credits.operations.payments.plan_changes import News, differing, reckon, refunded, rule_of
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
@@ -40,10 +46,12 @@ from client_credits.store.records import Loaded, Wanted
 def apply_lines(context: Context, payment: Payment, by_staff: StaffDecision) -> list[LineOutcome]:
     """Grants every line that a known package explains, and what follows from that. Safe to repeat: a line
     already granted answers with its first outcome. Raises Busy under contention."""
-    client_id = payment.client_id or by_staff.client_id or _linked_client(context, payment)
+    named = payment.client_id or by_staff.client_id
+    clients = {} if named else _linked_clients(context, payment)
     outcomes: list[LineOutcome] = []
     for line in payment.lines:
         settled = frozenset(outcome.line_id for outcome in outcomes if outcome.fate not in PARKED_FATES)
+        client_id = named or clients[line.subscription or payment.subscription]
         outcomes.append(_apply_line(context, payment, line, client_id, by_staff, settled))
     if by_staff.insists and any(outcome.repeated for outcome in outcomes):
         money_back.uphold(context, payment.payment_id)
@@ -52,14 +60,13 @@ def apply_lines(context: Context, payment: Payment, by_staff: StaffDecision) -> 
     for home in sorted({outcome.home for outcome in outcomes if outcome.follow}):
         following.follow(context, home)
         refunded(context, home)
-    judged_lines = list(zip(payment.lines, outcomes, strict=True))
-    news = News(payment.payment_id, max(_changed_at(payment), payment.paid_at))
-    for subscription in {line.subscription or payment.subscription for line, outcome in judged_lines if outcome.reckon}:
-        reckon(context, str(subscription), news)
-    for subscription in {
-        line.subscription or payment.subscription for line, outcome in judged_lines if outcome.enforce
-    }:
-        subscribing.enforce(context, str(subscription))
+    prorated = (line for line in payment.lines if line.proration)
+    news = News(payment.payment_id, max(changed_at(payment, *prorated), payment.paid_at))
+    of = [line.subscription or payment.subscription or "" for line in payment.lines]
+    for subscription in sorted({each for each, outcome in zip(of, outcomes, strict=True) if outcome.reckon}):
+        reckon(context, subscription, news)
+    for subscription in sorted({each for each, outcome in zip(of, outcomes, strict=True) if outcome.enforce}):
+        subscribing.enforce(context, subscription)
     return outcomes
 
 
@@ -68,11 +75,14 @@ _GRANTING_NOTHING = (LineFate.PRORATION, LineFate.TRIAL, LineFate.NO_QUANTITY, L
 PARKED_FATES = {*map(str, PARKED), "unknown_client", "limit_reached"}
 
 
-def _changed_at(payment: Payment) -> datetime:
-    """When a change of plan took effect."""
-    return max(
-        (line.period_start for line in payment.lines if line.proration and line.period_start), default=payment.paid_at
-    )
+def _linked_clients(context: Context, payment: Payment) -> dict[str | None, str | None]:
+    """The client of each subscription that its lines name; where nobody said, that of the payment."""
+    own = _linked_client(context, payment)
+    clients = {payment.subscription: own}
+    for subscription in sorted({line.subscription for line in payment.lines if line.subscription} - set(clients)):
+        linked = _linked_client(context, replace(payment, subscription=subscription, customer=None))
+        clients[subscription] = linked or own
+    return clients
 
 
 def _linked_client(context: Context, payment: Payment) -> str | None:
@@ -89,7 +99,7 @@ def _linked_client(context: Context, payment: Payment) -> str | None:
 
 
 def _paid_before(state: SubscriptionState, payment: Payment) -> str | None:
-    """Whose an earlier payment of the same account said the subscription is."""
+    """Whose an earlier payment of the same account, or the subscription's own events, said that it is."""
     return state.client_id if state.account == payment.account else None
 
 
@@ -107,7 +117,12 @@ def _apply_line(
         catalogue = context.store.catalogue(context.practice_id)
         guess = decide_line(payment, by_price(payment, line, catalogue), catalogue, by_staff.package_id)
         wanted = _wanted(payment, guess, client_id)
-        loaded, own = _at_home(context, context.load(wanted), wanted, payment)
+        loaded = context.load(wanted)
+        known = judged(guess.line, loaded.subscription)
+        if known.subscription_item != guess.line.subscription_item:  # which item it is for was not known before
+            wanted = _wanted(payment, replace(guess, line=known), client_id)
+            loaded = context.load(wanted)
+        loaded, own = _at_home(context, loaded, wanted, payment)
         loaded = _of_account(loaded, payment)
         owner = loaded.goes_on_as(client_id) if client_id else None
         paid = replace(payment, lines=tuple(judged(each, loaded.subscription) for each in payment.lines))
@@ -119,7 +134,7 @@ def _apply_line(
         if done:
             return _and_then(LineOutcome(line.line_id, done.outcome, done, True), payment, loaded)
         fate = _fate(paid, decision, loaded, by_staff)
-        decision = replace(decision, fate=fate)
+        decision = with_fate(decision, paid, fate)
         if fate not in GRANTING:
             after = _learned(context, paid, decision, fate, loaded, by_staff, owner)
             return _and_then(LineOutcome(line.line_id, fate), payment, after)
@@ -127,9 +142,10 @@ def _apply_line(
             return LineOutcome(line.line_id, "unknown_client", client_id=client_id)
         loaded = _with_bought(context, loaded, payment, decision)
         decided = by_staff.insists or (own is not None and own.within)  # or with the sale that it belongs to
-        if not decided and _is_over_limit(decision, loaded, payment):
+        others = _beside(context, loaded, payment, own)
+        if not decided and _is_over_limit(decision, loaded, payment, others):
             return LineOutcome(line.line_id, LineFate.OVER_LIMIT)
-        granting = Granting(context, paid, decision, loaded, owner, by_staff, settled, own)
+        granting = Granting(context, paid, decision, loaded, owner, by_staff, settled, own, others)
         outcome, after = granting.commit()
         return _and_then(outcome, payment, after)
 
@@ -161,6 +177,9 @@ def _at_home(context: Context, loaded: Loaded, wanted: Wanted, payment: Payment)
     if home == payment.payment_id:
         return loaded, None
     found = context.load(replace(wanted, payments=(payment.payment_id, home)))
+    while further := found.payments[home].within:  # it was found to be part of another sale meanwhile
+        home = further
+        found = context.load(replace(wanted, payments=(payment.payment_id, home)))
     return replace(found, payments={payment.payment_id: found.payments[home]}), found.payments[payment.payment_id]
 
 
@@ -176,12 +195,18 @@ def _with_bought(context: Context, loaded: Loaded, payment: Payment, decision: L
     return replace(loaded, payments={**found, **loaded.payments})
 
 
-def _is_over_limit(decision: LineDecision, loaded: Loaded, payment: Payment) -> bool:
+def _beside(context: Context, loaded: Loaded, payment: Payment, own: PaymentRecord | None) -> Records:
+    """The records of the other payments that the same money is known to have paid: read only where there are any."""
+    named = beside(loaded.payments[payment.payment_id], own, _money_of(payment, loaded))
+    return tuple(context.load(Wanted(payments=named)).payments.values()) if named else ()
+
+
+def _is_over_limit(decision: LineDecision, loaded: Loaded, payment: Payment, others: Records) -> bool:
     """Whether what the line would grant, beyond what was granted by the same money, passes the package's limit."""
     package, line, home = decision.package, decision.line, loaded.payments[payment.payment_id]
     if package is None or decision.fate is not LineFate.GRANT or not decision.credits:
         return False
-    _, lacked = with_sold(home, package.package_id, line.quantity, by_intent=payment.is_own_intent)
+    _, lacked = with_sold(home, package.package_id, line.quantity, others, by_intent=payment.is_own_intent)
     line = replace(line, quantity=lacked)
     return bool(lacked) and is_over_limit(package, loaded.client, payment, line, loaded.payments.values())
 
@@ -293,7 +318,7 @@ def _and_then(outcome: LineOutcome, payment: Payment, loaded: Loaded) -> LineOut
     own, is_home = parking.id_of(payment), record.payment_id == payment.payment_id
     return replace(
         outcome,
-        unlinked=is_home and bool(record.grants) and bool(unlinked(record, payment)),
+        unlinked=is_home and bool(record.grants or record.sold) and bool(unlinked(record, payment)),
         home=record.payment_id,
         follow=record.eventful and bool(record.grants),
         enforce=state.is_past_due or state.frozen or bool(state.ends),

@@ -1,9 +1,13 @@
 """What becomes of one line of a payment, and what staff may add to it."""
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 from client_credits.domain.ledger.entries import Entry
 from client_credits.domain.ledger.operation import Operation
+from client_credits.domain.payments.facts import Payment, PaymentLine, Trial
+from client_credits.domain.payments.fates import LineFate
+from client_credits.domain.payments.granting import LineDecision
 from client_credits.domain.payments.parked import Parked
 
 COVERED = "covered"  # all of it was granted by another payment of the same money
@@ -40,3 +44,31 @@ class StaffDecision:
     client_id: str | None = None
     package_id: str | None = None
     insists: bool = False
+
+
+def outcome_of(decision: LineDecision, credits: dict[str, int], *, granted_before: bool) -> str:
+    if granted_before:
+        return LineFate.TRIAL if decision.line.trial is Trial.YES else LineFate.NOT_RENEWING
+    if credits:
+        return "granted"
+    return "nothing_more" if decision.fate is LineFate.UPGRADE else "no_credits"
+
+
+def cause_ids(payment: Payment, decision: LineDecision) -> dict[str, str]:
+    assert decision.package is not None
+    ids = {
+        "package_id": decision.package.package_id,
+        "payment": payment.payment_id,
+        "line": decision.line.line_id,
+        "event_id": payment.event_id,
+        "subscription": payment.subscription,
+        "customer": payment.customer,
+        "quantity_from": decision.line.quantity_from,
+    }
+    return {name: value for name, value in ids.items() if value}
+
+
+def content(payment: Payment, line: PaymentLine) -> str:
+    """A hash of what was paid: the first one stands, also when a later event says otherwise."""
+    text = f"{payment.payment_id}|{line.line_id}|{line.price}|{line.quantity}|{line.amount}"
+    return sha256(text.encode()).hexdigest()[:16]

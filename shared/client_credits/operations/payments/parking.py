@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from client_credits.domain.errors import AlreadyResolved, NotFound
 from client_credits.domain.ids import derived_id
@@ -30,20 +31,19 @@ def park_payment(
     reason: str,
     missing: Sequence[str],
     *,
-    for_subscription: bool = False,
+    subscriptions: Sequence[str] = (),
     client_id: str | None = None,
 ) -> bool:
     """Parks a payment once; one already parked (or resolved, or dismissed) stays as it is, but for whose it is.
 
-    `missing` are the lines not granted. `for_subscription`: the next payment of its subscription tries
+    `missing` are the lines not granted. The next payment or news of each of these `subscriptions` tries
     it again, parked before or not. True where something was written: look once more whether it is
     explained, since what explains it may have come while it was being parked. `client_id` is whose it is,
     where that client does not exist yet. Safe to repeat.
     """
     record = replace(_of_payment(payment, reason, missing, context.now), client_id=client_id)
-    subscription = payment.subscription if for_subscription else None
 
-    def attempt() -> bool:
+    def attempt(subscription: str | None) -> bool:
         loaded = context.load(Wanted(parked_id=record.parked_id, subscription=subscription))
         known, state = loaded.parked, loaded.subscription
         is_open = known is None or known.state is ParkedState.OPEN
@@ -57,7 +57,8 @@ def park_payment(
             context.commit(items)
         return bool(items) and not context.store.rehearsing
 
-    return once(attempt)
+    written = [once(partial(attempt, subscription)) for subscription in subscriptions or (None,)]
+    return any(written)
 
 
 def id_of(payment: Payment) -> str:

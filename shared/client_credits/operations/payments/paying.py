@@ -96,10 +96,17 @@ def _park(context: Context, payment: Payment, outcomes: list[LineOutcome]) -> bo
     fates = [outcome.fate for outcome in missing]
     for_staff = [fate for fate in fates if fate not in _HEALED_BY_SUBSCRIPTION]
     reason = next(iter(for_staff or fates), "lines_missing")
-    waits = payment.subscription is not None and not _TOLD_BY_SUBSCRIPTION.isdisjoint(fates)
     line_ids = [outcome.line_id for outcome in missing]
     awaited = next((outcome.client_id for outcome in missing if outcome.client_id), None)
-    return parking.park_payment(context, payment, reason, line_ids, for_subscription=waits, client_id=awaited)
+    subscriptions = _awaited(payment, outcomes)
+    return parking.park_payment(context, payment, reason, line_ids, subscriptions=subscriptions, client_id=awaited)
+
+
+def _awaited(payment: Payment, outcomes: list[LineOutcome]) -> list[str]:
+    """The subscriptions that news of which may explain a line."""
+    lines = zip(payment.lines, outcomes, strict=True)
+    waiting = {line.subscription or payment.subscription for line, each in lines if each.fate in _TOLD_BY_SUBSCRIPTION}
+    return sorted(subscription for subscription in waiting if subscription)
 
 
 def _close(context: Context, payment: Payment, outcomes: list[LineOutcome]) -> None:
@@ -130,13 +137,14 @@ def _wake(context: Context, parked_ids: list[str]) -> None:
             queue.extend(new)
             seen.update(new)
             _close(context.by(STRIPE), parked.payment, outcomes)
-        once(partial(_waits_no_more, context, parked))
+        for subscription in parked.subscriptions:
+            once(partial(_waits_no_more, context, parked, subscription))
 
 
-def _waits_no_more(context: Context, parked: Parked) -> None:
+def _waits_no_more(context: Context, parked: Parked, subscription: str) -> None:
     """A subscription forgets a change of plan that is closed. Only now, so that a worker that died
     before is completed by the redelivery of what woke it."""
-    loaded = context.load(Wanted(parked_id=parked.parked_id, subscription=parked.subscription))
+    loaded = context.load(Wanted(parked_id=parked.parked_id, subscription=subscription))
     state = loaded.subscription
     is_open = loaded.parked is not None and loaded.parked.state is ParkedState.OPEN
     if parked.parked_id in state.waiting and not is_open:

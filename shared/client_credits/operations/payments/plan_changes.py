@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from client_credits.domain.ids import derived_id
-from client_credits.domain.ledger.entries import Act, Cause, CauseKind
+from client_credits.domain.ledger.entries import Act, Cause, CauseKind, Change
 from client_credits.domain.ledger.operation import EntryRef, Operation
-from client_credits.domain.ledger.wallet import Lot
+from client_credits.domain.ledger.settling import settle
+from client_credits.domain.ledger.tranches import last_of, with_more
+from client_credits.domain.ledger.wallet import Coming, Lot
 from client_credits.domain.payments.given_back import undone_at
 from client_credits.domain.payments.granting import add_lot
 from client_credits.domain.payments.news import news_of
@@ -101,13 +103,14 @@ def tell(context: Context, payment_id: str, ends: datetime, own: Credits, news: 
     once(learn)
     record = context.load(Wanted(payments=(payment_id,))).payments[payment_id]
     for number, grant in enumerate(record.grants):
-        if _is_of(grant, ends) and (grant.owned or 0) > grant.granted and not grant.plan:
+        if _is_of(grant, ends) and (grant.owned or 0) > grant.granted:
             once(lambda: _grant_more(context, payment_id, number, news))  # noqa: B023
     following.follow(context, payment_id)
 
 
 def _grant_more(context: Context, payment_id: str, number: int, news: News) -> None:
-    """What is missing of what a grant owns, as a lot of its own; the grant's record says so with it."""
+    """What is missing of what a grant owns, as a lot of its own or with each of its months; the grant's record
+    says so with it."""
     grant = context.load(Wanted(payments=(payment_id,))).payments[payment_id].grants[number]
     pair = (grant.client_id, grant.appointment_type)
     loaded = context.load(Wanted(payments=(payment_id,), also=(pair,), others=(grant.client_id,)))
@@ -121,31 +124,65 @@ def _grant_more(context: Context, payment_id: str, number: int, news: News) -> N
     act = _act(record, grant, news, context.now)
     lot = _lot(record, grant, missing, act)
     settings = loaded.dated_of(grant.client_id)
-    change = add_lot(before, lot, act, settings, room_for(1))
-    granted = replace(grant, granted=grant.granted + missing, lot_id=grant.lot_id or lot.lot_id)
+    if grant.plan:
+        change = _by_month(before, record, grant, lot, act, settings)
+        plan = replace(grant.plan, each=grant.plan.each + missing)
+        lot_id = lot.lot_id if plan.months else ""
+    else:
+        change, plan, lot_id = add_lot(before, lot, act, settings, room_for(1)), None, lot.lot_id
+    granted = replace(grant, granted=grant.granted + missing, plan=plan, lot_id=grant.lot_id or lot_id)
     grants = (*record.grants[:number], granted, *record.grants[number + 1 :])
-    known = replace(record, grants=grants)
-    entry = next(e for e in change.entries if e.source_id == act.source_id)
-    known = known.with_holders([(entry.client_id, entry.appointment_type, entry.sequence - 1)])
-    refs = (EntryRef(entry.appointment_type, entry.sequence, entry.amount, entry.client_id),)
+    known = replace(record, grants=grants).with_holders([(*pair, before.before.sequence)])
+    own = [entry for entry in change.entries if entry.source_id.startswith(act.source_id)]
+    refs = tuple(EntryRef(e.appointment_type, e.sequence, e.amount, e.client_id) for e in own)
     done = Operation(act.source_id, "", "granted", grant.client_id, refs, context.now)
     items = [writes.payment(context.practice_id, known), writes.operation(context.practice_id, done)]
     context.commit([*items, *wallet_writes(context.store, [change], context.now, settings)])
 
 
+def _by_month(
+    change: Change, record: PaymentRecord, grant: PaidGrant, lot: Lot, act: Act, settings: SettingsOverTime
+) -> Change:
+    """The wallet in which each month of a grant brings so many more as the lot has; those that have come at once."""
+    plan = grant.plan
+    assert plan is not None and plan.expiry is not None
+    more = Coming(
+        source_id=act.source_id,
+        lot=lot,
+        starts=plan.starts,
+        number=plan.first,
+        first=plan.first,
+        count=last_of(plan, record.ends),
+        expiry=plan.expiry,
+        cycle_end=plan.cycle_end,
+        cause=act.cause.ids,
+        item=plan.item,
+    )
+    raised = with_more(change.wallet, _source(record, grant), more)
+    return settle(replace(change, wallet=raised), act.now, settings, limit=room_for(1))
+
+
 def _lot(record: PaymentRecord, grant: PaidGrant, amount: int, act: Act) -> Lot:
     """A lot like the grant's own; its value counts all that the payment's change owns."""
     assert grant.kind is not None
-    every = sum(each.owned or 0 for each in record.grants if each.span == grant.span)
+    every = sum((each.owned or 0) * _times(each) for each in record.grants if each.span == grant.span)
     value = replace(grant.kind.value, credits=every) if grant.kind.value else None
     lot_id = derived_id("lot", act.source_id, grant.client_id, grant.appointment_type)
     return replace(grant.kind, lot_id=lot_id, granted=amount, remaining=amount, value=value)
 
 
+def _times(grant: PaidGrant) -> int:
+    """How often what it owns comes."""
+    return grant.plan.months if grant.plan else 1
+
+
+def _source(record: PaymentRecord, grant: PaidGrant) -> str:
+    return f"stripe/{record.account}/{record.mode}/{record.payment_id}/{grant.line_id}"
+
+
 def _act(record: PaymentRecord, grant: PaidGrant, news: News, now: datetime) -> Act:
     """Named after the line and how much it has granted by then: what is granted only ever grows."""
     assert grant.kind is not None
-    source = f"stripe/{record.account}/{record.mode}/{record.payment_id}/{grant.line_id}"
     ids = {
         "package_id": grant.kind.package_id or "",
         "payment": record.payment_id,
@@ -153,7 +190,7 @@ def _act(record: PaymentRecord, grant: PaidGrant, news: News, now: datetime) -> 
         "subscription": record.subscription or "",
     }
     at = min(max(news.at, record.paid_at or news.at), now)
-    name = f"{source}/more/{grant.appointment_type}/{grant.owned}"
+    name = f"{_source(record, grant)}/more/{grant.appointment_type}/{grant.owned}"
     return Act(name, Cause(CauseKind.PACKAGE, ids), STRIPE, at, now)
 
 

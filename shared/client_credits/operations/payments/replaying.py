@@ -1,4 +1,4 @@
-"""What waited for a customer, a subscription or a price is tried again once that is known.
+"""What waited for a customer, a subscription, a package or a price is tried again once that is known.
 
 A request tries a few; the rest is left to the sweep as an item of what is due, worked off page by page.
 So a request costs the same whatever is parked.
@@ -18,7 +18,7 @@ from client_credits.store.table import Conflicted
 INLINE = 20  # parked payments that one request tries again, and one visit of the sweep
 NOTES = 1000  # what one look reads: small notes, those of closed payments of the last day among them
 
-WaitsFor = tuple[str, str]  # customer, subscription or price, and its id
+WaitsFor = tuple[str, str]  # customer, subscription, package or price, and its id
 
 
 def replay(context: Context, known: Iterable[WaitsFor]) -> int:

@@ -24,6 +24,7 @@ from client_credits.operations.context import STRIPE
 from client_credits.store.records import Loaded
 from client_credits.store.store import Store
 
+CHANGED = "changed"  # that a payment owns another number than it was told of
 EXTEND = "extend"  # what only disputes that were won do
 
 
@@ -52,7 +53,7 @@ Step = Callable[[Store, View], tuple[PaymentRecord, dict[Pair, Change], Act]]
 def take_back(store: Store, view: View) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
     """Takes the credits that the money given back paid for, and reinstates those whose money is here after all."""
     act, record = _named(view.record, "clawback", view)
-    known, families, ledger = _lots_and_entries(store, view, act)
+    known, families, ledger = lots_and_entries(store, view, act)
     books, grants = Books(known, act, ledger), []
     back = given_back(record)
     for grant in record.grants:
@@ -73,13 +74,13 @@ def take_back(store: Store, view: View) -> tuple[PaymentRecord, dict[Pair, Chang
 def put_off(store: Store, view: View) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
     """Lots end later by what they waited in disputes that were won."""
     act, record = _named(view.record, EXTEND, view)
-    known, families, ledger = _lots_and_entries(store, view, act)
+    known, families, ledger = lots_and_entries(store, view, act)
     after = {pair: waited_for(change, families.values(), ledger, act) for pair, change in known.items()}
     made = {pair: change if change is not known[pair] else view.changes[pair] for pair, change in after.items()}
     return (record if any(made[pair] is not view.changes[pair] for pair in made) else view.record), made, act
 
 
-def _lots_and_entries(store: Store, view: View, act: Act) -> tuple[dict[Pair, Change], dict[PaidGrant, Family], Ledger]:
+def lots_and_entries(store: Store, view: View, act: Act) -> tuple[dict[Pair, Change], dict[PaidGrant, Family], Ledger]:
     """The wallets knowing every lot that credits may return to, and what their entries tell of each grant."""
     record, types = view.record, {appointment_type for _, appointment_type in view.changes}
     ledger = Ledger(
@@ -180,7 +181,7 @@ def _named(record: PaymentRecord, verb: str, view: View) -> tuple[Act, PaymentRe
     """
     now = view.when.now
     paid_at = record.paid_at or now
-    changed = [(at, f"changed/{payment_id}") for at, payment_id in record.reckoned]
+    changed = [(at, f"{CHANGED}/{payment_id}") for at, payment_id in record.reckoned]
     own = [(paid_at, standing) for standing in record.standing] + record.cut_short + changed
     dated = sorted([(at, f"{record.payment_id}/{what}") for at, what in own] + news_of(record))
     if verb == EXTEND:
@@ -202,6 +203,8 @@ def _cause(record: PaymentRecord, what: str) -> Cause:
     about, status = f"{what}/".split("/")[:2]
     if about == record.payment_id and record.within:
         return Cause(CauseKind.PACKAGE, ids | {"granted_by": record.within})
+    if about == record.payment_id and status == CHANGED and record.subscription is None:
+        return Cause(CauseKind.PACKAGE, ids | {"granted_by": what.rpartition("/")[2]})
     if about == record.payment_id and status not in ("", CREDITED):
         return Cause(CauseKind.SUBSCRIPTION, ids | {"subscription": record.subscription or ""})
     if about in {dispute.dispute_id for dispute in record.disputes}:

@@ -15,9 +15,10 @@ from client_credits.domain.practice.records import Client
 from client_credits.operations.context import Context
 from client_credits.store import keys
 from client_credits.store.keys import ROSTER_SHARDS
+from client_credits.store.projected import packages_text
 from client_credits.store.records import Loaded, Wanted
 from client_credits.store.store import Store
-from client_credits.store.writes import packages_text, sortable
+from client_credits.store.writes import sortable
 
 FIRST_PAGE, PAGE = 25, 200  # rows of a shard: few at first, since most lists end there
 ROSTER_REQUESTS = 48  # pages of the roster for one answer

@@ -8,6 +8,7 @@ from typing import Any
 
 from client_credits.domain.errors import (
     AlreadyMapped,
+    ClientForgotten,
     ConfirmationRequired,
     Invalid,
     LimitReached,
@@ -32,7 +33,16 @@ from client_credits.store.records import Wanted
 from client_credits.store.store import Store
 from client_credits.store.table import Write
 
-_NOT_PUT = ("client_id", "overrides", "earlier", "created_at", "version", "bought", "merged_from")  # of a client
+_NOT_PUT = (
+    "client_id",
+    "overrides",
+    "earlier",
+    "created_at",
+    "version",
+    "bought",
+    "merged_from",
+    "forgotten_at",
+)  # of a client
 CATALOGUE_BYTES = 350_000  # of the 400 KB an item may have
 FREED_WITH_A_PROFILE = 30  # links, beside as many as 60 claimed, in one transaction of 100
 
@@ -164,7 +174,7 @@ def put_appointment_type(store: Store, practice_id: str, kind: AppointmentType) 
 
 
 def put_package(context: Context, package: Package, archived: bool) -> tuple[Package, bool]:
-    """Creates or replaces a package, then grants what was parked for want of its prices.
+    """Creates or replaces a package, then grants what was parked for want of it or its prices.
 
     Raises Invalid for types not in the catalogue or a rollover without cycles, AlreadyMapped for a
     price of another package.
@@ -184,8 +194,9 @@ def put_package(context: Context, package: Package, archived: bool) -> tuple[Pac
         return stored, before is None
 
     answer = once(attempt)
-    if package.stripe_prices and not archived:
-        replaying.replay(context, [("price", price) for price in package.stripe_prices])
+    if not archived:
+        prices = [("price", price) for price in package.stripe_prices]
+        replaying.replay(context, [("package", package.package_id), *prices])
     return answer
 
 
@@ -221,8 +232,8 @@ def put_client(context: Context, wanted: Client, email_key: Callable[[], bytes] 
 
     With `email_key` the client is found by its e-mail from then on.
 
-    What was parked for want of these customers is granted. Raises AlreadyMapped when a customer or an external id
-    is another client's.
+    What was parked for want of these customers is granted. Raises ClientForgotten for a person who was erased,
+    AlreadyMapped when a customer or an external id is another client's.
     """
 
     def attempt() -> tuple[Client, bool, bool]:
@@ -234,6 +245,8 @@ def put_client(context: Context, wanted: Client, email_key: Callable[[], bytes] 
             if owner not in records:
                 raise AlreadyMapped(_taken(*pair))
         known = loaded.client
+        if known and known.forgotten_at and (wanted.name or wanted.email or wanted.external_ids):
+            raise ClientForgotten("This person was erased from the records. Use another id for a new client.")
         own = known or Client(client_id, created_at=context.now)
         kept = {name: getattr(own, name) for name in _NOT_PUT}
         changed = replace(wanted, **kept)

@@ -15,6 +15,7 @@ from client_credits.samples.stripe_account.books import (
     Line,
     Price,
     Subscription,
+    Tier,
 )
 from client_credits.samples.stripe_account.invoicing import Bought, Invoicing
 from client_credits.samples.stripe_account.periods import period_at, period_before
@@ -26,6 +27,10 @@ class Billing(Invoicing):
     def price(self, price_id: str, unit_amount: int, interval: str | None = None, interval_count: int = 1) -> None:
         """Puts a price up for sale: recurring where it has an interval (day, week, month, year)."""
         self.prices[price_id] = Price(price_id, unit_amount, interval, interval_count)
+
+    def tiered_price(self, price_id: str, interval: str, *tiers: Tier) -> None:
+        """Puts a recurring price up for sale whose units cost what the tier says that they fall into."""
+        self.prices[price_id] = Price(price_id, 0, interval, tiers=tiers)
 
     def customer(self, customer_id: str, metadata: Mapping[str, str] | None = None) -> Events:
         self._put(Customer(customer_id, self.now, metadata or {}))
@@ -69,9 +74,11 @@ class Billing(Invoicing):
             items=items,
             status="trialing" if trial_end else "active",
             metadata=metadata or {},
+            trial_start=self.now if trial_end else None,
             trial_end=trial_end,
         )
-        lines = [self._proration(made, item) if ahead else self._full_line(made, item) for item in items]
+        begins = [[self._proration(made, item)] if ahead else self._full_lines(made, item) for item in items]
+        lines = [line for each in begins for line in each]
         lines += [self._extra_line(bought, made.subscription_id) for bought in beside]
         return self._billed(made, "subscription_create", lines, "customer.subscription.created", percent_off)
 
@@ -85,8 +92,8 @@ class Billing(Invoicing):
         if before.cancel_at_period_end:
             return self.cancel(subscription_id, at=before.ends)
         items = tuple(self._renewed(item, before) for item in before.items)
-        after = replace(before, items=items, status="active" if before.status == "trialing" else before.status)
-        lines = [*before.pending, *(self._full_line(after, item) for item in items)]
+        after = replace(before, items=items, status="active" if before.in_trial else before.status)
+        lines = [*before.pending, *(line for item in items for line in self._full_lines(after, item))]
         after = replace(after, pending=())
         if pays and not before.pause:
             return self._billed(
@@ -115,8 +122,22 @@ class Billing(Invoicing):
         new = replace(old, price=self.prices[price] if price else old.price, quantity=quantity or old.quantity)
         if new.price.rhythm != old.price.rhythm:
             return self._begun_anew(before, (new, *before.items[1:]), percent_off)
-        lines = [self._proration(before, old, gives_back=True), self._proration(before, new)]
+        lines = self._switched(before, (old,), (new,))
         return self._changed(before, (new, *before.items[1:]), lines, percent_off, pending)
+
+    def trial(self, subscription_id: str, days: int, prorates: bool = False) -> Events:
+        """The time until so many days from now is free: a trial lasts longer, or takes the place of a paid period.
+
+        The next cycle begins when it ends. `prorates`: what is left of the paid period is given back.
+        """
+        before = self._get(subscription_id, Subscription)
+        ends = self.now + timedelta(days=days)
+        back = [self._proration(before, item, gives_back=True) for item in before.items] if prorates else []
+        items = tuple(replace(item, starts=self.now, ends=ends) for item in before.items)
+        began = before.trial_start if before.in_trial else self.now
+        after = replace(before, items=items, anchor=ends, status="trialing", trial_start=began, trial_end=ends)
+        lines = [*back, *(line for item in items for line in self._full_lines(after, item))]
+        return self._billed(after, "subscription_update", lines, "customer.subscription.updated")
 
     def restart(self, subscription_id: str) -> Events:
         """The billing cycle's anchor becomes now: the rest of the period is given back, a new one begins."""
@@ -128,19 +149,25 @@ class Billing(Invoicing):
         before = self._get(subscription_id, Subscription)
         old = before.items[0]
         new = replace(self._item(plan, before.anchor), starts=old.starts, ends=old.ends)
-        lines = [self._proration(before, old, gives_back=True), self._proration(before, new)]
+        lines = self._switched(before, (old,), (new,))
         return self._changed(before, (new, *before.items[1:]), lines, pending=pending)
 
     def add_item(self, subscription_id: str, plan: Bought, pending: bool = False) -> Events:
         before = self._get(subscription_id, Subscription)
         new = replace(self._item(plan, before.anchor), starts=before.items[0].starts, ends=before.ends)
-        return self._changed(before, (*before.items, new), [self._proration(before, new)], pending=pending)
+        return self._changed(before, (*before.items, new), self._switched(before, (), (new,)), pending=pending)
 
     def remove_item(self, subscription_id: str, pending: bool = False) -> Events:
         """The last item goes."""
         before = self._get(subscription_id, Subscription)
-        lines = [self._proration(before, before.items[-1], gives_back=True)]
+        lines = self._switched(before, before.items[-1:], ())
         return self._changed(before, before.items[:-1], lines, pending=pending)
+
+    def return_units(self, subscription_id: str, bought: Bought) -> None:
+        """The next invoice takes so many units of a price away."""
+        held = self._get(subscription_id, Subscription)
+        line = self._returned_line(bought, subscription_id)
+        self._put(replace(held, pending=(*held.pending, line)))
 
     def invoice_pending(self, subscription_id: str) -> Events:
         """The prorations that wait are invoiced by hand."""
@@ -166,7 +193,7 @@ class Billing(Invoicing):
         begun = tuple(self._begun(item) for item in items)
         after = replace(before, items=begun, anchor=self.now, pending=())
         lines = [*before.pending, *(self._proration(before, item, gives_back=True) for item in before.items)]
-        lines += [self._full_line(after, item) for item in begun]
+        lines += [line for item in begun for line in self._full_lines(after, item)]
         return self._billed(after, "subscription_update", lines, "customer.subscription.updated", percent_off)
 
     def _begun(self, item: Item) -> Item:
@@ -215,5 +242,5 @@ class Billing(Invoicing):
     def threshold(self, subscription_id: str, bought: Bought) -> Events:
         """An invoice within the cycle, because enough was used."""
         held = self._get(subscription_id, Subscription)
-        line = self._full_line(held, replace(self._item(bought, held.anchor), item_id=held.items[0].item_id))
-        return self._billed(held, "subscription_threshold", [line], None)
+        lines = self._full_lines(held, replace(self._item(bought, held.anchor), item_id=held.items[0].item_id))
+        return self._billed(held, "subscription_threshold", lines, None)

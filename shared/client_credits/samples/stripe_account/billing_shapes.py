@@ -58,7 +58,7 @@ def price(of: Price, shape: Shape) -> Fields:
         "id": of.price_id,
         "object": "price",
         "active": True,
-        "billing_scheme": "per_unit",
+        "billing_scheme": _scheme(of),
         "currency": CURRENCY,
         "livemode": shape.livemode,
         "lookup_key": None,
@@ -67,10 +67,20 @@ def price(of: Price, shape: Shape) -> Fields:
         "product": of.product,
         "recurring": recurring if of.interval else None,
         "tax_behavior": "unspecified",
+        "tiers_mode": _tiers_mode(of),
         "type": "recurring" if of.interval else "one_time",
-        "unit_amount": of.unit_amount,
-        "unit_amount_decimal": str(of.unit_amount),
+        "unit_amount": None if of.tiers else of.unit_amount,
+        "unit_amount_decimal": None if of.tiers else str(of.unit_amount),
     }
+
+
+def _scheme(of: Price) -> str:
+    return "tiered" if of.tiers else "per_unit"
+
+
+def _tiers_mode(of: Price) -> str | None:
+    """The tiers themselves are told only where they are asked for."""
+    return "graduated" if of.tiers else None
 
 
 def plan(of: Price, shape: Shape) -> Fields | None:
@@ -81,9 +91,9 @@ def plan(of: Price, shape: Shape) -> Fields | None:
         "id": of.price_id,
         "object": "plan",
         "active": True,
-        "amount": of.unit_amount,
-        "amount_decimal": str(of.unit_amount),
-        "billing_scheme": "per_unit",
+        "amount": None if of.tiers else of.unit_amount,
+        "amount_decimal": None if of.tiers else str(of.unit_amount),
+        "billing_scheme": _scheme(of),
         "currency": CURRENCY,
         "interval": of.interval,
         "interval_count": of.interval_count,
@@ -91,6 +101,7 @@ def plan(of: Price, shape: Shape) -> Fields | None:
         "metadata": {},
         "nickname": None,
         "product": of.product,
+        "tiers_mode": _tiers_mode(of),
         "usage_type": "licensed",
     }
 
@@ -124,7 +135,7 @@ def subscription(of: Subscription, shape: Shape) -> Fields:
         "status": of.status,
         "test_clock": None,
         "trial_end": seconds(of.trial_end),
-        "trial_start": seconds(of.created) if of.trial_end else None,
+        "trial_start": seconds(of.trial_start),
     }
     fields["discounts" if shape.since(RENDERING) else "discount"] = [] if shape.since(RENDERING) else None
     if shape.since(CLOVER):
@@ -280,7 +291,8 @@ def _newer_line(of: Line, shape: Shape) -> Fields:
     parent: Fields = {"invoice_item_details": None, "subscription_item_details": None, "type": kind}
     parent[kind] = details | ({"subscription_item": of.item} if of.item else {})
     named = {"price": of.price.price_id, "product": of.price.product}
-    pricing = {"price_details": named, "type": "price_details", "unit_amount_decimal": str(of.price.unit_amount)}
+    each = None if of.each is None else str(of.each)
+    pricing = {"price_details": named, "type": "price_details", "unit_amount_decimal": each}
     fields = {"parent": parent, "pretax_credit_amounts": [], "pricing": pricing, "taxes": []}
     newest = {"quantity_decimal": str(of.quantity), "subtotal": of.amount}
     return fields | (newest if shape.since(ENDIVE) else {})

@@ -13,13 +13,40 @@ Metadata = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
+class Tier:
+    """Units up to `up_to`, beyond those of the tiers before, cost `unit_amount` each, and `flat_amount` once.
+
+    The last tier has no `up_to`.
+    """
+
+    up_to: int | None
+    unit_amount: int
+    flat_amount: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Price:
-    """`interval` is day, week, month or year; None for what is bought once."""
+    """`interval` is day, week, month or year; None for what is bought once.
+
+    With `tiers` each unit costs what its tier says (`graduated`), and `unit_amount` is 0.
+    """
 
     price_id: str
     unit_amount: int
     interval: str | None = None
     interval_count: int = 1
+    tiers: tuple[Tier, ...] = ()
+
+    def amount(self, quantity: int) -> int:
+        """What so many units cost."""
+        tiered = sum(tier.unit_amount * units + tier.flat_amount for tier, units in self.by_tier(quantity))
+        return tiered if self.tiers else self.unit_amount * quantity
+
+    def by_tier(self, quantity: int) -> list[tuple[Tier, int]]:
+        """The tiers that so many units reach, with those in each."""
+        tops = [quantity if tier.up_to is None else min(quantity, tier.up_to) for tier in self.tiers]
+        found = zip(self.tiers, [0, *tops], tops, strict=False)
+        return [(tier, top - below) for tier, below, top in found if top > below]
 
     @property
     def product(self) -> str:
@@ -53,7 +80,7 @@ class Item:
 
     @property
     def amount(self) -> int:
-        return self.price.unit_amount * self.quantity
+        return self.price.amount(self.quantity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +95,7 @@ class Subscription:
     items: tuple[Item, ...]
     status: str = "active"
     metadata: Metadata = field(default_factory=dict)
+    trial_start: datetime | None = None
     trial_end: datetime | None = None
     cancel_at_period_end: bool = False
     canceled_at: datetime | None = None
@@ -82,12 +110,17 @@ class Subscription:
         """The end of the running period; items of one subscription share it here."""
         return self.items[0].ends
 
+    @property
+    def in_trial(self) -> bool:
+        return self.status == "trialing"
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """A line of an invoice: of a subscription's `item`, or of an `invoice_item` beside it.
 
-    `discount` is what comes off `amount`.
+    `discount` is what comes off `amount`; `tier` is the one it is for, of a price that has some. The flat
+    amount of a tier has a line of its own, of quantity 0.
     """
 
     line_id: str
@@ -103,6 +136,14 @@ class Line:
     proration: bool = False
     discount: int = 0
     metadata: Metadata = field(default_factory=dict)
+    tier: Tier | None = None
+
+    @property
+    def each(self) -> int | None:
+        """What a unit of it costs, where that can be told."""
+        if not self.price.tiers:
+            return self.price.unit_amount
+        return self.tier.unit_amount if self.tier and self.quantity else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +238,7 @@ class SandboxSession:
 
     @property
     def subtotal(self) -> int:
-        return sum(price.unit_amount * quantity for _, price, quantity in self.bought)
+        return sum(price.amount(quantity) for _, price, quantity in self.bought)
 
 
 @dataclass(frozen=True, slots=True)

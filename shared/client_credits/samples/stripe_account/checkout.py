@@ -11,6 +11,7 @@ action happens at the sandbox's clock and returns its events in the order Stripe
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from client_credits.samples.stripe_account.account import Event, Events
 from client_credits.samples.stripe_account.books import (
@@ -111,9 +112,10 @@ class Sandbox(Paying):
         metadata: Mapping[str, str] | None = None,
         client_reference: str | None = None,
         trial_days: int = 0,
+        anchor: datetime | None = None,
     ) -> Events:
         """A subscription begun through Checkout; `metadata` is the session's alone."""
-        events = self.subscribe(customer, *plans, trial_days=trial_days)
+        events = self.subscribe(customer, *plans, trial_days=trial_days, anchor=anchor)
         session = replace(
             self._session(plans, metadata),
             mode="subscription",

@@ -33,9 +33,11 @@ class Invoicing(SandboxAccount):
         metadata: Mapping[str, str] | None = None,
         percent_off: int = 0,
         out_of_band: bool = False,
+        returned: tuple[Bought, ...] = (),
     ) -> Events:
-        """An invoice made by hand, paid."""
+        """An invoice made by hand, paid. What is `returned` stands on it below zero."""
         lines = discounted([self._extra_line(each) for each in bought], percent_off)
+        lines += [self._returned_line(each) for each in returned]
         return self._paid(self._opened(customer, "manual", lines, metadata=metadata), out_of_band)
 
     def pay(self, invoice_id: str, out_of_band: bool = False) -> Events:
@@ -138,13 +140,12 @@ class Invoicing(SandboxAccount):
         starts, ends = period_at(within.anchor, item.price, item.ends)
         return replace(item, starts=starts, ends=ends)
 
-    def _full_line(self, of: Subscription, item: Item) -> Line:
-        trial = of.status == "trialing"
-        described = f"{item.quantity} × {item.price.price_id}"  # noqa: RUF001 a times sign, as Stripe writes
-        return Line(
-            line_id=self._new_id("il"),
-            description=f"Trial period for {item.price.price_id}" if trial else described,
-            amount=0 if trial else item.amount,
+    def _full_lines(self, of: Subscription, item: Item) -> list[Line]:
+        """A period of an item: one line, or for each tier that it reaches one, and one for the tier's flat amount."""
+        line = Line(
+            line_id="",
+            description=f"{item.quantity} × {item.price.price_id}",  # noqa: RUF001 a times sign, as Stripe writes
+            amount=item.amount,
             price=item.price,
             quantity=item.quantity,
             starts=item.starts,
@@ -153,9 +154,24 @@ class Invoicing(SandboxAccount):
             item=item.item_id,
             metadata=of.metadata,
         )
+        if of.in_trial:
+            lines = [replace(line, description=f"Trial period for {item.price.price_id}", amount=0)]
+        else:
+            lines = by_tier(line) if item.price.tiers else [line]
+        return [replace(each, line_id=self._new_id("il")) for each in lines]
+
+    def _switched(self, of: Subscription, old: tuple[Item, ...], new: tuple[Item, ...]) -> list[Line]:
+        """Items in place of others: what is left of the period is given back of these and charged for those.
+
+        In a trial what is new costs nothing, and has a line of the trial's.
+        """
+        if of.in_trial:
+            return [line for item in new for line in self._full_lines(of, replace(item, starts=self.now))]
+        given_back = [self._proration(of, item, gives_back=True) for item in old]
+        return [*given_back, *(self._proration(of, item) for item in new)]
 
     def _proration(self, of: Subscription, item: Item, gives_back: bool = False) -> Line:
-        """What the rest of the period costs, or gives back."""
+        """What the rest of the period costs, or gives back, in one line. It has no metadata of its subscription's."""
         share = (item.ends - self.now) / (item.ends - item.starts)
         rest = round(item.amount * share)
         described = f"{item.quantity} × {item.price.price_id}"  # noqa: RUF001 see above
@@ -171,7 +187,6 @@ class Invoicing(SandboxAccount):
             item=item.item_id,
             invoice_item=self._new_id("ii"),
             proration=True,
-            metadata=of.metadata,
         )
 
     def _extra_line(self, bought: Bought, subscription: str | None = None) -> Line:
@@ -180,7 +195,7 @@ class Invoicing(SandboxAccount):
         return Line(
             line_id=self._new_id("il"),
             description=price.price_id,
-            amount=price.unit_amount * quantity,
+            amount=price.amount(quantity),
             price=price,
             quantity=quantity,
             starts=self.now,
@@ -188,6 +203,25 @@ class Invoicing(SandboxAccount):
             subscription=subscription,
             invoice_item=self._new_id("ii"),
         )
+
+    def _returned_line(self, bought: Bought, subscription: str | None = None) -> Line:
+        """What was bought before is given back: units of its price, below zero."""
+        line = self._extra_line(bought, subscription)
+        return replace(line, description=f"Returned: {line.description}", amount=-line.amount)
+
+
+def by_tier(line: Line) -> list[Line]:
+    """The lines that Stripe writes in place of one, for a price with tiers."""
+    found: list[Line] = []
+    name, per = line.price.price_id, line.price.interval
+    for number, (tier, units) in enumerate(line.price.by_tier(line.quantity), start=1):
+        of = replace(line, tier=tier, quantity=units, amount=tier.unit_amount * units)
+        rate = f"Tier {number} at ${tier.unit_amount / 100:.2f} / {per}"
+        found.append(replace(of, description=f"{units} × {name} ({rate})"))  # noqa: RUF001 see above
+        if tier.flat_amount:
+            rate = f"Tier {number} at ${tier.flat_amount / 100:.2f} / {per}"
+            found.append(replace(of, description=f"{name} ({rate})", quantity=0, amount=tier.flat_amount))
+    return found
 
 
 def discounted(lines: list[Line], percent_off: int) -> list[Line]:

@@ -46,12 +46,14 @@ class StripeKind(StrEnum):
 EXPANSIONS: Mapping[StripeKind, tuple[str, ...]] = {
     StripeKind.INVOICE: ("payments",),
     StripeKind.SESSION: ("payment_intent.latest_charge",),
+    StripeKind.PAYMENT_INTENT: ("latest_charge",),
 }
 
-# Listing what there is to reconcile: only what has been paid.
+# Listing what there is to reconcile: only what has been paid, but subscriptions that have ended too.
 ONLY: Mapping[StripeKind, Mapping[str, str]] = {
     StripeKind.INVOICE: {"status": "paid"},
     StripeKind.SESSION: {"status": "complete"},
+    StripeKind.SUBSCRIPTION: {"status": "all"},
 }
 
 # The events that tell of an object made earlier and changed now.
@@ -60,6 +62,14 @@ TELLING: Mapping[StripeKind, tuple[str, ...]] = {
     StripeKind.SESSION: ("checkout.session.completed", "checkout.session.async_payment_succeeded"),
     StripeKind.REFUND: ("refund.updated", "refund.failed"),
     StripeKind.DISPUTE: ("charge.dispute.updated", "charge.dispute.closed"),
+    StripeKind.PAYMENT_INTENT: ("payment_intent.succeeded",),
+    StripeKind.CREDIT_NOTE: ("credit_note.updated", "credit_note.voided"),
+    StripeKind.SUBSCRIPTION: (
+        "customer.subscription.updated",
+        "customer.subscription.deleted",
+        "customer.subscription.paused",
+        "customer.subscription.resumed",
+    ),
 }
 
 _KEY = re.compile(r"(?:sk|rk)_(test|live)_[A-Za-z0-9_]{8,240}")
@@ -148,13 +158,14 @@ class StripeApi:
     # -- what there is -------------------------------------------------------------------------
 
     def made_within(self, kind: StripeKind, since: datetime, until: datetime) -> list[StripeObject]:
-        """The paid invoices, completed sessions, refunds or disputes made in `since <= t < until`, the oldest first.
+        """The objects of a kind made in `since <= t < until` that may concern the ledger, the oldest first: paid
+        invoices, completed sessions, payment intents of the practice's own that succeeded, all of the other kinds.
 
         Bounds count in whole seconds.
         """
         expand = {"expand": [f"data.{path}" for path in EXPANSIONS[kind]]} if kind in EXPANSIONS else {}
         rows = self._all(self._service(kind).list, created=_window(since, until), **ONLY.get(kind, {}), **expand)
-        return list(rows)[::-1]  # Stripe lists the newest first
+        return [row for row in rows if _concerns(kind, row)][::-1]  # Stripe lists the newest first
 
     def heard_within(self, since: datetime, until: datetime) -> dict[StripeKind, list[str]]:
         """By kind, the ids of the objects that events of this window tell of, the oldest first, each once.
@@ -165,9 +176,10 @@ class StripeApi:
         events = self._all(self._v1.events.list, created=_window(since, until), types=list(kinds))
         found: dict[StripeKind, dict[str, None]] = {kind: {} for kind in TELLING}
         for event in list(events)[::-1]:
-            about = ((event.get("data") or {}).get("object") or {}).get("id")
-            if isinstance(about, str) and event.get("type") in kinds:
-                found[kinds[event["type"]]][about] = None
+            about = (event.get("data") or {}).get("object") or {}
+            kind = kinds.get(str(event.get("type")))
+            if kind and isinstance(about.get("id"), str) and _concerns(kind, about):
+                found[kind][about["id"]] = None
         return {kind: list(listed) for kind, listed in found.items()}
 
     # -- asking --------------------------------------------------------------------------------
@@ -218,6 +230,14 @@ class StripeApi:
 
 def _window(since: datetime, until: datetime) -> dict[str, int]:
     return {"gte": int(since.timestamp()), "lt": int(until.timestamp())}
+
+
+def _concerns(kind: StripeKind, about: StripeObject) -> bool:
+    """Whether an object may be the ledger's business. Stripe makes a payment intent for every payment: only one that
+    names its package is a sale of its own."""
+    if kind is not StripeKind.PAYMENT_INTENT:
+        return True
+    return about.get("status") == "succeeded" and "package_id" in (about.get("metadata") or {})
 
 
 def _reference(value: object) -> str | None:

@@ -44,6 +44,7 @@ def subscription(event: Event) -> SubscriptionNews:
         prices=_prices(about),
         intervals=_intervals(about),
         anchor=values.instant(about, "billing_cycle_anchor"),
+        client_id=values.first_named("client_id", [values.metadata(about)]),
     )
 
 
