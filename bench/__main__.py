@@ -23,10 +23,12 @@ from bench.handlers import environment, living_in
 from bench.memory import BUDGET_MB, memories
 from bench.practice import found
 from bench.report import Report
+from bench.reports import Reported, reports
 from bench.sweeps import proportional, sweeps
 from client_credits.store.store import Store
 
 SIZES = (1_000, 100_000)
+FLAT_MB = 16  # what a report's memory may grow by from the smallest size to the largest
 SWEEP = "sweep of all shards"
 COLD = 'cold start CPU against boto3.client("dynamodb")'
 LOADED = "heavy modules that a cold start loads"
@@ -132,12 +134,27 @@ def _memory(report: Report, engine: Engine, console: Console, sizes: list[int]) 
         report.add("memory of a warm function", memory.function, f"< {BUDGET_MB} MB", spent, memory.within)
 
 
+def _reports(report: Report, engine: Engine, console: Console, sizes: list[int]) -> None:
+    """Each size beside the smallest: as many requests for a row, and as much memory."""
+    first: dict[str, Reported] = {}
+    for size, every in reports(engine, sizes, console):
+        group = f"reports over {size:,} wallets, page by page"
+        for each in every:
+            least = first.setdefault(each.name, each)
+            budget = f"requests within 5 % of those at {sizes[0]:,}"
+            spent = f"{each.rows:,} rows, {each.per_thousand} requests for 1,000"
+            report.add(group, each.name, budget, spent, each.per_thousand <= 1.05 * least.per_thousand)
+            peak, allowed = each.megabytes, least.megabytes + FLAT_MB
+            report.add(group, f"{each.name}: peak RSS", f"<= {allowed:.0f} MB", f"{peak:.0f} MB", peak <= allowed)
+
+
 Part = Callable[[Report, Engine, Console, list[int]], None]
 PARTS: dict[str, Part] = {
     "operations": _operations,
     "handlers": _handlers,
     "cold-starts": _cold_starts,
     "memory": _memory,
+    "reports": _reports,
 }
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ sys.__stdout__.write("\\n" + json.dumps(result))
 """
 
 
-def run_child(code: str, path: list[Path], variables: dict[str, str]) -> Any:
+def run_child(code: str, path: list[Path], variables: dict[str, str], timeout_seconds: int = 120) -> Any:
     """Runs `code` in a fresh interpreter and returns what it left in `result`. Raises RuntimeError."""
     program = _PROGRAM.format(path=[str(p) for p in path], code=code)
     surroundings = {"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -27,7 +27,7 @@ def run_child(code: str, path: list[Path], variables: dict[str, str]) -> Any:
         text=True,
         env=surroundings | variables,
         check=False,
-        timeout=120,
+        timeout=timeout_seconds,
     )
     if done.returncode:
         raise RuntimeError(f"a child process failed: {done.stderr.strip()[-800:]}")

@@ -20,12 +20,11 @@ from client_credits.aws.worker import store_on, utc_now
 from client_credits.domain.errors import Busy, NotFound
 from client_credits.domain.payments.reconciliation import Reconciliation, Verdict
 from client_credits.operations.context import STRIPE, Context
-from client_credits.store import writes
 from client_credits.store.table import is_unavailable
 from client_credits.stripe import work as stripe_work
 from client_credits.stripe.api.errors import StripeRefused, StripeUnavailable
 from client_credits.stripe.api.queries import StripeApi
-from client_credits.stripe.reconciling import KEPT, last_run, reconcile, window
+from client_credits.stripe.reconciling import last_run, reconcile, save, window
 
 log = logger("reconcile")
 NAME = "daily"
@@ -87,7 +86,7 @@ def _note_attempt(practice_id: str, now: datetime) -> None:
     """Before all else: a practice that fails every time must not be first every time."""
     config = _config()
     attempt = Reconciliation(ATTEMPT, "own", config.stripe_mode, now, now, finished=True)
-    store_on(config.table_name).commit([writes.reconciliation(practice_id, attempt, now + KEPT)])
+    save(Context(store_on(config.table_name), practice_id, STRIPE, now), attempt)
 
 
 def _practice(practice_id: str, now: datetime, may_go_on: Callable[[], bool]) -> None:

@@ -139,6 +139,7 @@ def test_pages_of_allowed_origins_and_tokens_of_rotated_keys_are_answered_and_no
 ) -> None:
     with running_stack(directory, port) as stack:
         keys_rotate_while_it_runs(Practice(stack, ""))
+        a_clients_browser_comes_in(Practice(stack, ""))
         url = f"{stack.api_url}/v1/settings"
         asked = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "GET"}
         preflight = urllib.request.Request(url, headers=asked, method="OPTIONS")
@@ -168,3 +169,21 @@ def keys_rotate_while_it_runs(practice: Practice) -> None:
     assert (status, stated["status"]) == (401, 401)
     elsewhere = stack.issuer.mint("staff", "another-practice")
     assert practice.call("GET", "/v1/clients/c1", authorization=f"Bearer {elsewhere}")[0] == 404
+
+
+def a_clients_browser_comes_in(practice: Practice) -> None:
+    """By a session that the practice's page asked for, and by a link that staff sent."""
+    client_id, api_url = practice.stack.client_id, practice.stack.api_url
+    status, made = practice.call("POST", "/v1/client-sessions", {"client_id": client_id}, role="service")
+    assert status == 200, made
+    status, me = practice.call("GET", "/v1/me", authorization=f"Bearer {made['token']}")
+    assert (status, me["client_id"], me["role"]) == (200, client_id, "client")
+    key = {"idempotency-key": f"link-{datetime.now(UTC).timestamp():.0f}"}
+    status, sent = practice.call("POST", "/v1/client-links", {"client_id": client_id}, **key)
+    assert status == 200, sent
+    page, _, link = sent["url"].partition("#link=")
+    assert page == f"{api_url}/me"
+    assert practice.call("POST", "/v1/client-links/exchange", {"link": link}, authorization="")[0] == 200
+    assert practice.call("POST", "/v1/client-links/exchange", {"link": link}, authorization="")[0] == 404
+    status, stated = practice.call("GET", "/v1/status", role="admin")
+    assert (status, set(stated["dead_letters"])) == (200, {"stripe", "bookings", "sweep", "publishing"})

@@ -12,6 +12,8 @@ SECRETS = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/
 ITEMS = {"dynamodb:BatchGetItem", "dynamodb:PutItem"}
 QUERY = {"dynamodb:Query"}
 CONSUME = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+LOOK = {"sqs:GetQueueAttributes"}
+DEAD_LETTERS = ("StripeDeadLetters", "BookingsDeadLetters", "SweepDeadLetters", "JobsDeadLetters", "PublishFailures")
 TRACE = {"*": {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}}
 
 
@@ -27,8 +29,11 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         NAMES: QUERY,
         SESSIONS: QUERY,
         f"{SECRETS}/cursor-key": {"ssm:GetParameter"},
+        "JobsQueueArn": {"sqs:SendMessage"},
+        "arn:${AWS::Partition}:s3:::${FilesBucket}/files/*": {"s3:GetObject"},
         f"{SECRETS}/session-key": {"ssm:GetParameter"},
         f"{SECRETS}/stripe-api-key/*": {"ssm:GetParameter"},
+        **{f"{queue}Arn": LOOK for queue in DEAD_LETTERS},
     }
     | logs("ApiLogs")
     | TRACE,
@@ -58,8 +63,20 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         TABLE: ITEMS | {"dynamodb:UpdateItem"} | QUERY,
         DUE: QUERY,
         "SweepQueue.Arn": CONSUME | {"sqs:SendMessage"},
+        "JobsQueueArn": {"sqs:SendMessage"},
     }
     | logs("SweepLogs")
+    | TRACE,
+    # Finished files it cannot read again.
+    "JobsRole": {
+        TABLE: ITEMS | QUERY,
+        ROSTER: QUERY,
+        SESSIONS: QUERY,
+        "JobsQueue.Arn": CONSUME | {"sqs:SendMessage"},
+        "${Files.Arn}/files/*": {"s3:PutObject"},
+        "${Files.Arn}/unfinished/*": {"s3:PutObject", "s3:GetObject"},
+    }
+    | logs("JobsLogs")
     | TRACE,
     "ReconcileRole": {
         TABLE: ITEMS | QUERY,
@@ -113,6 +130,7 @@ def test_what_the_store_writes_into_the_table_is_granted_and_nothing_else_is() -
     written = {
         node.value
         for path in (ROOT / "shared" / "client_credits" / "store").glob("*.py")
+        if path.name != "erasing.py"  # operators alone erase
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Constant) and node.value in kinds
     }
@@ -120,3 +138,19 @@ def test_what_the_store_writes_into_the_table_is_granted_and_nothing_else_is() -
     granted = {action for role in ALLOWED.values() for action in role.get(TABLE, set())}
     reading = {"dynamodb:BatchGetItem", "dynamodb:Query"}
     assert granted - reading == {f"dynamodb:{rights[kind]}" for kind in written}
+
+
+def test_only_the_command_line_erases() -> None:
+    """What deletes items, or reads the whole table, is reached from `credits forget` and from nowhere else."""
+    package = ROOT / "shared" / "client_credits"
+    users = {"erasing": set[str](), "forgetting": set[str](), "items_of_kinds": set[str]()}
+    for path in package.rglob("*.py"):
+        text = path.read_text()
+        for name, found in users.items():
+            if f"import {name}" in text or f", {name}" in text or f"{name} import" in text or f".{name}(" in text:
+                found.add(str(path.relative_to(package)))
+    assert users == {
+        "erasing": {"operations/staff/forgetting.py"},
+        "forgetting": {"cli/forget.py"},
+        "items_of_kinds": {"operations/staff/forgetting.py"},
+    }

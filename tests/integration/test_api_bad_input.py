@@ -63,6 +63,14 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/clients/c1/grants"): {"package_id": "three-pack", "quantity": 2, "reason": "a gift"},
     ("PATCH", "/v1/clients/c1/credits/follow-up/lots/lot_1"): {"void": True, "reason": "a mistake"},
     ("POST", "/v1/clients/c1/credits/follow-up/entries/1/undo"): {"reason": "a mistake"},
+    ("POST", "/v1/extensions"): {
+        "package_id": "three-pack",
+        "ends_from": "2026-12-01T09:00:00Z",
+        "by_days": 14,
+        "revive": True,
+        "reason": "a closure",
+    },
+    ("POST", "/v1/expirations"): {"client_id": "c1", "cycle_ended_before": "2026-12-01T09:00:00Z", "keep": 2},
     ("POST", "/v1/clients/c1/merge"): {"into": "c2"},
     ("POST", "/v1/transfers"): {
         "from_client_id": "c1",
@@ -358,7 +366,7 @@ NOWHERE = ["/", "//", "/v1", "/v1/", "//v1/settings", "/v1//settings", "/v1/sett
            "/v1/clients/c1/credits/", "/v1/clients/c1/credits//lots", "/v1/clients/c1/../c2/x", "/v1/./settings",
            "/v1/%2e%2e/v1/settings", "/v1/clients/c1/credits/../../../settings",
            "/x/v1/settings", "/v1/settings/v1/settings", "/webhooks/stripe/p1", "/v1/clients%2F", "\\v1\\settings", "",
-           "/v1/holds", "/v1/bookings/", "/v1/reports/credits"]  # fmt: skip
+           "/v1/holds", "/v1/bookings/", "/v1/reports/never"]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", NOWHERE)
@@ -466,7 +474,7 @@ def test_the_practice_works_on_after_all_of_this(world: Api) -> None:
     assert read(world, "/v1/parked")["items"][0]["reason"] == "unknown_package"
 
 
-KEYED_ROUTES = [route for route in ROUTES if route[1].endswith(("adjustments", "grants", "transfers", "undo"))]
+KEYED_ROUTES = [route for route in ROUTES if route[1].endswith(("adjustments", "grants", "transfers", "undo", "ions"))]
 NO_KEYS = ["", " ", "a b", "a/b", "k" * 129, "\xe9", "a,b", "a\x00b", '"quoted"', "#"]
 
 

@@ -36,6 +36,7 @@ PATCH_RESTORE = {"restore_on_cancel": True}
 SET_ONE = {"appointment_type": "follow-up", "balance": 1, "version": 3}
 ADD_ONE = {"appointment_type": "follow-up", "amount": 1, "reason": "goodwill"}
 GIVE_ONE = {"from_client_id": "c1", "to_client_id": "c2", "appointment_type": "follow-up", "amount": 1}
+LONGER = {"appointment_type": "follow-up", "by_days": 14, "reason": "a closure"}
 BUY_ONE = {"client_id": "c1", "package_id": "three-pack", **dict.fromkeys(("success_url", "cancel_url"), PAGE_ORIGIN)}
 AUTHORIZED = {
     "payer": "Northern Health",
@@ -104,10 +105,11 @@ CALLERS: dict[str, dict[str, Any]] = {
 # rehearsed, so that every case meets the same practice; staff of p2 meet a practice without anything.
 TABLE: list[tuple[str, str, dict[str, Any] | None, tuple[int, int, int, int, int, int]]] = [
     ("GET", "/v1/me", None, (200, 200, 200, 200, 200, 200)),
+    ("GET", "/v1/status", None, (403, 403, 403, 403, 403, 200)),
     ("POST", "/v1/client-sessions", {"client_id": "c1"}, (403, 403, 200, 200, 200, 200)),
     ("POST", "/v1/client-links", {"client_id": "c1"}, (403, 403, 200, 404, 403, 200)),
     ("POST", "/v1/checkout-sessions", BUY_ONE, (200, 404, 200, 422, 200, 200)),
-    ("POST", "/v1/client-links/exchange", {"link": "p1!never!forged"}, (404, 404, 404, 404, 404, 404)),
+    ("POST", "/v1/client-links/exchange", {"link": "cDE.never.forged"}, (404, 404, 404, 404, 404, 404)),
     ("GET", "/v1/settings", None, (403, 403, 200, 200, 403, 200)),
     ("PATCH", "/v1/settings", PATCH_RESTORE, (403, 403, 403, 403, 403, 200)),
     ("GET", "/v1/appointment-types", None, (403, 403, 200, 200, 403, 200)),
@@ -135,6 +137,8 @@ TABLE: list[tuple[str, str, dict[str, Any] | None, tuple[int, int, int, int, int
     ("PATCH", "/v1/clients/<c1>/credits/<follow-up>/lots/<lot>", {"expires_at": None}, (403, 403, 200, 404, 403, 200)),
     ("POST", "/v1/clients/<c1>/credits/<follow-up>/entries/<entry>/undo", {}, (403, 403, 200, 404, 403, 200)),
     ("POST", "/v1/transfers", GIVE_ONE, (403, 403, 200, 404, 403, 200)),
+    ("POST", "/v1/extensions", LONGER, (403, 403, 200, 404, 403, 200)),
+    ("POST", "/v1/expirations", {"client_id": "c1"}, (403, 403, 200, 404, 200, 200)),
     ("GET", "/v1/clients/<c1>/credits/<follow-up>/history", None, (200, 404, 200, 404, 200, 200)),
     ("GET", "/v1/clients/<c1>/credits/<follow-up>/lots", None, (200, 404, 200, 404, 200, 200)),
     ("GET", "/v1/eligibility", {"client_id": "c1"}, (200, 404, 200, 200, 200, 200)),
@@ -144,8 +148,13 @@ TABLE: list[tuple[str, str, dict[str, Any] | None, tuple[int, int, int, int, int
     ("GET", "/v1/parked", None, (403, 403, 200, 200, 403, 200)),
     ("POST", "/v1/parked/<parked>/resolve", {"package_id": "three-pack"}, (403, 403, 200, 404, 403, 200)),
     ("POST", "/v1/parked/<parked>/dismiss", {"reason": "refunded"}, (403, 403, 200, 404, 403, 200)),
+    ("GET", "/v1/jobs/<job>", None, (403, 403, 200, 404, 404, 200)),
+    ("POST", "/v1/reports/exports", {"report": "credits"}, (403, 403, 202, 202, 403, 202)),
     ("GET", "/v1/reports/credits", None, (403, 403, 200, 200, 403, 200)),
+    ("GET", "/v1/reports/movements", None, (403, 403, 200, 200, 403, 200)),
     ("GET", "/v1/reports/negative", None, (403, 403, 200, 200, 403, 200)),
+    ("GET", "/v1/reports/outstanding", None, (403, 403, 200, 200, 403, 200)),
+    ("GET", "/v1/reports/revenue", None, (403, 403, 200, 200, 403, 200)),
     ("GET", "/v1/reports/expiring", None, (403, 403, 200, 200, 403, 200)),
     ("GET", "/v1/reports/refusals", None, (403, 403, 200, 200, 403, 200)),
     ("GET", "/v1/reports/parked", None, (403, 403, 200, 200, 403, 200)),
@@ -167,12 +176,15 @@ class World:
         (parked,) = read(api, "/v1/parked")["items"]
         (lot,) = read(api, "/v1/clients/c1/credits/follow-up/lots")["items"]
         put(api, "/v1/clients/c1/authorizations/au-1", AUTHORIZED)
+        key, wanted = {"idempotency-key": "x"}, {"report": "credits"}
+        export = api("POST", "/v1/reports/exports", wanted, role="staff", headers=key)
         added = api("POST", "/v1/clients/c1/adjustments", ADD_ONE, headers={"idempotency-key": "added"})
         self.ids = {"parked": parked["id"], "lot": lot["lot_id"], "entry": str(added.body["sequence"])}
+        self.ids["job"] = export.body["job_id"]
 
     def path(self, written: str, **instead: str) -> str:
         """A path of the table with its ids put in."""
-        for name in ("follow-up", "three-pack", "c1", "b1", "parked", "lot", "entry", "au-1"):
+        for name in ("follow-up", "three-pack", "c1", "b1", "parked", "lot", "entry", "job", "au-1"):
             written = written.replace(f"<{name}>", instead.get(name, self.ids.get(name, name)))
         return written
 
@@ -245,7 +257,9 @@ THINGS = [row for row in TABLE if "<" in row[1] and row[0] != "PUT"]
 @pytest.mark.parametrize("row", THINGS, ids=[f"{r[0]} {r[1]}" for r in THINGS])
 def test_another_practices_things_answer_like_things_that_do_not_exist(world: World, row: Any) -> None:
     method, path, given, _ = row
-    never = dict.fromkeys(("follow-up", "three-pack", "c1", "b1", "parked", "lot", "au-1"), "never") | {"entry": "9"}
+    never = dict.fromkeys(("follow-up", "three-pack", "c1", "b1", "parked", "lot", "job", "au-1"), "never") | {
+        "entry": "9"
+    }
     for role in ("admin", "staff", "service"):
         theirs = world.ask(method, world.path(path), given, role=role, practice="p2")
         absent = world.ask(method, world.path(path, **never), given, role=role, practice="p2")

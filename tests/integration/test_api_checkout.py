@@ -34,6 +34,7 @@ from tests.support.stripe_server import (
 
 from client_credits.http.routes.checkout import origin_of
 from client_credits.operations.context import STRIPE, Context
+from client_credits.samples.events import stripe_event
 from client_credits.store.store import Store
 from client_credits.store.table import Write
 from client_credits.stripe import work
@@ -120,14 +121,18 @@ def test_a_client_of_any_id_is_named_so_that_its_payment_finds_it(api: Api, stri
     assert session["client_reference_id"] == "idb64_YS5-Yg"
 
 
-def is_paid(api: Api, session: Object) -> str:
+def is_paid(api: Api, session: Object, **fields: Any) -> str:
     """The event of a session that was paid, worked off as if Stripe had sent it."""
     about = {name: value for name, value in session.items() if not name.startswith("_")}
     about |= {"payment_status": "paid", "status": "complete", "payment_intent": "pi_1", "created": T0}
+    return hears(api, "checkout.session.completed", about | fields)
+
+
+def hears(api: Api, type_: str, about: Object) -> str:
     event = {
-        "id": "evt_paid",
+        "id": f"evt_{type_}",
         "object": "event",
-        "type": "checkout.session.completed",
+        "type": type_,
         "created": T0,
         "livemode": False,
         "data": {"object": about},
@@ -145,6 +150,29 @@ def test_what_is_paid_on_the_page_is_granted_to_its_client(
     opened(api, client_id="c2", quantity=2)
     ((_, session),) = stripe.opened
     assert is_paid(api, session) == is_paid(api, session)
+    assert balances(api, "c2")["follow-up"] == 6
+    assert listed(api, "/v1/parked") == []
+
+
+@pytest.mark.parametrize("session_first", [True, False])
+def test_a_subscription_bought_on_the_page_is_granted_by_its_invoice_once(
+    api: Api, stripe: StripeServer, session_first: bool
+) -> None:
+    package(api, stripe_prices=["price_FollowUpMonthly"])
+    stripe.add(a_price("price_FollowUpMonthly", "recurring"))
+    opened(api, client_id="c2", quantity=2)
+    ((_, session),) = stripe.opened
+    invoice = stripe_event("invoice-paid-first", {"client_id": "", "customer": "cus_new"})["data"]["object"]
+    details = invoice["parent"]["subscription_details"]
+    details["metadata"] = session["subscription_data"]["metadata"]
+    (line,) = invoice["lines"]["data"]
+    line |= {"quantity": 2, "quantity_decimal": "2"}
+    steps = [
+        lambda: is_paid(api, session, subscription=details["subscription"], customer="cus_new", payment_intent=None),
+        lambda: hears(api, "invoice.paid", invoice),
+    ]
+    for step in steps if session_first else steps[::-1]:
+        step()
     assert balances(api, "c2")["follow-up"] == 6
     assert listed(api, "/v1/parked") == []
 

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 from tests.support.api import PAGE_ORIGIN, Api
+from tests.support.builders import DAY
 from tests.support.stock import (
     booked,
     client,
     contents,
     furnished,
+    later,
     nothing_written,
     package,
     paid,
@@ -37,6 +39,17 @@ def undo_path(api: Api, path: str, body: dict[str, Any]) -> str:
     reply = api("POST", path, body, headers={"idempotency-key": "before"})
     sequence = reply.body.get("sequence") or reply.body["entries"][0]["sequence"]
     return f"/v1/clients/c1/credits/follow-up/entries/{sequence}/undo"
+
+
+def lasting(api: Api, **rule: Any) -> dict[str, Any]:
+    """An extension by rule, once c1 has credits that end and some that have ended."""
+    for days in (2, 1):
+        body = ADDED | {"expires_at": (api.now[0] + days * DAY).isoformat()}
+        assert (
+            api("POST", "/v1/clients/c1/adjustments", body, headers={"idempotency-key": f"lasts-{days}"}).status == 200
+        )
+    later(api, days=1)
+    return {"appointment_type": "follow-up", "by_days": 14, "reason": "a closure"} | rule
 
 
 def changed(balance: int, type_id: str = "follow-up", version: int = 2) -> dict[str, Any]:
@@ -126,9 +139,23 @@ WRITES: dict[tuple[str, str], dict[str, Callable[[Api], Call]]] = {
         "a transfer": lambda api: ("POST", undo_path(api, "/v1/transfers", MOVED), {"reason": "a mistake"}),
         "what is not staff's": lambda api: ("POST", "/v1/clients/c1/credits/follow-up/entries/1/undo", {}),
     },
+    ("POST", "/v1/clients/<client_id>/merge"): {
+        "two records": lambda api: ("POST", "/v1/clients/c1/merge", {"into": "c2"}),
+        "into itself": lambda api: ("POST", "/v1/clients/c1/merge", {"into": "c1"}),
+    },
     ("POST", "/v1/transfers"): {
         "moved": lambda api: ("POST", "/v1/transfers", MOVED),
         "too much": lambda api: ("POST", "/v1/transfers", MOVED | {"amount": 99}),
+    },
+    ("POST", "/v1/extensions"): {
+        "longer": lambda api: ("POST", "/v1/extensions", lasting(api)),
+        "with what expired": lambda api: ("POST", "/v1/extensions", lasting(api, ends_from="2026-11-01T00:00:00Z",
+                                                                           revive=True)),
+        "of no package": lambda api: ("POST", "/v1/extensions", lasting(api, package_id="never")),
+    },
+    ("POST", "/v1/expirations"): {
+        "by client": lambda api: ("POST", "/v1/expirations", {"client_id": "c1", "keep": 1}),
+        "by type": lambda api: ("POST", "/v1/expirations", {"appointment_type": "follow-up"}),
     },
     ("POST", "/v1/client-sessions"): {
         "a session": lambda api: ("POST", "/v1/client-sessions", {"client_id": "c1"}),
@@ -146,6 +173,9 @@ WRITES: dict[tuple[str, str], dict[str, Callable[[Api], Call]]] = {
     },
     ("POST", "/v1/parked/<parked_id>/dismiss"): {
         "dismissed": lambda api: ("POST", f"/v1/parked/{parked_id(api)}/dismiss", {"reason": "a mistake"}),
+    },
+    ("POST", "/v1/reports/exports"): {
+        "started": lambda api: ("POST", "/v1/reports/exports", {"report": "credits"}),
     },
 }  # fmt: skip
 CASES = [(route, name) for route, named in WRITES.items() for name in named]

@@ -81,6 +81,11 @@ def secretive(api: Api) -> None:
     edit(api, "/v1/clients/c1/adjustments", appointment_type="follow-up", amount=1)
     edit(api, "/v1/clients/c1/adjustments", appointment_type="follow-up", amount=-2)
     edit(api, "/v1/clients/c1/grants", package_id="three-pack")
+    (taken,) = (e for e in api("GET", f"{CREDITS}/follow-up/history", limit=100).body["items"] if e["amount"] == -2)
+    edit(api, f"{CREDITS}/follow-up/entries/{taken['sequence']}/undo")
+    edit(api, "/v1/extensions", appointment_type="follow-up", by_days=9)
+    expiring = {"idempotency-key": f"{SECRET}-expire"}
+    assert api("POST", "/v1/expirations", {"client_id": "c1", "keep": 4}, bearer=STAFF, headers=expiring).status == 200
     (*_, lot) = api("GET", f"{CREDITS}/follow-up/lots").body["items"]
     api("PATCH", f"{CREDITS}/follow-up/lots/{lot['lot_id']}", {"void": True, "reason": SECRET}, bearer=STAFF)
     patch(api, "/v1/clients/c1/settings", {"max_negative": 7}, bearer=STAFF)

@@ -5,8 +5,9 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from tests.support.api import Api
+from tests.support.api import Api, api_on
 from tests.support.builders import DAY, NOW
+from tests.support.memory_table import memory_store
 from tests.support.stock import (
     booked,
     cancels,
@@ -21,7 +22,10 @@ from tests.support.stock import (
     read,
 )
 
+from client_credits.domain.errors import Invalid
+from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.queries.reports.every import REPORTS
+from client_credits.operations.queries.reports.pages import Period, ReportAsk
 
 DATED = [name for name, report in REPORTS.items() if report.period != "none"]
 each_report = pytest.mark.parametrize("name", REPORTS)
@@ -117,6 +121,295 @@ def test_refusals_has_what_was_refused_within_the_period_and_is_refused_still(ap
     assert [row["booking_id"] for row in rows(api, "refusals")] == ["b3"], "booked at the second try"
 
 
+def test_movements_has_what_moved_each_balance_and_no_wallet_that_did_not_move(api: Api) -> None:
+    furnished(api)
+    paid(api)
+    paid(api, client_id="c2")
+    later(api, days=40)
+    booked(api, "b1")
+    booked(api, "b2")
+    cancels(api, "b2")
+    (row,) = rows(api, "movements")
+    moved = {name: value for name, value in row.items() if value}
+    assert moved == {
+        "client_id": "c1",
+        "appointment_type": "follow-up",
+        "opening": 3,
+        "spent": -2,
+        "restored": 1,
+        "closing": 2,
+    }
+    early = rows(api, "movements", **{"from": "2026-11-01", "to": "2026-11-30"})
+    assert [(row["client_id"], row["opening"], row["granted"], row["closing"]) for row in early] == [
+        ("c1", 0, 3, 3),
+        ("c2", 0, 3, 3),
+    ]
+
+
+def test_what_is_heard_late_moves_the_balance_when_it_happened(api: Api) -> None:
+    furnished(api)
+    later(api, days=40)
+    paid(api, paid_at=NOW)
+    assert rows(api, "movements") == []
+    (row,) = rows(api, "movements", **{"from": "2026-11-22", "to": "2026-11-22"})
+    assert (row["granted"], row["closing"]) == (3, 3)
+
+
+def test_what_is_heard_late_hides_nothing_that_was_heard_before_it(api: Api) -> None:
+    furnished(api)
+    later(api, days=40)
+    paid(api)
+    paid(api, paid_at=NOW)
+    (row,) = rows(api, "movements")
+    assert (row["opening"], row["granted"], row["closing"]) == (3, 3, 6)
+
+
+@pytest.mark.parametrize("name", ["movements", "revenue"])
+def test_what_comes_while_a_report_is_read_is_in_all_of_it_or_in_none(name: str) -> None:
+    """Between a wallet and its history somebody pays: that is not in the balance, so it is not in the history."""
+    store, table = memory_store()
+    api = furnished(api_on(store))
+    paid(api, amount=10_000)
+    before = rows(api, name)
+    calls: list[str] = []
+
+    def watch(moment: str, call: str) -> None:
+        calls.append(call)
+        if (moment, call) == ("after", "batch_get_item") and "query" in calls:  # the wallets, behind the roster
+            table.watch = lambda moment, call: None
+            paid(api, amount=10_000)
+
+    table.watch = watch
+    (row,) = read(api, f"/v1/reports/{name}")["items"]
+    assert [row] == before
+    assert rows(api, name) != before
+
+
+def test_what_has_ended_has_moved_before_any_sweep_writes_it(api: Api) -> None:
+    furnished(api)
+    package(api, "week", stripe_prices=["price_w"], expiry=week())
+    paid(api, price="price_w")
+    later(api, days=40)
+    (row,) = rows(api, "movements", **{"from": "2026-11-29", "to": "2026-12-01"})
+    assert (row["opening"], row["expired"], row["closing"]) == (3, -3, 0)
+
+
+def test_outstanding_is_the_worth_of_credits_unspent_and_booked_for_sessions_to_come(api: Api) -> None:
+    furnished(api)
+    paid(api, amount=10_000)
+    booked(api, "b1", starts_at=NOW + 5 * DAY)
+    (row,) = rows(api, "outstanding")
+    assert row == {
+        "client_id": "c1",
+        "client_name": None,
+        "package_id": "three-pack",
+        "currency": "eur",
+        "unspent_credits": 2,
+        "unspent_amount": 6_667,
+        "booked_credits": 1,
+        "booked_amount": 3_333,
+        "outstanding_amount": 10_000,
+    }
+    later(api, days=6)
+    (row,) = rows(api, "outstanding")
+    assert (row["booked_credits"], row["outstanding_amount"]) == (0, 6_667)
+
+
+def test_revenue_is_earned_at_the_session_whenever_it_was_booked(api: Api) -> None:
+    furnished(api)
+    paid(api, amount=10_000)
+    booked(api, "b1", starts_at=NOW + 15 * DAY)
+    assert money(api, "2026-11-01", "2026-11-30") == (0, 10_000, 0, 0, 0, 10_000)
+    later(api, days=14)
+    assert money(api, "2026-12-01", "2026-12-31") == (10_000, 0, 0, 0, 0, 10_000), "what is to come is not earned"
+    later(api, days=2)
+    assert money(api, "2026-12-01", "2026-12-31") == (10_000, 0, 3_333, 0, 0, 6_667)
+
+
+def test_a_forfeited_credit_is_earned_at_its_session(api: Api) -> None:
+    furnished(api)
+    patch(api, "/v1/settings", {"restore_on_cancel": False})
+    paid(api, amount=10_000)
+    booked(api, "b1", starts_at=NOW + 15 * DAY)
+    cancels(api, "b1")
+    later(api, days=20)
+    assert money(api, "2026-12-01", "2026-12-31") == (10_000, 0, 3_333, 0, 0, 6_667)
+
+
+def test_a_debt_is_earned_when_it_is_repaid_where_that_is_later_than_its_session(api: Api) -> None:
+    furnished(api)
+    booked(api, "b1", starts_at=NOW + DAY)
+    booked(api, "b2", starts_at=NOW + 40 * DAY)
+    later(api, days=20)
+    paid(api, amount=10_000)
+    assert money(api, "2026-12-01", "2026-12-12") == (0, 10_000, 3_333, 0, 0, 6_667)
+    later(api, days=25)
+    assert money(api, "2027-01-01", "2027-01-31") == (6_667, 0, 3_333, 0, 0, 3_334)
+
+
+def test_what_ends_and_what_staff_void_and_lower_is_expired_worth(api: Api) -> None:
+    furnished(api)
+    package(api, "week", stripe_prices=["price_w"], expiry=week())
+    paid(api, amount=10_000)
+    paid(api, price="price_w", amount=900)
+    lot = read(api, "/v1/clients/c1/credits/follow-up/lots")["items"]
+    (forever,) = [each["lot_id"] for each in lot if each["expires_at"] is None]
+    lower = {"appointment_type": "follow-up", "amount": -1, "reason": "a gift of the client"}
+    assert api("POST", "/v1/clients/c1/adjustments", lower, headers={"idempotency-key": "k1"}).status == 200
+    patch(api, f"/v1/clients/c1/credits/follow-up/lots/{forever}", {"void": True, "reason": "left"})
+    later(api, days=20)
+    found = {row["package_id"]: row for row in rows(api, "revenue")}
+    assert [(found[p]["sold"], found[p]["expired"], found[p]["closing"]) for p in ("three-pack", "week")] == [
+        (10_000, 10_000, 0),
+        (900, 900, 0),
+    ]
+
+
+def test_a_gift_between_clients_changes_no_worth_and_stays_with_who_bought_it(api: Api) -> None:
+    furnished(api)
+    client(api, "c2")
+    paid(api, amount=10_000)
+    later(api, days=1)
+    give = {"from_client_id": "c1", "to_client_id": "c2", "appointment_type": "follow-up", "amount": 2}
+    assert api("POST", "/v1/transfers", give, headers={"idempotency-key": "k1"}).status == 200
+    booked(api, "b1", client_id="c2", starts_at=NOW + 3 * DAY)
+    booked(api, "b2", client_id="c1", starts_at=NOW + 3 * DAY)
+    later(api, days=4)
+    assert money(api, "2026-11-23", "2026-11-30") == (10_000, 0, 6_666, 0, 0, 3_334)
+    (row,) = rows(api, "outstanding")
+    assert (row["client_id"], row["unspent_credits"]) == ("c1", 1)
+
+
+def test_what_is_undone_is_worth_again_what_it_was(api: Api) -> None:
+    furnished(api)
+    client(api, "c2")
+    paid(api, amount=10_000)
+    later(api, days=1)
+    path = "/v1/clients/c1/credits/follow-up"
+    lower = {"appointment_type": "follow-up", "amount": -2, "reason": "a slip"}
+    assert api("POST", "/v1/clients/c1/adjustments", lower, headers={"idempotency-key": "k1"}).status == 200
+    give = {"from_client_id": "c1", "to_client_id": "c2", "appointment_type": "follow-up", "amount": 1}
+    assert api("POST", "/v1/transfers", give, headers={"idempotency-key": "k2"}).status == 200
+    assert money(api, "2026-11-23", "2026-11-23") == (10_000, 0, 0, 6_666, 0, 3_334)
+    later(api, days=1)
+    for sequence in (2, 3):
+        key = {"idempotency-key": f"undo-{sequence}"}
+        assert api("POST", f"{path}/entries/{sequence}/undo", {}, headers=key).status == 200
+    assert money(api, "2026-11-24", "2026-11-24") == (3_334, 0, 0, -6_666, 0, 10_000)
+    assert [row["unspent_credits"] for row in rows(api, "outstanding")] == [3]
+
+
+def test_credits_of_a_record_that_was_merged_are_worth_what_they_were(api: Api) -> None:
+    furnished(api)
+    client(api, "c2")
+    client(api, "c3")
+    paid(api, amount=10_000)
+    booked(api, "b1", starts_at=NOW + 5 * DAY)
+    give = {"from_client_id": "c1", "to_client_id": "c3", "appointment_type": "follow-up", "amount": 1}
+    assert api("POST", "/v1/transfers", give, headers={"idempotency-key": "k1"}).status == 200
+    later(api, days=3)
+    merge = {"into": "c2"}
+    assert api("POST", "/v1/clients/c1/merge", merge, headers={"idempotency-key": "k2"}).status == 200
+    booked(api, "b2", client_id="c2", starts_at=NOW + 6 * DAY)
+    booked(api, "b3", client_id="c3", starts_at=NOW + 7 * DAY)
+    later(api, days=10)
+    assert money(api, "2026-11-01", "2026-11-30") == (0, 10_000, 10_000, 0, 0, 0)
+    (row,) = rows(api, "revenue")
+    assert row["client_id"] == "c2"
+    assert rows(api, "outstanding") == []
+
+
+def test_movements_of_all_clients_add_up_over_a_merge(api: Api) -> None:
+    furnished(api)
+    client(api, "c2")
+    paid(api)
+    paid(api, client_id="c2", price="price_1")
+    later(api, days=40)
+    merge = {"into": "c2"}
+    assert api("POST", "/v1/clients/c1/merge", merge, headers={"idempotency-key": "k2"}).status == 200
+    booked(api, "b1", client_id="c1")
+    found = {row["client_id"]: row for row in rows(api, "movements", limit=1)}
+    shown = ("opening", "spent", "transferred_in", "transferred_out", "closing")
+    assert {client_id: tuple(row[name] for name in shown) for client_id, row in found.items()} == {
+        "c1": (3, 0, 0, -3, 0),
+        "c2": (3, -1, 3, 0, 5),
+    }
+
+
+def test_types_of_one_line_share_its_worth_to_the_last_cent(api: Api) -> None:
+    furnished(api)
+    package(api, "both", credits={"follow-up": 2, "initial": 1}, stripe_prices=["price_b"])
+    paid(api, price="price_b", amount=10_000)
+    booked(api, "b1", appointment_type="initial", starts_at=NOW + DAY)
+    later(api, days=2)
+    assert money(api, "2026-11-01", "2026-11-30") == (0, 10_000, 3_333, 0, 0, 6_667)
+
+
+def test_the_example_of_the_page_on_reports(api: Api) -> None:
+    furnished(api)
+    ends = {"kind": "date", "date": "2026-12-30"}
+    package(api, "three", stripe_prices=["price_3"], expiry=ends)
+    api.now[0] = NOW - 2 * DAY
+    paid(api, price="price_3", amount=10_000)
+    booked(api, "b1", starts_at=NOW + 11 * DAY)
+    booked(api, "b2", starts_at=NOW + 17 * DAY)
+    api.now[0] = NOW + 12 * DAY
+    (row,) = rows(api, "outstanding")
+    shown = ("unspent_credits", "unspent_amount", "booked_credits", "booked_amount", "outstanding_amount")
+    assert [row[name] for name in shown] == [1, 3_334, 1, 3_333, 6_667]
+    api.now[0] = NOW + 16 * DAY
+    cancels(api, "b2")
+    api.now[0] = NOW + 50 * DAY
+    assert money(api, "2026-11-01", "2026-11-30") == (0, 10_000, 0, 0, 0, 10_000)
+    assert money(api, "2026-12-01", "2026-12-31") == (10_000, 0, 3_333, 6_667, 0, 0)
+    assert money(api, "2026-11-01", "2026-12-31") == (0, 10_000, 3_333, 6_667, 0, 0)
+
+
+def test_credits_that_nobody_paid_for_are_in_no_report_on_worth(api: Api) -> None:
+    furnished(api)
+    add = {"appointment_type": "follow-up", "amount": 3, "reason": "sorry"}
+    assert api("POST", "/v1/clients/c1/adjustments", add, headers={"idempotency-key": "k1"}).status == 200
+    paid(api, amount=0)
+    booked(api, "b1")
+    assert rows(api, "revenue") == rows(api, "outstanding") == []
+
+
+def money(api: Api, since: str, until: str) -> tuple[int, ...]:
+    """The one row of revenue, which must add up."""
+    (row,) = rows(api, "revenue", **{"from": since, "to": until})
+    found = tuple(row[name] for name in ("opening", "sold", "earned", "expired", "refunded", "closing"))
+    assert found[0] + found[1] - sum(found[2:5]) == found[5]
+    return found
+
+
+def test_a_history_too_long_for_one_answer_is_refused_early_and_offered_as_a_file(api: Api) -> None:
+    furnished(api)
+    paid(api)
+    context = Context(api.store, "p1", STRIPE, NOW)
+    period = Period(NOW - DAY, NOW + DAY)
+    for name in ("movements", "outstanding", "revenue"):
+        page = REPORTS[name].page
+        with pytest.raises(Invalid) as refused:
+            page(context, ReportAsk(period, most_reads=0), None, 10)
+        (fault,) = refused.value.errors
+        assert fault.code == "too_long_for_one_answer"
+        assert "POST /v1/reports/exports" in fault.detail
+        assert len(page(context, ReportAsk(period, most_reads=1), None, 10).rows) == 1
+
+
+def test_a_page_ends_before_the_client_whose_history_does_not_fit_and_the_next_begins_with_it(api: Api) -> None:
+    crowd(api, 5)
+    context, period = Context(api.store, "p1", STRIPE, NOW), Period(NOW - DAY, NOW + DAY)
+    every = REPORTS["movements"].page(context, ReportAsk(period), None, 100).rows
+    found, after, pages = [], None, 0
+    while pages == 0 or after:
+        page = REPORTS["movements"].page(context, ReportAsk(period, most_reads=3), after, 100)
+        found += page.rows
+        after, pages = page.next, pages + 1
+    assert found == every
+    assert pages == 5, "two wallets, so two requests, for each client"
+
+
 def test_parked_has_the_payments_that_wait_the_longest_parked_first(api: Api) -> None:
     furnished(api)
     paid(api, price="price_x")
@@ -173,7 +466,7 @@ def test_a_period_that_ends_before_it_begins_is_refused(api: Api, name: str) -> 
 # --- Pages
 
 
-def crowd(api: Api, size: int = 7) -> None:
+def crowd(api: Api, size: int = 4) -> None:
     """Clients who each hold lots that end, owe for another type, were refused a booking and have a parked payment."""
     furnished(api)
     package(api, "week", credits={"follow-up": 2, "initial": 1}, stripe_prices=["price_w"], expiry=week())
@@ -182,7 +475,7 @@ def crowd(api: Api, size: int = 7) -> None:
         client(api, client_id, name=f"Name {client_id}")
         paid(api, price="price_w", client_id=client_id)
         paid(api, price="price_none", client_id=client_id)
-        for number in range(4):
+        for number in range(2):
             booked(api, f"{client_id}-{number}", client_id=client_id, appointment_type="initial")
     no_debt(api)
     for client_id in ids:
@@ -190,11 +483,11 @@ def crowd(api: Api, size: int = 7) -> None:
 
 
 @each_report
-@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+@pytest.mark.parametrize("limit", [1, 3])
 def test_pages_of_any_size_make_the_same_report_in_json_and_in_csv(api: Api, name: str, limit: int) -> None:
     crowd(api)
     every = rows(api, name, limit=100)
-    assert len(every) >= 7
+    assert len(every) >= 4
     assert rows(api, name, limit=limit) == every
     found, cursor = as_csv(api, name, limit=limit)
     assert len(found) <= limit

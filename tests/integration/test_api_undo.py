@@ -15,6 +15,7 @@ from tests.support.stock import (
     nothing_written,
     package,
     paid,
+    patch,
     paying,
     put,
     read,
@@ -131,6 +132,20 @@ def test_what_others_repaid_of_the_debt_comes_back_as_a_lot_that_repays_what_is_
     assert balances(api)["follow-up"] == 1
     assert kinds(api)[-2:] == [("adjusted", 2), ("repaid", 0)]
     assert read(api, CREDITS)["credits"][0]["granted_total"] == 5
+
+
+@pytest.mark.parametrize("auto_repay", [True, False])
+def test_credits_put_back_and_a_lot_added_repay_what_is_owed_together(api: Api, auto_repay: bool) -> None:
+    """The law that one source makes one entry of a kind holds where both repay."""
+    furnished(api)
+    adjusts(api, 1, "k1")
+    taken = adjusts(api, -2, "k2")  # one from the lot, one owed
+    adjusts(api, 1, "k3")  # repays it
+    booked(api, "b1", seats=3)
+    patch(api, "/v1/clients/c1/settings", {"auto_repay": auto_repay})
+    undone(api, taken)
+    assert balances(api)["follow-up"] == -1
+    assert read(api, CREDITS)["credits"][0]["debt"] == (1 if auto_repay else 2)
 
 
 def test_a_number_replaced_is_undone_by_its_entry(api: Api) -> None:

@@ -209,3 +209,27 @@ def test_a_client_that_changes_while_it_is_read_is_no_breach(stack: Stack) -> No
     ran = stack("verify", "--json")
     assert (ran.code, ran.json["breaches"]) == (0, [])
     assert ran.json["entries"] == 16
+
+
+def test_what_a_check_of_the_whole_practice_came_to_is_kept_for_its_status(stack: Stack) -> None:
+    facts = stack("verify", "--json").json
+    kept = stack.store.verification("p1")
+    assert kept is not None
+    counts = (kept.clients, kept.wallets, kept.entries, kept.bookings)
+    assert counts == tuple(facts[name] for name in ("clients", "wallets", "entries", "bookings"))
+    assert kept.breaches == {}
+
+
+def test_a_check_of_one_client_is_not_the_last_check_of_the_practice(stack: Stack) -> None:
+    stack("verify", "--client", "c1")
+    assert stack.store.verification("p1") is None
+
+
+def test_breaches_are_kept_by_law(stack: Stack) -> None:
+    item = items(stack, "wallet#")[0]
+    put(stack, item | {"balance": {"N": str(int(item["balance"]["N"]) + 1)}})
+    broken = found(stack)
+    kept = stack.store.verification("p1")
+    assert kept is not None
+    assert kept.breaches == {"conservation": 1}
+    assert [breach["law"] for breach in broken] == ["conservation"]

@@ -21,13 +21,18 @@ from tests.support.fault_steps import STAFF, P, founded, holding, setting
 from client_credits.domain.bookings.booking import BookingState
 from client_credits.domain.bookings.deciding import Reason
 from client_credits.domain.errors import AlreadyMapped, AlreadyResolved, Busy, InsufficientCredits, VersionConflict
+from client_credits.domain.ledger.extending import ExtensionRule
+from client_credits.domain.ledger.leftovers import LeftoversRule
 from client_credits.domain.ledger.wallet import Wallet
 from client_credits.domain.practice.records import Client
 from client_credits.operations.bookings.spending import book, cancel
 from client_credits.operations.context import BOOKINGS, STRIPE, Context
 from client_credits.operations.payments.paying import pay
+from client_credits.operations.staff.bulk import LotChange, change_all
 from client_credits.operations.staff.editing import NewBalance, adjust, set_balances, transfer
+from client_credits.operations.staff.extending import Extension
 from client_credits.operations.staff.idempotent import Keyed
+from client_credits.operations.staff.leftovers import Leftovers
 from client_credits.operations.staff.practices import change_account_settings, change_client_settings, put_client
 from client_credits.operations.staff.undoing import undo
 from client_credits.operations.sweeping import settle_one, sweep_shard
@@ -315,6 +320,33 @@ def test_of_16_undoings_of_one_entry_at_once_one_is_made(place: Place) -> None:
 
     assert sum(at_once([lambda n=n: undone(n) for n in range(16)])) == 1
     assert place.wallet().balance == 5
+    assert broken_laws(place.dump()) == []
+
+
+def test_one_extension_sent_8_times_at_once_puts_off_each_end_once(place: Place) -> None:
+    lots = [a_lot(f"lot-{n}", 1, expires_at=NOW + n * DAY) for n in range(1, 4)]
+    holding(*lots)(place.worker(), NOW)
+    rule = Extension(ExtensionRule(ends_from=NOW, by_days=14))
+
+    def extended(_: int) -> list[LotChange]:
+        return change_all(Context(place.worker(), P, STAFF, NOW), rule, Keyed("k1", "closed"), "a closure").lots
+
+    answers = at_once([lambda n=n: extended(n) for n in range(8)])
+    assert all(answer == answers[0] for answer in answers)
+    assert [lot.expires_at for lot in place.wallet().lots] == [NOW + (n + 14) * DAY for n in range(1, 4)]
+    assert broken_laws(place.dump()) == []
+
+
+def test_leftovers_removed_by_8_staff_at_once_are_removed_once_and_what_is_kept_stays(place: Place) -> None:
+    holding(a_lot("lot-1", 5), a_lot("lot-2", 4, expires_at=NOW + DAY))(place.worker(), NOW)
+    rule = Leftovers(LeftoversRule(appointment_type="follow-up", keep=3))
+
+    def removed(number: int) -> int:
+        here = Context(place.worker(), P, STAFF, NOW)
+        return sum(lot.amount for lot in change_all(here, rule, Keyed(f"k{number}", ""), None).lots)
+
+    assert sum(at_once([lambda n=n: removed(n) for n in range(8)])) == 6
+    assert place.wallet().balance == 3
     assert broken_laws(place.dump()) == []
 
 

@@ -5,11 +5,9 @@ Every sample event of the repository goes through its function and must come out
 
 import json
 import re
-import threading
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +16,7 @@ from typing import Any
 import pytest
 import time_machine
 from botocore.exceptions import ClientError
-from tests.support.api import AUDIENCE, CLIENT_PAGE, ISSUER, key_set, token
+from tests.support.api import AUDIENCE, CLIENT_PAGE, ISSUER, token
 from tests.support.builders import DAY, HOUR, NOW, a_lot
 from tests.support.functions import (
     CONTEXT,
@@ -38,7 +36,9 @@ from tests.support.functions import (
     stripe_message,
     world,
 )
+from tests.support.key_server import issuer
 from tests.support.stock import balances, listed, no_debt, patch, put, read
+from tests.support.stripe_server import TEST_KEY, a_price, stripe_server
 
 from client_credits.aws import clients
 from client_credits.aws.config import ApiConfig, ConfigError
@@ -51,7 +51,7 @@ from client_credits.operations import sweeping
 from client_credits.store import keys, writes
 from client_credits.store.table import Write
 
-__all__ = ["own_clients", "world"]
+__all__ = ["issuer", "own_clients", "world"]
 pytestmark = pytest.mark.usefixtures("own_clients")
 EVENTS = ROOT / "events"
 
@@ -676,25 +676,6 @@ def test_what_is_removed_is_no_news(world: World) -> None:
 # --- The HTTP API's function
 
 
-@pytest.fixture(scope="module")
-def issuer() -> Iterator[str]:
-    """The address of a key set that is served over HTTP."""
-
-    class Keys(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(key_set())
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Keys)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/keys"
-    server.shutdown()
-
-
 @pytest.fixture
 def function(world: World, issuer: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setenv("TOKEN_ISSUER", ISSUER)
@@ -743,6 +724,51 @@ def test_the_document_the_function_serves_is_the_published_one(function: ModuleT
     assert len(heard_there["body"]) < 1_000_000
 
 
+def put_parameter(name: str, value: str) -> None:
+    prefix = ApiConfig.from_environment().secrets_prefix
+    clients.client("ssm").put_parameter(Name=f"{prefix}/{name}", Value=value, Type="SecureString", Overwrite=True)
+
+
+def test_sessions_and_links_use_the_key_of_the_stack(world: World, function: ModuleType) -> None:
+    put_parameter("session-key", b64encode(b"s" * 32).decode())
+    answer = asked(function, "POST", "/v1/client-sessions", {"client_id": "c-17"})
+    assert answer["statusCode"] == 200, answer
+    bearer = {"authorization": f"Bearer {answer['body']['token']}"}
+    own = asked(load("api"), "GET", "/v1/clients/c-17/credits", known=False, **bearer)
+    assert own["statusCode"] == 200, "another worker reads the key by itself"
+    linked = asked(function, "POST", "/v1/client-links", {"client_id": "c-17"}, **{"idempotency-key": "k1"})
+    assert linked["body"]["url"].startswith(f"{CLIENT_PAGE}#link=cDE.link_")
+
+
+def test_without_the_key_of_sessions_the_request_is_to_be_sent_again(world: World, function: ModuleType) -> None:
+    answer = asked(function, "POST", "/v1/client-sessions", {"client_id": "c-17"})
+    assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (503, "1")
+
+
+def test_a_checkout_is_opened_with_the_practices_own_key(
+    world: World, function: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_parameter("stripe-api-key/p1", TEST_KEY)
+    page = {"success_url": CLIENT_PAGE, "cancel_url": CLIENT_PAGE}
+    wanted = {"client_id": "c-17", "package_id": "pack", **page}
+    with stripe_server() as stripe:
+        stripe.add(a_price("price_FollowUpPack"))
+        monkeypatch.setenv("STRIPE_API_BASE", stripe.url)
+        answer = asked(load("api"), "POST", "/v1/checkout-sessions", wanted, **{"idempotency-key": "k1"})
+        assert (answer["statusCode"], len(stripe.opened)) == (200, 1), answer
+
+
+def test_the_status_counts_what_the_queues_of_dead_letters_hold(
+    world: World, function: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for setting, queue in (("STRIPE_DLQ_URL", "stripe-dead"), ("SWEEP_DLQ_URL", "published")):
+        monkeypatch.setenv(setting, world.queues[queue])
+    clients.client("sqs").send_message(QueueUrl=world.queues["stripe-dead"], MessageBody="{}")
+    answer = asked(load("api"), "GET", "/v1/status")
+    assert answer["statusCode"] == 200, answer
+    assert answer["body"]["dead_letters"] == {"stripe": 1, "bookings": 0, "sweep": 0, "publishing": 0}
+
+
 def put_cursor_key() -> None:
     name = cursor_key_name(ApiConfig.from_environment().secrets_prefix)
     clients.client("ssm").put_parameter(Name=name, Value=b64encode(b"k" * 32).decode(), Type="SecureString")
@@ -789,22 +815,19 @@ def test_when_the_issuer_cannot_be_asked_the_answer_is_503(
 NEEDS = {
     "stripe_events": ["TABLE_NAME", "STRIPE_MODE"],
     "bookings": ["TABLE_NAME"],
-    "sweep": ["TABLE_NAME", "SWEEP_QUEUE_URL"],
+    "sweep": ["TABLE_NAME", "SWEEP_QUEUE_URL", "JOBS_QUEUE_URL"],
+    "jobs": ["TABLE_NAME", "JOBS_QUEUE_URL", "FILES_BUCKET"],
     "publish_entries": ["EVENT_BUS_NAME", "PUBLISH_FAILURES_URL"],
     "api": [
-        "TABLE_NAME",
-        "SECRETS_PREFIX",
-        "TOKEN_ISSUER",
-        "TOKEN_AUDIENCE",
-        "TOKEN_JWKS_URL",
-        "CLIENT_PAGE_URL",
-        "STRIPE_MODE",
+        *("TABLE_NAME", "SECRETS_PREFIX", "TOKEN_ISSUER", "TOKEN_AUDIENCE", "TOKEN_JWKS_URL"),
+        *("CLIENT_PAGE_URL", "STRIPE_MODE", "JOBS_QUEUE_URL", "FILES_BUCKET"),
     ],
 }
 CALLS: dict[str, list[Event]] = {
     "stripe_events": [sqs_event(sqs_message("{}"))],
     "bookings": [sqs_event(sqs_message("{}"))],
     "sweep": [{"kind": "start"}, sqs_event(sqs_message({"shard": "00"}))],
+    "jobs": [sqs_event(sqs_message("{}"))],
     "publish_entries": [stream_event({}, {("p", "s"): {"pk": {"S": "p"}, "sk": {"S": "s"}}})],
 }
 
@@ -914,6 +937,8 @@ def provoke(world: World, function: ModuleType) -> list[str]:
     shard = keys.due_shard(keys.wallet("p1", "c-17", "initial"))
     bodies = ({"shard": shard}, {"shard": PLANTED["name"]}, PLANTED["email"])
     sweep.handler(sqs_event(*map(sqs_message, bodies)), CONTEXT)
+    steps = ({"practice_id": "p1", "job_id": PLANTED["name"], "version": PLANTED["note"]}, PLANTED, PLANTED["email"])
+    load("jobs").handler(sqs_event(*map(sqs_message, steps)), CONTEXT)
     load("publish_entries").handler(stream_event({}, world.items()), CONTEXT)
     unread = {
         ("p1#c-17", "entry#x"): {

@@ -17,10 +17,17 @@ LIVES = "tests/property/test_practice_machine.py"
 RISES, STORIES = f"{UNIT}/test_rises.py", f"{UNIT}/test_plan_change_stories.py"
 ONE_SALE, LIMITS = "tests/integration/test_stripe_one_sale.py", f"{UNIT}/test_limits.py"
 ORDERS, SAME_LOTS = "tests/property/test_order_of_everything.py", "come_to_the_same_lots"
+EXTENSIONS = "tests/integration/test_api_extensions.py"
 UNDO = "tests/integration/test_api_undo.py"
+JOBS, EXPORTS = f"{UNIT}/test_jobs.py", f"{UNIT}/test_exporting.py"
+MERGING, MEANWHILE = "tests/integration/test_api_merge.py", "tests/integration/test_merging_meanwhile.py"
+FORGETTING = "tests/integration/test_cli_forget.py"
+SESSIONS, CHECKOUT = "tests/integration/test_api_client_sessions.py", "tests/integration/test_api_checkout.py"
 LIFE = "tests/property/test_wallet_life_machine.py"
 SEVERAL = "tests/integration/test_one_intent_several_invoices.py"
 KINDS = "tests/integration/test_reconcile_kinds.py"
+WORTH, REPORTS = f"{UNIT}/test_worth.py", "tests/integration/test_api_reports.py"
+REPORT_LAWS = "tests/property/test_report_laws.py"
 
 
 @dataclass(frozen=True)
@@ -283,8 +290,8 @@ SEEDS = (
     Seed(
         "a history is read that may be late",
         "store/table.py",
-        '            "ConsistentRead": True,\n',
-        '            "ConsistentRead": False,\n',
+        '"ScanIndexForward": not newest_first,\n            "ConsistentRead": True,\n',
+        '"ScanIndexForward": not newest_first,\n            "ConsistentRead": False,\n',
         LATENESS,
     ),
     # -- what is stored
@@ -744,12 +751,49 @@ SEEDS = (
         "tests/integration/test_api_edits.py",
         "sweep_settled or settled_itself",
     ),
+    # -- changes of many clients
+    Seed(
+        "emptied lots that are stored apart keep their end",
+        "operations/staff/extending.py",
+        "change = replace(change, wallet=change.wallet.knowing(chosen))",
+        "pass",
+        EXTENSIONS,
+    ),
+    Seed(
+        "what an extension brought back returns again",
+        "domain/ledger/lost.py",
+        "entry.cause.kind is CauseKind.EXTENSION",
+        "entry.cause.kind is CauseKind.DISPUTE",
+        EXTENSIONS,
+    ),
+    Seed(
+        "what staff removed is lost like what ended",
+        "domain/ledger/lost.py",
+        "end and end <= entry.occurred_at:",
+        "end:",
+        EXTENSIONS,
+    ),
+    Seed(
+        "leftovers that would be spent first are kept",
+        "domain/ledger/leftovers.py",
+        "for lot in burn_order(wallet.open_lots) if",
+        "for lot in reversed(burn_order(wallet.open_lots)) if",
+        f"{UNIT}/test_leftovers.py",
+    ),
+    Seed(
+        "a client is changed again by every delivery",
+        "operations/staff/bulk.py",
+        "    if done:\n        return entries_of(",
+        "    if done and not done.entries:\n        return entries_of(",
+        "tests/integration/test_faults.py",
+        "first_and_the_last_call and many",
+    ),
     # -- undoing
     Seed(
         "undoing a raising takes whatever would be spent first",
         "domain/ledger/undoing.py",
-        "change = lowered(change, undone.amount, act, first)",
-        "change = lowered(change, undone.amount, act)",
+        "lowered(change, undone.amount, act, first)",
+        "lowered(change, undone.amount, act)",
         UNDO,
     ),
     Seed(
@@ -1121,6 +1165,76 @@ SEEDS = (
         f"{UNIT}/test_parked_payments.py",
         "when_that_client_comes",
     ),
+    # -- reports
+    Seed(
+        "a period has what happens just when it ends",
+        "domain/ledger/worth.py",
+        "waiting[passed].at < instant",
+        "waiting[passed].at <= instant",
+        WORTH,
+    ),
+    Seed(
+        "the remainder goes on from credit to credit when none is owed any more",
+        "domain/ledger/worth.py",
+        "return last if before in OWED and last not in OWED else before",
+        "return last",
+        WORTH,
+    ),
+    Seed(
+        "the remainder of tranches is sold with the first of them",
+        "domain/ledger/worth.py",
+        "remainder if sold >= value.credits else 0",
+        "remainder if sold else 0",
+        WORTH,
+    ),
+    Seed(
+        "a debt that is repaid late is earned at its session",
+        "domain/payments/fates_of_credits.py",
+        "max(starts_at, at)",
+        "starts_at",
+        REPORTS,
+        "repaid",
+    ),
+    Seed(
+        "what a refund takes has expired",
+        "domain/payments/fates_of_credits.py",
+        "Fate.REFUNDED if entry.kind == EntryKind.CLAWED_BACK else Fate.EXPIRED",
+        "Fate.EXPIRED",
+        REPORT_LAWS,
+        "refunded",
+    ),
+    Seed(
+        "a credit that comes back after its session stays earned",
+        "domain/payments/fates_of_credits.py",
+        "spent.back_before += part if early else 0",
+        "spent.back_before += part",
+        REPORT_LAWS,
+        "outstanding",
+    ),
+    Seed(
+        "what happened after a period is part of its closing balance",
+        "domain/ledger/movements.py",
+        "            closing -= each.amount",
+        "            pass",
+        REPORT_LAWS,
+        "movements",
+    ),
+    Seed(
+        "what is heard late hides what was heard before it",
+        "operations/queries/reports/movements.py",
+        'if item["recorded_at"] < since:',
+        'if item["occurred_at"] < since:',
+        REPORTS,
+        "heard_late",
+    ),
+    Seed(
+        "a page begins with the last row of the page before",
+        "operations/queries/reports/pages.py",
+        "if key(row) > given]",
+        "if key(row) >= given]",
+        REPORTS,
+        "pages_of_any_size",
+    ),
     Seed(
         "a past balance counts by when it was heard",
         "operations/queries/past.py",
@@ -1244,5 +1358,210 @@ SEEDS = (
         "key=lambda b: b.expires_at or FOREVER, reverse=True",
         "key=lambda b: b.expires_at or FOREVER",
         "tests/unit/test_importing.py",
+    ),
+    # -- jobs
+    Seed(
+        "a doubled message of a job does its step twice",
+        "operations/jobs/running.py",
+        "job.state is not JobState.RUNNING or job.version != message.version:",
+        "job.state is not JobState.RUNNING:",
+        JOBS,
+    ),
+    Seed(
+        "a claim of a job ends before its worker must",
+        "operations/jobs/running.py",
+        "now + STEP_LEASE)])\n    return replace",
+        "now + UNHEARD)])\n    return replace",
+        JOBS,
+    ),
+    Seed(
+        "a job of which no message is left is not due",
+        "operations/jobs/running.py",
+        "if waits else UNHEARD)",
+        "if waits else STUCK_AFTER)",
+        JOBS,
+    ),
+    Seed(
+        "staff see each other's jobs",
+        "operations/jobs/starting.py",
+        "(job.actor_kind, job.actor_id) == (actor.kind, actor.actor_id)",
+        "job.actor_kind == actor.kind",
+        JOBS,
+    ),
+    Seed(
+        "what an export kept is sent with every later part",
+        "operations/jobs/exporting.py",
+        "etags=(*place.etags, etag), kept=None)",
+        "etags=(*place.etags, etag))",
+        EXPORTS,
+    ),
+    Seed(
+        "an export sends its next part under the number of the last",
+        "operations/jobs/exporting.py",
+        "upload, len(place.etags) + 1, content)",
+        "upload, max(1, len(place.etags)), content)",
+        EXPORTS,
+    ),
+    # -- merging, forgetting, lists of clients
+    Seed(
+        "emptied lots of a merged record are looked for in who goes on alone",
+        "store/store.py",
+        "            for owner in wallet.owners\n",
+        "            for owner in (wallet.client_id,)\n",
+        MERGING,
+        "emptied_and_stored_apart",
+    ),
+    Seed(
+        "a type that a merged record never had stays open",
+        "operations/moving.py",
+        "        context.commit([writes.wallet(merging.closed_to_all(wallet, into), None)])\n",
+        "",
+        MEANWHILE,
+        "began_before",
+    ),
+    Seed(
+        "operations pass by a wallet that a merge has not reached",
+        "operations/context.py",
+        "        if loaded.unmoved:\n",
+        "        if not loaded:\n",
+        MEANWHILE,
+        "cut_short or dry_run",
+    ),
+    Seed(
+        "refunds read the entries of who goes on alone",
+        "operations/payments/steps.py",
+        "begun = begun or each.client_id in since",
+        "begun = False",
+        MERGING,
+        "refund_of_what or taken_of_the_old",
+    ),
+    Seed(
+        "a merge keeps what was granted ever of one record",
+        "domain/ledger/merging.py",
+        "granted_total=into.granted_total + gone.granted_total",
+        "granted_total=into.granted_total",
+        MERGING,
+        "granted_ever",
+    ),
+    Seed(
+        "a chain of merges leads to a record that is gone",
+        "operations/staff/merging.py",
+        "    for earlier in client.merged_from:\n        once(partial(_point, context, earlier, into))\n",
+        "",
+        MERGING,
+        "chain_of_merges",
+    ),
+    Seed(
+        "the history of merged records leaves the old one out",
+        "operations/queries/history.py",
+        "return [(owner, None) for owner in client.merged_from]",
+        "return []",
+        MERGING,
+        "history_shows_both",
+    ),
+    Seed(
+        "forgetting leaves the events that name a person by e-mail alone",
+        "operations/staff/forgetting.py",
+        'if parked_id in theirs or person.named_in(str(item["raw"])):',
+        "if parked_id in theirs:",
+        FORGETTING,
+        "whole_table",
+    ),
+    Seed(
+        "a forgotten person's profile comes back",
+        "operations/staff/practices.py",
+        "if known and known.forgotten_at and (",
+        "if known and not known and (",
+        FORGETTING,
+        "later_events",
+    ),
+    Seed(
+        "a package is taken for one whose id begins alike",
+        "operations/queries/clients.py",
+        "package_id in packages.split()",
+        "package_id in packages",
+        "tests/integration/test_api_clients_holding.py",
+        "begins_another",
+    ),
+    # -- what a client's browser uses
+    Seed(
+        "a link opens as many sessions as one likes",
+        "operations/staff/client_links.py",
+        "link.used(now) if is_good else link.tried(now)",
+        "link.tried(now)",
+        SESSIONS,
+        "uses_it_up",
+    ),
+    Seed(
+        "a link can be made up",
+        "http/client_links.py",
+        "if hmac.compare_digest(text_of(key, practice_id, link_id).encode(), text.encode()):",
+        "if text:",
+        SESSIONS,
+        "bad_link",
+    ),
+    Seed(
+        "a session that a service made renews itself",
+        "http/routes/sessions.py",
+        "    if until <= ask.now.timestamp():",
+        "    if False and until <= ask.now.timestamp():",
+        SESSIONS,
+        "cannot_renew_itself",
+    ),
+    Seed(
+        "a session outlives its link's twelve hours",
+        "http/routes/sessions.py",
+        "min(expires_at, until or expires_at), until)",
+        "expires_at, until)",
+        SESSIONS,
+        "twelve_hours",
+    ),
+    Seed(
+        "the tries of a link are counted by each worker for itself",
+        "operations/staff/client_links.py",
+        "        if pause:\n",
+        "        if False:\n",
+        SESSIONS,
+        "over_all_workers",
+    ),
+    Seed(
+        "a client pays for what would only be parked",
+        "stripe/checkout.py",
+        "        _check_limit(context, loaded, package, wanted.quantity)",
+        "        pass",
+        CHECKOUT,
+        "pass_the_limit",
+    ),
+    Seed(
+        "a payment of a checkout does not know its client",
+        "stripe/checkout.py",
+        '        paid_by: {"metadata": metadata},\n',
+        "",
+        CHECKOUT,
+        "names_its_client",
+    ),
+    Seed(
+        "a payer is sent to any page that begins like one of ours",
+        "http/routes/checkout.py",
+        "if origin_of(getattr(wanted, name)) not in ask.outside.page_origins:",
+        "if not getattr(wanted, name).startswith(tuple(ask.outside.page_origins)):",
+        CHECKOUT,
+        "cannot_be_sold",
+    ),
+    Seed(
+        "a package bought as often as it may be is offered again",
+        "operations/queries/buying.py",
+        "return [package for package in offered if may_buy(package, client, units, records)]",
+        "return offered",
+        "tests/integration/test_api_what_to_buy.py",
+        "offered_no_more",
+    ),
+    Seed(
+        "what was set aside and mended shows for ever",
+        "store/lists.py",
+        'if "set_aside" in found.get(key, {})]',
+        "if key in found]",
+        "tests/integration/test_api_status.py",
+        "named_until",
     ),
 )

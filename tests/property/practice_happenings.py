@@ -34,7 +34,11 @@ HAPPENINGS: dict[str, dict[str, list[Any]]] = {
     "staff_add_or_take": {"client": OFTEN_C1, "amount": [1, 3, -1, -2, -9], "lasts": LASTS},
     "staff_replace_the_number": {"client": OFTEN_C1, "balance": [0, 1, 4, -2], "lasts": LASTS},
     "credits_are_given": {"giver": OFTEN_C1, "amount": [1, 1, 2, 3]},
+    "an_edit_is_undone": {"client": OFTEN_C1, "which": WHICH},
+    "an_edit_is_undone_at_once": {"client": OFTEN_C1, "amount": [1, 3, -1, -2, -9], "lasts": LASTS},
     "a_lot_is_extended": {"client": OFTEN_C1, "which": WHICH, "lasts": LASTS},
+    "a_closure_is_made_up_for": {"hours_ago": [50, 900], "days": [3, 40], "revive": [True, True, False]},
+    "leftovers_are_removed": {"client": [None, "c1", "c1", "c2"], "keep": [0, 1, 3]},
     "a_lot_is_voided": {"client": OFTEN_C1, "which": WHICH},
     "money_goes_back": {"which": WHICH, "amount": [1, 900, 4_500, 6_750, PAID], "hours_ago": AGO, "stated": HEARD},
     "a_refund_fails": {"which": WHICH},
@@ -75,6 +79,7 @@ COMMON = [  # comes up so much more often
     *["somebody_buys"] * 2,
     *["a_session_is_booked"] * 5,
     *["a_booking_is_cancelled", "money_goes_back", "a_subscription_ends", "a_lot_is_extended", "the_practice_moves"],
+    "an_edit_is_undone",
     *["a_setting_changes"] * 2,
 ]
 STEPS = 25

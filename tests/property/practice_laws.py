@@ -4,7 +4,7 @@ Knows what was heard of money and subscriptions, and nothing of how operations w
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
@@ -77,6 +77,54 @@ def frozen_lots_pay_nothing(before: Books, after: Books) -> None:
 
 def the_sum_stays(before: Books, after: Books) -> None:
     assert sum(b.wallet.balance for b in before.values()) == sum(b.wallet.balance for b in after.values())
+
+
+UNDOABLE = frozenset({"adjusted", "transferred_in", "transferred_out"})
+
+
+def what_was_undone(undone: Entry) -> Callable[[Books, Books], None]:
+    """An edit is undone by its opposite, a transfer by no more than it moved; each entry names the one it undoes."""
+
+    def law(before: Books, after: Books) -> None:
+        undoing = [entry for entry in since(before, after) if "undoes" in entry.cause.ids and entry.amount]
+        if undone.kind == "adjusted":
+            assert [entry.amount for entry in undoing if entry.kind == "adjusted"] == [-undone.amount]
+        else:
+            moved = [entry.amount for entry in undoing if entry.kind in UNDOABLE]
+            assert sum(moved) == 0 and 0 < max(moved) <= abs(undone.amount)
+
+    return law
+
+
+def what_came_back_had_expired(before: Books, after: Books) -> None:
+    """Of a lot no more is reinstated by extensions, in all, than expired of it, and what is lasts longer than now."""
+    for client, book in after.items():
+        expired, back = Counter[str | None](), Counter[str | None]()
+        for entry in book.entries:
+            if entry.kind == "expired" or (entry.kind == "reinstated" and entry.cause.kind == "extension"):
+                (expired if entry.kind == "expired" else back).update({p.lot_id: abs(p.amount) for p in entry.postings})
+        assert back <= expired
+        made = book.entries[len(before[client].entries) :]
+        assert {str(entry.kind) for entry in made} <= {"reinstated", "extended", "repaid", "clawed_back"}
+
+
+def leftovers(book: Book) -> int:
+    lots = (lot for lot in book.wallet.open_lots if not lot.frozen and lot.source != "rolled_over")
+    return sum(lot.remaining for lot in lots)
+
+
+def frozen_lots_stay(before: Books, after: Books) -> None:
+    for client, book in before.items():
+        for lot in book.wallet.open_lots:
+            if lot.frozen or lot.source == "rolled_over":
+                assert after[client].wallet.lot(lot.lot_id) == lot
+
+
+def is_as_before(before: Book, after: Book, *, lots_too: bool) -> None:
+    """What was undone at once leaves the balance as it was, and what was taken and put back the very lots and debts."""
+    assert after.wallet.balance == before.wallet.balance
+    if lots_too:
+        assert numbers(after) == numbers(before)
 
 
 def voided_credits_stay_gone(books: Books) -> None:

@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from client_credits.domain.bookings.booking import Booking, Cancelled, Created
 from client_credits.domain.errors import CreditsError
 from client_credits.domain.ledger.entries import Actor, Entry, untouched
+from client_credits.domain.ledger.extending import ExtensionRule
+from client_credits.domain.ledger.leftovers import LeftoversRule
 from client_credits.domain.ledger.settling import next_due, settle
 from client_credits.domain.ledger.wallet import Lot, Wallet
 from client_credits.domain.payments.facts import MoneyBack, Payment, SubscriptionNews
@@ -21,7 +23,11 @@ from client_credits.operations.bookings import spending
 from client_credits.operations.context import BOOKINGS, STRIPE, Context
 from client_credits.operations.payments import money_back, paying
 from client_credits.operations.staff import editing, practices
+from client_credits.operations.staff.bulk import change_all
+from client_credits.operations.staff.extending import Extension
 from client_credits.operations.staff.idempotent import Keyed
+from client_credits.operations.staff.leftovers import Leftovers
+from client_credits.operations.staff.undoing import undo
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
 from tests.property.memory import PRACTICE, sweep
@@ -110,6 +116,15 @@ class Life:
     def transfer(self, giver: str, receiver: str, amount: int, key: str) -> str:
         asked = giver, receiver, KIND, amount, Keyed(key, str(amount))
         return _answer(lambda: editing.transfer(self._by(STAFF), *asked))
+
+    def undo(self, client: str, sequence: int, key: str) -> str:
+        return _answer(lambda: undo(self._by(STAFF), client, KIND, sequence, Keyed(key, str(sequence))))
+
+    def extend_all(self, rule: ExtensionRule, key: str) -> str:
+        return _answer(lambda: change_all(self._by(STAFF), Extension(rule), Keyed(key, ""), "a closure"))
+
+    def expire_leftovers(self, rule: LeftoversRule, key: str) -> str:
+        return _answer(lambda: change_all(self._by(STAFF), Leftovers(rule), Keyed(key, ""), None))
 
     def extend(self, client: str, lot_id: str, ends: datetime | None) -> str:
         return _answer(lambda: editing.change_lot(self._by(STAFF), client, KIND, lot_id, expires_at=ends))

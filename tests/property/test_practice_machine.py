@@ -5,6 +5,7 @@ step, no law of a wallet is broken, and each operation keeps its own. Settings c
 happens on the hour: a sweep in the very second of a change may come before it.
 """
 
+import dataclasses
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from client_credits.domain.bookings.booking import CancelledBy
+from client_credits.domain.ledger.entries import Entry
+from client_credits.domain.ledger.extending import ExtensionRule
+from client_credits.domain.ledger.leftovers import LeftoversRule
 from client_credits.domain.payments.facts import (
     Dispute,
     DisputeStatus,
@@ -28,7 +32,7 @@ from client_credits.domain.payments.facts import (
 from tests.property import practice_laws as laws
 from tests.property.practice_happenings import a_history, choosing
 from tests.property.practice_laws import PAID
-from tests.property.practice_life import CLIENTS, PERIOD, Books, Life, late_and_doubled, never, whenever_due
+from tests.property.practice_life import CLIENTS, KIND, PERIOD, Books, Life, late_and_doubled, never, whenever_due
 from tests.support.builders import DAY, HOUR, NOW, a_line, a_payment, cancelled, created
 
 Law = Callable[[Books, Books], None]
@@ -165,6 +169,30 @@ class PracticeMachine(RuleBasedStateMachine):
             laws.frozen_lots_pay_nothing,
         )
 
+    def undo(self, client: str, undone: Entry, *also: Law) -> str:
+        key = f"undo-{self.number}"
+        what = f"{client}'s {undone.kind} {undone.amount:+} is undone"
+        answer = self.everywhere(what, lambda life: life.undo(client, undone.sequence, key), *also)
+        again = lambda life: life.undo(client, undone.sequence, f"{key}-again")  # noqa: E731
+        self.everywhere(f"{what} again", again, laws.nothing_changes)
+        return answer
+
+    @rule(**choosing("an_edit_is_undone"))
+    def an_edit_is_undone(self, client: str, which: int) -> None:
+        edits = [e for e in self.lives[0].books()[client].entries if e.kind in laws.UNDOABLE]
+        if edits:
+            undone = edits[which % len(edits)]
+            self.undo(client, undone, laws.what_was_undone(undone))
+
+    @rule(**choosing("an_edit_is_undone_at_once"))
+    def an_edit_is_undone_at_once(self, client: str, amount: int, lasts: int | None) -> None:
+        before = [life.books()[client] for life in self.lives]
+        self.staff_add_or_take(client, amount, lasts)
+        made = [e for e in self.lives[0].books()[client].entries if e.kind == "adjusted"][-1]
+        assert self.undo(client, made, laws.what_was_undone(made)) == "done"
+        for book, life in zip(before, self.lives, strict=True):
+            laws.is_as_before(book, life.books()[client], lots_too=amount < 0)
+
     def pick(self, client: str, which: int) -> list[str] | None:
         """The same lot in every practice. Lots that staff made are named after versions there, so those made
         from them are passed over: which of two equal ones pays first follows from their names."""
@@ -191,6 +219,27 @@ class PracticeMachine(RuleBasedStateMachine):
         if answer == "done":
             for life, lot_id in zip(self.lives, picked, strict=True):
                 self.ends.gave(life, client, lot_id, ends)
+
+    @rule(**choosing("a_closure_is_made_up_for"))
+    def a_closure_is_made_up_for(self, hours_ago: int, days: int, revive: bool) -> None:
+        """All lots that end, or ended, since then end later; with `revive` what they lost so comes back."""
+        key, asked = f"closure-{self.number}", ExtensionRule(None, KIND, self.now - hours_ago * HOUR, None, None, days)
+        asked = dataclasses.replace(asked, revive=revive)
+        what = f"what ends since {hours_ago} hours lasts {days} days longer{' or comes back' if revive else ''}"
+        self.everywhere(what, lambda life: life.extend_all(asked, key), laws.what_came_back_had_expired)
+        self.everywhere(f"{what} again", lambda life: life.extend_all(asked, key), laws.nothing_changes)
+
+    @rule(**choosing("leftovers_are_removed"))
+    def leftovers_are_removed(self, client: str | None, keep: int) -> None:
+        key, asked = f"leftovers-{self.number}", LeftoversRule(client, None if client else KIND, keep=keep)
+
+        def kept(before: Books, after: Books) -> None:
+            for each in [client] if client else CLIENTS:
+                assert laws.leftovers(after[each]) == min(keep, laws.leftovers(before[each]))
+
+        what = f"{client or 'all'} keep {keep}"
+        self.everywhere(what, lambda life: life.expire_leftovers(asked, key), kept, laws.frozen_lots_stay)
+        self.everywhere(f"{what} again", lambda life: life.expire_leftovers(asked, key), laws.nothing_changes)
 
     @rule(**choosing("a_lot_is_voided"))
     def a_lot_is_voided(self, client: str, which: int) -> None:

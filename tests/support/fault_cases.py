@@ -11,6 +11,9 @@ from typing import Any
 
 from client_credits.domain.bookings.booking import CancelledBy
 from client_credits.domain.errors import AlreadyResolved, LotClosed, NotFound
+from client_credits.domain.ids import derived_id
+from client_credits.domain.ledger.extending import ExtensionRule
+from client_credits.domain.ledger.leftovers import LeftoversRule
 from client_credits.domain.payments.facts import (
     CustomerLink,
     Dispute,
@@ -25,16 +28,21 @@ from client_credits.domain.payments.facts import (
     Unsupported,
 )
 from client_credits.domain.practice.catalogue import AppointmentType, Package
+from client_credits.domain.practice.jobs import Job, JobKind, JobMessage, Progress
 from client_credits.domain.practice.records import Client
 from client_credits.operations.bookings.spending import BookingOutcome
 from client_credits.operations.committing import once
 from client_credits.operations.context import STRIPE, Context
+from client_credits.operations.jobs.running import STEP_LEASE, run, woken
+from client_credits.operations.jobs.starting import Started, start
 from client_credits.operations.payments.linking import apply_link
 from client_credits.operations.payments.money_back import apply_money_back, apply_payment_made
 from client_credits.operations.payments.outcomes import LineOutcome
 from client_credits.operations.payments.parking import park_event
 from client_credits.operations.payments.paying import pay
 from client_credits.operations.payments.subscriptions import apply_news
+from client_credits.operations.staff.bulk import BulkChange, BulkOutcome, change_all
+from client_credits.operations.staff.client_links import LinkMade, make_link
 from client_credits.operations.staff.editing import (
     NewBalance,
     adjust,
@@ -43,7 +51,9 @@ from client_credits.operations.staff.editing import (
     set_balances,
     transfer,
 )
+from client_credits.operations.staff.extending import Extension
 from client_credits.operations.staff.idempotent import Edited, Keyed
+from client_credits.operations.staff.leftovers import Leftovers
 from client_credits.operations.staff.merging import Merged, _say_so, merge_clients
 from client_credits.operations.staff.practices import (
     change_client_settings,
@@ -52,8 +62,10 @@ from client_credits.operations.staff.practices import (
     put_client,
     put_package,
 )
+from client_credits.operations.staff.undoing import undo
 from client_credits.operations.sweeping import settle_one
 from client_credits.store.store import Store
+from client_credits.stripe.checkout import CheckoutOpened, Purchase, open_checkout
 from tests.support.builders import DAY, HOUR, NOW, a_line, a_lot, a_package, a_payment
 from tests.support.fault_steps import (
     MANY,
@@ -317,6 +329,7 @@ def extending(store: Store, now: datetime) -> None:
 
 
 TYPES_AT = [NewBalance("follow-up", 9, 1), NewBalance("initial", 2, 0, NOW + DAY)]
+CLIENT_2: Step = lambda s, now: put_client(Context(s, P, STRIPE, now), Client("c2"))  # noqa: E731
 EDITS = [
     edit(
         "replace the balances of two types",
@@ -363,7 +376,7 @@ EDITS = [
         "transfer credits of two lots",
         lambda s, now: transfer(Context(s, P, STAFF, now), "c1", "c2", "follow-up", 4, keyed()),
         TWO_LOTS,
-        lambda s, now: put_client(Context(s, P, STRIPE, now), Client("c2")),
+        CLIENT_2,
     ),
     edit(
         "transfer credits that repay the receiver's booking",
@@ -471,6 +484,42 @@ MONEY_BACK = [
 ]
 
 
+def adjusting(amount: int, key: str = "before") -> Step:
+    return lambda s, now: adjust(Context(s, P, STAFF, now), "c1", "follow-up", amount, keyed(key), "counted")
+
+
+def giving(amount: int) -> Step:
+    return lambda s, now: transfer(Context(s, P, STAFF, now), "c1", "c2", "follow-up", amount, keyed("before"))
+
+
+def undoing(sequence: int) -> Step:
+    return lambda s, now: undo(Context(s, P, STAFF, now), "c1", "follow-up", sequence, keyed())
+
+
+def of_many(change: BulkChange) -> Step:
+    return lambda s, now: change_all(Context(s, P, STAFF, now), change, keyed(), "a closure")
+
+
+DAY_PASSES = (before(2 * DAY, paying(a_payment("in_3", a_line(price="price_day"), paid_at=NOW - 2 * DAY))), sweeping)
+THREE_CLIENTS = [
+    paying(a_payment(f"in_{each}", a_line(price="price_day"), client_id=each, customer=None)) for each in ("c3", "c4")
+]
+LATER_ENDS = Extension(ExtensionRule(package_id="day-pass", ends_from=NOW - 9 * DAY, by_days=14, revive=True))
+STAFF_UNDO = [
+    edit("undo a lowering into debt", undoing(3), TWO_LOTS, adjusting(-7)),
+    edit("undo a raising that was spent", undoing(1), adjusting(2), booking(seats=2)),
+    edit("undo a transfer", undoing(2), paying(a_payment()), CLIENT_2, giving(2)),
+    edit("undo what a refund takes again", undoing(2), paying(WHOLE), adjusting(-3), money_back(6_000)),
+    edit("extend the lots of many clients", of_many(LATER_ENDS), *DAY_PASSES, *THREE_CLIENTS),
+    edit(
+        "remove the leftovers of many clients",
+        of_many(Leftovers(LeftoversRule(appointment_type="follow-up", keep=1))),
+        TWO_LOTS,
+        *THREE_CLIENTS,
+    ),
+]
+
+
 def merging_clients(store: Store, now: datetime) -> Any:
     return merge_clients(Context(store, P, STAFF, now), "c1", "c2", keyed("merge"))
 
@@ -519,15 +568,73 @@ MERGES = [
     Case("a payment of a client that was merged", paying(a_payment("in_3")), past=(*TWO_RECORDS, merging_clients)),
 ]
 
-CASES = [*PRACTICE, *PAYMENTS, *BOOKINGS, *EDITS, *SWEEPS, *MONEY_BACK, *MERGES]
+JOB_ID = derived_id("job", P, "k1")
+
+
+def starting_a_job(store: Store, now: datetime) -> Any:
+    return start(Context(store, P, STAFF, now), JobKind.EXPORT, {}, keyed(), lambda message: None)
+
+
+def working_on_the_job(store: Store, now: datetime) -> None:
+    """Its first message and, later, whatever the sweep sends for it."""
+    message = JobMessage(P, JOB_ID, 1) if now == NOW else woken(store, P, JOB_ID, now)
+    if message:
+        run(store, message, now, {JobKind.EXPORT: giving})
+
+
+def giving(context: Context, job: Job) -> Progress:
+    """A step that changes a wallet, dated by what it is about."""
+    pay(context, a_payment())
+    return Progress({}, 1, finished=True)
+
+
+JOBS = [
+    Case("start a job", starting_a_job),
+    Case(
+        "a step of a job",
+        working_on_the_job,
+        past=(starting_a_job,),
+        one_way=False,
+        scheduled=True,
+        later=STEP_LEASE + timedelta(minutes=1),
+    ),
+]
+
+
+class OneCheckout:
+    """Stripe's API, as far as a checkout asks it: one page for one key."""
+
+    def retrieve(self, kind: str, object_id: str) -> dict[str, str]:
+        return {"id": object_id, "object": kind, "type": "one_time"}
+
+    def open_checkout(self, session: dict[str, Any], idempotency_key: str) -> dict[str, str]:
+        return {"url": f"https://checkout.test/{idempotency_key}"}
+
+
+BOUGHT = Purchase("c1", "three-pack", 1, "https://practice.test/", "https://practice.test/")
+LINKS = [
+    edit("make a client link", lambda s, now: make_link(Context(s, P, STAFF, now), "c1", DAY, keyed())),
+    edit(
+        "open a checkout",
+        lambda s, now: open_checkout(Context(s, P, STAFF, now), lambda _: OneCheckout(), BOUGHT, keyed()),  # type: ignore[arg-type,return-value]
+    ),
+]
+
+CASES = [*PRACTICE, *PAYMENTS, *BOOKINGS, *EDITS, *STAFF_UNDO, *SWEEPS, *MONEY_BACK, *MERGES, *LINKS, *JOBS]
 
 
 def stated(answer: Any) -> Any:
     """What a caller learns from an answer, in a form in which the first one and a repeat are alike."""
     if isinstance(answer, BookingOutcome):
         return replace(answer.booking, version=0)
+    if isinstance(answer, Started):
+        return answer.job_id
     if isinstance(answer, Edited | Merged):
         return answer.entries
+    if isinstance(answer, LinkMade | CheckoutOpened):
+        return replace(answer, repeated=False)
+    if isinstance(answer, BulkOutcome):
+        return answer.lots
     if isinstance(answer, list) and answer and isinstance(answer[0], LineOutcome):
         return [(o.line_id, o.fate, o.operation and replace(o.operation, recorded_at=None)) for o in answer]
     return None

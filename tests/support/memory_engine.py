@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from client_credits.store.table import Table
 from tests.support.engines import Engine, moto_stubber
+from tests.support.expressions import Scope, condition
 from tests.support.memory_table import MemoryDynamoDB
 
 Reply = tuple[int, dict[str, str], bytes]
@@ -89,8 +90,14 @@ def _answer(table: MemoryDynamoDB, api: str, asked: dict[str, Any]) -> Reply:
 # -- what tests do to a table beside what the package asks of it ----------------------------------
 
 
-def _scan(table: MemoryDynamoDB, TableName: str, ConsistentRead: bool = False) -> dict[str, Any]:
-    return {"Items": list(table.items.values())}
+def _scan(
+    table: MemoryDynamoDB, TableName: str, FilterExpression: str = "", ConsistentRead: bool = False, **given: Any
+) -> dict[str, Any]:
+    if not FilterExpression:
+        return {"Items": list(table.items.values())}
+    scope = Scope(given.get("ExpressionAttributeNames"), given.get("ExpressionAttributeValues"))
+    where = condition(FilterExpression)
+    return {"Items": [item for item in table.items.values() if scope.holds(where, item)]}
 
 
 def _get(table: MemoryDynamoDB, TableName: str, Key: Any, ConsistentRead: bool = False) -> dict[str, Any]:

@@ -18,9 +18,11 @@ from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.domain.practice.authorizations import Authorization
 from client_credits.domain.practice.catalogue import Catalogue
 from client_credits.domain.practice.client_links import ClientLink
+from client_credits.domain.practice.jobs import Job
 from client_credits.domain.practice.records import Account, Client, SettingsChange
 from client_credits.domain.practice.staff import StaffMember
-from client_credits.store import codec, keys, practice_writes, writes
+from client_credits.domain.practice.verification import Verification
+from client_credits.store import codec, job_writes, keys, practice_writes, writes
 from client_credits.store.keys import ItemKind
 from client_credits.store.store import wallet_of
 from client_credits.store.table import Item, Write
@@ -33,6 +35,7 @@ RECORDS: dict[ItemKind, type[Any]] = {
     ItemKind.CLIENT: Client,
     ItemKind.CLIENT_LINK: ClientLink,
     ItemKind.ENTRY: Entry,
+    ItemKind.JOB: Job,
     ItemKind.LOT: Lot,
     ItemKind.MONEY: Money,
     ItemKind.OPERATION: Operation,
@@ -43,9 +46,16 @@ RECORDS: dict[ItemKind, type[Any]] = {
     ItemKind.SETTINGS_CHANGE: SettingsChange,
     ItemKind.STAFF: StaffMember,
     ItemKind.SUBSCRIPTION: SubscriptionState,
+    ItemKind.VERIFICATION: Verification,
     ItemKind.WALLET: writes.WalletBody,
 }
-BARE = {ItemKind.EMAIL, ItemKind.LINK, ItemKind.RAW_EVENT, ItemKind.WAITING}  # their attributes say all
+BARE = {
+    ItemKind.EMAIL,
+    ItemKind.LINK,
+    ItemKind.RAW_EVENT,
+    ItemKind.SET_ASIDE,
+    ItemKind.WAITING,
+}  # their attributes say all
 
 
 def stored_again(shown: Item) -> Item:
@@ -129,6 +139,11 @@ def _replay(item: Item) -> Write:
     )
 
 
+def _job(item: Item) -> Write:
+    job = _versioned(item)
+    return job_writes.job(_practice(item), job, _instant(item, "due_at") if "due_at" in item else job.moved_at)
+
+
 _WRITES: dict[ItemKind, Callable[[Item], Write]] = {
     ItemKind.ACCOUNT: lambda item: writes.account(_versioned(item)),
     ItemKind.AUTHORIZATION: lambda item: practice_writes.authorization(_practice(item), _versioned(item)),
@@ -138,6 +153,7 @@ _WRITES: dict[ItemKind, Callable[[Item], Write]] = {
     ItemKind.CLIENT_LINK: lambda item: practice_writes.client_link(_practice(item), _versioned(item)),
     ItemKind.EMAIL: lambda item: writes.email(_practice(item), _named(item)[0], item["sk"], item.get("ttl")),
     ItemKind.ENTRY: lambda item: writes.entry(_record(item)),
+    ItemKind.JOB: _job,
     ItemKind.LINK: _link,
     ItemKind.LOT: _closed_lot,
     ItemKind.MONEY: lambda item: writes.money(_practice(item), _versioned(item)),
@@ -147,9 +163,13 @@ _WRITES: dict[ItemKind, Callable[[Item], Write]] = {
     ItemKind.RAW_EVENT: lambda item: writes.raw_event(_practice(item), _named(item)[0], item["raw"], _ttl(item)),
     ItemKind.RECONCILIATION: lambda item: writes.reconciliation(_practice(item), _record(item), _ttl(item)),
     ItemKind.REPLAY: _replay,
+    ItemKind.SET_ASIDE: lambda item: practice_writes.set_aside(
+        (item["item_pk"], item["item_sk"]), _ttl(item) - practice_writes.ASIDE_KEPT
+    ),
     ItemKind.SETTINGS_CHANGE: lambda item: writes.settings_change(_practice(item), _record(item)),
     ItemKind.STAFF: lambda item: writes.staff(_practice(item), _record(item), item.get("ttl")),
     ItemKind.SUBSCRIPTION: lambda item: writes.subscription(_practice(item), _versioned(item)),
+    ItemKind.VERIFICATION: lambda item: practice_writes.verification(_practice(item), _record(item)),
     ItemKind.WAITING: _waiting,
     ItemKind.WALLET: _wallet,
 }

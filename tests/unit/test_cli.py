@@ -83,8 +83,20 @@ def test_help_names_the_commands_of_this_release_and_no_others() -> None:
     ran = credits("--help")
     assert ran.code == 0
     shown = ("practice", "token", "trigger", "sweep", "balance", "history", "eligibility")
-    more = ("verify", "replay", "reconcile", "import", "export", "clients", "types", "packages", "parked")
-    for name in (*shown, *more, "grant", "adjust", "transfer", "settings", "events"):
+    more = (
+        "verify",
+        "replay",
+        "reconcile",
+        "import",
+        "export",
+        "clients",
+        "types",
+        "packages",
+        "parked",
+        "client",
+        "forget",
+    )
+    for name in (*shown, *more, "client", "forget", "grant", "adjust", "transfer", "settings", "events"):
         assert f" {name} " in ran.out
     for later in ("open", "story"):
         assert credits(later).code == 2
@@ -93,7 +105,17 @@ def test_help_names_the_commands_of_this_release_and_no_others() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    ["practice create", "token", "trigger stripe", "trigger booking", "sweep", "balance", "history", "eligibility"],
+    [
+        "practice create",
+        "token",
+        "trigger stripe",
+        "trigger booking",
+        "sweep",
+        "balance",
+        "history",
+        "eligibility",
+        "forget",
+    ],
 )
 def test_every_command_has_the_shared_options(words: str) -> None:
     ran = credits(*words.split(), "--help", env={"COLUMNS": "200"})

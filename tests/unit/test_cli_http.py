@@ -70,6 +70,7 @@ class Api:
         self.url = url
         self.answers: list[tuple[int, Any]] = []
         self.asked: list[tuple[str, dict[str, str], str]] = []
+        self.sent: list[tuple[Any, str]] = []
 
 
 @pytest.fixture
@@ -82,6 +83,11 @@ def api() -> Iterator[Api]:
             self.send_response(status)
             self.end_headers()
             self.wfile.write(body if isinstance(body, bytes) else json.dumps(body).encode())
+
+        def do_POST(self) -> None:
+            length = int(self.headers["content-length"])
+            stated.sent.append((json.loads(self.rfile.read(length)), self.headers["idempotency-key"]))
+            self.do_GET()
 
         def log_message(self, *_: object) -> None:
             pass
@@ -288,3 +294,34 @@ def test_a_token_is_sent_to_nobody_in_the_clear(deployed: Target) -> None:
     ran = run(replace(deployed, api_url="http://api.example.com"), "balance", "c-1", CREDITS_TOKEN="theirs")
     assert ran.code == 1
     assert "neither HTTPS nor on this machine" in ran.err
+
+
+MOVED = [
+    entry(4) | {"kind": kind, "amount": n, "appointment_type": "follow-up"}
+    for kind, n in (("transferred_out", -2), ("transferred_in", 2))
+]
+GOES_ON = {"client": {"id": "c-2", "name": "Anna"}, "entries": MOVED}
+
+
+def test_a_merge_is_asked_under_one_key_however_often_it_is_run(api: Api, local: Target) -> None:
+    api.answers = [(200, GOES_ON)] * 3
+    ran = run(local, "client", "merge", "c-1", "--into", "c-2")
+    assert (ran.code, "c-1 goes on as c-2." in ran.out, "Anna" in ran.out) == (0, True, False)
+    assert run(local, "client", "merge", "c-1", "--into", "c-2", "--json").json == GOES_ON | {"dry_run": False}
+    rehearsed = run(local, "client", "merge", "c-1", "--into", "c-2", "--dry-run")
+    assert "nothing is written" in rehearsed.out
+    assert [(path, query) for path, query, _ in api.asked] == [
+        ("/v1/clients/c-1/merge", {}),
+        ("/v1/clients/c-1/merge", {}),
+        ("/v1/clients/c-1/merge", {"dry_run": "true"}),
+    ]
+    assert [body for body, _ in api.sent] == [{"into": "c-2"}] * 3
+    assert len({key for _, key in api.sent}) == 1, "a repeat goes on where the first stopped"
+
+
+def test_a_merge_that_is_refused_is_one_sentence(api: Api, local: Target) -> None:
+    api.answers = [(409, {"detail": "This client was merged into another one before.", "request_id": "r"})]
+    ran = run(local, "client", "merge", "c-1", "--into", "c-2")
+    assert (ran.code, ran.err) == (1, "409: This client was merged into another one before. (request r)\n")
+    assert run(local, "client", "merge", "c 1", "--into", "c-2").code == 2
+    assert run(local, "client", "merge", "c-1").code == 2

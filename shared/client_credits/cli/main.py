@@ -7,17 +7,20 @@ import typer
 from client_credits.cli import (
     ask,
     catalogue,
+    client,
     clients,
     edits,
     events,
     export,
+    forget,
     import_,
     parked,
     practice,
     reconcile,
     replay,
+    report,
     settings,
-    staff,
+    status,
     story,
     sweep,
     tokens,
@@ -51,6 +54,8 @@ people.command("list")(command(clients.list_))
 people.command("search")(command(clients.search))
 people.command("show")(command(clients.show))
 people.command("put")(command(clients.put))
+one = typer.Typer(no_args_is_help=True, help="One client's records.")
+one.command("merge")(command(client.merge))
 types = typer.Typer(no_args_is_help=True, help="What credits are good for.")
 types.command("list")(command(catalogue.list_types))
 types.command("put")(command(catalogue.put_type))
@@ -66,6 +71,7 @@ waiting.command("dismiss")(command(parked.dismiss))
 
 app.add_typer(practices, name="practice")
 app.add_typer(people, name="clients")
+app.add_typer(one, name="client")
 app.add_typer(types, name="types")
 app.add_typer(packages, name="packages")
 app.add_typer(waiting, name="parked")
@@ -74,15 +80,17 @@ app.command("adjust", context_settings={"ignore_unknown_options": True})(command
 app.command("transfer")(command(edits.transfer))
 app.command("settings")(command(settings.settings))
 app.command("events")(command(events.events))
+app.command("status")(command(status.status))
 app.command("token")(command(tokens.token))
 app.add_typer(triggers, name="trigger")
 app.command("sweep")(command(sweep.sweep))
 app.command("balance")(command(ask.balance))
 app.command("history")(command(ask.history))
 app.command("eligibility")(command(ask.eligibility))
+app.command("report")(command(report.report))
 app.command("export")(command(export.export))
 app.command("import")(command(import_.import_))
 app.command("verify")(command(verify.verify))
 app.command("replay")(command(replay.replay))
 app.command("reconcile")(command(reconcile.reconcile))
-app.command("forget-staff")(command(staff.forget))
+app.command("forget")(command(forget.forget))

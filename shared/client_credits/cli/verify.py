@@ -1,7 +1,9 @@
 """`credits verify`: the invariants, checked on what is stored."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -29,15 +31,17 @@ def verify(
     ] = None,
     practice: PracticeId = None,
 ) -> None:
-    """Check the invariants on the stored wallets, entries and bookings; ends with 1 on any breach. Writes nothing.
+    """Check the invariants on the stored wallets, entries and bookings; ends with 1 on any breach.
 
+    Writes nothing but what came of checking a whole practice in the stack's own table, for the practice's status.
     Lists the payments that are parked, and so grant nothing yet.
     """
+    from client_credits.aws.worker import utc_now  # noqa: PLC0415
     from client_credits.operations.queries.clients import roster  # noqa: PLC0415
     from client_credits.operations.queries.verifying import Checked  # noqa: PLC0415
     from client_credits.store.records import Wanted  # noqa: PLC0415
 
-    practice_id = session.practice_id(practice)
+    began, practice_id = utc_now(), session.practice_id(practice)
     store = session.store_on(table_name) if table_name else session.store
     store.load(practice_id, Wanted())  # so that an unknown practice is not one without clients
     everyone = (line.client_id for line in roster(store, practice_id))
@@ -49,11 +53,22 @@ def verify(
                 raise CommandError(f"Practice {practice_id} has no client {client}.")
             total += checked or Checked()
             advance(1)
+    if client is None and table_name is None:
+        _keep(store, practice_id, began, total)
     parked = _parked(session, practice_id) if client is None else []
     facts = {"practice_id": practice_id, **asdict(total), "parked": parked}
     session.output.answer(facts, lambda: _shown(practice_id, total, parked))
     if total.breaches:
         raise Broken
+
+
+def _keep(store: "Store", practice_id: str, began: datetime, total: "Checked") -> None:
+    from client_credits.domain.practice.verification import Verification  # noqa: PLC0415
+    from client_credits.store import practice_writes  # noqa: PLC0415
+
+    laws = Counter(str(breach.law) for breach in total.breaches)
+    done = Verification(began, total.clients, total.wallets, total.entries, total.bookings, dict(sorted(laws.items())))
+    store.commit([practice_writes.verification(practice_id, done)])
 
 
 def _checked(store: "Store", practice_id: str, clients: list[str]) -> Iterator["Checked | None"]:

@@ -8,7 +8,8 @@ CreditsError
 ├── NotFound           there is no such thing for this caller
 ├── Conflict           the state forbids it; reading again may help
 │   ├── InsufficientCredits, VersionConflict, LimitReached, ConfirmationRequired
-│   └── AlreadyResolved, AlreadyMapped, LotClosed, KeyReused, NothingToUndo, CreditsDisabled
+│   ├── AlreadyResolved, AlreadyMapped, LotClosed, KeyReused, NothingToUndo, CreditsDisabled
+│   └── ClientForgotten
 ├── TooManyTries       asked too often; it may be sent again after a while
 └── Busy               too much contention; the same request may be sent again
 """
@@ -88,6 +89,12 @@ class ConfirmationRequired(Conflict):
 
 class AlreadyResolved(Conflict):
     code = "already_resolved"
+
+
+class ClientForgotten(Conflict):
+    """The person behind the client was erased; nothing about them is taken in."""
+
+    code = "client_forgotten"
 
 
 class AlreadyMapped(Conflict):

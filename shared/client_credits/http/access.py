@@ -20,6 +20,7 @@ ANYONE: frozenset[Role] = frozenset()  # no role, for no token is needed or look
 # were no such client; where the client is a parameter, the route sees to the same.
 ROUTES: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", "/v1/me"): EVERYONE,
+    ("GET", "/v1/status"): ADMIN,
     ("POST", "/v1/client-sessions"): EVERYONE,  # a client only where its session came from a link: the route sees to it
     ("POST", "/v1/client-links"): STAFF,
     ("POST", "/v1/checkout-sessions"): EVERYONE,
@@ -51,6 +52,8 @@ ROUTES: dict[tuple[str, str], frozenset[Role]] = {
     ("PATCH", "/v1/clients/<client_id>/credits/<type_id>/lots/<lot_id>"): STAFF,
     ("POST", "/v1/clients/<client_id>/credits/<type_id>/entries/<sequence>/undo"): STAFF,
     ("POST", "/v1/transfers"): STAFF,
+    ("POST", "/v1/extensions"): STAFF,
+    ("POST", "/v1/expirations"): BACK_OFFICE,
     ("GET", "/v1/clients/<client_id>/credits/<type_id>/history"): EVERYONE,
     ("GET", "/v1/clients/<client_id>/credits/<type_id>/lots"): EVERYONE,
     ("GET", "/v1/eligibility"): EVERYONE,
@@ -60,9 +63,14 @@ ROUTES: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", "/v1/parked"): STAFF,
     ("POST", "/v1/parked/<parked_id>/resolve"): STAFF,
     ("POST", "/v1/parked/<parked_id>/dismiss"): STAFF,
+    ("GET", "/v1/jobs/<job_id>"): BACK_OFFICE,
+    ("POST", "/v1/reports/exports"): STAFF,
     ("GET", "/v1/reports/credits"): STAFF,
+    ("GET", "/v1/reports/movements"): STAFF,
     ("GET", "/v1/reports/negative"): STAFF,
     ("GET", "/v1/reports/expiring"): STAFF,
+    ("GET", "/v1/reports/outstanding"): STAFF,
+    ("GET", "/v1/reports/revenue"): STAFF,
     ("GET", "/v1/reports/refusals"): STAFF,
     ("GET", "/v1/reports/parked"): STAFF,
 }

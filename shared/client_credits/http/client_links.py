@@ -4,8 +4,9 @@ Nothing in it is personal: whose link it is, how long it is good and whether it 
 Signed with the newest key, opened with any.
 """
 
+import binascii
 import hmac
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable
 from hashlib import sha256
 
@@ -18,26 +19,35 @@ MAX_REMEMBERED = 10_000  # texts whose tries one worker counts
 _PURPOSE = "client-credits/client-link/1"
 
 
-def text_of(keys: tuple[bytes, ...], practice_id: str, link_id: str) -> str:
-    """The link, of letters, digits and `!._:~-`, all legal in a fragment. Same input, same text."""
-    return f"{practice_id}!{link_id}!{_signature(keys[0], practice_id, link_id)}"
+def text_of(key: bytes, practice_id: str, link_id: str) -> str:
+    """The link, of letters, digits and `._-`, so that no mail program cuts it. Same input, same text."""
+    signed = hmac.new(derived_key(key, _PURPOSE), f"{practice_id}!{link_id}".encode(), sha256).digest()
+    return f"{_written(practice_id.encode())}.{link_id}.{_written(signed)}"
 
 
 def opened(keys: Iterable[bytes], text: str) -> tuple[str, str] | None:
     """The practice and the id of the link; None for what is no link of ours."""
-    practice_id, _, rest = text.partition("!")
-    link_id, _, signature = rest.partition("!")
-    if len(text) > MAX_CHARACTERS or not (is_id(practice_id) and is_id(link_id)):
+    practice, _, rest = text.partition(".")
+    practice_id, link_id = _read(practice), rest.partition(".")[0]
+    if len(text) > MAX_CHARACTERS or not (practice_id and is_id(link_id)):
         return None
     for key in keys:
-        if hmac.compare_digest(_signature(key, practice_id, link_id).encode(), signature.encode()):
+        if hmac.compare_digest(text_of(key, practice_id, link_id).encode(), text.encode()):
             return practice_id, link_id
     return None
 
 
-def _signature(key: bytes, practice_id: str, link_id: str) -> str:
-    signed = hmac.new(derived_key(key, _PURPOSE), f"{practice_id}!{link_id}".encode(), sha256).digest()
-    return urlsafe_b64encode(signed).decode().rstrip("=")
+def _written(plain: bytes) -> str:
+    return urlsafe_b64encode(plain).decode().rstrip("=")
+
+
+def _read(text: str) -> str | None:
+    """The id written so, in whatever other way base64 may be written; the signature takes one alone."""
+    try:
+        found = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
+    except (binascii.Error, ValueError):
+        return None
+    return found if is_id(found) else None
 
 
 class LinkTries:

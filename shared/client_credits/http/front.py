@@ -37,17 +37,20 @@ from client_credits.http.request import Ask, Outside
 from client_credits.http.routes import (
     authorizations,
     bookings,
+    bulk_edits,
     catalogue,
     checkout,
     clients,
     credits,
     edits,
     eligibility,
+    jobs,
     me,
     parked,
     reports,
     sessions,
     settings,
+    status,
 )
 from client_credits.operations.staff.directory import StaffDirectory
 from client_credits.store.store import Store
@@ -73,6 +76,7 @@ def build() -> APIGatewayHttpResolver:
     app = APIGatewayHttpResolver(enable_validation=True)
     for routes in (
         me,
+        status,
         sessions,
         checkout,
         settings,
@@ -82,9 +86,11 @@ def build() -> APIGatewayHttpResolver:
         credits,
         eligibility,
         edits,
+        bulk_edits,
         bookings,
         parked,
         reports,
+        jobs,
     ):
         app.include_router(routes.router)
     app.exception_handler(RequestValidationError)(_invalid_request)

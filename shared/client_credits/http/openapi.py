@@ -48,7 +48,7 @@ def document(app: APIGatewayHttpResolver) -> dict[str, Any]:
         for parameter in operation.get("parameters", []):
             if parameter["name"] == IDEMPOTENCY_KEY:
                 parameter |= {"required": True, "schema": {"type": "string", "pattern": f"^{ID_PATTERN}$"}}
-        if "reports" in operation["tags"]:
+        if "reports" in operation["tags"] and route.method == "GET":
             _as_json_or_csv(operation["responses"]["200"])
     for (method, rule), roles in ROUTES.items():
         operation = parsed["paths"][_templated(rule)][method.lower()]

@@ -32,6 +32,7 @@ class ItemKind(StrEnum):
     LOT = "lot"
     STAFF = "staff"
     EMAIL = "email"
+    VERIFICATION = "verification"
     WALLET = "wallet"
     ENTRY = "entry"
     SETTINGS_CHANGE = "settings_change"
@@ -40,6 +41,7 @@ class ItemKind(StrEnum):
     LINK = "link"
     PAYMENT = "payment"
     MONEY = "money"
+    SET_ASIDE = "set_aside"
     SUBSCRIPTION = "subscription"
     PARKED = "parked"
     WAITING = "waiting"
@@ -47,6 +49,7 @@ class ItemKind(StrEnum):
     RAW_EVENT = "raw_event"
     RECONCILIATION = "reconciliation"
     AUTHORIZATION = "authorization"
+    JOB = "job"
 
 
 _KINDS = {str(kind): kind for kind in ItemKind}
@@ -96,6 +99,12 @@ def replay_place(item: Mapping[str, Any]) -> tuple[str, tuple[str, str]]:
     return practice_id, (kind, external_id)
 
 
+def job_place(item: Mapping[str, Any]) -> tuple[str, str]:
+    """The practice and the id that a job's key names."""
+    practice_id, _, job_id = str(item["pk"]).split("#", 2)
+    return practice_id, job_id
+
+
 def listed_client(item: Mapping[str, Any]) -> str:
     """Whose profile or wallet an item of the roster is."""
     return str(item["roster_sk"]).partition("#")[0]
@@ -124,7 +133,15 @@ def wallet(practice_id: str, client_id: str, appointment_type: str) -> Key:
 
 def closed_lot(practice_id: str, client_id: str, appointment_type: str, lot_id: str) -> Key:
     """A lot that was emptied: what it is, for what returns to it."""
-    return f"{practice_id}#{client_id}", f"lot#{appointment_type}#{lot_id}"
+    return f"{practice_id}#{client_id}", f"{CLOSED_LOTS}{appointment_type}#{lot_id}"
+
+
+CLOSED_LOTS = "lot#"  # how the sort keys of a client's emptied lots begin
+
+
+def closed_lot_type(item: Mapping[str, Any]) -> str:
+    """Which type's wallet an emptied lot belongs to."""
+    return str(item["sk"]).split("#", 2)[1]
 
 
 def authorization(practice_id: str, client_id: str, authorization_id: str) -> Key:
@@ -209,6 +226,21 @@ def raw_event(practice_id: str, parked_id: str) -> Key:
 def reconciliation(practice_id: str, account: str, mode: str, name: str) -> Key:
     """How far a comparison with Stripe has come; `name` tells runs for different ends apart."""
     return f"{practice_id}#reconciliation#{account}#{mode}", name
+
+
+def job(practice_id: str, job_id: str) -> Key:
+    """Work that goes on behind an answer."""
+    return f"{practice_id}#job#{job_id}", "job"
+
+
+def verification(practice_id: str) -> Key:
+    """What the last check of the practice's stored data came to."""
+    return f"{practice_id}#verification#last", "verification"
+
+
+def set_aside(practice_id: str, item: Key) -> Key:
+    """That the sweep set an item of the practice aside."""
+    return f"{practice_id}#set_aside#items", "#".join(item)
 
 
 # Keys of the indexes: apart from the table's own, and from one another's.

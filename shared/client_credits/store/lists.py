@@ -3,9 +3,9 @@
 A page may be short; what goes on behind it says so. Lists by an index may lag a second behind.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from client_credits.domain.ledger.entries import Entry
 from client_credits.domain.ledger.wallet import Wallet
@@ -17,6 +17,14 @@ from client_credits.store.table import Item, Page, Table
 from client_credits.store.writes import sortable
 
 SINCE_AT_ONCE = 100  # entries
+
+
+class AsideItem(NamedTuple):
+    """An item that the sweep set aside: its place in ids, why, and how often by now."""
+
+    place: str
+    reason: str
+    times: int
 
 
 class Lists:
@@ -49,6 +57,18 @@ class Lists:
             before = keys.entry(*place, page[-1].sequence)[1] if more else None
         return found
 
+    def entries_page(self, practice_id: str, client_id: str, after: str | None) -> tuple[list[Entry], str | None]:
+        """A client's entries of all types, each type's oldest first, and behind which sort key they go on."""
+        page = self.table.query(keys.client(practice_id, client_id)[0], begins="entry#", after=after)
+        return [codec.from_item(Entry, item) for item in page.items], page.after
+
+    def moved_page(
+        self, practice_id: str, client_id: str, appointment_type: str, before: str | None, limit: int
+    ) -> Page:
+        """The stored numbers of one type's entries, newest first: `amount`, `entry_kind`, and their instants."""
+        pk, begins = keys.client(practice_id, client_id)[0], keys.entries_of(appointment_type)
+        return self.table.query(pk, begins=begins, after=before, limit=limit, newest_first=True)
+
     def settings_changes(
         self, practice_id: str, client_id: str | None, before: str | None, limit: int
     ) -> tuple[list[SettingsChange], bool]:
@@ -76,6 +96,15 @@ class Lists:
             if page.after is None:
                 return found
             after = page.after
+
+    def items_of_kinds(self, practice_id: str, kinds: Iterable[keys.ItemKind]) -> Iterator[Item]:
+        """Every item of these kinds of a practice; reads the whole table, so it is for operators alone."""
+        values = {f":kind{number}": {"S": str(kind)} for number, kind in enumerate(kinds)}
+        wanted = " OR ".join(f"#kind = {name}" for name in values)
+        where = f"begins_with(#pk, :practice) AND ({wanted})"
+        yield from self.table.scan(
+            where, {":practice": {"S": f"{practice_id}#"}, **values}, {"#kind": "kind", "#pk": "pk"}
+        )
 
     def any_wallet(self, practice_id: str) -> bool:
         """Whether any client of a practice has a wallet, which comes with its first entry; one that came a
@@ -144,6 +173,24 @@ class Lists:
         """How far what waits for this has been tried again; one never begun is at version 0."""
         key = keys.replay(practice_id, *waits_for)
         return codec.versioned(Replay, self.table.get([key]).get(key)) or Replay(waits_for)
+
+    def count_parked(self, practice_id: str, most: int) -> tuple[int, bool]:
+        """How many parked payments are open, and whether there may be more; one request. May lag a second."""
+        values = codec.to_attributes({":pk": keys.open_parked_pk(practice_id)})
+        page = self.table.query_index("roster", "roster_pk = :pk", values, limit=most)
+        return len(page.items), page.last is not None
+
+    def set_aside(self, practice_id: str, most: int) -> tuple[list[AsideItem], bool]:
+        """What the sweep set aside of a practice and nobody has worked off since, and whether there may be more.
+
+        Looks at `most` notes, at most 100; two requests.
+        """
+        page = self.table.query(keys.set_aside(practice_id, ("", ""))[0], limit=most)
+        noted = [(str(item["item_pk"]), str(item["item_sk"])) for item in page.items]
+        found = self.table.get(noted)
+        aside = [(keys.where(found[key]), found[key]) for key in noted if "set_aside" in found.get(key, {})]
+        items = [AsideItem(place, str(item["set_aside"]), int(item["set_aside_times"])) for place, item in aside]
+        return items, page.after is not None
 
     def due_page(self, shard: str, until: str, limit: int) -> Page:
         """The keys and kinds of one shard's items that are due by `until`, the longest due first."""

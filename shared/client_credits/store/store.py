@@ -5,6 +5,7 @@ which is read again whenever the settings item, read every time, names another v
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from client_credits.domain.bookings.booking import Booking
@@ -20,8 +21,10 @@ from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.domain.practice.authorizations import Authorization, AuthorizationRef
 from client_credits.domain.practice.catalogue import Catalogue
 from client_credits.domain.practice.client_links import ClientLink
+from client_credits.domain.practice.jobs import Job
 from client_credits.domain.practice.records import Account, Client
 from client_credits.domain.practice.staff import StaffMember
+from client_credits.domain.practice.verification import Verification
 from client_credits.store import codec, keys, writes
 from client_credits.store.keys import Key
 from client_credits.store.lists import Lists
@@ -172,6 +175,17 @@ class Store(Lists):
         ]
         return [codec.from_item(Lot, item) for item in self.table.get(wanted).values()] if wanted else []
 
+    def all_closed_lots(self, practice_id: str, client_id: str) -> dict[str, list[Lot]]:
+        """All lots that were stored apart from a client's wallets, by type. Read after these, so never older."""
+        pk, after, found = keys.client(practice_id, client_id)[0], None, dict[str, list[Lot]]()
+        while True:
+            page = self.table.query(pk, begins=keys.CLOSED_LOTS, after=after)
+            for item in page.items:
+                found.setdefault(keys.closed_lot_type(item), []).append(codec.from_item(Lot, item))
+            if page.after is None:
+                return found
+            after = page.after
+
     def entries_after(self, practice_id: str, client_id: str, appointment_type: str, sequence: int) -> list[Entry]:
         """All entries of a wallet behind a sequence number, the oldest first."""
         pk, begins = keys.client(practice_id, client_id)[0], keys.entries_of(appointment_type)
@@ -188,6 +202,26 @@ class Store(Lists):
         key = keys.reconciliation(practice_id, account, mode, name)
         item = self.table.get([key]).get(key)
         return codec.from_item(Reconciliation, item) if item else None
+
+    def job(self, practice_id: str, job_id: str) -> Job | None:
+        """A job as it stands; read consistently."""
+        key = keys.job(practice_id, job_id)
+        return codec.versioned(Job, self.table.get([key]).get(key))
+
+    def reconciliations(self, practice_id: str, account: str, mode: str) -> list[Reconciliation]:
+        """The runs kept, of any name, 100 at most, without those that this release cannot read. One request."""
+        page = self.table.query(keys.reconciliation(practice_id, account, mode, "")[0], limit=100)
+        found = []
+        for item in page.items:
+            with suppress(ValueError, LookupError):
+                found.append(codec.from_item(Reconciliation, item))
+        return found
+
+    def verification(self, practice_id: str) -> Verification | None:
+        """What the last check of the whole practice came to."""
+        key = keys.verification(practice_id)
+        item = self.table.get([key]).get(key)
+        return codec.from_item(Verification, item) if item else None
 
     def client_link(self, practice_id: str, link_id: str) -> ClientLink | None:
         key = keys.client_link(practice_id, link_id)

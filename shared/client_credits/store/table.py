@@ -31,6 +31,7 @@ class DynamoDB(Protocol):
     def batch_get_item(self, **kwargs: Any) -> dict[str, Any]: ...
     def transact_write_items(self, **kwargs: Any) -> dict[str, Any]: ...
     def query(self, **kwargs: Any) -> dict[str, Any]: ...
+    def scan(self, **kwargs: Any) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,22 @@ class Table:
             "ScanIndexForward": not newest_first,
         }
         return self._page(request, limit, where, names, start)
+
+    def scan(self, where: str, values: dict[str, Any], names: dict[str, str]) -> Iterator[Item]:
+        """Every item that `where` lets through, in no order: reads the whole table. For operators alone."""
+        request: dict[str, Any] = {
+            "TableName": self.name,
+            "FilterExpression": where,
+            "ExpressionAttributeValues": values,
+            "ExpressionAttributeNames": names,
+            "ConsistentRead": True,
+        }
+        while True:
+            answer = self._client.scan(**request)
+            yield from map(from_attributes, answer["Items"])
+            if "LastEvaluatedKey" not in answer:
+                return
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def _page(
         self,

@@ -92,6 +92,12 @@ def steps_done(run: Reconciliation) -> int:
     return steps(run.since, run.until) if run.finished else run.place.slice * len(KINDS) + run.place.kind
 
 
+def save(context: Context, run: Reconciliation) -> None:
+    """Keeps how far a run has come, over whatever is there."""
+    stored = replace(run, at=context.now)
+    context.commit([writes.reconciliation(context.practice_id, stored, context.now + KEPT)])
+
+
 def last_run(store: Store, practice_id: str, account: str, mode: str, name: str) -> Reconciliation | None:
     """The last run of this name. One that cannot be read is as good as none: it is begun anew."""
     try:
@@ -244,7 +250,7 @@ class _Run:
         return int(self.context.now.timestamp()) if changed or not isinstance(made, int) else made
 
     def _saved(self, run: Reconciliation) -> Reconciliation:
-        self.context.commit([writes.reconciliation(self.context.practice_id, run, self.context.now + KEPT)])
+        save(self.context, run)
         return run
 
 

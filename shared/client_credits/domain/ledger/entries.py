@@ -46,6 +46,7 @@ class CauseKind(StrEnum):
     REFUND = "refund"
     DISPUTE = "dispute"
     SUBSCRIPTION = "subscription"
+    EXTENSION = "extension"
     IMPORT = "import"
     MERGE = "merge"
     AUTHORIZATION = "authorization"

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from client_credits.domain.dates import day_months_after
+from client_credits.domain.dates import FOREVER, day_months_after
 from client_credits.domain.practice.catalogue import Expiry, ExpiryKind
 
 
@@ -30,6 +30,15 @@ def expires_at(expiry: Expiry, starts: datetime, timezone: str, cycle_end: datet
             return cycle_end
         case ExpiryKind.DATE:
             return fixed_end(expiry.date or "", timezone)
+
+
+def days_later(instant: datetime, days: int, timezone: str) -> datetime:
+    """The same time of day in that time zone so many days later; what lies beyond the calendar is the end of it."""
+    try:
+        local = instant.astimezone(ZoneInfo(timezone)) + timedelta(days=days)
+        return local.astimezone(UTC)
+    except OverflowError:
+        return FOREVER
 
 
 def fixed_end(day_or_instant: str, timezone: str) -> datetime:

@@ -7,7 +7,7 @@ number of the one it undoes. That each is undone once is for the caller to see t
 from dataclasses import replace
 
 from client_credits.domain.errors import NothingToUndo
-from client_credits.domain.ledger.adjusting import a_complimentary_lot, lowered, repaid_from
+from client_credits.domain.ledger.adjusting import a_complimentary_lot, lowered, repaid_from, room_left
 from client_credits.domain.ledger.entries import Act, CauseKind, Change, Entry, EntryKind, Posting
 from client_credits.domain.ledger.settling import settle
 from client_credits.domain.ledger.taking import taken_from
@@ -48,13 +48,18 @@ def undo_edit(change: Change, undone: Entry, act: Act, settings: SettingsOverTim
     if undone.amount > 0:
         made = {posting.lot_id for posting in undone.postings}
         first = [lot for lot in change.wallet.open_lots if lot.lot_id in made]
-        change = lowered(change, undone.amount, act, first)
-    else:
-        change = _returned(change, undone, act)
-    return settle(change, act.now, settings, act, limit=room)
+        return settle(lowered(change, undone.amount, act, first), act.now, settings, act, limit=room)
+    after, added = _returned(change, undone, act)
+    after = settle(after, act.now, settings, act, limit=room)
+    lot = after.wallet.lot(added) if added else None
+    if lot is None or not lot.remaining:
+        return after
+    own = replace(act, source_id=f"{act.source_id}/repaid")  # settling may have repaid under the act's own name
+    return repaid_from(after, [lot], own, room_left(change, after, room))
 
 
-def _returned(change: Change, undone: Entry, act: Act) -> Change:
+def _returned(change: Change, undone: Entry, act: Act) -> tuple[Change, str | None]:
+    """The change with what was taken put back, and the lot that was added for what could not be, if any."""
     wallet, left = change.wallet, -undone.amount
     postings: list[Posting] = []
     for posting in undone.postings:
@@ -63,11 +68,11 @@ def _returned(change: Change, undone: Entry, act: Act) -> Change:
             left -= part
             postings.append(replace(posting, amount=part, facts=None))
     if not left:
-        return change.record(wallet, EntryKind.ADJUSTED, act, tuple(postings))
+        return change.record(wallet, EntryKind.ADJUSTED, act, tuple(postings)), None
     lot = a_complimentary_lot(wallet, left, None, act)
     wallet = replace(wallet.with_lot(lot), granted_total=wallet.granted_total + left)
     postings.append(Posting(left, lot_id=lot.lot_id))
-    return repaid_from(change.record(wallet, EntryKind.ADJUSTED, act, tuple(postings)), [lot], act)
+    return change.record(wallet, EntryKind.ADJUSTED, act, tuple(postings)), lot.lot_id
 
 
 def _opposite(wallet: Wallet, posting: Posting) -> tuple[Wallet, int]:

@@ -56,11 +56,11 @@ def claw(
     pairs = books.holding(grant)
     last = last_of(grant.plan, ends) if grant.plan else 1
     grant = books.take(pairs, grant, None, of.late)
-    part, target = _target(grant, of, part, ends)
+    part, target = target_of(grant, of, part, ends)
     grant = books.come_back(pairs, grant, of)
     short = of.short(target, part, grant.owed + grant.reported)
     remaining = sum(lot.remaining for pair in pairs for lot in _lots_of(books.wallets[pair], of.lots))
-    taken_back = _taken_back(grant, of)
+    taken_back = taken_so_far(grant, of)
     asked = target + of.late_spent - short
     standing = taken_back - sum(each.amount for each in grant.taken if each.by in books.failed)
     taken = max(0, min(asked, taken_back + remaining, max(standing, asked - of.lost(part))))
@@ -79,12 +79,12 @@ def claw(
     elif change > 0:
         back = min(change, max(0, -more_taken))
         grant = books.give_back(pairs[0], grant, of, key, from_taken=back, beyond=change - back)
-    books.mark(pairs, key, short=_taken_back(grant, of) < target or of.late_spent > 0)
+    books.mark(pairs, key, short=taken_so_far(grant, of) < target or of.late_spent > 0)
     books.bind_tranches(pairs, key, part, last if grant.plan else None)
     return grant
 
 
-def _target(grant: PaidGrant, of: Family, part: Fraction, ends: tuple[Ended, ...]) -> tuple[Fraction, int]:
+def target_of(grant: PaidGrant, of: Family, part: Fraction, ends: tuple[Ended, ...]) -> tuple[Fraction, int]:
     """Which part of the credits that come is to be undone, and how many that are of those that have come.
 
     Of each tranche what is beyond those the payment owns is undone; of these what was refunded or given back, first
@@ -102,7 +102,7 @@ def _target(grant: PaidGrant, of: Family, part: Fraction, ends: tuple[Ended, ...
     return come, int(of.granted * come)
 
 
-def _taken_back(grant: PaidGrant, of: Family) -> int:
+def taken_so_far(grant: PaidGrant, of: Family) -> int:
     """What is taken of the family's credits so far, those that came too late apart."""
     return sum(part.amount for part in grant.taken if part.lot_id not in of.late) + of.withheld - grant.let_go
 
@@ -194,7 +194,7 @@ class Books:
         if not self._ledger.waits:
             return grant
         remaining = sum(lot.remaining for pair in pairs for lot in _lots_of(self.wallets[pair], of.lots))
-        left = of.granted - of.spent - remaining - _taken_back(grant, of)
+        left = of.granted - of.spent - remaining - taken_so_far(grant, of)
         known = {(t.client_id, t.lot_id): t.amount for t in grant.revived}
         for pair in pairs:
             entries = self._ledger.of(grant.appointment_type)

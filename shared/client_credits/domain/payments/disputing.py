@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from client_credits.domain.dates import FOREVER
 from client_credits.domain.ledger.entries import Act, Change, Entry, EntryKind, Posting
+from client_credits.domain.ledger.lost import losses_at_ends, lost_at_ends
 from client_credits.domain.ledger.wallet import Lot, Wallet
 from client_credits.domain.payments.facts import Dispute, DisputeStatus
 
@@ -73,19 +74,20 @@ def put_off(change: Change, lot_ids: Iterable[str], times: tuple[Wait, ...], act
 def expired_too_soon(
     wallet: Wallet, entries: Iterable[Entry], lots: frozenset[str], times: tuple[Wait, ...]
 ) -> Counter[str]:
-    """What expired of these lots of a wallet since a dispute opened that was won, before the end they have now."""
+    """What expired of these lots of a wallet since a dispute opened that was won, before the end they have now.
+
+    What staff removed stays gone, and what an extension has brought back does not return twice.
+    """
+    own = [entry for entry in entries if entry.client_id == wallet.client_id]
     found = Counter[str]()
-    for entry in entries:
-        if entry.kind is not EntryKind.EXPIRED or entry.client_id != wallet.client_id:
+    for entry, posting in losses_at_ends(own):
+        lot = wallet.lot(posting.lot_id or "") if posting.lot_id in lots else None
+        if lot is None or lot.voided:
             continue
-        for posting in entry.postings:
-            lot = wallet.lot(posting.lot_id) if posting.lot_id in lots else None
-            if lot is None or lot.voided:
-                continue
-            _, since = waited(lot, times)
-            if since is not None and since <= entry.occurred_at < lot.end:
-                found[lot.lot_id] -= posting.amount
-    return found
+        _, since = waited(lot, times)
+        if since is not None and since <= entry.occurred_at < lot.end:
+            found[lot.lot_id] -= posting.amount
+    return found & lost_at_ends(own)
 
 
 def lots_by_client(entries: Iterable[Entry], lots: frozenset[str]) -> Mapping[str, list[str]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from client_credits.domain.ids import payment_key
-from client_credits.domain.ledger.entries import Entry, EntryKind, LotFacts, Posting, facts_of
+from client_credits.domain.ledger.entries import CauseKind, Entry, EntryKind, LotFacts, Posting, facts_of
 from client_credits.domain.ledger.tranches import WITHHELD, Ended, last_of
 from client_credits.domain.payments.payment_record import PaidGrant
 from client_credits.domain.payments.returning import returns
@@ -101,7 +101,7 @@ def _earlier(
     spent, gone = Counter[str](), Counter({part.lot_id: -part.amount for part in grant.revived})
     for posting in spending:
         spent[str(posting.lot_id)] -= posting.amount
-    for posting in (p for entry in ledger if entry.kind in _GOING for p in entry.postings):
+    for posting in (p for entry in ledger if _is_going(entry) for p in entry.postings):
         gone[str(posting.lot_id)] -= posting.amount
     found, so_far = [], SoFar(0, 0, 0)
     for entry in in_time[:-1]:
@@ -113,6 +113,12 @@ def _earlier(
         )
         found.append(so_far)
     return tuple(found)
+
+
+def _is_going(entry: Entry) -> bool:
+    """Whether credits went otherwise than by spending, or came back from that by an extension."""
+    is_back = entry.kind is EntryKind.REINSTATED and entry.cause.kind is CauseKind.EXTENSION
+    return is_back or entry.kind in _GOING
 
 
 def _is_late(entry: Entry, grant: PaidGrant, ends: Iterable[Ended]) -> bool:

@@ -42,6 +42,7 @@ class Reconciliation:
     """One run over the window `since <= t < until`, as far as it has come.
 
     `counts` are objects by verdict, each as it was found. `findings` holds the first of those not fine.
+    `at` is the clock of the run that stored it.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Reconciliation:
     repaired: int = 0
     findings: tuple[Finding, ...] = ()
     finished: bool = False
+    at: datetime | None = None
 
     @property
     def seen(self) -> int:

@@ -51,6 +51,7 @@ class Client:
     bought: tuple[Bought, ...] = ()  # of packages that one client may buy so often and no more
     merged_into: str | None = None  # which client goes on for it; then it has no profile and stands in no list
     merged_at: datetime | None = None
+    forgotten_at: datetime | None = None  # the person was erased: no name, e-mail or external id comes back
     merged_from: tuple[str, ...] = ()  # the records of the same person that it took in, and theirs
     authorizations: tuple[AuthorizationRef, ...] = ()  # those that were not deleted
 

@@ -13,13 +13,16 @@ from client_credits.http.responses import Cursor, Limit, reads
 from client_credits.http.schemas.reports import (
     CreditsReport,
     ExpiringReport,
+    MovementsReport,
     NegativeReport,
+    OutstandingReport,
     ParkedReport,
     RefusalsReport,
+    RevenueReport,
 )
 from client_credits.operations.queries.reports import csv_rows
 from client_credits.operations.queries.reports.every import REPORTS, Report
-from client_credits.operations.queries.reports.pages import Period, ReportPage
+from client_credits.operations.queries.reports.pages import Period, ReportAsk, ReportPage
 from client_credits.operations.queries.reports.periods import PeriodRule, period_of
 from client_credits.store.records import Wanted
 
@@ -47,6 +50,25 @@ def _report(path: str, summary: str) -> Callable[[Any], Any]:
 @_report("/v1/reports/credits", "Credits per client and appointment type")
 def report_credits(limit: Limit = 50, cursor: Cursor = None) -> Response[CreditsReport | str]:
     return _page(asked(router), REPORTS["credits"], CreditsReport, limit, cursor)
+
+
+@_report("/v1/reports/movements", "What moved each balance over a period, by kind of entry")
+def report_movements(
+    limit: Limit = 50, cursor: Cursor = None, since: Since = None, until: Until = None
+) -> Response[MovementsReport | str]:
+    return _page(asked(router), REPORTS["movements"], MovementsReport, limit, cursor, since, until)
+
+
+@_report("/v1/reports/outstanding", "What the practice owes sessions for: the value of credits unspent and booked")
+def report_outstanding(limit: Limit = 50, cursor: Cursor = None) -> Response[OutstandingReport | str]:
+    return _page(asked(router), REPORTS["outstanding"], OutstandingReport, limit, cursor)
+
+
+@_report("/v1/reports/revenue", "What became of the value of credits over a period")
+def report_revenue(
+    limit: Limit = 50, cursor: Cursor = None, since: Since = None, until: Until = None
+) -> Response[RevenueReport | str]:
+    return _page(asked(router), REPORTS["revenue"], RevenueReport, limit, cursor, since, until)
 
 
 @_report("/v1/reports/negative", "Who owes credits")
@@ -89,7 +111,7 @@ def _page(
         period = Period(read_instant(place["since"]), read_instant(place["until"]))
     else:
         period = _period(ask, report, since, until)
-    found = report.page(ask.context, period, place["after"] if place else None, limit)
+    found = report.page(ask.context, ReportAsk(period), place["after"] if place else None, limit)
     following = ask.seal(query, _place(found, period))
     if _wants_csv():
         return _csv(report, found, following)

@@ -65,7 +65,7 @@ def create_client_link(
     key = keyed(ask, idempotency_key, "client-link", wanted)
     signing = ask.outside.session_keys.active(ask.now.timestamp())
     made = make_link(ask.context, wanted.client_id, timedelta(seconds=wanted.ttl_seconds), key)
-    text = client_links.text_of(signing, ask.practice_id, made.link_id)
+    text = client_links.text_of(signing[0], ask.practice_id, made.link_id)
     body = ClientLinkView(url=f"{ask.outside.client_page_url}#link={text}", expires_at=made.expires_at)
     headers = {"Idempotency-Replayed": "true"} if made.repeated else {}
     return Response(status_code=200, content_type="application/json", body=body, headers=headers)

@@ -3,9 +3,12 @@
 from client_credits.http.schemas.common import View
 from client_credits.operations.queries.reports.credits import CreditsRow
 from client_credits.operations.queries.reports.expiring import ExpiringRow
+from client_credits.operations.queries.reports.movements import MovementsRow
 from client_credits.operations.queries.reports.negative import NegativeRow
+from client_credits.operations.queries.reports.outstanding import OutstandingRow
 from client_credits.operations.queries.reports.parked import ParkedRow
 from client_credits.operations.queries.reports.refusals import RefusalRow
+from client_credits.operations.queries.reports.revenue import RevenueRow
 
 
 class CreditsReport(View):
@@ -30,4 +33,19 @@ class RefusalsReport(View):
 
 class ParkedReport(View):
     items: list[ParkedRow]
+    next_cursor: str | None
+
+
+class MovementsReport(View):
+    items: list[MovementsRow]
+    next_cursor: str | None
+
+
+class OutstandingReport(View):
+    items: list[OutstandingRow]
+    next_cursor: str | None
+
+
+class RevenueReport(View):
+    items: list[RevenueRow]
     next_cursor: str | None

@@ -46,7 +46,7 @@ def _is_one_sale(context: Context, made: PaymentMade, intent: str) -> bool:
     money, invoice, of_intent = loaded.money[money_id], loaded.payments[made.payment_id], loaded.payments[intent]
     if not of_intent.grants or not all(is_of(record, made.account) for record in (invoice, of_intent)):
         return False
-    if invoice.within == intent or of_intent.within == made.payment_id:
+    if invoice.within or of_intent.within == made.payment_id:
         return True
     if intent not in money.payment_ids:
         return False

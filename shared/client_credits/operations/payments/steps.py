@@ -53,7 +53,7 @@ Step = Callable[[Store, View], tuple[PaymentRecord, dict[Pair, Change], Act]]
 def take_back(store: Store, view: View) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
     """Takes the credits that the money given back paid for, and reinstates those whose money is here after all."""
     act, record = _named(view.record, "clawback", view)
-    known, families, ledger = _lots_and_entries(store, view, act)
+    known, families, ledger = lots_and_entries(store, view, act)
     books, grants = Books(known, act, ledger), []
     back = given_back(record)
     for grant in record.grants:
@@ -74,13 +74,13 @@ def take_back(store: Store, view: View) -> tuple[PaymentRecord, dict[Pair, Chang
 def put_off(store: Store, view: View) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
     """Lots end later by what they waited in disputes that were won."""
     act, record = _named(view.record, EXTEND, view)
-    known, families, ledger = _lots_and_entries(store, view, act)
+    known, families, ledger = lots_and_entries(store, view, act)
     after = {pair: waited_for(change, families.values(), ledger, act) for pair, change in known.items()}
     made = {pair: change if change is not known[pair] else view.changes[pair] for pair, change in after.items()}
     return (record if any(made[pair] is not view.changes[pair] for pair in made) else view.record), made, act
 
 
-def _lots_and_entries(store: Store, view: View, act: Act) -> tuple[dict[Pair, Change], dict[PaidGrant, Family], Ledger]:
+def lots_and_entries(store: Store, view: View, act: Act) -> tuple[dict[Pair, Change], dict[PaidGrant, Family], Ledger]:
     """The wallets knowing every lot that credits may return to, and what their entries tell of each grant."""
     record, types = view.record, {appointment_type for _, appointment_type in view.changes}
     ledger = Ledger(

@@ -90,15 +90,20 @@ def exported(context: Context, after: str | None = None) -> Iterator[Exported]:
     lines = roster(context.store, context.practice_id, after)
     while some := _some(lines):
         pairs = tuple((line.client_id, kind) for line in some for kind in line.balances)
-        loaded = context.load(Wanted(others=tuple(line.client_id for line in some), also=pairs))
+        loaded = context.store.load(
+            context.practice_id, Wanted(others=tuple(line.client_id for line in some), also=pairs)
+        )
         for line in some:
+            if loaded.goes_on_as(line.client_id) != line.client_id:
+                continue  # merged a moment ago: it is in the other one's rows
             client = loaded.others.get(line.client_id) or Client(line.client_id)
             lots, entries = [], []
             for kind in sorted(line.balances):
                 wallet = settled_wallet(loaded, line.client_id, kind, context.now)
                 lots += [_lot(wallet, lot) for lot in burn_order(wallet.open_lots)]
-                written = context.store.entries_after(context.practice_id, line.client_id, kind, 0)
-                entries += [_entry(entry) for entry in written]
+                for owner in (*wallet.owners[1:], line.client_id):
+                    written = context.store.entries_after(context.practice_id, owner, kind, 0)
+                    entries += [_entry(entry) for entry in written]
             yield Exported(line.client_id, _profile(client), lots, entries)
 
 

@@ -88,6 +88,9 @@ def _say_so(context: Context, gone: str, into: str, email_key: Callable[[], byte
         raise Invalid("This client was itself merged into another one.", fault)
     if old.merged_into == into:
         return staying
+    if staying.forgotten_at:
+        fault = Problem("/into", "forgotten", "merge the other way")
+        raise Invalid("The person behind this client was erased: nothing about them is taken in.", fault)
     if old.merged_into:
         raise AlreadyResolved("This client was merged into another one before.")
     merged_from = (*staying.merged_from, *old.merged_from, gone)

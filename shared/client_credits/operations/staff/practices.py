@@ -8,6 +8,7 @@ from typing import Any
 
 from client_credits.domain.errors import (
     AlreadyMapped,
+    ClientForgotten,
     ConfirmationRequired,
     Invalid,
     LimitReached,
@@ -41,6 +42,7 @@ _NOT_PUT = (
     "bought",
     "merged_from",
     "authorizations",
+    "forgotten_at",
 )  # of a client
 CATALOGUE_BYTES = 350_000  # of the 400 KB an item may have
 FREED_WITH_A_PROFILE = 30  # links, beside as many as 60 claimed, in one transaction of 100
@@ -231,8 +233,8 @@ def put_client(context: Context, wanted: Client, email_key: Callable[[], bytes] 
 
     With `email_key` the client is found by its e-mail from then on.
 
-    What was parked for want of these customers is granted. Raises AlreadyMapped when a customer or an external id
-    is another client's.
+    What was parked for want of these customers is granted. Raises ClientForgotten for a person who was erased,
+    AlreadyMapped when a customer or an external id is another client's.
     """
 
     def attempt() -> tuple[Client, bool, bool]:
@@ -244,6 +246,8 @@ def put_client(context: Context, wanted: Client, email_key: Callable[[], bytes] 
             if owner not in records:
                 raise AlreadyMapped(_taken(*pair))
         known = loaded.client
+        if known and known.forgotten_at and (wanted.name or wanted.email or wanted.external_ids):
+            raise ClientForgotten("This person was erased from the records. Use another id for a new client.")
         own = known or Client(client_id, created_at=context.now)
         kept = {name: getattr(own, name) for name in _NOT_PUT}
         changed = replace(wanted, **kept)

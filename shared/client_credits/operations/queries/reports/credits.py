@@ -7,7 +7,7 @@ from datetime import datetime
 from client_credits.operations.context import Context
 from client_credits.operations.queries.clients import RosterLine, settled_wallet
 from client_credits.operations.queries.credits import type_credits
-from client_credits.operations.queries.reports.pages import Period, ReportPage, by_client
+from client_credits.operations.queries.reports.pages import ReportAsk, ReportPage, by_client
 from client_credits.store.records import Loaded
 
 
@@ -26,7 +26,7 @@ class CreditsRow:
     next_expiry: datetime | None
 
 
-def page(context: Context, period: Period, after: str | None, limit: int) -> ReportPage[CreditsRow]:
+def page(context: Context, asked: ReportAsk, after: str | None, limit: int) -> ReportPage[CreditsRow]:
     """Rows in order of client and type. They take no period. One request for some 50 rows, the roster apart."""
 
     def rows_of(line: RosterLine, loaded: Loaded) -> Iterator[CreditsRow]:

@@ -1,11 +1,10 @@
 """Rows as CSV that spreadsheets open without running anything in it."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import fields
 from datetime import datetime
 from io import StringIO
-from typing import Any
 
 from client_credits.domain.instants import instant_text
 
@@ -19,18 +18,19 @@ def columns(row_type: type) -> list[str]:
 
 def header(row_type: type) -> str:
     """The first line of a file."""
-    return _text([columns(row_type)])
+    return text([columns(row_type)])
 
 
 def lines(row_type: type, rows: Iterable[object]) -> str:
     """One line for each row, each with its end."""
     names = columns(row_type)
-    return _text([[_cell(getattr(row, name)) for name in names] for row in rows])
+    return text([getattr(row, name) for name in names] for row in rows)
 
 
-def _text(rows: Iterable[Sequence[Any]]) -> str:
+def text(rows: Iterable[Iterable[object]]) -> str:
+    """One line for each row of values, each with its end."""
     buffer = StringIO()
-    csv.writer(buffer).writerows(rows)
+    csv.writer(buffer).writerows(map(_cell, row) for row in rows)
     return buffer.getvalue()
 
 
@@ -46,5 +46,5 @@ def _cell(value: object) -> str | int:
         case datetime():
             return instant_text(value)
         case _:
-            text = str(value)
-            return f"'{text}" if text.startswith(_FORMULA) else text
+            stated = str(value)
+            return f"'{stated}" if stated.startswith(_FORMULA) else stated

@@ -5,11 +5,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from client_credits.operations.context import Context
-from client_credits.operations.queries.reports import credits, expiring, negative, parked, refusals
-from client_credits.operations.queries.reports.pages import Period, ReportPage
+from client_credits.operations.queries.reports import (
+    credits,
+    expiring,
+    movements,
+    negative,
+    outstanding,
+    parked,
+    refusals,
+    revenue,
+)
+from client_credits.operations.queries.reports.pages import ReportAsk, ReportPage
 from client_credits.operations.queries.reports.periods import PeriodRule
 
-PageOf = Callable[[Context, Period, str | None, int], ReportPage[Any]]
+PageOf = Callable[[Context, ReportAsk, str | None, int], ReportPage[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +35,11 @@ REPORTS = {
     report.name: report
     for report in (
         Report("credits", credits.CreditsRow, credits.page),
+        Report("movements", movements.MovementsRow, movements.page, PeriodRule.PAST),
         Report("negative", negative.NegativeRow, negative.page),
         Report("expiring", expiring.ExpiringRow, expiring.page, PeriodRule.AHEAD),
+        Report("outstanding", outstanding.OutstandingRow, outstanding.page),
+        Report("revenue", revenue.RevenueRow, revenue.page, PeriodRule.PAST),
         Report("refusals", refusals.RefusalRow, refusals.page, PeriodRule.PAST),
         Report("parked", parked.ParkedRow, parked.page),
     )

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from client_credits.operations.context import Context
 from client_credits.operations.queries.clients import RosterLine, settled_wallet
-from client_credits.operations.queries.reports.pages import Period, ReportPage, by_client
+from client_credits.operations.queries.reports.pages import Period, ReportAsk, ReportPage, by_client
 from client_credits.store.records import Loaded
 
 
@@ -22,18 +22,18 @@ class ExpiringRow:
     expires_at: datetime
 
 
-def page(context: Context, period: Period, after: str | None, limit: int) -> ReportPage[ExpiringRow]:
+def page(context: Context, asked: ReportAsk, after: str | None, limit: int) -> ReportPage[ExpiringRow]:
     """Lots with credits whose end is within the period and still to come, in order of client, type and lot.
 
     What rolls over at its end stands here, too: how much of it stays is settled then.
     """
 
     def wanted(line: RosterLine) -> bool:
-        ends = line.next_expiry is not None and line.next_expiry < period.until.timestamp()
+        ends = line.next_expiry is not None and line.next_expiry < asked.period.until.timestamp()
         return ends or line.may_differ(context.now)
 
     def rows_of(line: RosterLine, loaded: Loaded) -> Iterator[ExpiringRow]:
-        return _rows(context, period, line, loaded)
+        return _rows(context, asked.period, line, loaded)
 
     def key(row: ExpiringRow) -> str:
         return f"{row.appointment_type}/{row.lot_id}"

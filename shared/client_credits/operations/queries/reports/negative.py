@@ -6,7 +6,7 @@ from datetime import datetime
 
 from client_credits.operations.context import Context
 from client_credits.operations.queries.clients import RosterLine, settled_wallet
-from client_credits.operations.queries.reports.pages import Period, ReportPage, by_client
+from client_credits.operations.queries.reports.pages import ReportAsk, ReportPage, by_client
 from client_credits.store.records import Loaded
 
 
@@ -20,7 +20,7 @@ class NegativeRow:
     owed_since: datetime
 
 
-def page(context: Context, period: Period, after: str | None, limit: int) -> ReportPage[NegativeRow]:
+def page(context: Context, asked: ReportAsk, after: str | None, limit: int) -> ReportPage[NegativeRow]:
     """Rows in order of client and type. They take no period."""
 
     def rows_of(line: RosterLine, loaded: Loaded) -> Iterator[NegativeRow]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from itertools import chain, islice
 from typing import Generic, TypeVar
 
+from client_credits.domain.errors import Invalid, Problem
 from client_credits.operations.context import Context
 from client_credits.operations.queries.clients import (
     BATCH_KEYS,
@@ -21,7 +22,8 @@ from client_credits.operations.queries.clients import (
 from client_credits.store.records import Loaded, Wanted
 
 Row = TypeVar("Row")
-CLIENTS_READ = 1000  # for one page; reports that read histories take fewer
+CLIENTS_READ = 1000  # for one page
+READS = 400  # requests for histories, for one page
 _AND = "#"  # between a client's id and the row of it: it is in no id
 
 
@@ -34,6 +36,31 @@ class Period:
 
     def holds(self, instant: datetime) -> bool:
         return self.since <= instant < self.until
+
+
+@dataclass(frozen=True, slots=True)
+class ReportAsk:
+    """What a page is asked for: its period, and how many requests it may make for the clients' histories."""
+
+    period: Period
+    most_reads: int = READS
+
+
+class TooLong(Exception):
+    """One client's rows take more requests than the page may make."""
+
+
+@dataclass(slots=True)
+class Reads:
+    """How many requests may still be made for one page."""
+
+    left: int
+
+    def take(self, count: int = 1) -> None:
+        """Raises TooLong when they are used up."""
+        if self.left < count:
+            raise TooLong
+        self.left -= count
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +79,40 @@ def by_client(
     wanted: Callable[[RosterLine], bool],
     rows_of: Callable[[RosterLine, Loaded], Iterable[Row]],
     key: Callable[[Row], str],
-    most: int = CLIENTS_READ,
 ) -> ReportPage[Row]:
     """Rows of the clients that are wanted, in order of client and `key`, which is unique within a client.
 
-    `rows_of` gets a client's line with its profile and all its wallets. At most `most` clients are read.
-    Raises NotFound for a practice without record.
+    `rows_of` gets a client's line with its profile and all its wallets. Where it raises TooLong, the page ends
+    before that client, and the next one begins with it. Raises Invalid where not even one client can be read,
+    NotFound for a practice without record.
     """
     context.store.catalogue(context.practice_id)
     client_id, _, row_key = (after or "").partition(_AND)
     requests = Requests(ROSTER_REQUESTS)
     walk = _Walk(_lines(context, client_id, bool(row_key), requests), client_id or None)
-    found: list[tuple[str, Row]] = []
-    for line, loaded in _read(context, islice(filter(wanted, walk), most)):
+    rows: list[Row] = []
+    place: str | None = None
+    for line, loaded in _read(context, islice(filter(wanted, walk), CLIENTS_READ)):
         given = row_key if line.client_id == client_id else ""
-        for row in sorted(rows_of(line, loaded), key=key):
-            if key(row) > given:
-                if len(found) == limit:
-                    return ReportPage([each for _, each in found], found[-1][0])
-                found.append((f"{line.client_id}{_AND}{key(row)}", row))
-    return ReportPage([each for _, each in found], walk.behind)
+        try:
+            own = [row for row in sorted(rows_of(line, loaded), key=key) if key(row) > given]
+        except TooLong:
+            if place is None:
+                raise _too_long() from None
+            return ReportPage(rows, place)
+        for row in own:
+            if len(rows) == limit:
+                return ReportPage(rows, place)
+            rows.append(row)
+            place = f"{line.client_id}{_AND}{key(row)}"
+        place = line.client_id
+    return ReportPage(rows, walk.behind)
+
+
+def _too_long() -> Invalid:
+    detail = "name a shorter period, or ask for the report as a file with POST /v1/reports/exports"
+    fault = Problem("/query/from", "too_long_for_one_answer", detail)
+    return Invalid("This report reads more of one client's history than one answer can.", fault)
 
 
 @dataclass(slots=True)
@@ -107,12 +148,21 @@ def _lines(context: Context, after: str, with_own: bool, requests: Requests) -> 
 
 
 def _read(context: Context, lines: Iterable[RosterLine]) -> Iterator[tuple[RosterLine, Loaded]]:
-    """Each line with its client and wallets, as many of them in one batch read as it takes."""
+    """Each line with its client and wallets, as many of them in one batch read as it takes.
+
+    A client that was merged into another one is left out: the roster may lag the merge by a moment.
+    """
     for batch in _batches(lines):
         clients = tuple(line.client_id for line in batch)
         wallets = tuple((line.client_id, t) for line in batch for t in line.balances)
         loaded = context.load(Wanted(others=clients, also=wallets))
-        yield from ((line, loaded) for line in batch)
+        yield from ((line, loaded) for line in batch if loaded.goes_on_as(line.client_id) == line.client_id)
+
+
+def merged_into(loaded: Loaded, client_id: str) -> tuple[str, ...]:
+    """The records that were merged into a client's; they stand in no list, and their history is the client's."""
+    client = loaded.others.get(client_id)
+    return client.merged_from if client else ()
 
 
 def _batches(lines: Iterable[RosterLine]) -> Iterator[list[RosterLine]]:

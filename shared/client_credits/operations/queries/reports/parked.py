@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from client_credits.operations.context import Context
-from client_credits.operations.queries.reports.pages import Period, ReportPage
+from client_credits.operations.queries.reports.pages import ReportAsk, ReportPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class ParkedRow:
     received_at: datetime
 
 
-def page(context: Context, period: Period, after: str | None, limit: int) -> ReportPage[ParkedRow]:
+def page(context: Context, asked: ReportAsk, after: str | None, limit: int) -> ReportPage[ParkedRow]:
     """Open ones only. They take no period. Raises NotFound for a practice without record."""
     context.store.catalogue(context.practice_id)
     found, last = context.store.parked_page(context.practice_id, after, limit)

@@ -9,7 +9,7 @@ from datetime import datetime
 from client_credits.domain.bookings.booking import Booking, BookingState, Refusal
 from client_credits.domain.practice.records import Client
 from client_credits.operations.context import Context
-from client_credits.operations.queries.reports.pages import Period, ReportPage
+from client_credits.operations.queries.reports.pages import ReportAsk, ReportPage
 from client_credits.store.records import Wanted
 
 
@@ -27,10 +27,11 @@ class RefusalRow:
     refused_at: datetime
 
 
-def page(context: Context, period: Period, after: str | None, limit: int) -> ReportPage[RefusalRow]:
+def page(context: Context, asked: ReportAsk, after: str | None, limit: int) -> ReportPage[RefusalRow]:
     """The period is about when a booking was refused. At most three requests. Raises NotFound for a practice
     without record."""
     context.store.catalogue(context.practice_id)
+    period = asked.period
     named, last = context.store.refused_page(context.practice_id, period.since, period.until, after, limit)
     bookings = context.load(Wanted(bookings=tuple(named))).bookings if named else {}
     refused = [(bookings[each], _refusal(bookings[each])) for each in named if each in bookings]
