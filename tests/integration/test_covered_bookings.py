@@ -26,6 +26,7 @@ from tests.support.stock import (
 )
 
 from client_credits.domain.bookings.booking import Booking, BookingState
+from client_credits.domain.invariants import visit_breaches
 from client_credits.domain.practice.authorizations import AuthorizationRef
 from client_credits.operations.queries.verifying import check_client
 from client_credits.publishing.events import events_of
@@ -357,6 +358,11 @@ def test_verify_counts_the_visits(practice: Api) -> None:
         assert [(each.law, each.where) for each in checked.breaches] == [("visits", "p1/c1 au-1")]
     practice("DELETE", f"{ALL}/au-1")
     assert not sound(practice), "one that was deleted is counted, too"
+    ref = AuthorizationRef("c1", "au-1")
+    (known,) = practice.store.authorizations("p1", [ref])
+    covered = [Booking(name, BookingState.BOOKED, covered_by=ref) for name in ("b1", "b2", "b3")]
+    assert [b.detail for b in visit_breaches("p1", [], covered)] == ["None visits used, 3 bookings are covered"]
+    assert visit_breaches("p1", [replace(known, visits_used=3)], covered), "more than were authorised"
 
 
 def rewritten(api: Api, **fields: Any) -> None:

@@ -165,7 +165,7 @@ def test_every_parameter_of_a_path_is_declared_with_the_pattern_of_ids(
 @each_operation
 def test_writes_take_dry_run_and_lists_take_limit_and_cursor(method: str, path: str, operation: Schema) -> None:
     query = {p["name"]: p for p in operation.get("parameters", []) if p["in"] == "query"}
-    assert ("dry_run" in query) == (method in WRITES and path not in QUESTIONS)
+    assert ("dry_run" in query) == (method in {*WRITES, "delete"} and path not in QUESTIONS)
     assert ("limit" in query) == ("cursor" in query) == (path in LISTS and method == "get")
     if "limit" in query:
         limit = query["limit"]["schema"]

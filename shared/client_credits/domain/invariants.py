@@ -222,14 +222,16 @@ def _bookings(entries: Sequence[Entry], postings: Postings, bookings: Sequence[B
 def visit_breaches(
     practice_id: str, authorizations: Iterable[Authorization], bookings: Iterable[Booking]
 ) -> list[Breach]:
-    """Authorisations whose visits used are not the bookings that they cover; `bookings` are all that may be."""
+    """Authorisations whose visits used are not the bookings that they cover, and those that are not there.
+
+    `bookings` are all that may be covered by one of them.
+    """
     standing = Counter(b.covered_by for b in bookings if b.covered_by and not b.visit_returned)
-    return [
-        Breach(
-            Law.VISITS,
-            f"{practice_id}/{a.client_id} {a.authorization_id}",
-            f"{a.visits_used} of {a.visits_authorized} used, {standing[a.ref]} bookings are covered",
-        )
-        for a in authorizations
-        if a.visits_used != standing[a.ref] or a.visits_left < 0
-    ]
+    known = {each.ref: each for each in authorizations}
+    found = []
+    for ref in (*known, *(each for each in standing if each not in known)):
+        used = known[ref].visits_used if ref in known else None
+        if used != standing[ref] or (used or 0) > known[ref].visits_authorized:
+            where = f"{practice_id}/{ref.client_id} {ref.authorization_id}"
+            found.append(Breach(Law.VISITS, where, f"{used} visits used, {standing[ref]} bookings are covered"))
+    return found

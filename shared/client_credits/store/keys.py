@@ -83,6 +83,12 @@ def wallet_place(item: Mapping[str, Any]) -> WalletPlace:
     return WalletPlace(practice_id, client_id, str(item["sk"]).split("#")[1])
 
 
+def client_of(item: Mapping[str, Any]) -> str:
+    """The client whose partition an item stands in. Raises ValueError where it is nobody's."""
+    _, client_id = str(item["pk"]).split("#")
+    return client_id
+
+
 def sequence_of(item: Mapping[str, Any]) -> int:
     """An entry's number. Raises ValueError for any other key."""
     return int(str(item["sk"]).rpartition("#")[2])

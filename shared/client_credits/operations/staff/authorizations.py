@@ -6,7 +6,7 @@ Visits are used and returned by bookings alone.
 
 from dataclasses import replace
 
-from client_credits.domain.errors import Invalid, LimitReached, NotFound, Problem, pointer
+from client_credits.domain.errors import ClientForgotten, Invalid, LimitReached, NotFound, Problem, pointer
 from client_credits.domain.practice.authorizations import MAX_AUTHORIZATIONS, Authorization, AuthorizationRef
 from client_credits.domain.practice.records import Client
 from client_credits.operations.committing import once
@@ -33,12 +33,15 @@ def put(context: Context, wanted: Authorization) -> tuple[Authorization, bool]:
     """Creates or replaces an authorisation; True when it is new. The visits used stay as they are. Safe to repeat.
 
     Raises NotFound for an unknown client, Invalid for types not in the catalogue, an end before the start and fewer
-    visits than were used, LimitReached for one more than a client may have.
+    visits than were used, ClientForgotten for a person who was erased, LimitReached for one more than a
+    client may have.
     """
 
     def attempt() -> tuple[Authorization, bool]:
         loaded = context.load(Wanted(client_id=wanted.client_id))
         client = _client(loaded)
+        if client.forgotten_at:
+            raise ClientForgotten("This person was erased from the records. Use another id for a new client.")
         ref = _ref(client, wanted.authorization_id)
         known = next(iter(context.store.authorizations(context.practice_id, [ref])), None)
         used, version = (known.visits_used, known.version) if known else (0, 0)
