@@ -171,14 +171,14 @@ def _gone(wallet: Wallet) -> Found:
         yield Law.MERGED, "", f"something is left though it went to {wallet.merged_into}"
 
 
-_STILL = frozenset({"rolled_over", "repaid", "extended", "frozen", "unfrozen"})  # amount 0
+_STILL = frozenset({"rolled_over", "repaid", "extended", "frozen", "unfrozen", "covered"})  # amount 0
 
 
 def _moves(entries: Sequence[Entry]) -> Found:
     for entry in entries:
         if entry.kind in _STILL and entry.amount:
             yield Law.MOVE, f"#{entry.sequence}", f"{entry.kind} changes the balance by {entry.amount}"
-        if entry.kind in {"extended", "frozen", "unfrozen"} and any(p.amount for p in entry.postings):
+        if entry.kind in {"extended", "frozen", "unfrozen", "covered"} and any(p.amount for p in entry.postings):
             yield Law.MOVE, f"#{entry.sequence}", f"{entry.kind} moves credits"
         if entry.kind == "reinstated" and any(p.amount < 0 for p in entry.postings):
             yield Law.MOVE, f"#{entry.sequence}", "reinstated takes credits"
