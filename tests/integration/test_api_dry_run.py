@@ -121,8 +121,7 @@ WRITES: dict[tuple[str, str], dict[str, Callable[[Api], Call]]] = {
         "what is not staff's": lambda api: ("POST", "/v1/clients/c1/credits/follow-up/entries/1/undo", {}),
     },
     ("POST", "/v1/clients/<client_id>/merge"): {
-        "merged": lambda api: ("POST", "/v1/clients/c1/merge", {"into": "c2"}),
-        "into nobody": lambda api: ("POST", "/v1/clients/c1/merge", {"into": "never"}),
+        "two records": lambda api: ("POST", "/v1/clients/c1/merge", {"into": "c2"}),
         "into itself": lambda api: ("POST", "/v1/clients/c1/merge", {"into": "c1"}),
     },
     ("POST", "/v1/transfers"): {
@@ -155,6 +154,9 @@ WRITES: dict[tuple[str, str], dict[str, Callable[[Api], Call]]] = {
     },
     ("POST", "/v1/parked/<parked_id>/dismiss"): {
         "dismissed": lambda api: ("POST", f"/v1/parked/{parked_id(api)}/dismiss", {"reason": "a mistake"}),
+    },
+    ("POST", "/v1/reports/exports"): {
+        "started": lambda api: ("POST", "/v1/reports/exports", {"report": "credits"}),
     },
 }  # fmt: skip
 CASES = [(route, name) for route, named in WRITES.items() for name in named]
