@@ -41,6 +41,7 @@ STARTS_OF = [
     Start("bookings", BATCH, 0.9, frozenset({"boto3", "stripe", "jwt", "cryptography"})),
     Start("stripe_events", BATCH, None, frozenset({"boto3", "stripe", "jwt", "cryptography"})),
     Start("sweep", BATCH, None, frozenset({"boto3", "stripe", "jwt", "cryptography"})),
+    Start("jobs", BATCH, None, frozenset({"boto3", "stripe", "jwt", "cryptography"})),
     Start("publish_entries", "", None, NO_LIBRARIES),
     Start("api", "app._front()", 1.1, frozenset({"boto3", "stripe"})),
 ]

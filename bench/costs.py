@@ -14,9 +14,13 @@ from tests.support.counting import Meter, Usage
 
 from bench.practice import DAY, NOW, TYPE, TYPES, P, booked, cancelled, described_anew, known, payment
 from client_credits.domain.bookings.deciding import SessionToBook
+from client_credits.domain.ids import derived_id
 from client_credits.domain.ledger.entries import Actor
+from client_credits.domain.practice.jobs import JobKind, JobMessage, Progress
 from client_credits.operations.bookings.spending import book, cancel
 from client_credits.operations.context import BOOKINGS, STRIPE, Context
+from client_credits.operations.jobs.running import run
+from client_credits.operations.jobs.starting import start
 from client_credits.operations.payments import paying
 from client_credits.operations.queries.credits import credits_of
 from client_credits.operations.queries.eligibility import may_book, may_book_each_type
@@ -115,6 +119,17 @@ def give(store: Store, client_id: str) -> Any:
     return transfer(Context(store, P, STAFF, NOW), client_id, f"friend-of-{client_id}", TYPE, 2, keyed)
 
 
+def export(store: Store, client_id: str) -> Any:
+    keyed = Keyed(f"export-{client_id}", "")
+    return start(Context(store, P, STAFF, NOW), JobKind.EXPORT, {}, keyed, lambda message: None)
+
+
+def one_step(store: Store, client_id: str) -> Any:
+    """The first step of that export, without what the step itself does."""
+    message = JobMessage(P, derived_id("job", P, f"export-{client_id}"), 1)
+    return run(store, message, NOW, {JobKind.EXPORT: lambda context, job: Progress({"after": "c-1"}, 1)})
+
+
 def _wallets(count: int, due: int = 0, records: int = 1) -> tuple[float, float]:
     """Write units of `count` wallets with an entry each and the records: 4 + 1 per wallet, 2 each, and due."""
     least = 5 * count + 2 * records
@@ -177,6 +192,10 @@ MEASURES = [
         lambda s, c: credits_of(Context(s, P, STRIPE, NOW), c),
         (pay(), lambda s, c: described_anew(s)),
     ),
+    # Two records, one of them due. A step claims its job (moved in the index of what is due), and writes how far it is.
+    Measure("job, started", Cost(2, 2, (5, 5)), export),
+    Measure("job, started by a repeat", Cost(1, 2, (0, 0)), export, (export,)),
+    Measure("job, a step beside its work", Cost(3, 1, (8, 8)), one_step, (export,)),
     Measure(
         "history, a page",
         Cost(1, 6, (0, 0)),

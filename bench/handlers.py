@@ -44,6 +44,8 @@ def environment(table: str, endpoint_url: str, jwks_url: str = "http://127.0.0.1
         "STRIPE_MODE": "test",
         "STRIPE_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/stripe",
         "SWEEP_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/sweep",
+        "JOBS_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/jobs",
+        "FILES_BUCKET": "bench",
         "EVENT_BUS_NAME": "bench",
         "PUBLISH_FAILURES_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/publish-failures",
         "SECRETS_PREFIX": "/client-credits/bench",

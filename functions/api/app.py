@@ -6,6 +6,8 @@ from typing import Any
 
 from client_credits.aws.clients import client
 from client_credits.aws.config import ApiConfig
+from client_credits.aws.files import Bucket
+from client_credits.aws.job_queue import JobQueue
 from client_credits.aws.queues import Queues
 from client_credits.aws.secrets import CursorKeys, SessionKeys, parameter_reader
 from client_credits.aws.worker import store_on, utc_now
@@ -59,6 +61,8 @@ def _outside(config: ApiConfig, keys: SessionKeys) -> Outside:
         session_keys=keys,
         client_page_url=config.client_page_url.replace("API_ID", config.api_id),
         checkouts=checkouts,
+        wake=JobQueue(config.jobs_queue_url).send,
+        address=Bucket(config.files_bucket).address,
         stripe_mode=config.stripe_mode,
         dead_letters=Queues(lambda: client("sqs"), config.dead_letters),
         origins=config.cors_origins,

@@ -11,6 +11,7 @@ from typing import Any
 from client_credits.aws.batches import Message, work_off
 from client_credits.aws.clients import client
 from client_credits.aws.config import SweepConfig
+from client_credits.aws.job_queue import JobQueue
 from client_credits.aws.logs import count, logger
 from client_credits.aws.worker import store_on, utc_now
 from client_credits.operations.sweeping import shards, sweep_shard
@@ -54,7 +55,12 @@ def work(message: Message) -> None:
     if swept.more:
         body = json.dumps({"shard": shard})
         client("sqs").send_message(QueueUrl=_config().sweep_queue_url, MessageBody=body)
+    for job in swept.jobs:
+        JobQueue(_config().jobs_queue_url).send(job)
     ids = {"message_id": message["messageId"], "shard": shard}
+    if swept.jobs:
+        count("JobsWoken")
+        log.info("jobs woken", jobs=[job.job_id for job in swept.jobs], **ids)
     if swept.wallets or swept.replays:
         count("WalletsSwept")
         log.info("shard swept", wallets=swept.wallets, entries=swept.entries, replays=swept.replays, **ids)

@@ -3,6 +3,7 @@
 `python -m tests.infra.rights_used` reads what `make test` and `make prove` recorded below .local/rights.
 """
 
+import re
 import sys
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -16,6 +17,7 @@ from tests.support.rights import Right, Seen, read
 LOGS = ROOT / ".local" / "rights"
 TIERS = ("test", "prove")
 TABLE = ":table/${TableName}"
+FILES = re.compile(r"(\$\{Files\.Arn\}|arn:.*:s3:::\$\{FilesBucket\})/")
 PARAMETERS = ":parameter/client-credits/${Prefix}/"
 
 _POLLS = "Lambda itself reads the function's queue"
@@ -60,6 +62,8 @@ def _resource(name: str, settings: dict[str, Any]) -> str:
         return name.partition(TABLE)[2].removeprefix("/") or "table"
     if name == "EventBusArn":
         return "bus"
+    if FILES.match(name):
+        return FILES.sub("", name)
     logical_id = name.removesuffix(".Arn")
     called = {"Ref": logical_id}, {"Ref": f"{name.removesuffix('Arn')}Url"}  # of its own stack, or passed to it
     return next((setting for setting, value in settings.items() if value in called), logical_id)

@@ -13,7 +13,7 @@ ITEMS = {"dynamodb:BatchGetItem", "dynamodb:PutItem"}
 QUERY = {"dynamodb:Query"}
 CONSUME = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 LOOK = {"sqs:GetQueueAttributes"}
-DEAD_LETTERS = ("StripeDeadLetters", "BookingsDeadLetters", "SweepDeadLetters", "PublishFailures")
+DEAD_LETTERS = ("StripeDeadLetters", "BookingsDeadLetters", "SweepDeadLetters", "JobsDeadLetters", "PublishFailures")
 TRACE = {"*": {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}}
 
 
@@ -29,6 +29,8 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         NAMES: QUERY,
         SESSIONS: QUERY,
         f"{SECRETS}/cursor-key": {"ssm:GetParameter"},
+        "JobsQueueArn": {"sqs:SendMessage"},
+        "arn:${AWS::Partition}:s3:::${FilesBucket}/files/*": {"s3:GetObject"},
         f"{SECRETS}/session-key": {"ssm:GetParameter"},
         f"{SECRETS}/stripe-api-key/*": {"ssm:GetParameter"},
         **{f"{queue}Arn": LOOK for queue in DEAD_LETTERS},
@@ -61,8 +63,20 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         TABLE: ITEMS | {"dynamodb:UpdateItem"} | QUERY,
         DUE: QUERY,
         "SweepQueue.Arn": CONSUME | {"sqs:SendMessage"},
+        "JobsQueueArn": {"sqs:SendMessage"},
     }
     | logs("SweepLogs")
+    | TRACE,
+    # Finished files it cannot read again.
+    "JobsRole": {
+        TABLE: ITEMS | QUERY,
+        ROSTER: QUERY,
+        SESSIONS: QUERY,
+        "JobsQueue.Arn": CONSUME | {"sqs:SendMessage"},
+        "${Files.Arn}/files/*": {"s3:PutObject"},
+        "${Files.Arn}/unfinished/*": {"s3:PutObject", "s3:GetObject"},
+    }
+    | logs("JobsLogs")
     | TRACE,
     "ReconcileRole": {
         TABLE: ITEMS | QUERY,

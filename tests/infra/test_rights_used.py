@@ -96,6 +96,8 @@ def test_an_index_a_queue_a_parameter_and_the_bus_go_by_their_names(monkeypatch:
         ("ssm", "GetParameter", {"Name": f"{prefix}/cursor-key"}, ("ssm:GetParameter", "parameter/cursor-key")),
         ("ssm", "GetParameter", {"Name": f"{prefix}/stripe/p1"}, ("ssm:GetParameter", "parameter/stripe/*")),
         ("events", "PutEvents", {"Entries": []}, ("events:PutEvents", "bus")),
-        ("s3", "GetObject", {}, ("s3:GetObject", "?")),
+        ("s3", "GetObject", {"Key": "files/p1/job_1.csv"}, ("s3:GetObject", "files/*")),
+        ("s3", "UploadPart", {"Key": "files/p1/job_1.csv"}, ("s3:PutObject", "files/*")),
+        ("ses", "SendEmail", {}, ("ses:SendEmail", "?")),
     ):
         assert rights_of(service, operation, asked) == {right}

@@ -4,15 +4,18 @@ import json
 import re
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from client_credits.aws import config, logs
+from client_credits.aws import config, files, logs
+from client_credits.domain.practice.jobs import KEPT
 from client_credits.http.identity import ClaimNames
 from client_credits.local.stack import local_parameters
 from client_credits.local.tokens import TokenIssuer
+from client_credits.operations.jobs import running
 from tests.infra.transformed import ROOT, TEMPLATE, TEMPLATES, declared, nested, resources, templates, transformed
 
 # What each function reads, besides what Powertools reads; the values are names and addresses, never a secret.
@@ -22,6 +25,7 @@ NEEDS: dict[str, type] = {
     "StripeEventsFunction": config.StripeEventsConfig,
     "BookingsFunction": config.BookingsConfig,
     "SweepFunction": config.SweepConfig,
+    "JobsFunction": config.JobsConfig,
     "ReconcileFunction": config.ReconcileConfig,
     "PublishEntriesFunction": config.PublishConfig,
 }
@@ -48,7 +52,7 @@ PROJECTED: dict[str, set[str] | str] = {
 }
 
 # Queues that hold what was given up on, and so have no further queue behind them.
-LAST_QUEUES = {"StripeDeadLetters", "BookingsDeadLetters", "SweepDeadLetters", "PublishFailures"}
+LAST_QUEUES = {"StripeDeadLetters", "BookingsDeadLetters", "SweepDeadLetters", "JobsDeadLetters", "PublishFailures"}
 
 
 def test_the_routes_are_the_known_ones_each_with_its_method() -> None:
@@ -100,7 +104,7 @@ def test_a_queue_waits_six_times_its_function_s_timeout_before_it_delivers_again
             function = mapping["FunctionName"]["Ref"].removesuffix("Aliaslive")
             assert queues[source]["VisibilityTimeout"] >= 6 * functions[function]["Timeout"]
             fed += 1
-    assert fed == 3
+    assert fed == 4
 
 
 def test_the_stream_is_read_from_its_start_bisected_and_has_somewhere_to_report_failures() -> None:
@@ -108,6 +112,34 @@ def test_the_stream_is_read_from_its_start_bisected_and_has_somewhere_to_report_
     assert mapping["StartingPosition"] == "TRIM_HORIZON"
     assert mapping["BisectBatchOnFunctionError"] is True
     assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["PublishFailures", "Arn"]}
+
+
+def test_the_bucket_of_files_is_encrypted_closed_and_empties_itself() -> None:
+    (bucket,) = resources("AWS::S3::Bucket").values()
+    (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+    assert "VersioningConfiguration" not in bucket, "what was exported is to be gone after a week"
+    rules = bucket["LifecycleConfiguration"]["Rules"]
+    assert all(rule["Status"] == "Enabled" for rule in rules)
+    ends = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
+    assert ends == {files.FINISHED: KEPT.days, files.UNFINISHED: KEPT.days}
+    (parts,) = (each["AbortIncompleteMultipartUpload"] for each in rules if "AbortIncompleteMultipartUpload" in each)
+    assert timedelta(days=parts["DaysAfterInitiation"]) > running.LONGEST_JOB
+
+
+def test_nobody_reaches_the_files_over_a_connection_that_is_not_encrypted() -> None:
+    (policy,) = resources("AWS::S3::BucketPolicy").values()
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert statement["Resource"] == [{"Fn::GetAtt": ["Files", "Arn"]}, {"Fn::Sub": "${Files.Arn}/*"}]
+
+
+def test_a_step_of_a_job_keeps_its_claim_for_longer_than_the_function_may_run() -> None:
+    function = resources("AWS::Lambda::Function")["JobsFunction"]
+    assert timedelta(seconds=function["Timeout"]) < running.STEP_LEASE
 
 
 def test_booking_events_of_every_system_reach_the_queue_and_failed_deliveries_its_dead_letters() -> None:
@@ -179,7 +211,7 @@ def test_the_stack_takes_an_existing_table_in_place_of_its_own() -> None:
     name = {"Fn::If": ["HasOwnTable", {"Ref": "Table"}, {"Ref": "ExistingTableName"}]}
     stream = {"Fn::If": ["HasOwnTable", {"Fn::GetAtt": ["Table", "StreamArn"]}, {"Ref": "ExistingTableStreamArn"}]}
     given = [each["Parameters"] for each in resources("AWS::CloudFormation::Stack").values()]
-    assert [each["TableName"] for each in given if "TableName" in each] == [name] * 6
+    assert [each["TableName"] for each in given if "TableName" in each] == [name] * 7
     assert [each["TableStreamArn"] for each in given if "TableStreamArn" in each] == [stream]
     assert transformed()["Outputs"]["TableName"]["Value"] == name
     without_own = {key: each for key, each in transformed().items() if key not in ("Parameters", "Conditions")}
@@ -196,11 +228,14 @@ PASSED: dict[str, Any] = {
     "CorsOrigins": {"Fn::Join": [",", {"Ref": "CorsOrigins"}]},
     "ClientPageUrl": {"Fn::If": ["HasClientPageUrl", {"Ref": "ClientPageUrl"}, {"Fn::Sub": "${Api.ApiEndpoint}/me"}]},
     "PublishFailures": {"Fn::GetAtt": ["Publishing", "Outputs.FailuresName"]},
+    "JobsQueueUrl": {"Fn::GetAtt": ["Jobs", "Outputs.QueueUrl"]},
+    "JobsQueueArn": {"Fn::GetAtt": ["Jobs", "Outputs.QueueArn"]},
+    "FilesBucket": {"Fn::GetAtt": ["Jobs", "Outputs.FilesBucket"]},
     "PublishFailuresUrl": {"Fn::GetAtt": ["Publishing", "Outputs.FailuresUrl"]},
     "PublishFailuresArn": {"Fn::GetAtt": ["Publishing", "Outputs.FailuresArn"]},
 } | {
     f"{name}{kind}": {"Fn::GetAtt": [name, f"Outputs.{output}"]}
-    for name in ("Stripe", "Bookings", "Sweep")
+    for name in ("Stripe", "Bookings", "Sweep", "Jobs")
     for kind, output in (
         ("Queue", "QueueName"),
         ("DeadLetters", "DeadLettersName"),

@@ -136,6 +136,8 @@ TABLE: list[tuple[str, str, dict[str, Any] | None, tuple[int, int, int, int, int
     ("GET", "/v1/parked", None, (403, 403, 200, 200, 403, 200)),
     ("POST", "/v1/parked/<parked>/resolve", {"package_id": "three-pack"}, (403, 403, 200, 404, 403, 200)),
     ("POST", "/v1/parked/<parked>/dismiss", {"reason": "refunded"}, (403, 403, 200, 404, 403, 200)),
+    ("GET", "/v1/jobs/<job>", None, (403, 403, 200, 404, 404, 200)),
+    ("POST", "/v1/reports/exports", {"report": "credits"}, (403, 403, 202, 202, 403, 202)),
     ("GET", "/v1/reports/credits", None, (403, 403, 200, 200, 403, 200)),
     ("GET", "/v1/reports/movements", None, (403, 403, 200, 200, 403, 200)),
     ("GET", "/v1/reports/negative", None, (403, 403, 200, 200, 403, 200)),
@@ -161,12 +163,15 @@ class World:
         paid(api, price="price_unknown")
         (parked,) = read(api, "/v1/parked")["items"]
         (lot,) = read(api, "/v1/clients/c1/credits/follow-up/lots")["items"]
+        key, wanted = {"idempotency-key": "x"}, {"report": "credits"}
+        export = api("POST", "/v1/reports/exports", wanted, role="staff", headers=key)
         added = api("POST", "/v1/clients/c1/adjustments", ADD_ONE, headers={"idempotency-key": "added"})
         self.ids = {"parked": parked["id"], "lot": lot["lot_id"], "entry": str(added.body["sequence"])}
+        self.ids["job"] = export.body["job_id"]
 
     def path(self, written: str, **instead: str) -> str:
         """A path of the table with its ids put in."""
-        for name in ("follow-up", "three-pack", "c1", "b1", "parked", "lot", "entry"):
+        for name in ("follow-up", "three-pack", "c1", "b1", "parked", "lot", "entry", "job"):
             written = written.replace(f"<{name}>", instead.get(name, self.ids.get(name, name)))
         return written
 
@@ -239,7 +244,7 @@ THINGS = [row for row in TABLE if "<" in row[1] and row[0] != "PUT"]
 @pytest.mark.parametrize("row", THINGS, ids=[f"{r[0]} {r[1]}" for r in THINGS])
 def test_another_practices_things_answer_like_things_that_do_not_exist(world: World, row: Any) -> None:
     method, path, given, _ = row
-    never = dict.fromkeys(("follow-up", "three-pack", "c1", "b1", "parked", "lot"), "never") | {"entry": "9"}
+    never = dict.fromkeys(("follow-up", "three-pack", "c1", "b1", "parked", "lot", "job"), "never") | {"entry": "9"}
     for role in ("admin", "staff", "service"):
         theirs = world.ask(method, world.path(path), given, role=role, practice="p2")
         absent = world.ask(method, world.path(path, **never), given, role=role, practice="p2")

@@ -155,6 +155,9 @@ WRITES: dict[tuple[str, str], dict[str, Callable[[Api], Call]]] = {
     ("POST", "/v1/parked/<parked_id>/dismiss"): {
         "dismissed": lambda api: ("POST", f"/v1/parked/{parked_id(api)}/dismiss", {"reason": "a mistake"}),
     },
+    ("POST", "/v1/reports/exports"): {
+        "started": lambda api: ("POST", "/v1/reports/exports", {"report": "credits"}),
+    },
 }  # fmt: skip
 CASES = [(route, name) for route, named in WRITES.items() for name in named]
 

@@ -27,7 +27,7 @@ from client_credits.store import writes
 from client_credits.store.records import Wanted
 
 ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/credits/stream/2026-11-22T00:00:00.000"
-KINDS = ("stripe", "bookings", "sweep", "publish", "parked")
+KINDS = ("stripe", "bookings", "sweep", "jobs", "publish", "parked")
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_with_nothing_set_aside_there_is_nothing_to_do(stack: Stack) -> None:
     assert counts(stack) == dict.fromkeys(KINDS, (0, 0))
 
 
-@pytest.mark.parametrize("name", ["Stripe", "Bookings", "Sweep"])
+@pytest.mark.parametrize("name", ["Stripe", "Bookings", "Sweep", "Jobs"])
 def test_dead_letters_go_back_to_their_queue_with_their_attributes(stack: Stack, name: str) -> None:
     for number in range(12):
         send(stack, f"{name}DeadLettersUrl", f"body {number:02}", practice_id="p1", reason=f"why {number}")

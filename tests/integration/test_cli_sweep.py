@@ -8,11 +8,15 @@ import pytest
 from tests.support.builders import NOW, a_package, a_payment
 from tests.support.cli import Stack, moto_stack
 
+from client_credits.aws.job_queue import read_message
 from client_credits.domain.practice.catalogue import AppointmentType, Expiry, ExpiryKind
+from client_credits.domain.practice.jobs import JobKind, JobMessage
 from client_credits.operations import sweeping
 from client_credits.operations.context import STRIPE, Context
+from client_credits.operations.jobs import starting
 from client_credits.operations.payments.paying import pay
 from client_credits.operations.staff import practices
+from client_credits.operations.staff.idempotent import Keyed
 
 LATER = (NOW + timedelta(days=31)).isoformat()
 
@@ -58,3 +62,11 @@ def test_people_read_one_line(stack: Stack) -> None:
     ran = stack("sweep", "--at", LATER)
     assert ran.out == "12 wallets were due at 2026-12-23T12:00:00Z: 12 entries written.\n"
     assert ran.err == "", "no bar where there is no terminal"
+
+
+def test_a_job_whose_message_was_lost_is_woken(stack: Stack) -> None:
+    context, asked = Context(stack.store, "p1", STRIPE, NOW), Keyed("key-1", "export {}")
+    job_id = starting.start(context, JobKind.EXPORT, {}, asked, lambda message: None).job_id
+    assert stack("sweep", "--at", LATER).code == 0
+    (sent,) = stack.client("sqs").receive_message(QueueUrl=stack.queue("JobsQueueUrl"))["Messages"]
+    assert read_message(sent["Body"]) == JobMessage("p1", job_id, 1)

@@ -5,11 +5,9 @@ Every sample event of the repository goes through its function and must come out
 
 import json
 import re
-import threading
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +16,7 @@ from typing import Any
 import pytest
 import time_machine
 from botocore.exceptions import ClientError
-from tests.support.api import AUDIENCE, CLIENT_PAGE, ISSUER, key_set, token
+from tests.support.api import AUDIENCE, CLIENT_PAGE, ISSUER, token
 from tests.support.builders import DAY, HOUR, NOW, a_lot
 from tests.support.functions import (
     CONTEXT,
@@ -38,6 +36,7 @@ from tests.support.functions import (
     stripe_message,
     world,
 )
+from tests.support.key_server import issuer
 from tests.support.stock import balances, listed, no_debt, patch, put, read
 from tests.support.stripe_server import TEST_KEY, a_price, stripe_server
 
@@ -52,7 +51,7 @@ from client_credits.operations import sweeping
 from client_credits.store import keys, writes
 from client_credits.store.table import Write
 
-__all__ = ["own_clients", "world"]
+__all__ = ["issuer", "own_clients", "world"]
 pytestmark = pytest.mark.usefixtures("own_clients")
 EVENTS = ROOT / "events"
 
@@ -677,25 +676,6 @@ def test_what_is_removed_is_no_news(world: World) -> None:
 # --- The HTTP API's function
 
 
-@pytest.fixture(scope="module")
-def issuer() -> Iterator[str]:
-    """The address of a key set that is served over HTTP."""
-
-    class Keys(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(key_set())
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Keys)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/keys"
-    server.shutdown()
-
-
 @pytest.fixture
 def function(world: World, issuer: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setenv("TOKEN_ISSUER", ISSUER)
@@ -835,22 +815,19 @@ def test_when_the_issuer_cannot_be_asked_the_answer_is_503(
 NEEDS = {
     "stripe_events": ["TABLE_NAME", "STRIPE_MODE"],
     "bookings": ["TABLE_NAME"],
-    "sweep": ["TABLE_NAME", "SWEEP_QUEUE_URL"],
+    "sweep": ["TABLE_NAME", "SWEEP_QUEUE_URL", "JOBS_QUEUE_URL"],
+    "jobs": ["TABLE_NAME", "JOBS_QUEUE_URL", "FILES_BUCKET"],
     "publish_entries": ["EVENT_BUS_NAME", "PUBLISH_FAILURES_URL"],
     "api": [
-        "TABLE_NAME",
-        "SECRETS_PREFIX",
-        "TOKEN_ISSUER",
-        "TOKEN_AUDIENCE",
-        "TOKEN_JWKS_URL",
-        "CLIENT_PAGE_URL",
-        "STRIPE_MODE",
+        *("TABLE_NAME", "SECRETS_PREFIX", "TOKEN_ISSUER", "TOKEN_AUDIENCE", "TOKEN_JWKS_URL"),
+        *("CLIENT_PAGE_URL", "STRIPE_MODE", "JOBS_QUEUE_URL", "FILES_BUCKET"),
     ],
 }
 CALLS: dict[str, list[Event]] = {
     "stripe_events": [sqs_event(sqs_message("{}"))],
     "bookings": [sqs_event(sqs_message("{}"))],
     "sweep": [{"kind": "start"}, sqs_event(sqs_message({"shard": "00"}))],
+    "jobs": [sqs_event(sqs_message("{}"))],
     "publish_entries": [stream_event({}, {("p", "s"): {"pk": {"S": "p"}, "sk": {"S": "s"}}})],
 }
 
@@ -960,6 +937,8 @@ def provoke(world: World, function: ModuleType) -> list[str]:
     shard = keys.due_shard(keys.wallet("p1", "c-17", "initial"))
     bodies = ({"shard": shard}, {"shard": PLANTED["name"]}, PLANTED["email"])
     sweep.handler(sqs_event(*map(sqs_message, bodies)), CONTEXT)
+    steps = ({"practice_id": "p1", "job_id": PLANTED["name"], "version": PLANTED["note"]}, PLANTED, PLANTED["email"])
+    load("jobs").handler(sqs_event(*map(sqs_message, steps)), CONTEXT)
     load("publish_entries").handler(stream_event({}, world.items()), CONTEXT)
     unread = {
         ("p1#c-17", "entry#x"): {

@@ -32,8 +32,10 @@ from tests.support.stock import (
 )
 
 from client_credits.domain.bookings.booking import CancelledBy
+from client_credits.domain.practice.jobs import JobKind, Progress
 from client_credits.domain.practice.records import Client
 from client_credits.operations.context import STRIPE, Context
+from client_credits.operations.jobs.running import run
 from client_credits.operations.payments import paying as payments
 from client_credits.operations.sweeping import sweep_shard
 from client_credits.store import keys, writes
@@ -406,6 +408,37 @@ def test_a_forged_webhook_sends_nothing(aws: list[str]) -> None:
         assert app.handler(delivery("whsec_forged"), CONTEXT)["statusCode"] == 400
     assert aws.count("SendMessage") == 0
     assert aws.count("GetParameter") <= 1
+
+
+# --- Jobs
+
+
+def test_starting_a_job_reads_once_and_writes_once_and_a_repeat_reads_once(warm: Api) -> None:
+    ask = ("POST", "/v1/reports/exports", {"report": "negative"})
+    key = {"idempotency-key": "key-1"}
+    with counted(warm) as calls:
+        assert warm(*ask, headers=key).status == 202
+    assert calls == READ_AND_WRITE
+    with counted(warm) as calls:
+        assert warm(*ask, headers=key).status == 202
+    assert calls == ONE_READ
+
+
+def test_a_step_of_a_job_reads_once_and_writes_twice_beside_its_own_work(warm: Api) -> None:
+    assert (
+        warm("POST", "/v1/reports/exports", {"report": "credits"}, headers={"idempotency-key": "key-1"}).status == 202
+    )
+    (message,) = warm.woken
+    with counted(warm) as calls:
+        run(warm.store, message, NOW, {JobKind.EXPORT: lambda context, job: Progress({"after": "c1"})})
+    assert calls == {"BatchGetItem": 1, "TransactWriteItems": 2}
+
+
+def test_how_far_a_job_has_come_costs_one_read(warm: Api) -> None:
+    started = warm("POST", "/v1/reports/exports", {"report": "credits"}, headers={"idempotency-key": "key-1"})
+    with counted(warm) as calls:
+        assert warm("GET", f"/v1/jobs/{started.body['job_id']}").status == 200
+    assert calls == ONE_READ
 
 
 # --- A client that was merged into another one: one read more, and for nobody else

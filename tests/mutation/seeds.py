@@ -19,6 +19,7 @@ ONE_SALE, LIMITS = "tests/integration/test_stripe_one_sale.py", f"{UNIT}/test_li
 ORDERS, SAME_LOTS = "tests/property/test_order_of_everything.py", "come_to_the_same_lots"
 EXTENSIONS = "tests/integration/test_api_extensions.py"
 UNDO = "tests/integration/test_api_undo.py"
+JOBS, EXPORTS = f"{UNIT}/test_jobs.py", f"{UNIT}/test_exporting.py"
 MERGING, MEANWHILE = "tests/integration/test_api_merge.py", "tests/integration/test_merging_meanwhile.py"
 FORGETTING = "tests/integration/test_cli_forget.py"
 SESSIONS, CHECKOUT = "tests/integration/test_api_client_sessions.py", "tests/integration/test_api_checkout.py"
@@ -1357,6 +1358,49 @@ SEEDS = (
         "key=lambda b: b.expires_at or FOREVER, reverse=True",
         "key=lambda b: b.expires_at or FOREVER",
         "tests/unit/test_importing.py",
+    ),
+    # -- jobs
+    Seed(
+        "a doubled message of a job does its step twice",
+        "operations/jobs/running.py",
+        "job.state is not JobState.RUNNING or job.version != message.version:",
+        "job.state is not JobState.RUNNING:",
+        JOBS,
+    ),
+    Seed(
+        "a claim of a job ends before its worker must",
+        "operations/jobs/running.py",
+        "now + STEP_LEASE)])\n    return replace",
+        "now + UNHEARD)])\n    return replace",
+        JOBS,
+    ),
+    Seed(
+        "a job of which no message is left is not due",
+        "operations/jobs/running.py",
+        "if waits else UNHEARD)",
+        "if waits else STUCK_AFTER)",
+        JOBS,
+    ),
+    Seed(
+        "staff see each other's jobs",
+        "operations/jobs/starting.py",
+        "(job.actor_kind, job.actor_id) == (actor.kind, actor.actor_id)",
+        "job.actor_kind == actor.kind",
+        JOBS,
+    ),
+    Seed(
+        "what an export kept is sent with every later part",
+        "operations/jobs/exporting.py",
+        "etags=(*place.etags, etag), kept=None)",
+        "etags=(*place.etags, etag))",
+        EXPORTS,
+    ),
+    Seed(
+        "an export sends its next part under the number of the last",
+        "operations/jobs/exporting.py",
+        "upload, len(place.etags) + 1, content)",
+        "upload, max(1, len(place.etags)), content)",
+        EXPORTS,
     ),
     # -- merging, forgetting, lists of clients
     Seed(

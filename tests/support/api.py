@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +17,7 @@ from moto import mock_aws
 
 from client_credits.aws.queues import Queues
 from client_credits.aws.secrets import CursorKeys, ReadParameter, SessionKeys
+from client_credits.domain.practice.jobs import JobMessage
 from client_credits.domain.practice.records import Account
 from client_credits.http.front import Front, build
 from client_credits.http.identity import Authenticator, ClaimNames
@@ -88,11 +89,12 @@ class Reply:
 
 @dataclass
 class Api:
-    """Calls the front door as API Gateway would."""
+    """Calls the front door as API Gateway would. `woken` are the messages for jobs that were sent."""
 
     front: Front
     store: Store
     now: list[datetime] = field(default_factory=lambda: [NOW])
+    woken: list[JobMessage] = field(default_factory=list)
 
     def __call__(
         self,
@@ -158,11 +160,12 @@ def outside(
     read_secret: ReadParameter = lambda _: None,
     stripe: str = "",
     dead_letters: dict[str, int] | None = None,
+    wake: Callable[[JobMessage], None] = lambda _: None,
 ) -> Outside:
     """What the API reaches; `stripe` is the address of a server in Stripe's place, `dead_letters` what queues hold."""
     checkouts = Checkouts(read_secret, "", "test", stripe)
     queues = Queues(lambda: HeldQueues(dead_letters or {}), {name: name for name in dead_letters or {}})
-    return Outside(keys, CLIENT_PAGE, checkouts, "test", queues, (PAGE_ORIGIN,))
+    return Outside(keys, CLIENT_PAGE, checkouts, wake, address, "test", queues, (PAGE_ORIGIN,))
 
 
 @dataclass(frozen=True)
@@ -184,8 +187,7 @@ def running_api() -> Iterator[Api]:
         store = Store(Table(client, "credits"))
         practices.create_practice(Context(store, "p1", STRIPE, NOW))
         practices.create_practice(Context(store, "p2", STRIPE, NOW))
-        now = [NOW]
-        yield _behind_a_front(store, now)
+        yield _behind_a_front(store, [NOW])
 
 
 def api_on(store: Store) -> Api:
@@ -201,9 +203,15 @@ def api_beside(api: Api) -> Api:
 
 def _behind_a_front(store: Store, now: list[datetime]) -> Api:
     keys = session_keys()
+    woken: list[JobMessage] = []
     authenticator = Authenticator(ISSUER, AUDIENCE, "", ClaimNames(), key_set, Sessions(keys).caller)
-    front = Front(build(), authenticator, store, lambda: now[0], cursor_keys(), outside(keys))
-    return Api(front, store, now)
+    given = outside(keys, wake=woken.append)
+    return Api(Front(build(), authenticator, store, lambda: now[0], cursor_keys(), given), store, now, woken)
+
+
+def address(name: str, shown_as: str) -> str:
+    """Where a file would be downloaded."""
+    return f"https://files.test/{name}?as={shown_as}"
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from tests.support.memory_engine import memory_engine
 
 API_URL = "http://127.0.0.1:9"  # nobody listens on the discard port
 PREFIX = "/client-credits/test"
-QUEUES = ("Stripe", "Bookings", "Sweep")
+QUEUES = ("Stripe", "Bookings", "Sweep", "Jobs")
 
 
 @dataclass

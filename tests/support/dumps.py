@@ -75,6 +75,8 @@ def _timeless(record: Record) -> Record:
     if record["sk"].startswith("changed#"):  # a change of settings happens when we carry it out
         ours |= {"occurred_at"}
         record = record | {"sk": _CHANGED_AT.sub("changed#", record["sk"])}
+    if record.get("kind") == "job":  # woken by when it last moved
+        ours |= {"moved_at", "finished_at", "due_at"}
     if record.get("kind") == "parked":  # listed by when we received it
         ours |= {"roster_sk"}
     kept: Record = _without(record, ours)

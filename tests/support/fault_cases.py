@@ -11,6 +11,7 @@ from typing import Any
 
 from client_credits.domain.bookings.booking import CancelledBy
 from client_credits.domain.errors import AlreadyResolved, LotClosed, NotFound
+from client_credits.domain.ids import derived_id
 from client_credits.domain.ledger.extending import ExtensionRule
 from client_credits.domain.ledger.leftovers import LeftoversRule
 from client_credits.domain.payments.facts import (
@@ -27,10 +28,13 @@ from client_credits.domain.payments.facts import (
     Unsupported,
 )
 from client_credits.domain.practice.catalogue import AppointmentType, Package
+from client_credits.domain.practice.jobs import Job, JobKind, JobMessage, Progress
 from client_credits.domain.practice.records import Client
 from client_credits.operations.bookings.spending import BookingOutcome
 from client_credits.operations.committing import once
 from client_credits.operations.context import STRIPE, Context
+from client_credits.operations.jobs.running import STEP_LEASE, run, woken
+from client_credits.operations.jobs.starting import Started, start
 from client_credits.operations.payments.linking import apply_link
 from client_credits.operations.payments.money_back import apply_money_back, apply_payment_made
 from client_credits.operations.payments.outcomes import LineOutcome
@@ -564,6 +568,38 @@ MERGES = [
     Case("a payment of a client that was merged", paying(a_payment("in_3")), past=(*TWO_RECORDS, merging_clients)),
 ]
 
+JOB_ID = derived_id("job", P, "k1")
+
+
+def starting_a_job(store: Store, now: datetime) -> Any:
+    return start(Context(store, P, STAFF, now), JobKind.EXPORT, {}, keyed(), lambda message: None)
+
+
+def working_on_the_job(store: Store, now: datetime) -> None:
+    """Its first message and, later, whatever the sweep sends for it."""
+    message = JobMessage(P, JOB_ID, 1) if now == NOW else woken(store, P, JOB_ID, now)
+    if message:
+        run(store, message, now, {JobKind.EXPORT: giving})
+
+
+def giving(context: Context, job: Job) -> Progress:
+    """A step that changes a wallet, dated by what it is about."""
+    pay(context, a_payment())
+    return Progress({}, 1, finished=True)
+
+
+JOBS = [
+    Case("start a job", starting_a_job),
+    Case(
+        "a step of a job",
+        working_on_the_job,
+        past=(starting_a_job,),
+        one_way=False,
+        scheduled=True,
+        later=STEP_LEASE + timedelta(minutes=1),
+    ),
+]
+
 
 class OneCheckout:
     """Stripe's API, as far as a checkout asks it: one page for one key."""
@@ -584,13 +620,15 @@ LINKS = [
     ),
 ]
 
-CASES = [*PRACTICE, *PAYMENTS, *BOOKINGS, *EDITS, *STAFF_UNDO, *SWEEPS, *MONEY_BACK, *MERGES, *LINKS]
+CASES = [*PRACTICE, *PAYMENTS, *BOOKINGS, *EDITS, *STAFF_UNDO, *SWEEPS, *MONEY_BACK, *MERGES, *LINKS, *JOBS]
 
 
 def stated(answer: Any) -> Any:
     """What a caller learns from an answer, in a form in which the first one and a repeat are alike."""
     if isinstance(answer, BookingOutcome):
         return replace(answer.booking, version=0)
+    if isinstance(answer, Started):
+        return answer.job_id
     if isinstance(answer, Edited | Merged):
         return answer.entries
     if isinstance(answer, LinkMade | CheckoutOpened):

@@ -71,7 +71,7 @@ class World:
         return events
 
 
-QUEUES = ("stripe", "stripe-dead", "bookings", "bookings-dead", "sweep", "publish-failures", "published")
+QUEUES = ("stripe", "stripe-dead", "bookings", "bookings-dead", "sweep", "jobs", "publish-failures", "published")
 
 
 @pytest.fixture
@@ -85,6 +85,7 @@ def world(memory: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     events.put_rule(Name="all", EventBusName=bus, EventPattern='{"source": [{"prefix": ""}]}')
     arn = sqs.get_queue_attributes(QueueUrl=urls["published"], AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     events.put_targets(Rule="all", EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn}])
+    clients.client("s3").create_bucket(Bucket=f"files-{number}")
     store = memory.fresh_store()
     environment = {
         "TABLE_NAME": store.table.name,
@@ -92,6 +93,8 @@ def world(memory: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         "PUBLISH_FAILURES_URL": urls["publish-failures"],
         "STRIPE_QUEUE_URL": urls["stripe"],
         "SWEEP_QUEUE_URL": urls["sweep"],
+        "JOBS_QUEUE_URL": urls["jobs"],
+        "FILES_BUCKET": f"files-{number}",
         "BOOKINGS_DLQ_URL": urls["bookings-dead"],
         "SECRETS_PREFIX": f"/client-credits/test-{number}",
         "STRIPE_MODE": "test",

@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any
 
 import botocore.client
+import botocore.signers
 import pytest
 
 from client_credits.aws import direct_calls
@@ -25,6 +26,8 @@ from client_credits.aws import direct_calls
 ROOT = Path(__file__).resolve().parents[2]
 FRONT = ROOT / "shared" / "client_credits" / "http" / "front.py"
 WRITES = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
+# A file in parts is put, whatever the call.
+PARTS = dict.fromkeys(("CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"), "PutObject")
 _submitter: ContextVar[str | None] = ContextVar("submitter", default=None)
 
 
@@ -32,7 +35,8 @@ _submitter: ContextVar[str | None] = ContextVar("submitter", default=None)
 class Right:
     """What a function does to what: "bookings", "dynamodb:Query", "table".
 
-    Resources are table, index/<name>, bus, parameter/<path below the stack's>, and queues by their setting.
+    Resources are table, index/<name>, bus, parameter/<path below the stack's>, files by the folder they are in,
+    and queues by their setting.
     """
 
     function: str
@@ -57,6 +61,8 @@ def rights_of(service: str, operation: str, asked: dict[str, Any]) -> set[tuple[
             return {(f"ssm:{operation}", _parameter(asked.get("Name") or asked["Path"]))}
         case "events", _:
             return {(f"events:{operation}", "bus")}
+        case "s3", _:
+            return {(f"s3:{PARTS.get(operation, operation)}", f"{str(asked['Key']).partition('/')[0]}/*")}
     return {(f"{service}:{operation}", "?")}
 
 
@@ -90,6 +96,8 @@ def recording() -> Iterator[Seen]:
 def _watch(patched: pytest.MonkeyPatch, note: Callable[[str, str, dict[str, Any]], None]) -> None:
     client, direct, pool = botocore.client.BaseClient, direct_calls._Service, ThreadPoolExecutor
     by_client, directly, submit = client._make_api_call, direct._call, pool.submit
+    signer = botocore.signers.RequestSigner
+    sign_address = signer.generate_presigned_url
 
     def call(self: Any, operation: str, asked: dict[str, Any]) -> Any:
         note(self.meta.service_model.service_name, operation, asked)
@@ -102,7 +110,14 @@ def _watch(patched: pytest.MonkeyPatch, note: Callable[[str, str, dict[str, Any]
     def submit_for(self: Any, work: Callable[..., Any], /, *args: Any, **named: Any) -> Any:
         return submit(self, _on_behalf_of(_function(), work), *args, **named)
 
+    def sign(self: Any, request_dict: dict[str, Any], *, operation_name: str, **named: Any) -> Any:
+        """An address that is signed is a call that somebody else makes with the function's rights."""
+        _, _, name = request_dict["url_path"].partition("/files/")
+        note(self._service_id.hyphenize(), operation_name, {"Key": f"files/{name}" if name else "?"})
+        return sign_address(self, request_dict, operation_name=operation_name, **named)
+
     patched.setattr(client, "_make_api_call", call)
+    patched.setattr(signer, "generate_presigned_url", sign)
     patched.setattr(direct, "_call", call_directly)
     patched.setattr(pool, "submit", submit_for)
 

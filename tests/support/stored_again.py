@@ -17,10 +17,11 @@ from client_credits.domain.payments.reconciliation import Reconciliation
 from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.domain.practice.catalogue import Catalogue
 from client_credits.domain.practice.client_links import ClientLink
+from client_credits.domain.practice.jobs import Job
 from client_credits.domain.practice.records import Account, Client, SettingsChange
 from client_credits.domain.practice.staff import StaffMember
 from client_credits.domain.practice.verification import Verification
-from client_credits.store import codec, keys, practice_writes, writes
+from client_credits.store import codec, job_writes, keys, practice_writes, writes
 from client_credits.store.keys import ItemKind
 from client_credits.store.store import wallet_of
 from client_credits.store.table import Item, Write
@@ -32,6 +33,7 @@ RECORDS: dict[ItemKind, type[Any]] = {
     ItemKind.CLIENT: Client,
     ItemKind.CLIENT_LINK: ClientLink,
     ItemKind.ENTRY: Entry,
+    ItemKind.JOB: Job,
     ItemKind.LOT: Lot,
     ItemKind.MONEY: Money,
     ItemKind.OPERATION: Operation,
@@ -135,6 +137,11 @@ def _replay(item: Item) -> Write:
     )
 
 
+def _job(item: Item) -> Write:
+    job = _versioned(item)
+    return job_writes.job(_practice(item), job, _instant(item, "due_at") if "due_at" in item else job.moved_at)
+
+
 _WRITES: dict[ItemKind, Callable[[Item], Write]] = {
     ItemKind.ACCOUNT: lambda item: writes.account(_versioned(item)),
     ItemKind.BOOKING: lambda item: writes.booking(_practice(item), _versioned(item)),
@@ -143,6 +150,7 @@ _WRITES: dict[ItemKind, Callable[[Item], Write]] = {
     ItemKind.CLIENT_LINK: lambda item: practice_writes.client_link(_practice(item), _versioned(item)),
     ItemKind.EMAIL: lambda item: writes.email(_practice(item), _named(item)[0], item["sk"], item.get("ttl")),
     ItemKind.ENTRY: lambda item: writes.entry(_record(item)),
+    ItemKind.JOB: _job,
     ItemKind.LINK: _link,
     ItemKind.LOT: _closed_lot,
     ItemKind.MONEY: lambda item: writes.money(_practice(item), _versioned(item)),

@@ -25,6 +25,8 @@ API = {
     "TOKEN_ISSUER": "https://issuer.example/",
     "TOKEN_AUDIENCE": "credits",
     "TOKEN_JWKS_URL": "https://issuer.example/jwks.json",
+    "JOBS_QUEUE_URL": "https://queue.example/jobs",
+    "FILES_BUCKET": "files",
     "CLIENT_PAGE_URL": "https://credits.example/me",
     "STRIPE_MODE": "test",
 }
@@ -142,7 +144,8 @@ def test_the_dead_letter_queue_of_bookings_is_optional() -> None:
 
 def test_the_process_environment_is_read_at_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TABLE_NAME", "one")
-    monkeypatch.setenv("SWEEP_QUEUE_URL", "http://127.0.0.1:4566/000000000000/sweep")
+    for name in ("sweep", "jobs"):
+        monkeypatch.setenv(f"{name.upper()}_QUEUE_URL", f"http://127.0.0.1:4566/000000000000/{name}")
     assert SweepConfig.from_environment().table_name == "one"
 
     monkeypatch.setenv("TABLE_NAME", "two")

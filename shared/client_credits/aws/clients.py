@@ -30,5 +30,6 @@ def client(service: str) -> Any:
             read_timeout=READ_TIMEOUT_SECONDS,
             retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
             tcp_keepalive=True,
+            signature_version="s3v4" if service == "s3" else None,  # or addresses would be signed in the old way
         ),
     )

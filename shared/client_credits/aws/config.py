@@ -159,6 +159,15 @@ class SweepConfig(_FromEnvironment):
 
     table_name: str = _setting("TABLE_NAME")
     sweep_queue_url: str = _setting("SWEEP_QUEUE_URL", _url)
+    jobs_queue_url: str = _setting("JOBS_QUEUE_URL", _url)
+
+
+class JobsConfig(_FromEnvironment):
+    """What the worker of jobs needs."""
+
+    table_name: str = _setting("TABLE_NAME")
+    jobs_queue_url: str = _setting("JOBS_QUEUE_URL", _url)
+    files_bucket: str = _setting("FILES_BUCKET")
 
 
 class PublishConfig(_FromEnvironment):
@@ -193,6 +202,8 @@ class ApiConfig(IdentityConfig):
 
     table_name: str = _setting("TABLE_NAME")
     secrets_prefix: str = _setting("SECRETS_PREFIX", _parameter_prefix)
+    jobs_queue_url: str = _setting("JOBS_QUEUE_URL", _url)
+    files_bucket: str = _setting("FILES_BUCKET")
     stripe_mode: str = _setting("STRIPE_MODE", _mode)
     stripe_api_base: str = _setting("STRIPE_API_BASE", _url, default=STRIPE_API)
     client_page_url: str = _setting("CLIENT_PAGE_URL", _url)  # API_ID in it stands for `api_id`
@@ -200,6 +211,7 @@ class ApiConfig(IdentityConfig):
     stripe_dlq_url: str | None = _setting("STRIPE_DLQ_URL", _url, default=None)
     bookings_dlq_url: str | None = _setting("BOOKINGS_DLQ_URL", _url, default=None)
     sweep_dlq_url: str | None = _setting("SWEEP_DLQ_URL", _url, default=None)
+    jobs_dlq_url: str | None = _setting("JOBS_DLQ_URL", _url, default=None)
     publish_failures_url: str | None = _setting("PUBLISH_FAILURES_URL", _url, default=None)
     cors_origins: tuple[str, ...] = _setting("CORS_ORIGINS", _origins, default=())
 
@@ -210,6 +222,7 @@ class ApiConfig(IdentityConfig):
             "stripe": self.stripe_dlq_url,
             "bookings": self.bookings_dlq_url,
             "sweep": self.sweep_dlq_url,
+            "jobs": self.jobs_dlq_url,
             "publishing": self.publish_failures_url,
         }
         return {name: url for name, url in urls.items() if url}

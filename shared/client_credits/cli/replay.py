@@ -20,6 +20,7 @@ class Kind(StrEnum):
     STRIPE = "stripe"
     BOOKINGS = "bookings"
     SWEEP = "sweep"
+    JOBS = "jobs"
     PUBLISH = "publish"
     PARKED = "parked"
 
@@ -29,6 +30,7 @@ QUEUES = {
     Kind.STRIPE: ("StripeDeadLettersUrl", "StripeQueueUrl"),
     Kind.BOOKINGS: ("BookingsDeadLettersUrl", "BookingsQueueUrl"),
     Kind.SWEEP: ("SweepDeadLettersUrl", "SweepQueueUrl"),
+    Kind.JOBS: ("JobsDeadLettersUrl", "JobsQueueUrl"),
 }
 
 

@@ -30,7 +30,7 @@ def sweep(
         typer.Option(parser=an_instant, metavar="INSTANT", help="As if it were then; on the local stack only."),
     ] = None,
 ) -> None:
-    """Settle every wallet that has something due. Repeating changes nothing."""
+    """Settle every wallet that has something due, and wake the jobs that are. Repeating changes nothing."""
     from datetime import UTC  # noqa: PLC0415
 
     from client_credits.aws.worker import utc_now  # noqa: PLC0415
@@ -52,11 +52,15 @@ def sweep(
 
 def _sweep(session: CliSession, shard: str, now: datetime) -> tuple[int, int]:
     """Every page of one shard: how many wallets were looked at, and the entries written."""
+    from client_credits.aws.job_queue import body_of  # noqa: PLC0415
     from client_credits.operations.sweeping import sweep_shard  # noqa: PLC0415
 
     wallets = entries = idle = 0
     while True:
         page = sweep_shard(session.store, shard, now)
+        for job in page.jobs:
+            url = session.target.outputs["JobsQueueUrl"]
+            session.target.client("sqs").send_message(QueueUrl=url, MessageBody=body_of(job))
         wallets, entries = wallets + page.wallets, entries + page.entries
         idle = 0 if page.entries or page.replays else idle + 1
         if not page.more:

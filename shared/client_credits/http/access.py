@@ -59,6 +59,8 @@ ROUTES: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", "/v1/parked"): STAFF,
     ("POST", "/v1/parked/<parked_id>/resolve"): STAFF,
     ("POST", "/v1/parked/<parked_id>/dismiss"): STAFF,
+    ("GET", "/v1/jobs/<job_id>"): BACK_OFFICE,
+    ("POST", "/v1/reports/exports"): STAFF,
     ("GET", "/v1/reports/credits"): STAFF,
     ("GET", "/v1/reports/movements"): STAFF,
     ("GET", "/v1/reports/negative"): STAFF,

@@ -43,6 +43,7 @@ from client_credits.http.routes import (
     credits,
     edits,
     eligibility,
+    jobs,
     me,
     parked,
     reports,
@@ -86,6 +87,7 @@ def build() -> APIGatewayHttpResolver:
         bookings,
         parked,
         reports,
+        jobs,
     ):
         app.include_router(routes.router)
     app.exception_handler(RequestValidationError)(_invalid_request)

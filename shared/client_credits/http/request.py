@@ -1,6 +1,6 @@
 """What a route knows of the request beside its parameters: who asks, when, on which store."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from client_credits.domain.errors import Invalid, NotFound, Problem
 from client_credits.domain.ids import is_id, keyed_id, people_key
 from client_credits.domain.instants import read_instant
 from client_credits.domain.ledger.entries import Actor, Entry
+from client_credits.domain.practice.jobs import JobMessage
 from client_credits.domain.practice.records import SettingsChange
 from client_credits.domain.practice.staff import StaffMember
 from client_credits.http import cursors
@@ -28,12 +29,15 @@ from client_credits.stripe.checkout import Checkouts
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What routes need of the outside, beside the store. `client_page_url` is where client links lead,
-    `origins` are those of the pages that may call the API."""
+    """What routes need of the outside, beside the store. `client_page_url` is where client links lead, `origins` are
+    those of the pages that may call the API. `wake` queues a job's step; `address` is where a file can be downloaded
+    under a name."""
 
     session_keys: OwnKeys
     client_page_url: str
     checkouts: Checkouts
+    wake: Callable[[JobMessage], None]
+    address: Callable[[str, str], str]
     stripe_mode: str
     dead_letters: Queues
     origins: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from client_credits.http.schemas.common import ProblemView
 _TOLD = {
     200: "The record or list asked for, or the changed record.",
     201: "Created.",
+    202: "A job was started; `GET /v1/jobs/{job_id}` says what becomes of it.",
     400: "The request is malformed.",
     401: "The bearer token is missing or not valid.",
     403: "The caller's role may not do this.",
@@ -53,6 +54,11 @@ def asks() -> dict[int, Any]:
 
 def writes() -> dict[int, Any]:
     return answers(409, 413)
+
+
+def starts() -> dict[int, Any]:
+    """A write that is carried out behind its answer."""
+    return {status: stated for status, stated in answers(202, 409, 413).items() if status != 200}
 
 
 def puts() -> dict[int, Any]:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-_QUEUES = ("StripeQueueUrl", "BookingsQueueUrl", "SweepQueueUrl")
+_QUEUES = ("StripeQueueUrl", "BookingsQueueUrl", "SweepQueueUrl", "JobsQueueUrl")
 _COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
 # The emulator looks at a stream at least once a second.
 QUIET_SECONDS = 2.5

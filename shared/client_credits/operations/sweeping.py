@@ -15,8 +15,10 @@ from client_credits.domain.errors import Busy
 from client_credits.domain.ledger.settling import SCHEDULE, next_due
 from client_credits.domain.ledger.wallet import Wallet
 from client_credits.domain.practice.dated_settings import SettingsOverTime
+from client_credits.domain.practice.jobs import JobMessage
 from client_credits.operations.committing import once, settle_wallet
 from client_credits.operations.context import Context
+from client_credits.operations.jobs import running
 from client_credits.operations.payments import replaying
 from client_credits.store import keys, practice_writes, writes
 from client_credits.store.keys import DUE_SHARDS, ItemKind
@@ -46,13 +48,14 @@ class ItemSetAside:
 @dataclass(frozen=True, slots=True)
 class Swept:
     """What one page came to. `more` says that the shard had further items due; `replays` counts pages of
-    parked payments that were tried again."""
+    parked payments that were tried again. `jobs` are to be woken by these messages, which the caller sends."""
 
     wallets: int
     entries: int
     more: bool
     replays: int = 0
     set_aside: tuple[ItemSetAside, ...] = ()
+    jobs: tuple[JobMessage, ...] = ()
 
 
 class _NotKnown(Exception):
@@ -93,6 +96,9 @@ def _work_off(store: Store, swept: Swept, item: Item, now: datetime) -> Swept:
             practice_id, waits_for = keys.replay_place(item)
             is_left = replaying.work_off(Context(store, practice_id, SCHEDULE, now), waits_for)
             return replace(swept, replays=swept.replays + 1, more=swept.more or is_left)
+        case ItemKind.JOB:
+            message = running.woken(store, *keys.job_place(item), now)
+            return replace(swept, jobs=(*swept.jobs, message)) if message else swept
         case _:
             raise _NotKnown
 

@@ -48,6 +48,7 @@ class ItemKind(StrEnum):
     REPLAY = "replay"
     RAW_EVENT = "raw_event"
     RECONCILIATION = "reconciliation"
+    JOB = "job"
 
 
 _KINDS = {str(kind): kind for kind in ItemKind}
@@ -95,6 +96,12 @@ def replay_place(item: Mapping[str, Any]) -> tuple[str, tuple[str, str]]:
     """The practice, and what its parked payments wait for, of a replay's key."""
     practice_id, _, kind, external_id = str(item["pk"]).split("#", 3)
     return practice_id, (kind, external_id)
+
+
+def job_place(item: Mapping[str, Any]) -> tuple[str, str]:
+    """The practice and the id that a job's key names."""
+    practice_id, _, job_id = str(item["pk"]).split("#", 2)
+    return practice_id, job_id
 
 
 def listed_client(item: Mapping[str, Any]) -> str:
@@ -214,6 +221,11 @@ def raw_event(practice_id: str, parked_id: str) -> Key:
 def reconciliation(practice_id: str, account: str, mode: str, name: str) -> Key:
     """How far a comparison with Stripe has come; `name` tells runs for different ends apart."""
     return f"{practice_id}#reconciliation#{account}#{mode}", name
+
+
+def job(practice_id: str, job_id: str) -> Key:
+    """Work that goes on behind an answer."""
+    return f"{practice_id}#job#{job_id}", "job"
 
 
 def verification(practice_id: str) -> Key:

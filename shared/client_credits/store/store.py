@@ -20,6 +20,7 @@ from client_credits.domain.payments.reconciliation import Reconciliation
 from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.domain.practice.catalogue import Catalogue
 from client_credits.domain.practice.client_links import ClientLink
+from client_credits.domain.practice.jobs import Job
 from client_credits.domain.practice.records import Account, Client
 from client_credits.domain.practice.staff import StaffMember
 from client_credits.domain.practice.verification import Verification
@@ -200,6 +201,11 @@ class Store(Lists):
         key = keys.reconciliation(practice_id, account, mode, name)
         item = self.table.get([key]).get(key)
         return codec.from_item(Reconciliation, item) if item else None
+
+    def job(self, practice_id: str, job_id: str) -> Job | None:
+        """A job as it stands; read consistently."""
+        key = keys.job(practice_id, job_id)
+        return codec.versioned(Job, self.table.get([key]).get(key))
 
     def reconciliations(self, practice_id: str, account: str, mode: str) -> list[Reconciliation]:
         """The runs kept, of any name, 100 at most, without those that this release cannot read. One request."""
