@@ -781,6 +781,14 @@ SEEDS = (
         f"{UNIT}/test_leftovers.py",
     ),
     Seed(
+        "a step of a job begins at the first client again",
+        "operations/jobs/bulk_edits.py",
+        'job.position.get("after")',
+        "None",
+        "tests/integration/test_api_extensions.py",
+        "by_a_job",
+    ),
+    Seed(
         "a client is changed again by every delivery",
         "operations/staff/bulk.py",
         "    if done:\n        return entries_of(",
