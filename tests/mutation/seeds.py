@@ -781,10 +781,10 @@ SEEDS = (
         f"{UNIT}/test_leftovers.py",
     ),
     Seed(
-        "a step of a job begins at the first client again",
+        "a job of many clients ends with its first page",
         "operations/jobs/bulk_edits.py",
-        'job.position.get("after")',
-        "None",
+        "finished=made.after is None",
+        "finished=True",
         "tests/integration/test_api_extensions.py",
         "by_a_job",
     ),
