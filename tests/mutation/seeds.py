@@ -790,7 +790,7 @@ SEEDS = (
     ),
     Seed(
         "a client is changed again by every delivery",
-        "operations/staff/bulk.py",
+        "operations/staff/bulk_changes.py",
         "    if done:\n        return entries_of(",
         "    if done and not done.entries:\n        return entries_of(",
         "tests/integration/test_faults.py",

@@ -16,7 +16,8 @@ from client_credits.http.schemas import bulk_edits as schemas
 from client_credits.http.schemas.jobs import StartedView
 from client_credits.operations.jobs import bulk_edits as jobs
 from client_credits.operations.jobs import starting
-from client_credits.operations.staff.bulk import BulkOutcome, LotChange, TooManyClients, change_all
+from client_credits.operations.staff.bulk import BulkOutcome, TooManyClients, change_all
+from client_credits.operations.staff.bulk_changes import LotChange
 from client_credits.operations.staff.extending import Extension
 from client_credits.operations.staff.idempotent import Keyed
 from client_credits.operations.staff.leftovers import Leftovers

@@ -7,8 +7,8 @@ from client_credits.domain.ledger.extending import ExtensionRule
 from client_credits.domain.ledger.leftovers import LeftoversRule
 from client_credits.domain.practice.jobs import Job, JobKind, JobProblem, Progress
 from client_credits.operations.context import Context
-from client_credits.operations.staff import bulk
-from client_credits.operations.staff.bulk import BulkChange
+from client_credits.operations.staff import bulk_steps
+from client_credits.operations.staff.bulk_changes import BulkChange
 from client_credits.operations.staff.extending import Extension
 from client_credits.operations.staff.idempotent import Keyed
 from client_credits.operations.staff.leftovers import Leftovers
@@ -27,7 +27,7 @@ def kind_of(change: Extension | Leftovers) -> JobKind:
 def step(context: Context, job: Job) -> Progress:
     """Changes a page of the clients that may be concerned. `done` counts those changed. Safe to repeat."""
     keyed, reason = Keyed(job.key, ""), job.asked["reason"]
-    made = bulk.step(context, _change(job), keyed, reason, job.position.get("after"))
+    made = bulk_steps.step(context, _change(job), keyed, reason, job.position.get("after"))
     problems = tuple(JobProblem(each.code, each.detail, each.client_id) for each in made.problems)
     position = {"after": made.after} if made.after else {}
     return Progress(position, made.clients, problems=problems, finished=made.after is None)
