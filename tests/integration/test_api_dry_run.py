@@ -120,6 +120,10 @@ WRITES: dict[tuple[str, str], dict[str, Callable[[Api], Call]]] = {
         "a transfer": lambda api: ("POST", undo_path(api, "/v1/transfers", MOVED), {"reason": "a mistake"}),
         "what is not staff's": lambda api: ("POST", "/v1/clients/c1/credits/follow-up/entries/1/undo", {}),
     },
+    ("POST", "/v1/clients/<client_id>/merge"): {
+        "two records": lambda api: ("POST", "/v1/clients/c1/merge", {"into": "c2"}),
+        "into itself": lambda api: ("POST", "/v1/clients/c1/merge", {"into": "c1"}),
+    },
     ("POST", "/v1/transfers"): {
         "moved": lambda api: ("POST", "/v1/transfers", MOVED),
         "too much": lambda api: ("POST", "/v1/transfers", MOVED | {"amount": 99}),

@@ -19,6 +19,7 @@ from tests.support.stock import (
     nothing_written,
     package,
     paid,
+    patch,
     read,
 )
 
@@ -274,6 +275,24 @@ def test_a_key_must_be_sent(api: Api) -> None:
             reply = api("POST", path, body)
             assert (reply.status, reply.body["code"]) == (400, "idempotency_key_required")
             assert keyed(api, path, body, key="not a key!").status == 400
+
+
+@pytest.mark.parametrize("auto_repay", [True, False])
+def test_raising_repays_more_bookings_than_one_transaction_holds(api: Api, auto_repay: bool) -> None:
+    """One transaction repays as many as it holds, settling the rest; without `auto_repay` the next raising does."""
+    furnished(api)
+    for number in range(120):
+        booked(api, f"b{number}")
+    patch(api, "/v1/settings", {"auto_repay": auto_repay})
+    wanted = {"appointment_type": "follow-up", "amount": 130, "reason": "a quarter's sessions"}
+    assert keyed(api, ADJUST, wanted).status == 200
+    (line, *_) = read(api, BALANCES)["credits"]
+    assert line["balance"] == 10
+    assert (line["debt"] == 0) == auto_repay and line["debt"] < 120
+    for _ in range(5):
+        settle_one(Context(api.store, "p1", STRIPE, api.now[0]), "c1", "follow-up")
+    paid_for = [len(read(api, f"/v1/bookings/b{number}")["paid"]) for number in range(120)]
+    assert sum(paid_for) == 120 - line["debt"]
 
 
 def test_taking_more_than_there_is_becomes_debt(api: Api) -> None:

@@ -5,8 +5,9 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from tests.support.api import Api
+from tests.support.api import Api, api_on
 from tests.support.builders import DAY, NOW
+from tests.support.memory_table import memory_store
 from tests.support.stock import (
     booked,
     cancels,
@@ -163,6 +164,27 @@ def test_what_is_heard_late_hides_nothing_that_was_heard_before_it(api: Api) -> 
     assert (row["opening"], row["granted"], row["closing"]) == (3, 3, 6)
 
 
+@pytest.mark.parametrize("name", ["movements", "revenue"])
+def test_what_comes_while_a_report_is_read_is_in_all_of_it_or_in_none(name: str) -> None:
+    """Between a wallet and its history somebody pays: that is not in the balance, so it is not in the history."""
+    store, table = memory_store()
+    api = furnished(api_on(store))
+    paid(api, amount=10_000)
+    before = rows(api, name)
+    calls: list[str] = []
+
+    def watch(moment: str, call: str) -> None:
+        calls.append(call)
+        if (moment, call) == ("after", "batch_get_item") and "query" in calls:  # the wallets, behind the roster
+            table.watch = lambda moment, call: None
+            paid(api, amount=10_000)
+
+    table.watch = watch
+    (row,) = read(api, f"/v1/reports/{name}")["items"]
+    assert [row] == before
+    assert rows(api, name) != before
+
+
 def test_what_has_ended_has_moved_before_any_sweep_writes_it(api: Api) -> None:
     furnished(api)
     package(api, "week", stripe_prices=["price_w"], expiry=week())
@@ -256,6 +278,25 @@ def test_a_gift_between_clients_changes_no_worth_and_stays_with_who_bought_it(ap
     assert money(api, "2026-11-23", "2026-11-30") == (10_000, 0, 6_666, 0, 0, 3_334)
     (row,) = rows(api, "outstanding")
     assert (row["client_id"], row["unspent_credits"]) == ("c1", 1)
+
+
+def test_what_is_undone_is_worth_again_what_it_was(api: Api) -> None:
+    furnished(api)
+    client(api, "c2")
+    paid(api, amount=10_000)
+    later(api, days=1)
+    path = "/v1/clients/c1/credits/follow-up"
+    lower = {"appointment_type": "follow-up", "amount": -2, "reason": "a slip"}
+    assert api("POST", "/v1/clients/c1/adjustments", lower, headers={"idempotency-key": "k1"}).status == 200
+    give = {"from_client_id": "c1", "to_client_id": "c2", "appointment_type": "follow-up", "amount": 1}
+    assert api("POST", "/v1/transfers", give, headers={"idempotency-key": "k2"}).status == 200
+    assert money(api, "2026-11-23", "2026-11-23") == (10_000, 0, 0, 6_666, 0, 3_334)
+    later(api, days=1)
+    for sequence in (2, 3):
+        key = {"idempotency-key": f"undo-{sequence}"}
+        assert api("POST", f"{path}/entries/{sequence}/undo", {}, headers=key).status == 200
+    assert money(api, "2026-11-24", "2026-11-24") == (3_334, 0, 0, -6_666, 0, 10_000)
+    assert [row["unspent_credits"] for row in rows(api, "outstanding")] == [3]
 
 
 def test_credits_of_a_record_that_was_merged_are_worth_what_they_were(api: Api) -> None:
@@ -425,7 +466,7 @@ def test_a_period_that_ends_before_it_begins_is_refused(api: Api, name: str) -> 
 # --- Pages
 
 
-def crowd(api: Api, size: int = 7) -> None:
+def crowd(api: Api, size: int = 4) -> None:
     """Clients who each hold lots that end, owe for another type, were refused a booking and have a parked payment."""
     furnished(api)
     package(api, "week", credits={"follow-up": 2, "initial": 1}, stripe_prices=["price_w"], expiry=week())
@@ -434,7 +475,7 @@ def crowd(api: Api, size: int = 7) -> None:
         client(api, client_id, name=f"Name {client_id}")
         paid(api, price="price_w", client_id=client_id)
         paid(api, price="price_none", client_id=client_id)
-        for number in range(4):
+        for number in range(2):
             booked(api, f"{client_id}-{number}", client_id=client_id, appointment_type="initial")
     no_debt(api)
     for client_id in ids:
@@ -442,11 +483,11 @@ def crowd(api: Api, size: int = 7) -> None:
 
 
 @each_report
-@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+@pytest.mark.parametrize("limit", [1, 3])
 def test_pages_of_any_size_make_the_same_report_in_json_and_in_csv(api: Api, name: str, limit: int) -> None:
     crowd(api)
     every = rows(api, name, limit=100)
-    assert len(every) >= 7
+    assert len(every) >= 4
     assert rows(api, name, limit=limit) == every
     found, cursor = as_csv(api, name, limit=limit)
     assert len(found) <= limit

@@ -38,7 +38,7 @@ class Quiet(WSGIRequestHandler):
 @pytest.fixture
 def run(api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     with make_server("127.0.0.1", 0, Shim(api), handler_class=Quiet) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         target = Target(
             name="the stack of the test",
             api_url=f"http://127.0.0.1:{server.server_port}",

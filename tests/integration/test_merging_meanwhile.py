@@ -117,6 +117,10 @@ def test_the_sweep_moves_what_a_merge_that_was_cut_short_has_left_once_it_is_due
     paid(api, client_id="old", price="price_2")
     _say_so(at(api.store), "old", "c1", None)
     assert balances(api)["follow-up"] == 0, "not moved yet"
+    checked = check_client(api.store, "p1", "old")
+    assert checked and [(b.where, b.detail) for b in checked.breaches] == [
+        ("p1/old/follow-up", "the client was merged, and this was not moved")
+    ]
     later = NOW + 4 * DAY
     for shard in shards():
         while sweep_shard(api.store, shard, later).more:

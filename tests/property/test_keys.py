@@ -12,6 +12,7 @@ from client_credits.store.keys import ItemKind, Key
 RESERVED = [
     *("parked", "op", "booking", "waiting", "replay", "raw", "link", "customer", "subscription", "payment", "money"),
     *("roster", "settings", "catalogue", "client", "wallet", "entry", "changed", "state", "due", "open", "price"),
+    *("client_link", "verification", "set_aside", "items", "last"),
     *("account", "reconciliation", "00", "a:b", "~", ".", "-"),
 ]
 IDS = st.one_of(st.sampled_from(RESERVED), st.from_regex(r"[A-Za-z0-9._:~-]{1,12}", fullmatch=True))
@@ -29,6 +30,9 @@ MAKERS: dict[str, Callable[[str, str, str], Place]] = {
     "entry": lambda p, a, b: (f"client {a}", keys.entry(p, a, b, 1)),
     "client changed": lambda p, a, b: (f"client {a}", keys.settings_change(p, a, "2026-11-22T12:00:00Z", b)),
     "booking": lambda p, a, b: (f"booking {a}", keys.booking(p, a)),
+    "client link": lambda p, a, b: (f"client link {a}", keys.client_link(p, a)),
+    "verification": lambda p, a, b: ("verification", keys.verification(p)),
+    "set aside": lambda p, a, b: ("set aside", keys.set_aside(p, keys.wallet(p, a, b))),
 }
 OF_OUTSIDE: dict[str, Callable[[str, str, str], Place]] = {
     "operation": lambda p, a, b: (f"op {a}", keys.operation(p, a)),

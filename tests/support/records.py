@@ -43,8 +43,10 @@ from client_credits.domain.practice.catalogue import (
     Package,
     PackagePrice,
 )
+from client_credits.domain.practice.client_links import ClientLink
 from client_credits.domain.practice.dated_settings import Earlier
 from client_credits.domain.practice.records import Account, Bought, Client, SettingsChange
+from client_credits.domain.practice.verification import Verification
 from client_credits.store import codec, writes
 from client_credits.store.store import Store
 from client_credits.store.table import Table, Write
@@ -267,6 +269,8 @@ FULL: list[Any] = [
         client_id="c9",
     ),
     Replay(("price", "price_1"), after="prk_1", done=True),
+    ClientLink("link_1", "c1", NOW + DAY, used_at=NOW, tries=(NOW - DAY, NOW)),
+    Verification(NOW, clients=1, wallets=2, entries=3, bookings=4, breaches={"chain": 1}),
 ]
 PLAIN: list[Any] = [
     Wallet("p1", "c1", "follow-up"),

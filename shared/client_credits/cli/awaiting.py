@@ -16,6 +16,7 @@ from client_credits.store.table import Table, Write
 
 if TYPE_CHECKING:
     from client_credits.domain.payments.facts import Facts
+    from client_credits.domain.payments.parked import Parked
     from client_credits.operations.context import Context
 
 SECONDS = 15.0  # what an event causes is there within ten
@@ -56,7 +57,7 @@ def came_of_stripe(session: CliSession, practice_id: str, event: dict[str, Any])
 
     def rehearse(context: "Context") -> Came:
         outcome = stripe_work.handle(context, find, mode, event, json.dumps(event))
-        parked = _parked_id(context, translate(event, mode))
+        parked = _open(context, translate(event, mode))
         return Came(outcome, _said(outcome, parked))
 
     return _settled(session, practice_id, rehearse)
@@ -104,7 +105,7 @@ def _settled(session: CliSession, practice_id: str, rehearse: "Callable[[Context
     return NOT_YET
 
 
-def _parked_id(context: "Context", facts: "Facts") -> str | None:
+def _open(context: "Context", facts: "Facts") -> "Parked | None":
     """The parked payment that is open for it, if there is one."""
     from client_credits.domain.payments.facts import Payment  # noqa: PLC0415
     from client_credits.domain.payments.parked import ParkedState  # noqa: PLC0415
@@ -112,13 +113,13 @@ def _parked_id(context: "Context", facts: "Facts") -> str | None:
 
     about = parking.id_of(facts) if isinstance(facts, Payment) else parking.id_of_event(facts.event_id)
     found = context.store.parked(context.practice_id, [about])
-    return next((each.parked_id for each in found if each.state is ParkedState.OPEN), None)
+    return next((each for each in found if each.state is ParkedState.OPEN), None)
 
 
-def _said(outcome: str, parked_id: str | None) -> str:
-    if parked_id:
-        reason = outcome.removeprefix("parked_")
-        return f"Parked: {reason}. `credits parked resolve {parked_id}` grants it; docs/stripe.md says what is missing."
+def _said(outcome: str, parked: "Parked | None") -> str:
+    if parked:
+        what_next = f"`credits parked resolve {parked.parked_id}` grants it; docs/stripe.md says what is missing."
+        return f"Parked: {parked.reason}. {what_next}"
     if outcome.startswith("ignored_"):
         return f"It changes nothing: {outcome.removeprefix('ignored_')}."
     return f"It ended as {outcome.replace(',', ' and ')}."

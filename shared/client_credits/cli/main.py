@@ -20,6 +20,7 @@ from client_credits.cli import (
     replay,
     report,
     settings,
+    status,
     story,
     sweep,
     tokens,
@@ -79,6 +80,7 @@ app.command("adjust", context_settings={"ignore_unknown_options": True})(command
 app.command("transfer")(command(edits.transfer))
 app.command("settings")(command(settings.settings))
 app.command("events")(command(events.events))
+app.command("status")(command(status.status))
 app.command("token")(command(tokens.token))
 app.add_typer(triggers, name="trigger")
 app.command("sweep")(command(sweep.sweep))

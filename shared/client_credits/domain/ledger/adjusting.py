@@ -62,14 +62,19 @@ def adjust(
     future, LimitReached when the wallet would outgrow its bounds.
     """
     assert delta != 0
-    change = _raised(change, delta, expires_at, act) if delta > 0 else lowered(change, -delta, act)
-    change = settle(change, act.now, settings, act, limit=room)
-    check_bounds(change)
-    return change
+    made = _raised(change, delta, expires_at, act, room) if delta > 0 else lowered(change, -delta, act)
+    made = settle(made, act.now, settings, act, limit=room_left(change, made, room))
+    check_bounds(made)
+    return made
 
 
-def _raised(change: Change, amount: int, expires_at: datetime | None, act: Act) -> Change:
-    """A complimentary lot, which first repays all that is owed, oldest first, whatever its end and `auto_repay` say.
+def room_left(before: Change, after: Change, room: int) -> int:
+    """How many records settling may add after an operation, of `room` less the bookings that it repaid itself."""
+    return max(0, room - len(after.repayments) + len(before.repayments))
+
+
+def _raised(change: Change, amount: int, expires_at: datetime | None, act: Act, room: int) -> Change:
+    """A complimentary lot, which first repays what is owed, oldest first, whatever its end and `auto_repay` say.
 
     So a booking that it paid for knows the lot, and its credit comes back when it is cancelled.
     """
@@ -77,13 +82,14 @@ def _raised(change: Change, amount: int, expires_at: datetime | None, act: Act) 
     wallet = change.wallet.with_lot(lot)
     wallet = replace(wallet, granted_total=wallet.granted_total + amount)
     change = change.record(wallet, EntryKind.ADJUSTED, act, (Posting(amount, lot_id=lot.lot_id),))
-    return repaid_from(change, [lot], act)
+    return repaid_from(change, [lot], act, room)
 
 
-def repaid_from(change: Change, lots: Iterable[Lot], act: Act) -> Change:
-    """The credits of these lots, in this order, repay all that is owed, the oldest first.
+def repaid_from(change: Change, lots: Iterable[Lot], act: Act, room: int) -> Change:
+    """The credits of these lots, in this order, repay what is owed, the oldest first.
 
-    One `repaid` entry, or none where nothing is owed.
+    One `repaid` entry, or none where nothing is owed. Each booking repaid is one more record: beyond `room` they
+    stay owed, until settling repays them where `auto_repay` says so.
     """
     wallet = change.wallet
     postings: list[Posting] = []
@@ -92,7 +98,7 @@ def repaid_from(change: Change, lots: Iterable[Lot], act: Act) -> Change:
         left = lot.remaining
         for debt in sorted(wallet.debts, key=lambda d: (d.since, d.cause, d.ref)):
             part = min(debt.amount, left)
-            if part:
+            if part and (debt.cause is not DebtCause.BOOKING or len(repayments) < room):
                 left -= part
                 wallet = wallet.with_debt(replace(debt, amount=debt.amount - part))
                 postings += [Posting(-part, lot_id=lot.lot_id), Posting(part, debt=debt.ref)]

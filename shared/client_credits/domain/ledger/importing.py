@@ -9,7 +9,7 @@ from datetime import datetime
 
 from client_credits.domain.dates import FOREVER
 from client_credits.domain.ids import derived_id
-from client_credits.domain.ledger.adjusting import check_end, lowered, repaid_from
+from client_credits.domain.ledger.adjusting import check_end, lowered, repaid_from, room_left
 from client_credits.domain.ledger.entries import Act, Change, EntryKind, Posting, check_bounds
 from client_credits.domain.ledger.settling import settle
 from client_credits.domain.ledger.wallet import Lot, LotSource, Value
@@ -38,10 +38,10 @@ def bring_balance(
     missing = sum(each.amount for each in brought) - change.wallet.balance
     if not missing:
         return change
-    change = _added(change, _parts(brought, missing), act) if missing > 0 else lowered(change, -missing, act)
-    change = settle(change, act.now, settings, act, limit=room)
-    check_bounds(change)
-    return change
+    made = _added(change, _parts(brought, missing), act, room) if missing > 0 else lowered(change, -missing, act)
+    made = settle(made, act.now, settings, act, limit=room_left(change, made, room))
+    check_bounds(made)
+    return made
 
 
 def _parts(brought: Sequence[Brought], missing: int) -> list[Brought]:
@@ -64,7 +64,7 @@ def _part_of(value: Value | None, credits: int) -> Value | None:
     return value and Value(value.amount * credits // value.credits, value.currency, credits)
 
 
-def _added(change: Change, parts: Sequence[Brought], act: Act) -> Change:
+def _added(change: Change, parts: Sequence[Brought], act: Act, room: int) -> Change:
     wallet, lots = change.wallet, []
     for number, part in enumerate(parts):
         end = None if part.expires_at in (None, FOREVER) else part.expires_at
@@ -82,4 +82,4 @@ def _added(change: Change, parts: Sequence[Brought], act: Act) -> Change:
         wallet = wallet.with_lot(lot)
     wallet = replace(wallet, granted_total=wallet.granted_total + sum(lot.granted for lot in lots))
     postings = tuple(Posting(lot.granted, lot_id=lot.lot_id) for lot in lots)
-    return repaid_from(change.record(wallet, EntryKind.GRANTED, act, postings), lots, act)
+    return repaid_from(change.record(wallet, EntryKind.GRANTED, act, postings), lots, act, room)

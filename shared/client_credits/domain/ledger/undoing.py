@@ -7,7 +7,7 @@ number of the one it undoes. That each is undone once is for the caller to see t
 from dataclasses import replace
 
 from client_credits.domain.errors import NothingToUndo
-from client_credits.domain.ledger.adjusting import a_complimentary_lot, lowered, repaid_from
+from client_credits.domain.ledger.adjusting import a_complimentary_lot, lowered, repaid_from, room_left
 from client_credits.domain.ledger.entries import Act, CauseKind, Change, Entry, EntryKind, Posting
 from client_credits.domain.ledger.settling import settle
 from client_credits.domain.ledger.taking import taken_from
@@ -49,12 +49,13 @@ def undo_edit(change: Change, undone: Entry, act: Act, settings: SettingsOverTim
         made = {posting.lot_id for posting in undone.postings}
         first = [lot for lot in change.wallet.open_lots if lot.lot_id in made]
         return settle(lowered(change, undone.amount, act, first), act.now, settings, act, limit=room)
-    change, added = _returned(change, undone, act)
-    change = settle(change, act.now, settings, act, limit=room)
-    lot = change.wallet.lot(added) if added else None
+    after, added = _returned(change, undone, act)
+    after = settle(after, act.now, settings, act, limit=room)
+    lot = after.wallet.lot(added) if added else None
     if lot is None or not lot.remaining:
-        return change
-    return repaid_from(change, [lot], replace(act, source_id=f"{act.source_id}/repaid"))  # settling may have, too
+        return after
+    own = replace(act, source_id=f"{act.source_id}/repaid")  # settling may have repaid under the act's own name
+    return repaid_from(after, [lot], own, room_left(change, after, room))
 
 
 def _returned(change: Change, undone: Entry, act: Act) -> tuple[Change, str | None]:

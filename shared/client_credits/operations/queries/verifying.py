@@ -71,21 +71,23 @@ def check_client(store: Store, practice_id: str, client_id: str) -> Checked | No
     """Checks every wallet of one client; None where nothing at all is stored of it.
 
     A client that changes while it is read is read again, so that a change in between is not taken for a breach.
-    The records that were merged into it are checked with it: they stand in no list.
+    The records that were merged into it are checked with it, and it in place of one of them: they stand in no list.
     """
+    known = store.load(practice_id, Wanted(client_id=client_id)).client
+    client_id, merged_from = (known.client_id, known.merged_from) if known else (client_id, ())
     total = Checked()
     taken_in: list[Entry] = []
-    for each in _merged_from(store, practice_id, client_id):
+    for each in merged_from:
         checked, read = _checked_alone(store, practice_id, each, taken_in)
-        total += checked or Checked()
+        unmoved = [kind for kind, wallet in read.wallets.items() if wallet.merged_into is None]
+        left = (
+            TableBreach(RECORDED, f"{practice_id}/{each}/{kind}", "the client was merged, and this was not moved")
+            for kind in unmoved
+        )
+        total += (checked or Checked()) + Checked(breaches=tuple(left))
         taken_in += [entry for entries in read.entries.values() for entry in entries]
     own, _ = _checked_alone(store, practice_id, client_id, taken_in)
     return own + total if own else None
-
-
-def _merged_from(store: Store, practice_id: str, client_id: str) -> tuple[str, ...]:
-    known = store.load(practice_id, Wanted(others=(client_id,), as_stored=True)).others.get(client_id)
-    return known.merged_from if known else ()
 
 
 def _checked_alone(

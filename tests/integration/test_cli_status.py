@@ -1,0 +1,81 @@
+"""`credits status`: how a practice stands, and the next step where something waits."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.support.api import Api, api_on, outside, session_keys, token
+from tests.support.api_server import served
+from tests.support.builders import DAY, NOW
+from tests.support.cli import Ran, credits
+from tests.support.engines import Engine
+from tests.support.stock import furnished, paid
+
+from client_credits.cli.target import Target
+from client_credits.domain.payments.reconciliation import Reconciliation, Verdict
+from client_credits.domain.practice.verification import Verification
+from client_credits.operations.context import STRIPE, Context
+from client_credits.store import practice_writes
+from client_credits.stripe.reconciling import save
+
+HELD = {"stripe": 2, "bookings": 0, "sweep": 0, "publishing": 0}
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def api(memory: Engine) -> Api:
+    api = furnished(api_on(memory.fresh_store()))
+    return replace(api, front=replace(api.front, outside=outside(session_keys(), dead_letters=HELD)))
+
+
+@pytest.fixture
+def run(api: Api) -> Iterator[Run]:
+    def no_aws(service: str) -> Any:
+        raise AssertionError(f"{service} is not needed")
+
+    with served(api) as url:
+        target = Target("deployed", url, "t", "b", "/p", {}, no_aws, None, None)
+        yield lambda *words, role="admin": credits(
+            *words, target=target, env={"CREDITS_TOKEN": token(role, now=api.now[0])}
+        )
+
+
+def rows(ran: Ran) -> dict[str, str]:
+    """What stands behind each name of the table."""
+    assert ran.code == 0, ran.err
+    named = ("last verify", "last reconcile", "parked payments", "dead letters: stripe", "dead letters: sweep")
+    return {name: line.split(name)[1].strip() for line in ran.out.splitlines() for name in named if name in line}
+
+
+def test_a_new_practice_is_told_what_to_run(run: Run) -> None:
+    shown = rows(run("status"))
+    assert shown["last verify"].split() == ["never", "credits", "verify"]
+    assert shown["last reconcile"].split() == ["never", "credits", "reconcile"]
+    assert shown["parked payments"].split() == ["0", "-"]
+    assert shown["dead letters: stripe"].split() == ["2", "credits", "replay"]
+    assert shown["dead letters: sweep"].split() == ["0", "-"]
+
+
+def test_the_last_checks_are_shown_with_what_is_left(api: Api, run: Run) -> None:
+    done = Verification(NOW, 10, 20, 3_000, 40, {"chain": 2})
+    api.store.commit([practice_writes.verification("p1", done)])
+    counts: dict[str, int] = {Verdict.FINE: 300, Verdict.MISSING: 3}
+    compared = Reconciliation("daily", "own", "test", NOW - DAY, NOW, counts=counts, finished=True)
+    save(Context(api.store, "p1", STRIPE, NOW), compared)
+    paid(api, price="price_unknown")
+    shown = rows(run("status"))
+    assert "10 clients, 3,000 entries, 2 breaches" in shown["last verify"]
+    assert "303 objects, 3 left, 0 set aside" in shown["last reconcile"]
+    assert "--repair" in shown["last reconcile"]
+    assert shown["parked payments"].split() == ["1", "credits", "parked", "list"]
+
+
+def test_programs_get_the_answer_as_it_is(api: Api, run: Run) -> None:
+    stated = run("--json", "status").json
+    assert stated == api("GET", "/v1/status").body
+
+
+def test_who_is_no_admin_is_refused(run: Run) -> None:
+    ran = run("status", role="staff")
+    assert (ran.code, "may not do this" in ran.err) == (1, True)
