@@ -1478,8 +1478,8 @@ SEEDS = (
     Seed(
         "a package is taken for one whose id begins alike",
         "operations/queries/clients.py",
-        "package_id in packages.split()",
-        "package_id in packages",
+        "mark = package_mark(package_id)\n",
+        "mark = package_mark(package_id)[:1]\n",
         "tests/integration/test_api_clients_holding.py",
         "begins_another",
     ),
