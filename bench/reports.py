@@ -1,4 +1,4 @@
-"""What reports and exports over a practice of any size take: requests for each thousand rows, and memory at its peak."""
+"""What reports and exports over a practice of any size take: requests a thousand rows, and memory at its peak."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
