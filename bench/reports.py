@@ -1,4 +1,4 @@
-"""What reports over a practice of any size take: requests for each thousand rows, and memory at its peak."""
+"""What reports and exports over a practice of any size take: requests a thousand rows, and memory at its peak."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from bench.practice import NOW, P, found
 from client_credits.store.store import Store
 
 REPORTS = ("credits", "movements", "revenue")
+EXPORT = "export of credits"
 TIMEOUT_SECONDS = 3_600  # revenue reads every client's history
 
 
@@ -41,12 +42,18 @@ def reports(engine: Engine, sizes: list[int], console: Console) -> Iterator[tupl
     for size in sizes:
         fill(str(engine.endpoint_url), table.name, before, size, console)
         before = size
-        yield size, [_reported(name, table.name, variables) for name in REPORTS]
+        yield size, [*(_reported(name, table.name, variables) for name in REPORTS), _exported(table.name, variables)]
 
 
 def _reported(name: str, table: str, variables: dict[str, str]) -> Reported:
     code = _READ.format(name=name, table=table, practice=P, now=NOW.isoformat())
     return Reported(name, *run_child(code, [layer()], variables, timeout_seconds=TIMEOUT_SECONDS))
+
+
+def _exported(table: str, variables: dict[str, str]) -> Reported:
+    """The report of credits as a job that writes a file: its steps, without queue and bucket."""
+    code = _EXPORT.format(table=table, practice=P, now=NOW.isoformat())
+    return Reported(EXPORT, *run_child(code, [layer()], variables, timeout_seconds=TIMEOUT_SECONDS))
 
 
 _READ = """
@@ -72,4 +79,52 @@ while True:
 with open("/proc/self/status") as status:
     (line,) = (line for line in status if line.startswith("VmHWM:"))
 result = rows, requests[0], int(line.split()[1]) / 1024
+"""
+
+_EXPORT = """
+import tempfile
+from datetime import datetime
+from client_credits.aws.worker import store_on
+from client_credits.domain.practice.jobs import JobKind
+from client_credits.operations.context import OPERATOR, Context
+from client_credits.operations.jobs import kinds, starting
+from client_credits.operations.jobs.running import run
+from client_credits.operations.staff.idempotent import Keyed
+class Disk:
+    def __init__(self):
+        self.held = tempfile.TemporaryFile()
+    def put(self, name, content):
+        pass
+    def begin(self, name):
+        return "upload"
+    def part(self, name, upload, number, content):
+        return '"' + 32 * "0" + '"'
+    def complete(self, name, upload, etags):
+        pass
+    def keep(self, name, content):
+        self.held.seek(0)
+        self.held.truncate()
+        self.held.write(content)
+    def kept(self, name):
+        self.held.seek(0)
+        return self.held.read()
+now = datetime.fromisoformat({now!r})
+store = store_on({table!r})
+requests = [0]
+def count(**_):
+    requests[0] += 1
+store.table._client.meta.events.register("before-call.dynamodb", count)
+sent, steps = [], kinds.steps(Disk())
+context = Context(store, {practice!r}, OPERATOR, now)
+key = "export-" + str(datetime.now().timestamp())
+job_id = starting.start(context, JobKind.EXPORT, {{"report": "credits"}}, Keyed(key, ""), sent.append).job_id
+while sent:
+    outcome = run(store, sent.pop(), now, steps)
+    sent += [outcome.next] if outcome.next else []
+job = store.job({practice!r}, job_id)
+if job.state != "done":
+    raise SystemExit(f"the job is {{job.state}}: {{job.problems}}")
+with open("/proc/self/status") as status:
+    (line,) = (line for line in status if line.startswith("VmHWM:"))
+result = job.done, requests[0], int(line.split()[1]) / 1024
 """

@@ -13,7 +13,7 @@ from tests.infra.checkout import free_port
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.prove]
 
 
 def test_every_command_of_the_quickstart_does_what_it_says(tmp_path: Path) -> None:

@@ -71,7 +71,6 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
     "JobsRole": {
         TABLE: ITEMS | QUERY,
         ROSTER: QUERY,
-        SESSIONS: QUERY,
         "JobsQueue.Arn": CONSUME | {"sqs:SendMessage"},
         "${Files.Arn}/files/*": {"s3:PutObject"},
         "${Files.Arn}/unfinished/*": {"s3:PutObject", "s3:GetObject"},

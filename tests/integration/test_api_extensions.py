@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from tests.support.api import Api, Reply
 from tests.support.builders import DAY, NOW
+from tests.support.job_world import MemoryFiles
 from tests.support.stock import (
     balances,
     booked,
@@ -22,8 +23,11 @@ from tests.support.stock import (
 )
 
 from client_credits.domain.invariants import breaches
+from client_credits.domain.ledger.entries import Actor
 from client_credits.domain.payments.facts import Dispute, DisputeStatus, MoneyBack, Refund, RefundStatus
 from client_credits.operations.context import STRIPE, Context
+from client_credits.operations.jobs import bulk_edits, kinds
+from client_credits.operations.jobs.running import run
 from client_credits.operations.payments import money_back
 from client_credits.operations.payments.paying import pay
 from client_credits.store.records import Wanted
@@ -61,7 +65,7 @@ def ends(api: Api, client_id: str = "c1") -> list[str | None]:
     return [lot["expires_at"] for lot in read(api, f"/v1/clients/{client_id}/credits/follow-up/lots")["items"]]
 
 
-def kinds(api: Api, client_id: str = "c1") -> list[tuple[str, int]]:
+def kinds_of(api: Api, client_id: str = "c1") -> list[tuple[str, int]]:
     found = listed(api, f"/v1/clients/{client_id}/credits/follow-up/history")
     return [(entry["kind"], entry["amount"]) for entry in reversed(found)]
 
@@ -143,7 +147,7 @@ def test_an_extended_lot_repays_a_session_that_it_covers_now(shop: Api) -> None:
     booked(shop, "b1", starts_at=NOW + 9 * DAY)  # after the lot's end: owed
     assert read(shop, "/v1/clients/c1/credits")["credits"][0]["debt"] == 1
     extended(shop)
-    assert kinds(shop)[-2:] == [("extended", 0), ("repaid", 0)]
+    assert kinds_of(shop)[-2:] == [("extended", 0), ("repaid", 0)]
     assert read(shop, "/v1/bookings/b1")["paid"][0]["amount"] == 1
 
 
@@ -164,7 +168,7 @@ def test_what_expired_in_the_window_comes_back_with_a_later_end(shop: Api) -> No
     later(shop, days=6)
     (item,) = extended(shop, **REVIVE)
     assert (item["revived"], item["expires_at"]) == (2, "2026-12-12T00:00:00Z")
-    assert kinds(shop) == [("granted", 3), ("spent", -1), ("expired", -2), ("reinstated", 2), ("extended", 0)]
+    assert kinds_of(shop) == [("granted", 3), ("spent", -1), ("expired", -2), ("reinstated", 2), ("extended", 0)]
     assert balances(shop)["follow-up"] == 2
     later(shop, days=30)
     (item,) = extended(shop, "x2", by_days=60, **{name: REVIVE[name] for name in ("package_id", "ends_from", "revive")})
@@ -217,7 +221,7 @@ def test_no_more_comes_back_than_a_refunded_payment_still_stands_for(shop: Api) 
     money_back.apply_money_back(Context(shop.store, "p1", STRIPE, shop.now[0]), news(refunds=(refund,)))
     by_client = {item["client_id"]: item["revived"] for item in extended(shop, **REVIVE)}
     assert by_client == {"c1": 3, "c2": 2}
-    assert kinds(shop, "c2")[-3:] == [("reinstated", 2), ("extended", 0), ("clawed_back", -1)]
+    assert kinds_of(shop, "c2")[-3:] == [("reinstated", 2), ("extended", 0), ("clawed_back", -1)]
     assert balances(shop, "c2")["follow-up"] == 1, "three less one spent and one refunded"
 
 
@@ -242,7 +246,7 @@ def test_what_an_extension_brought_back_does_not_come_back_again_when_a_dispute_
     won = Dispute("dp_1", 9000, DisputeStatus.WON, shop.now[0], NOW + DAY)
     money_back.apply_money_back(here(), news(disputes=(won,)))
     assert balances(shop, "c2")["follow-up"] == 3
-    assert [kind for kind, _ in kinds(shop, "c2")].count("reinstated") == 1
+    assert [kind for kind, _ in kinds_of(shop, "c2")].count("reinstated") == 1
 
 
 def test_leftovers_that_staff_removed_do_not_come_back_when_a_dispute_is_won(shop: Api) -> None:
@@ -294,10 +298,64 @@ def test_a_rule_that_cannot_be_is_refused_and_writes_nothing(shop: Api, rule: di
     assert extends(shop, appointment_type="never").status == 404
 
 
-def test_more_clients_than_one_request_takes_are_refused_and_nothing_is_written(shop: Api) -> None:
-    for number in range(100):
-        paid(shop, price="price_2", client_id=f"c-{number}")
+def carried_out(api: Api) -> None:
+    """Works off what was sent, as functions/jobs does."""
+    while api.woken:
+        outcome = run(api.store, api.woken.pop(0), api.now[0], kinds.steps(MemoryFiles()))
+        api.woken += [outcome.next] if outcome.next else []
+
+
+def many(api: Api) -> list[str]:
+    """With c1, one more client than a request takes."""
+    clients = [f"c-{number}" for number in range(100)]
+    for client_id in clients:
+        paid(api, price="price_2", client_id=client_id)
+    return ["c1", *clients]
+
+
+def test_more_clients_than_one_request_takes_are_extended_by_a_job(shop: Api) -> None:
+    clients = many(shop)
+    started = extends(shop)
+    assert started.status == 202, started
+    assert {each for client_id in clients for each in ends(shop, client_id)} == {FIVE_DAYS}
+    later(shop, minutes=1)
+    carried_out(shop)
+    job = shop("GET", f"/v1/jobs/{started.body['job_id']}").body
+    assert (job["state"], job["done"], job["problems"]) == ("done", 101, [])
+    assert {each for client_id in clients for each in ends(shop, client_id)} == {"2026-12-12T00:00:00Z"}
+    entry = read(shop, "/v1/clients/c-7/credits/follow-up/history")["items"][0]
+    assert (entry["source_id"], entry["actor"]["id"], entry["reason"]) == ("api/x1/c-7", "admin-1", "a closure")
     with nothing_written(shop):
-        reply = extends(shop)
-    assert (reply.status, reply.code) == (409, "limit_reached")
-    assert len(extended(shop, "x2", ends_to="2026-11-29T00:00:00Z", ends_from=FIVE_DAYS, package_id="three-pack")) == 0
+        repeated = extends(shop)
+    assert (repeated.status, repeated.body) == (202, started.body)
+    assert extends(shop, by_days=15).code == "idempotency_key_reused"
+
+
+def test_a_job_that_dies_between_two_clients_and_goes_on_extends_each_once(shop: Api) -> None:
+    clients = many(shop)
+    started = extends(shop)
+    message = shop.woken[0]
+    job = shop.store.job("p1", started.body["job_id"])
+    assert job is not None
+    here = Context(shop.store, "p1", Actor("admin", "admin-1"), shop.now[0])
+    bulk_edits.step(here, job)  # carried out, and the worker dies before it says so
+    later(shop, minutes=15)
+    shop.woken[:] = [message]
+    carried_out(shop)
+    assert {each for client_id in clients for each in ends(shop, client_id)} == {"2026-12-12T00:00:00Z"}
+    assert [kind for kind, _ in kinds_of(shop, "c-7")] == ["granted", "extended"]
+
+
+def test_leftovers_of_more_clients_than_one_request_takes_are_removed_by_a_job(shop: Api) -> None:
+    clients = many(shop)
+    body = {"package_id": "short", "keep": 1}
+    assert shop("POST", "/v1/expirations", body, headers={"idempotency-key": "e1"}).status == 202
+    carried_out(shop)
+    assert {balances(shop, client_id)["follow-up"] for client_id in clients} == {1}
+
+
+def test_a_rehearsal_of_what_a_job_would_do_starts_none(shop: Api) -> None:
+    many(shop)
+    with nothing_written(shop):
+        assert shop("POST", "/v1/extensions", LONGER, headers={"idempotency-key": "x1"}, dry_run=True).status == 202
+    assert shop.woken == []

@@ -9,7 +9,7 @@ from tests.support.stock import client, furnished, nothing_written, package, pai
 from client_credits.domain.ledger.entries import Actor
 from client_credits.domain.ledger.extending import ExtensionRule
 from client_credits.operations.context import Context
-from client_credits.operations.staff.bulk import BulkStep, step
+from client_credits.operations.staff.bulk_steps import BulkStep, step
 from client_credits.operations.staff.extending import Extension
 from client_credits.operations.staff.idempotent import Keyed
 from client_credits.store import codec

@@ -28,7 +28,8 @@ from client_credits.domain.practice.records import Client
 from client_credits.operations.bookings.spending import book, cancel
 from client_credits.operations.context import BOOKINGS, STRIPE, Context
 from client_credits.operations.payments.paying import pay
-from client_credits.operations.staff.bulk import LotChange, change_all
+from client_credits.operations.staff.bulk import change_all
+from client_credits.operations.staff.bulk_changes import LotChange
 from client_credits.operations.staff.editing import NewBalance, adjust, set_balances, transfer
 from client_credits.operations.staff.extending import Extension
 from client_credits.operations.staff.idempotent import Keyed

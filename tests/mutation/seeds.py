@@ -782,8 +782,16 @@ SEEDS = (
         f"{UNIT}/test_leftovers.py",
     ),
     Seed(
+        "a job of many clients ends with its first page",
+        "operations/jobs/bulk_edits.py",
+        "finished=made.after is None",
+        "finished=True",
+        "tests/integration/test_api_extensions.py",
+        "by_a_job",
+    ),
+    Seed(
         "a client is changed again by every delivery",
-        "operations/staff/bulk.py",
+        "operations/staff/bulk_changes.py",
         "    if done:\n        return entries_of(",
         "    if done and not done.entries:\n        return entries_of(",
         "tests/integration/test_faults.py",
@@ -1479,8 +1487,8 @@ SEEDS = (
     Seed(
         "a package is taken for one whose id begins alike",
         "operations/queries/clients.py",
-        "package_id in packages.split()",
-        "package_id in packages",
+        "mark = package_mark(package_id)\n",
+        "mark = package_mark(package_id)[:1]\n",
         "tests/integration/test_api_clients_holding.py",
         "begins_another",
     ),

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from client_credits.aws import clients
+from client_credits.aws import clients, worker
 from tests.support import published
 from tests.support.api import Api, api_on
 from tests.support.engines import Engine
@@ -117,6 +117,7 @@ def own_clients() -> Iterator[None]:
 def forget_clients() -> None:
     clients.client.cache_clear()
     clients._session.cache_clear()
+    worker.store_on.cache_clear()  # it remembers catalogues of tables whose names other modules use too
 
 
 # --- Events as AWS hands them over

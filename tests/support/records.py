@@ -29,6 +29,7 @@ from client_credits.domain.ledger.wallet import (
     LotSource,
     Mark,
     Rollover,
+    TakenIn,
     Value,
     Wallet,
 )
@@ -180,6 +181,8 @@ FULL: list[Any] = [
         coming=(COMING,),
         settled_at=NOW,
         settlings=2,
+        merged_into="c3",
+        taken_in=(TakenIn("c2", 4),),
     ),
     an_entry(cause=Cause(CauseKind.BOOKING, {"booking_id": "b1"}), reason="a reason"),
     an_entry(postings=(Posting(-1, debt="b1"), Posting(4, lot_id="lot_1", facts=facts_of(LOT)))),
@@ -237,6 +240,10 @@ FULL: list[Any] = [
         earlier=(Earlier(NOW, {"auto_repay": None}),),
         bought=(Bought("ten-pack", "in_1/il_1", "in_1", 2),),
         authorizations=(AuthorizationRef("c1", "au-1"),),
+        merged_into="c3",
+        merged_at=NOW,
+        forgotten_at=NOW + DAY,
+        merged_from=("c2",),
     ),
     Account("p1", {"timezone": "Europe/Berlin", "enabled": False}, NOW, 4, earlier=(Earlier(NOW, {"timezone": None}),)),
     Catalogue(

@@ -1,6 +1,6 @@
 """`credits balance`, `history`, `eligibility`: what the HTTP API answers, as tables. Ids only, no names."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote, urlencode
 
@@ -30,7 +30,7 @@ def balance(
     practice: PracticeId = None,
 ) -> None:
     """Show a client's credits of every appointment type."""
-    asked = {"as_of": as_of.isoformat()} if as_of else {}
+    asked = {"as_of": as_of.astimezone(UTC).isoformat()} if as_of else {}
     body = _get(session, f"/v1/clients/{_id(client)}/credits", practice, **asked)
     session.output.answer(body, lambda: _past(body) if as_of else _balances(body))
 

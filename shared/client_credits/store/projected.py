@@ -1,6 +1,7 @@
 """What the indexes show of wallets and bookings beside their bodies, in the shortest form that serves."""
 
 from client_credits.domain.bookings.booking import Booking
+from client_credits.domain.ids import derived_id
 from client_credits.domain.ledger.wallet import Wallet
 
 
@@ -10,9 +11,14 @@ def next_expiry(of: Wallet) -> int | None:
     return int(min(ends).timestamp()) if ends else None
 
 
+def package_mark(package_id: str) -> str:
+    """What stands for a package in an index: 8 characters of its hash, for 500 ids in full would be 64 KB."""
+    return derived_id("pkg", package_id)[4:12]
+
+
 def packages_text(of: Wallet) -> str:
-    """The packages of the lots that have credits, like `five-pack monthly`: no id holds a space."""
-    return " ".join(sorted({lot.package_id for lot in of.open_lots if lot.package_id}))
+    """The marks of the packages of the lots that have credits, in order, with spaces between them."""
+    return " ".join(sorted({package_mark(lot.package_id) for lot in of.open_lots if lot.package_id}))
 
 
 def value(of: Wallet) -> str | None:

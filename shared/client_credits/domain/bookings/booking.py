@@ -67,7 +67,7 @@ class BookingSource:
 class Created:
     """A session was booked, as a booking system tells it.
 
-    `told_at` is the instant that the event named, where that was ahead of its arrival.
+    `stated_at` is the instant that the event named, where that was ahead of its arrival.
     """
 
     booking_id: str

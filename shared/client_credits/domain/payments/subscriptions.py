@@ -91,7 +91,7 @@ class SubscriptionState:
         """The paid period that an instant lies in, if its own invoice is known.
 
         Items of different intervals have periods of their own, and one that gave way to another may end after that
-        began: told its end, it is the one that `ends` then, and no other.
+        began: given its end, it is the one that `ends` then, and no other.
         """
         known = (p for p in self.periods if p.is_paid and p.starts <= at < p.ends and ends in (None, p.ends))
         return max(known, key=lambda p: p.starts, default=None)

@@ -19,6 +19,8 @@ class JobKind(StrEnum):
     """What a job does; `operations/jobs/kinds.py` has the step of each."""
 
     EXPORT = "export"
+    EXTENSION = "extension"
+    EXPIRATION = "expiration"
 
 
 class JobState(StrEnum):

@@ -1,6 +1,6 @@
 """Staff's changes of the lots of many clients at once: ends put off for a closure, leftovers removed by rule."""
 
-from typing import Annotated, TypeVar
+from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
@@ -8,15 +8,22 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from client_credits.domain.ledger.extending import ExtensionRule
 from client_credits.domain.ledger.leftovers import LeftoversRule
-from client_credits.http.request import asked
-from client_credits.http.responses import DryRun, writes
+from client_credits.http.request import Ask, asked
+from client_credits.http.responses import DryRun, answers
 from client_credits.http.routes.edits import IdempotencyKey, keyed
+from client_credits.http.routes.jobs import accepted
 from client_credits.http.schemas import bulk_edits as schemas
-from client_credits.operations.staff.bulk import BulkOutcome, change_all
+from client_credits.http.schemas.jobs import StartedView
+from client_credits.operations.jobs import bulk_edits as jobs
+from client_credits.operations.jobs import starting
+from client_credits.operations.staff.bulk import BulkOutcome, TooManyClients, change_all
+from client_credits.operations.staff.bulk_changes import LotChange
 from client_credits.operations.staff.extending import Extension
+from client_credits.operations.staff.idempotent import Keyed
 from client_credits.operations.staff.leftovers import Leftovers
 
-T = TypeVar("T")
+_MAY_START = answers(202, 409, 413)  # above 100 clients a job goes on with it
+_MAY_START[202] |= {"content": {"application/json": {"model": StartedView}}}
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
 
@@ -24,53 +31,64 @@ router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
     "/v1/extensions",
     tags=["edits"],
     summary="Give all lots of a package, a type or a window of ends a later end",
-    responses=writes(),
+    responses=_MAY_START,
 )
 def extend_lots(
     wanted: Annotated[schemas.ExtensionPost, Body()],
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,
-) -> Response[schemas.Extended]:
+) -> Response[schemas.Extended | StartedView]:
     ask = asked(router)
     key = keyed(ask, idempotency_key, "extend", wanted)
     rule = ExtensionRule(**wanted.model_dump(exclude={"reason"}))
-    outcome = change_all(ask.context, Extension(rule), key, wanted.reason)
-    items = [
-        schemas.ExtendedLot(
-            client_id=lot.client_id,
-            appointment_type=lot.appointment_type,
-            lot_id=lot.lot_id,
-            revived=lot.amount,
-            expires_at=lot.expires_at,
-        )
-        for lot in outcome.lots
-    ]
-    return _answer(schemas.Extended(items=items), outcome)
+    return _answer(ask, Extension(rule), key, wanted.reason)
 
 
 @router.post(
     "/v1/expirations",
     tags=["edits"],
     summary="Remove leftovers by rule; with dry_run, show just what would go",
-    responses=writes(),
+    responses=_MAY_START,
 )
 def expire_leftovers(
     wanted: Annotated[schemas.ExpirationPost, Body()],
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,
-) -> Response[schemas.Expired]:
+) -> Response[schemas.Expired | StartedView]:
     ask = asked(router)
     key = keyed(ask, idempotency_key, "expire", wanted)
-    outcome = change_all(ask.context, Leftovers(LeftoversRule(**wanted.model_dump())), key, None)
-    items = [
-        schemas.ExpiredLot(
-            client_id=lot.client_id, appointment_type=lot.appointment_type, lot_id=lot.lot_id, amount=lot.amount
-        )
-        for lot in outcome.lots
-    ]
-    return _answer(schemas.Expired(items=items), outcome)
+    return _answer(ask, Leftovers(LeftoversRule(**wanted.model_dump())), key, None)
 
 
-def _answer(body: T, outcome: BulkOutcome) -> Response[T]:
+def _answer(ask: Ask, change: Extension | Leftovers, key: Keyed, reason: str | None) -> Response[Any]:
+    """What became of each lot; above 100 clients, the job that goes on with it."""
+    try:
+        outcome = change_all(ask.context, change, key, reason)
+    except TooManyClients:
+        stated = jobs.asked(change, reason)
+        return accepted(starting.start(ask.context, jobs.kind_of(change), stated, key, ask.outside.wake))
     headers = {"Idempotency-Replayed": "true"} if outcome.repeated else {}
+    body = _body(change, outcome)
     return Response(status_code=200, content_type="application/json", body=body, headers=headers)
+
+
+def _body(change: Extension | Leftovers, outcome: BulkOutcome) -> schemas.Extended | schemas.Expired:
+    if isinstance(change, Extension):
+        return schemas.Extended(items=[_extended(lot) for lot in outcome.lots])
+    return schemas.Expired(items=[_expired(lot) for lot in outcome.lots])
+
+
+def _extended(lot: LotChange) -> schemas.ExtendedLot:
+    return schemas.ExtendedLot(
+        client_id=lot.client_id,
+        appointment_type=lot.appointment_type,
+        lot_id=lot.lot_id,
+        revived=lot.amount,
+        expires_at=lot.expires_at,
+    )
+
+
+def _expired(lot: LotChange) -> schemas.ExpiredLot:
+    return schemas.ExpiredLot(
+        client_id=lot.client_id, appointment_type=lot.appointment_type, lot_id=lot.lot_id, amount=lot.amount
+    )

@@ -24,7 +24,7 @@ from client_credits.operations.context import STRIPE
 from client_credits.store.records import Loaded
 from client_credits.store.store import Store
 
-CHANGED = "changed"  # that a payment owns another number than it was told of
+CHANGED = "changed"  # that a payment owns another number than its record says
 EXTEND = "extend"  # what only disputes that were won do
 
 

@@ -15,7 +15,7 @@ from client_credits.domain.practice.records import Client
 from client_credits.operations.context import Context
 from client_credits.store import keys
 from client_credits.store.keys import ROSTER_SHARDS
-from client_credits.store.projected import packages_text
+from client_credits.store.projected import package_mark, packages_text
 from client_credits.store.records import Loaded, Wanted
 from client_credits.store.store import Store
 from client_credits.store.writes import sortable
@@ -45,7 +45,8 @@ class RosterLine:
 
     def has_lots_of(self, package_id: str) -> bool:
         """Whether some of the credits left came with the package."""
-        return any(package_id in packages.split() for packages in self.packages.values())
+        mark = package_mark(package_id)
+        return any(mark in packages.split() for packages in self.packages.values())
 
     @property
     def holding(self) -> bool:

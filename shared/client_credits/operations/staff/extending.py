@@ -14,7 +14,7 @@ from client_credits.domain.payments.standing import returning
 from client_credits.operations.context import Context
 from client_credits.operations.payments.standing import standings
 from client_credits.operations.queries.clients import RosterLine
-from client_credits.operations.staff.bulk import LotChange
+from client_credits.operations.staff.bulk_changes import LotChange
 from client_credits.store.records import Loaded
 
 

@@ -8,7 +8,7 @@ from client_credits.domain.ledger.entries import Act, Cause, CauseKind, Change, 
 from client_credits.domain.ledger.leftovers import LeftoversRule, expire_leftovers
 from client_credits.operations.context import Context
 from client_credits.operations.queries.clients import RosterLine
-from client_credits.operations.staff.bulk import LotChange
+from client_credits.operations.staff.bulk_changes import LotChange
 from client_credits.operations.staff.extending import check_known
 from client_credits.store.records import Loaded
 

@@ -79,7 +79,7 @@ def _scheme(of: Price) -> str:
 
 
 def _tiers_mode(of: Price) -> str | None:
-    """The tiers themselves are told only where they are asked for."""
+    """The tiers themselves are stated only where they are asked for."""
     return "graduated" if of.tiers else None
 
 

@@ -140,7 +140,7 @@ class Line:
 
     @property
     def each(self) -> int | None:
-        """What a unit of it costs, where that can be told."""
+        """What a unit of it costs, where that is known."""
         if not self.price.tiers:
             return self.price.unit_amount
         return self.tier.unit_amount if self.tier and self.quantity else None
