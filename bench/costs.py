@@ -16,6 +16,7 @@ from bench.practice import DAY, NOW, TYPE, TYPES, P, booked, cancelled, describe
 from client_credits.domain.bookings.deciding import SessionToBook
 from client_credits.domain.ids import derived_id
 from client_credits.domain.ledger.entries import Actor
+from client_credits.domain.practice.authorizations import Authorization
 from client_credits.domain.practice.jobs import JobKind, JobMessage, Progress
 from client_credits.operations.bookings.spending import book, cancel
 from client_credits.operations.context import BOOKINGS, STRIPE, Context
@@ -27,7 +28,7 @@ from client_credits.operations.queries.eligibility import may_book, may_book_eac
 from client_credits.operations.queries.history import history
 from client_credits.operations.staff.editing import adjust, transfer
 from client_credits.operations.staff.idempotent import Keyed
-from client_credits.store import writes
+from client_credits.store import practice_writes, writes
 from client_credits.store.store import Store
 from client_credits.store.table import Table
 
@@ -106,6 +107,15 @@ def may_owe(store: Store, client_id: str) -> None:
     store.commit([writes.client(P, replace(known(client_id), overrides=overrides, version=1))])
 
 
+def insured(store: Store, client_id: str) -> None:
+    """An authorisation of this client covers what it books; the practice tracks no other's."""
+    days = NOW.date(), NOW.date() + 365 * DAY
+    record = Authorization(client_id, "au-1", "Northern Health", "NH-1", (TYPE,), *days, 9)
+    overrides = {"track_insurance_authorization": True}
+    profile = replace(known(client_id), overrides=overrides, authorizations=(record.ref,), version=1)
+    store.commit([writes.client(P, profile), practice_writes.authorization(P, record)])
+
+
 def add(store: Store, client_id: str) -> Any:
     return adjust(Context(store, P, STAFF, NOW), client_id, TYPE, 2, Keyed(f"add-{client_id}", ""), "a gift")
 
@@ -148,6 +158,9 @@ MEASURES = [
     Measure("booking, paid by a lot that will end", Cost(2, 4, _booked(due=2)), take(), (pay(kind="ending"),)),
     Measure("booking, becomes debt", Cost(2, 4, _booked()), take(), (may_owe,)),
     Measure("booking, refused", Cost(2, 4, (3, 3)), take()),
+    # The profile says that there is one, so it is read once the profile is, and written beside the rest.
+    Measure("booking, covered by an authorisation", Cost(3, 5, (9, 9)), take(), (pay(), insured)),
+    Measure("cancellation, returns a visit", Cost(3, 5, (9, 9)), give_back(), (pay(), insured, take())),
     Measure("booking, repeated", Cost(1, 4, (0, 0)), take(), (pay(), take())),
     Measure("cancellation, restores", Cost(2, 4, _booked()), give_back(), (pay(), take())),
     Measure("cancellation, repeated", Cost(1, 4, (0, 0)), give_back(), (pay(), take(), give_back())),

@@ -38,6 +38,14 @@ ADD_ONE = {"appointment_type": "follow-up", "amount": 1, "reason": "goodwill"}
 GIVE_ONE = {"from_client_id": "c1", "to_client_id": "c2", "appointment_type": "follow-up", "amount": 1}
 LONGER = {"appointment_type": "follow-up", "by_days": 14, "reason": "a closure"}
 BUY_ONE = {"client_id": "c1", "package_id": "three-pack", **dict.fromkeys(("success_url", "cancel_url"), PAGE_ORIGIN)}
+AUTHORIZED = {
+    "payer": "Northern Health",
+    "number": "NH-1",
+    "appointment_types": ["follow-up"],
+    "starts_on": "2026-09-01",
+    "ends_on": "2027-02-28",
+    "visits_authorized": 12,
+}
 SESSION = {"appointment_type": "follow-up", "starts_at": "2026-12-01T09:00:00Z"}
 
 
@@ -118,6 +126,10 @@ TABLE: list[tuple[str, str, dict[str, Any] | None, tuple[int, int, int, int, int
     ("POST", "/v1/clients/<c1>/merge", {"into": "c2"}, (403, 403, 200, 404, 403, 200)),
     ("GET", "/v1/clients/<c1>/settings", None, (403, 403, 200, 404, 403, 200)),
     ("PATCH", "/v1/clients/<c1>/settings", PATCH_RESTORE, (403, 403, 200, 404, 403, 200)),
+    ("GET", "/v1/clients/<c1>/authorizations", None, (403, 403, 200, 404, 403, 200)),
+    ("GET", "/v1/clients/<c1>/authorizations/<au-1>", None, (403, 403, 200, 404, 403, 200)),
+    ("PUT", "/v1/clients/<c1>/authorizations/<au-1>", AUTHORIZED, (403, 403, 200, 404, 403, 200)),
+    ("DELETE", "/v1/clients/<c1>/authorizations/<au-1>", None, (403, 403, 200, 404, 403, 200)),
     ("GET", "/v1/clients/<c1>/credits", None, (200, 404, 200, 404, 200, 200)),
     ("PUT", "/v1/clients/<c1>/credits", {"changes": [SET_ONE]}, (403, 403, 200, 404, 403, 200)),
     ("POST", "/v1/clients/<c1>/adjustments", ADD_ONE, (403, 403, 200, 404, 200, 200)),
@@ -163,6 +175,7 @@ class World:
         paid(api, price="price_unknown")
         (parked,) = read(api, "/v1/parked")["items"]
         (lot,) = read(api, "/v1/clients/c1/credits/follow-up/lots")["items"]
+        put(api, "/v1/clients/c1/authorizations/au-1", AUTHORIZED)
         key, wanted = {"idempotency-key": "x"}, {"report": "credits"}
         export = api("POST", "/v1/reports/exports", wanted, role="staff", headers=key)
         added = api("POST", "/v1/clients/c1/adjustments", ADD_ONE, headers={"idempotency-key": "added"})
@@ -171,7 +184,7 @@ class World:
 
     def path(self, written: str, **instead: str) -> str:
         """A path of the table with its ids put in."""
-        for name in ("follow-up", "three-pack", "c1", "b1", "parked", "lot", "entry", "job"):
+        for name in ("follow-up", "three-pack", "c1", "b1", "parked", "lot", "entry", "job", "au-1"):
             written = written.replace(f"<{name}>", instead.get(name, self.ids.get(name, name)))
         return written
 
@@ -244,7 +257,9 @@ THINGS = [row for row in TABLE if "<" in row[1] and row[0] != "PUT"]
 @pytest.mark.parametrize("row", THINGS, ids=[f"{r[0]} {r[1]}" for r in THINGS])
 def test_another_practices_things_answer_like_things_that_do_not_exist(world: World, row: Any) -> None:
     method, path, given, _ = row
-    never = dict.fromkeys(("follow-up", "three-pack", "c1", "b1", "parked", "lot", "job"), "never") | {"entry": "9"}
+    never = dict.fromkeys(("follow-up", "three-pack", "c1", "b1", "parked", "lot", "job", "au-1"), "never") | {
+        "entry": "9"
+    }
     for role in ("admin", "staff", "service"):
         theirs = world.ask(method, world.path(path), given, role=role, practice="p2")
         absent = world.ask(method, world.path(path, **never), given, role=role, practice="p2")

@@ -16,6 +16,7 @@ from tests.support.stock import (
     package,
     paid,
     patch,
+    put,
     read,
 )
 
@@ -58,6 +59,15 @@ def changed(balance: int, type_id: str = "follow-up", version: int = 2) -> dict[
 ADDED = {"appointment_type": "follow-up", "amount": 2, "reason": "goodwill"}
 MOVED = {"from_client_id": "c1", "to_client_id": "c2", "appointment_type": "follow-up", "amount": 1}
 CHECKOUT = {"client_id": "c1", "package_id": "three-pack", "success_url": PAGE_ORIGIN, "cancel_url": PAGE_ORIGIN}
+AUTHORIZED = {
+    "payer": "Northern Health",
+    "number": "NH-1",
+    "appointment_types": ["follow-up"],
+    "starts_on": "2026-09-01",
+    "ends_on": "2027-02-28",
+    "visits_authorized": 12,
+}
+AU_1 = "/v1/clients/c1/authorizations/au-1"
 KEYED = {"headers": {"idempotency-key": "key-1"}}
 
 # What each write is asked, by its route; several where it can answer in several ways.
@@ -96,6 +106,15 @@ WRITES: dict[tuple[str, str], dict[str, Callable[[Api], Call]]] = {
                                 {"package_id": "three-pack", "client_id": "c1"}),
         "still unexplained": lambda api: ("POST", f"/v1/parked/{parked_id(api)}/resolve", {}),
         "unknown": lambda api: ("POST", "/v1/parked/prk_never/resolve", {}),
+    },
+    ("PUT", "/v1/clients/<client_id>/authorizations/<authorization_id>"): {
+        "a new one": lambda api: ("PUT", "/v1/clients/c1/authorizations/au-2", AUTHORIZED),
+        "a known one": lambda api: ("PUT", AU_1, AUTHORIZED | {"visits_authorized": 3}),
+        "an unknown type": lambda api: ("PUT", AU_1, AUTHORIZED | {"appointment_types": ["yoga"]}),
+    },
+    ("DELETE", "/v1/clients/<client_id>/authorizations/<authorization_id>"): {
+        "a known one": lambda api: ("DELETE", AU_1, None),
+        "an unknown one": lambda api: ("DELETE", "/v1/clients/c1/authorizations/never", None),
     },
     ("PUT", "/v1/clients/<client_id>/credits"): {
         "raised": lambda api: ("PUT", "/v1/clients/c1/credits", {"changes": [changed(9), changed(1, "initial", 0)]}),
@@ -165,6 +184,7 @@ CASES = [(route, name) for route, named in WRITES.items() for name in named]
 def eventful(api: Api) -> Api:
     furnished(api)
     client(api, "c2", stripe_customers=["cus_2"])
+    put(api, AU_1, AUTHORIZED)
     patch(api, "/v1/settings", {"max_negative": 9})
     patch(api, "/v1/clients/c1/settings", {"restore_on_cancel": False})
     paid(api)

@@ -30,6 +30,7 @@ DEFAULTS: dict[str, Any] = {
     "allow_booking_without_credits": True,
     "prevent_no_credit_booking": False,
     "restore_on_cancel": True,
+    "track_insurance_authorization": False,
     "credit_must_cover": "session",
     "restore_grace_days_client": 0,
     "restore_grace_days_practice": 14,
@@ -47,6 +48,7 @@ DEFAULTS: dict[str, Any] = {
 OTHER: dict[str, Any] = {
     "allow_booking_without_credits": False,
     "restore_on_cancel": False,
+    "track_insurance_authorization": True,
     "credit_must_cover": "booking",
     "restore_grace_days_client": 7,
     "restore_grace_days_practice": 0,
@@ -71,7 +73,6 @@ ACCOUNT_ONLY = (
     "max_hold_minutes",
 )
 WITHOUT_EFFECT = {
-    "track_insurance_authorization": True,
     "late_cancel_hours": 24,
     "low_balance_at": 2,
     "expiring_notice_days": 3,

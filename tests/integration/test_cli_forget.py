@@ -28,7 +28,16 @@ from client_credits.store.table import Conflicted
 # What a person, or who deals with them, can fill in: each is looked for everywhere afterwards.
 NAME, EMAIL, EXTERNAL = "Zora Canaryname", "zora.canary@example.test", "EXT-canary-1"
 ADDRESS, NOTE, OLD_EMAIL = "7 Canary Lane", "a note about Zora Canaryname", "older.canary@example.test"
-CANARIES = (NAME, "canaryname", EMAIL, EXTERNAL, ADDRESS, NOTE, OLD_EMAIL)
+PAYER, NUMBER = "Canary Mutual", "CM-canary-7"
+CANARIES = (NAME, "canaryname", EMAIL, EXTERNAL, ADDRESS, NOTE, OLD_EMAIL, PAYER, NUMBER)
+AUTHORIZED = {
+    "payer": PAYER,
+    "number": NUMBER,
+    "appointment_types": ["follow-up"],
+    "starts_on": "2026-09-01",
+    "ends_on": "2027-02-28",
+    "visits_authorized": 2,
+}
 
 
 @pytest.fixture
@@ -45,6 +54,7 @@ def planted(stack: Stack) -> Api:
     profile = {"name": NAME, "email": EMAIL, "external_ids": {"square": EXTERNAL}, "stripe_customers": ["cus_1"]}
     put(api, "/v1/clients/c1", profile)
     put(api, "/v1/clients/c2", {"name": "Bo", "email": "bo@example.test", "external_ids": {"square": "EXT-2"}})
+    put(api, "/v1/clients/c1/authorizations/au-1", AUTHORIZED)
     paid(api)
     booked(api)
     event(api, "evt_own", customer="cus_1", closed=True)
@@ -84,7 +94,7 @@ def test_after_forgetting_the_whole_table_holds_no_word_of_the_person(
     ran = stack("forget", "c1", "--yes", "--json")
     assert (ran.code, left(stack)) == (0, [])
     assert ran.json["profile"] == ["name", "email", "external_ids"]
-    assert ran.json["items"] == {"email": 2, "external_id": 1, "note": 1, "raw_event": 2}
+    assert ran.json["items"] == {"authorization": 1, "email": 2, "external_id": 1, "note": 1, "raw_event": 2}
     logged = capsys.readouterr().out.casefold()
     assert [canary for canary in CANARIES if canary.casefold() in logged] == [], "nor do the logs"
     for queue in ("StripeQueueUrl", "BookingsQueueUrl", "StripeDeadLettersUrl", "BookingsDeadLettersUrl"):
@@ -115,6 +125,8 @@ def test_later_events_count_and_bring_no_profile_back(stack: Stack) -> None:
     stack("forget", "c1", "--yes")
     paid(api, client_id=None, customer="cus_1")
     booked(api, "b2")
+    insured = api("PUT", "/v1/clients/c1/authorizations/au-2", AUTHORIZED)
+    assert (insured.status, insured.code) == (409, "client_forgotten")
     refused = api("PUT", "/v1/clients/c1", {"name": NAME})
     assert (refused.status, refused.code) == (409, "client_forgotten")
     assert api("PUT", "/v1/clients/c1", {"stripe_customers": ["cus_1", "cus_9"]}).status == 200

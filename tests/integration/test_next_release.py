@@ -22,7 +22,7 @@ from client_credits.publishing.events import events_of
 from client_credits.store.codec import from_attributes
 
 HISTORY = "/v1/clients/c1/credits/follow-up/history"
-CREDITS = {"kind": "covered", "cause": {"kind": "authorization", "ids": {"authorization_id": "a1"}}, "visit": 7}
+CREDITS = {"kind": "sponsored", "cause": {"kind": "sponsor", "ids": {"sponsor_id": "a1"}}, "visit": 7}
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def ours(api: Api) -> Api:
     furnished(api)
     paid(api)
     booked(api)
-    rewrite(api, "entry#follow-up#000000000002", lambda body: body | CREDITS, entry_kind={"S": "covered"})
+    rewrite(api, "entry#follow-up#000000000002", lambda body: body | CREDITS, entry_kind={"S": "sponsored"})
     return api
 
 
@@ -57,8 +57,8 @@ def of_a_later_source(body: Any) -> Any:
 
 def test_a_history_shows_an_entry_of_an_unknown_kind_as_it_is(ours: Api) -> None:
     newest, granted = listed(ours, HISTORY)
-    assert (newest["kind"], newest["sequence"], newest["amount"]) == ("covered", 2, -1)
-    assert newest["cause"] == {"kind": "authorization", "authorization_id": "a1"}
+    assert (newest["kind"], newest["sequence"], newest["amount"]) == ("sponsored", 2, -1)
+    assert newest["cause"] == {"kind": "sponsor", "sponsor_id": "a1"}
     assert granted["kind"] == "granted"
     assert [each["kind"] for each in listed(ours, HISTORY, kind="granted")] == ["granted"]
 
@@ -119,7 +119,7 @@ def test_an_entry_that_makes_a_lot_of_an_unknown_source_is_read(ours: Api) -> No
         return body | {"postings": [posting | {"facts": posting["facts"] | {"source": "gift"}}]}
 
     rewrite(ours, "entry#follow-up#000000000001", of_a_gift)
-    assert [entry["kind"] for entry in listed(ours, HISTORY)] == ["covered", "granted"]
+    assert [entry["kind"] for entry in listed(ours, HISTORY)] == ["sponsored", "granted"]
 
 
 def test_a_refusal_for_an_unknown_reason_is_published_and_shown(ours: Api) -> None:
@@ -132,6 +132,6 @@ def test_a_refusal_for_an_unknown_reason_is_published_and_shown(ours: Api) -> No
 
 
 def test_an_entry_of_an_unknown_kind_is_published_under_its_own_name(ours: Api) -> None:
-    (item,) = [each for each in items(ours) if each["sk"]["S"].startswith("entry#") and "covered" in str(each)]
+    (item,) = [each for each in items(ours) if each["sk"]["S"].startswith("entry#") and "sponsored" in str(each)]
     (event,) = events_of(from_attributes(item), None)
-    assert (event.detail_type, event.detail["cause"]["kind"]) == ("credits.covered", "authorization")
+    assert (event.detail_type, event.detail["cause"]["kind"]) == ("credits.sponsored", "sponsor")

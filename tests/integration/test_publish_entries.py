@@ -318,17 +318,17 @@ def later_entry(number: int) -> Image:
     """An entry as the next release may write it: of a new kind and cause, with a field more."""
     item = entry_item(number)
     body = json.loads(item["body"]["S"])
-    body |= {"kind": "covered", "cause": {"kind": "authorization", "ids": {"authorization_id": "a1"}}, "visit": 7}
-    return item | {"entry_kind": {"S": "covered"}, "body": {"S": json.dumps(body)}, "visit": {"N": "7"}}
+    body |= {"kind": "sponsored", "cause": {"kind": "sponsor", "ids": {"sponsor_id": "a1"}}, "visit": 7}
+    return item | {"entry_kind": {"S": "sponsored"}, "body": {"S": json.dumps(body)}, "visit": {"N": "7"}}
 
 
 def test_an_entry_of_a_kind_that_only_the_next_release_knows_is_published_as_it_is() -> None:
     receiver = Receiver()
     assert receiver.published(change(1, later_entry(1)), record(2)) == Outcome(2, (), None)
     later = receiver.calls[0][0]
-    assert later["DetailType"] == "credits.covered"
+    assert later["DetailType"] == "credits.sponsored"
     detail = json.loads(later["Detail"])
-    assert (detail["kind"], detail["cause"]) == ("covered", {"kind": "authorization", "authorization_id": "a1"})
+    assert (detail["kind"], detail["cause"]) == ("sponsored", {"kind": "sponsor", "sponsor_id": "a1"})
     assert detail["event_id"] == named(1)[0]
 
 

@@ -77,6 +77,38 @@ def test_a_booking_on_credit_of_many_lots_or_of_a_new_client_costs_no_more(warm:
         assert calls == READ_AND_WRITE, booking
 
 
+AUTHORIZED = {
+    "payer": "Northern Health",
+    "number": "NH-1",
+    "appointment_types": ["follow-up"],
+    "starts_on": "2026-09-01",
+    "ends_on": "2027-02-28",
+    "visits_authorized": 1,
+}
+
+
+def test_a_covered_booking_reads_the_authorizations_beside_and_nobody_else_does(warm: Api) -> None:
+    patch(warm, "/v1/settings", {"track_insurance_authorization": True})
+    put(warm, "/v1/clients/c1/authorizations/au-1", AUTHORIZED)
+    client(warm, "c2")
+    for whose, reads in (("c1", 2), ("c1", 2), ("c2", 1)):
+        with counted(warm) as calls:
+            booking = booked(warm, f"b-{whose}-{warm.now[0]}", client_id=whose)
+        assert calls == {"BatchGetItem": reads, "TransactWriteItems": 1}
+        warm.now[0] += DAY
+    assert booking.covered_by is None
+    with counted(warm) as calls:
+        cancels(warm, f"b-c1-{NOW}")
+    assert calls == {"BatchGetItem": 2, "TransactWriteItems": 1}
+    patch(warm, "/v1/settings", {"track_insurance_authorization": False})
+    with counted(warm) as calls:
+        booked(warm, "b-off")
+    assert calls == READ_AND_WRITE
+    with counted(warm) as calls:
+        read(warm, "/v1/eligibility", client_id="c1")
+    assert calls == ONE_READ
+
+
 def test_a_refused_booking_costs_the_same(warm: Api) -> None:
     no_debt(warm)
     with counted(warm) as calls:

@@ -28,6 +28,7 @@ SEVERAL = "tests/integration/test_one_intent_several_invoices.py"
 KINDS = "tests/integration/test_reconcile_kinds.py"
 WORTH, REPORTS = f"{UNIT}/test_worth.py", "tests/integration/test_api_reports.py"
 REPORT_LAWS = "tests/property/test_report_laws.py"
+COVERED = "tests/integration/test_covered_bookings.py"
 
 
 @dataclass(frozen=True)
@@ -1571,5 +1572,45 @@ SEEDS = (
         "if key in found]",
         "tests/integration/test_api_status.py",
         "named_until",
+    ),
+    # -- visits
+    Seed(
+        "an authorisation does not cover its last day",
+        "domain/practice/authorizations.py",
+        "self.starts_on <= day <= self.ends_on",
+        "self.starts_on <= day < self.ends_on",
+        COVERED,
+        "both_count",
+    ),
+    Seed(
+        "the days of an authorisation are those of UTC",
+        "domain/practice/authorizations.py",
+        "starts_at.astimezone(ZoneInfo(timezone)).date()",
+        "starts_at.date()",
+        COVERED,
+        "both_count",
+    ),
+    Seed(
+        "the authorisation that ends last is used first",
+        "domain/practice/authorizations.py",
+        "return min(able, key",
+        "return max(able, key",
+        COVERED,
+        "ends_first",
+    ),
+    Seed(
+        "two bookings use one visit at once",
+        "store/practice_writes.py",
+        "return _put_version(key, record.version, attributes)",
+        'return {"Put": {"Item": _put_version(key, record.version, attributes)["Put"]["Item"]}}',
+        COVERED,
+        "last_visit",
+    ),
+    Seed(
+        "a cancelled booking keeps its visit and says that it returned",
+        "domain/bookings/covering.py",
+        "replace(booking, visit_returned=True), authorization.with_visit_returned()",
+        "replace(booking, visit_returned=True), authorization",
+        "tests/property/test_covered_bookings.py",
     ),
 )

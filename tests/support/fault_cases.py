@@ -5,7 +5,7 @@ A case's `act` is what a source delivers: it is delivered again, with the same c
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -27,6 +27,7 @@ from client_credits.domain.payments.facts import (
     SubscriptionStatus,
     Unsupported,
 )
+from client_credits.domain.practice.authorizations import Authorization
 from client_credits.domain.practice.catalogue import AppointmentType, Package
 from client_credits.domain.practice.jobs import Job, JobKind, JobMessage, Progress
 from client_credits.domain.practice.records import Client
@@ -41,8 +42,13 @@ from client_credits.operations.payments.outcomes import LineOutcome
 from client_credits.operations.payments.parking import park_event
 from client_credits.operations.payments.paying import pay
 from client_credits.operations.payments.subscriptions import apply_news
+<<<<<<< HEAD
+from client_credits.operations.staff import authorizations
+from client_credits.operations.staff.bulk import BulkChange, BulkOutcome, change_all
+=======
 from client_credits.operations.staff.bulk import BulkOutcome, change_all
 from client_credits.operations.staff.bulk_changes import BulkChange
+>>>>>>> main
 from client_credits.operations.staff.client_links import LinkMade, make_link
 from client_credits.operations.staff.editing import (
     NewBalance,
@@ -113,6 +119,14 @@ UNKNOWN_CLIENT = a_payment("in_lost", client_id=None, customer="cus_new", subscr
 UNKNOWN_PRICE = a_payment("in_odd", a_line("il_1"), a_line("il_2", price="price_new"))
 TO_CLIENT_LINK = CustomerLink("evt_link", "cus_new", "c1", "sub_new")
 
+
+def insuring(store: Store, now: datetime) -> Any:
+    months = date(2026, 9, 1), date(2027, 2, 28)
+    wanted = Authorization("c1", "au-1", "Northern Health", "NH-1", ("follow-up",), *months, 2)
+    return authorizations.put(Context(store, P, STAFF, now), wanted)
+
+
+INSURED = (paying(a_payment()), setting(track_insurance_authorization=True), insuring)
 PRACTICE = [
     Case("create a practice", lambda s, now: create_practice(Context(s, P, STRIPE, now)), founded=False),
     Case(
@@ -147,6 +161,14 @@ PRACTICE = [
     ),
     Case("change the account's settings", setting(max_negative=3, auto_repay=False)),
     Case("switch credits off", setting(enabled=False), past=(paying(a_payment()),)),
+    Case("put an authorisation", insuring),
+    Case(
+        "delete an authorisation",
+        lambda s, now: authorizations.delete(Context(s, P, STAFF, now), "c1", "au-1"),
+        past=(insuring,),
+        done=(NotFound,),
+        later=timedelta(0),
+    ),
     Case(
         "change a client's settings",
         lambda s, now: change_client_settings(Context(s, P, STAFF, now), "c1", {"max_negative": 1}),
@@ -248,6 +270,8 @@ BOOKINGS = [
         past=(ended(OVERFULL),),
         one_way=False,
     ),
+    Case("a booking that an authorisation covers", booking(seats=2), past=INSURED),
+    Case("a cancellation of a covered booking", cancelling(), past=(*INSURED, booking())),
     Case("a booking heard twice", booking(), past=(paying(a_payment()), booking())),
     Case("a booking said after its cancellation", booking(), past=(paying(a_payment()), cancelling())),
     Case("a cancellation of a paid booking", cancelling(), past=(TWO_LOTS, booking(seats=4))),

@@ -1,6 +1,6 @@
 """Records for tests of the store, plain and complete, and a table and a store for each test."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import pytest
@@ -36,6 +36,7 @@ from client_credits.domain.ledger.wallet import (
 from client_credits.domain.payments.facts import PaidWith, Payment, PaymentLine, QuantityFrom, Trial
 from client_credits.domain.payments.parked import Parked, ParkedState, Replay
 from client_credits.domain.payments.plan_changes import Interval
+from client_credits.domain.practice.authorizations import Authorization, AuthorizationRef
 from client_credits.domain.practice.catalogue import (
     AppointmentType,
     Catalogue,
@@ -219,6 +220,8 @@ FULL: list[Any] = [
         free=Reason.NOT_TRACKED,
         returned=2,
         follow=("in_1/il_1",),
+        covered_by=AuthorizationRef("c1", "au-1"),
+        visit_returned=True,
     ),
     Booking(
         "b2",
@@ -236,6 +239,7 @@ FULL: list[Any] = [
         created_at=NOW,
         earlier=(Earlier(NOW, {"auto_repay": None}),),
         bought=(Bought("ten-pack", "in_1/il_1", "in_1", 2),),
+        authorizations=(AuthorizationRef("c1", "au-1"),),
         merged_into="c3",
         merged_at=NOW,
         forgotten_at=NOW + DAY,
@@ -276,6 +280,11 @@ FULL: list[Any] = [
         client_id="c9",
     ),
     Replay(("price", "price_1"), after="prk_1", done=True),
+    Authorization(
+        *("c1", "au-1", "Northern Health", "NH-1", ("follow-up",), date(2026, 9, 1), date(2027, 2, 28), 12),
+        visits_used=5,
+        deleted_at=NOW,
+    ),
     ClientLink("link_1", "c1", NOW + DAY, used_at=NOW, tries=(NOW - DAY, NOW)),
     Verification(NOW, clients=1, wallets=2, entries=3, bookings=4, breaches={"chain": 1}),
 ]

@@ -15,6 +15,7 @@ from client_credits.domain.payments.parked import Parked, ParkedState, Replay
 from client_credits.domain.payments.payment_record import PaymentRecord
 from client_credits.domain.payments.reconciliation import Reconciliation
 from client_credits.domain.payments.subscriptions import SubscriptionState
+from client_credits.domain.practice.authorizations import Authorization
 from client_credits.domain.practice.catalogue import Catalogue
 from client_credits.domain.practice.client_links import ClientLink
 from client_credits.domain.practice.jobs import Job
@@ -28,6 +29,7 @@ from client_credits.store.table import Item, Write
 
 RECORDS: dict[ItemKind, type[Any]] = {
     ItemKind.ACCOUNT: Account,
+    ItemKind.AUTHORIZATION: Authorization,
     ItemKind.BOOKING: Booking,
     ItemKind.CATALOGUE: Catalogue,
     ItemKind.CLIENT: Client,
@@ -144,6 +146,7 @@ def _job(item: Item) -> Write:
 
 _WRITES: dict[ItemKind, Callable[[Item], Write]] = {
     ItemKind.ACCOUNT: lambda item: writes.account(_versioned(item)),
+    ItemKind.AUTHORIZATION: lambda item: practice_writes.authorization(_practice(item), _versioned(item)),
     ItemKind.BOOKING: lambda item: writes.booking(_practice(item), _versioned(item)),
     ItemKind.CATALOGUE: lambda item: writes.catalogue(_practice(item), _versioned(item)),
     ItemKind.CLIENT: lambda item: writes.client(_practice(item), _versioned(item)),

@@ -165,7 +165,7 @@ def test_every_parameter_of_a_path_is_declared_with_the_pattern_of_ids(
 @each_operation
 def test_writes_take_dry_run_and_lists_take_limit_and_cursor(method: str, path: str, operation: Schema) -> None:
     query = {p["name"]: p for p in operation.get("parameters", []) if p["in"] == "query"}
-    assert ("dry_run" in query) == (method in WRITES and path not in QUESTIONS)
+    assert ("dry_run" in query) == (method in {*WRITES, "delete"} and path not in QUESTIONS)
     assert ("limit" in query) == ("cursor" in query) == (path in LISTS and method == "get")
     if "limit" in query:
         limit = query["limit"]["schema"]
@@ -180,6 +180,7 @@ LISTS = {
     "/v1/packages",
     "/v1/packages/{package_id}/clients",
     "/v1/clients",
+    "/v1/clients/{client_id}/authorizations",
     "/v1/clients/{client_id}/credits/{type_id}/history",
     "/v1/bookings",
     "/v1/parked",
@@ -227,6 +228,8 @@ ANSWERS = {
     "PastBalanceView": "appointment_type name balance",
     "TypeCreditsView": "appointment_type name balance available held frozen not_yet_effective debt "
     "granted_total next_expiry version",
+    "AuthorizationView": "id payer number appointment_types starts_on ends_on visits_authorized visits_used "
+    "visits_left",
     "LotView": "lot_id granted remaining held effective_at expires_at priority source package_id frozen",
     "EntryView": "entry_id source_id client_id appointment_type sequence kind amount balance_before "
     "balance_after postings cause actor reason occurred_at recorded_at",
@@ -236,9 +239,9 @@ ANSWERS = {
     "monthly_tranches",
     "PackagePriceView": "amount currency",
     "OwnEligibilityView": "appointment_type allowed reason message balance available shortfall would_use "
-    "packages as_of",
+    "covered packages as_of",
     "EligibilityView": "appointment_type allowed reason message balance available shortfall would_use "
-    "packages settings as_of",
+    "covered covered_by packages settings as_of",
     "EligibilityJointly": "allowed shortfall sessions",
     "WouldUse": "lot_id amount expires_at",
     "PackageOffer": "id name url",
@@ -251,6 +254,7 @@ ANSWERS = {
     "ErrorItem": "pointer code detail",
 }
 BODIES = {
+    "AuthorizationPut": "id payer number appointment_types starts_on ends_on visits_authorized",
     "AppointmentTypePut": "id name bookable_without_credits archived",
     "PackagePriceBody": "amount currency",
     "PackagePut": "id name description price limit_per_client url credits renews_each_cycle expiry rollover_cap "

@@ -15,6 +15,7 @@ from client_credits.domain.bookings.booking import Booking, BookingState
 from client_credits.domain.dates import FOREVER
 from client_credits.domain.ledger.entries import Entry, Posting
 from client_credits.domain.ledger.wallet import Wallet
+from client_credits.domain.practice.authorizations import Authorization
 
 
 class Law(StrEnum):
@@ -28,6 +29,7 @@ class Law(StrEnum):
     MOVE = "move"  # what rolls over leaves one lot and comes to another, whole; freezing moves nothing
     GRANTED = "granted"  # granted ever is what grants and staff's additions brought
     MERGED = "merged"  # a wallet that went to another client's has nothing left
+    VISITS = "visits"  # visits used of an authorisation = covered bookings whose visit did not return
     BOOKING = "booking"  # a booking returns no more than it took and knows who paid it
 
 
@@ -169,14 +171,14 @@ def _gone(wallet: Wallet) -> Found:
         yield Law.MERGED, "", f"something is left though it went to {wallet.merged_into}"
 
 
-_STILL = frozenset({"rolled_over", "repaid", "extended", "frozen", "unfrozen"})  # amount 0
+_STILL = frozenset({"rolled_over", "repaid", "extended", "frozen", "unfrozen", "covered"})  # amount 0
 
 
 def _moves(entries: Sequence[Entry]) -> Found:
     for entry in entries:
         if entry.kind in _STILL and entry.amount:
             yield Law.MOVE, f"#{entry.sequence}", f"{entry.kind} changes the balance by {entry.amount}"
-        if entry.kind in {"extended", "frozen", "unfrozen"} and any(p.amount for p in entry.postings):
+        if entry.kind in {"extended", "frozen", "unfrozen", "covered"} and any(p.amount for p in entry.postings):
             yield Law.MOVE, f"#{entry.sequence}", f"{entry.kind} moves credits"
         if entry.kind == "reinstated" and any(p.amount < 0 for p in entry.postings):
             yield Law.MOVE, f"#{entry.sequence}", "reinstated takes credits"
@@ -215,3 +217,21 @@ def _bookings(entries: Sequence[Entry], postings: Postings, bookings: Sequence[B
         known, by_lots = sum(payer.kept for payer in booking.payers), paid[booking.booking_id]
         if booking.state is BookingState.BOOKED and known != by_lots:
             yield Law.BOOKING, booking.booking_id, f"knows payers of {known}, lots paid {by_lots}"
+
+
+def visit_breaches(
+    practice_id: str, authorizations: Iterable[Authorization], bookings: Iterable[Booking]
+) -> list[Breach]:
+    """Authorisations whose visits used are not the bookings that they cover, and those that are not there.
+
+    `bookings` are all that may be covered by one of them.
+    """
+    standing = Counter(b.covered_by for b in bookings if b.covered_by and not b.visit_returned)
+    known = {each.ref: each for each in authorizations}
+    found = []
+    for ref in (*known, *(each for each in standing if each not in known)):
+        used = known[ref].visits_used if ref in known else None
+        if used != standing[ref] or (used or 0) > known[ref].visits_authorized:
+            where = f"{practice_id}/{ref.client_id} {ref.authorization_id}"
+            found.append(Breach(Law.VISITS, where, f"{used} visits used, {standing[ref]} bookings are covered"))
+    return found

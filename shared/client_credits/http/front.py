@@ -35,6 +35,7 @@ from client_credits.http.identity import Authenticator, Caller, Role
 from client_credits.http.problems import Refused, problem
 from client_credits.http.request import Ask, Outside
 from client_credits.http.routes import (
+    authorizations,
     bookings,
     bulk_edits,
     catalogue,
@@ -60,6 +61,7 @@ MAX_BODY_BYTES = 256 * 1024
 RETRY_AFTER_SECONDS = 1
 MAX_FAULTS = 100  # listed in one refusal: Lambda takes no answer above 6 MB
 WITH_BODY = {"POST", "PUT", "PATCH"}
+WRITING = WITH_BODY | {"DELETE"}
 
 GatewayResponse = dict[str, Any]
 log = logger("api")
@@ -80,6 +82,7 @@ def build() -> APIGatewayHttpResolver:
         settings,
         catalogue,
         clients,
+        authorizations,
         credits,
         eligibility,
         edits,
@@ -129,12 +132,12 @@ class Front:
         if method in WITH_BODY:
             event = event | {"body": _checked_body(event), "isBase64Encoded": False}
             event["headers"] = event.get("headers", {}) | {"content-type": "application/json"}
-        rehearsed = method in WITH_BODY and _dry_run(event)
+        rehearsed = method in WRITING and _dry_run(event)
         store = self.store.rehearsal() if rehearsed else self.store
         ask = Ask(caller, store, self.clock(), self.cursor_keys, self.directory, self.outside)
         self.app.append_context(ask=ask)  # type: ignore[no-untyped-call]
         answer: GatewayResponse = self.app.resolve(event, context)
-        writes = method in WITH_BODY and not rehearsed and path_of(event) not in QUESTIONS
+        writes = method in WRITING and not rehearsed and path_of(event) not in QUESTIONS
         if writes and ask.for_staff and answer["statusCode"] < 400:
             self._note(ask)
         answer.setdefault("headers", {})["X-Request-Id"] = request_id

@@ -13,7 +13,7 @@ import json
 import zlib
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
@@ -51,6 +51,8 @@ def _form(kind: Any) -> _Form:
         return _Form(_same, _same)
     if kind is datetime:
         return _Form(instant_text, _instant)
+    if kind is date:
+        return _Form(date.isoformat, _day)
     if kind in (str, int, bool):
         return _Form(_same, _one_of(kind))
     if isinstance(kind, type) and issubclass(kind, Enum):
@@ -163,6 +165,12 @@ def _instant(stored: Any) -> datetime:
     if instant.tzinfo is None:
         raise ValueError("an instant without a zone")
     return instant
+
+
+def _day(stored: Any) -> date:
+    if type(stored) is not str:
+        raise ValueError("not a day")
+    return date.fromisoformat(stored)
 
 
 def packed(values: Mapping[str, str | int | bytes | None]) -> dict[str, str | int | bytes | None]:

@@ -6,7 +6,8 @@ No function of the stack may delete: this is for the command line alone.
 from dataclasses import replace
 
 from client_credits.domain.payments.parked import Parked
-from client_credits.store import codec, keys
+from client_credits.domain.practice.authorizations import Authorization
+from client_credits.store import codec, keys, practice_writes
 from client_credits.store.table import Item, Write
 
 
@@ -35,3 +36,11 @@ def without_words(item: Item) -> Write | None:
             "ExpressionAttributeValues": {":seen": {"N": str(seen)}},
         }
     }
+
+
+def without_insurer(item: Item) -> Write | None:
+    """An authorisation without payer and number: its visits are counted on. None where it has neither."""
+    record = codec.versioned(Authorization, item)
+    if record is None or not (record.payer or record.number):
+        return None
+    return practice_writes.authorization(keys.practice_of(item), replace(record, payer="", number=""))

@@ -48,6 +48,7 @@ class ItemKind(StrEnum):
     REPLAY = "replay"
     RAW_EVENT = "raw_event"
     RECONCILIATION = "reconciliation"
+    AUTHORIZATION = "authorization"
     JOB = "job"
 
 
@@ -80,6 +81,12 @@ def wallet_place(item: Mapping[str, Any]) -> WalletPlace:
     """What the key of a wallet or an entry says. Raises ValueError for any other key."""
     practice_id, client_id = str(item["pk"]).split("#")
     return WalletPlace(practice_id, client_id, str(item["sk"]).split("#")[1])
+
+
+def client_of(item: Mapping[str, Any]) -> str:
+    """The client whose partition an item stands in. Raises ValueError where it is nobody's."""
+    _, client_id = str(item["pk"]).split("#")
+    return client_id
 
 
 def sequence_of(item: Mapping[str, Any]) -> int:
@@ -141,6 +148,10 @@ CLOSED_LOTS = "lot#"  # how the sort keys of a client's emptied lots begin
 def closed_lot_type(item: Mapping[str, Any]) -> str:
     """Which type's wallet an emptied lot belongs to."""
     return str(item["sk"]).split("#", 2)[1]
+
+
+def authorization(practice_id: str, client_id: str, authorization_id: str) -> Key:
+    return f"{practice_id}#{client_id}", f"authorization#{authorization_id}"
 
 
 def entry(practice_id: str, client_id: str, appointment_type: str, sequence: int) -> Key:

@@ -1,8 +1,9 @@
-"""The writes of records beside the ledger: client links, the last check, what the sweep set aside."""
+"""The writes of records beside the ledger: client links, authorisations, the last check, what the sweep set aside."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from client_credits.domain.practice.authorizations import Authorization
 from client_credits.domain.practice.client_links import ClientLink
 from client_credits.domain.practice.verification import Verification
 from client_credits.store import codec, keys
@@ -22,6 +23,15 @@ def client_link(practice_id: str, link: ClientLink) -> Write:
         "ttl": int((link.expires_at + LINK_KEPT).timestamp()),
     }
     return _put_version(keys.client_link(practice_id, link.link_id), link.version, attributes)
+
+
+def authorization(practice_id: str, record: Authorization) -> Write:
+    key = keys.authorization(practice_id, record.client_id, record.authorization_id)
+    attributes: dict[str, str | int | bytes | None] = {
+        "kind": ItemKind.AUTHORIZATION,
+        "body": codec.to_json(replace(record, version=0)),
+    }
+    return _put_version(key, record.version, attributes)
 
 
 def verification(practice_id: str, done: Verification) -> Write:

@@ -18,6 +18,7 @@ from client_credits.domain.payments.parked import Parked
 from client_credits.domain.payments.payment_record import PaymentRecord
 from client_credits.domain.payments.reconciliation import Reconciliation
 from client_credits.domain.payments.subscriptions import SubscriptionState
+from client_credits.domain.practice.authorizations import Authorization, AuthorizationRef
 from client_credits.domain.practice.catalogue import Catalogue
 from client_credits.domain.practice.client_links import ClientLink
 from client_credits.domain.practice.jobs import Job
@@ -225,6 +226,12 @@ class Store(Lists):
     def client_link(self, practice_id: str, link_id: str) -> ClientLink | None:
         key = keys.client_link(practice_id, link_id)
         return codec.versioned(ClientLink, self.table.get([key]).get(key))
+
+    def authorizations(self, practice_id: str, refs: Iterable[AuthorizationRef]) -> list[Authorization]:
+        """Those of these authorisations that there are; one batch read, none without refs."""
+        wanted = [keys.authorization(practice_id, ref.client_id, ref.authorization_id) for ref in refs]
+        records = (codec.versioned(Authorization, item) for item in self.table.get(wanted).values())
+        return [record for record in records if record]
 
     def staff(self, practice_id: str, actor_ids: Iterable[str]) -> dict[str, StaffMember]:
         """The members of staff that the directory knows, by actor id; one batch read."""

@@ -14,6 +14,7 @@ from client_credits.domain.ids import derived_id
 from client_credits.domain.ledger.entries import Act, Change, EntryKind, Posting, Repayment
 from client_credits.domain.ledger.settling import settle
 from client_credits.domain.ledger.wallet import Debt, DebtCause, Lot, LotSource, Wallet
+from client_credits.domain.practice.authorizations import AuthorizationRef
 from client_credits.domain.practice.dated_settings import SettingsOverTime
 from client_credits.domain.practice.settings import Settings
 from client_credits.domain.words import Unknown
@@ -161,6 +162,8 @@ class Booking:
     rule: str | None = None  # which rule let it through without enough credits
     free: Reason | None = None  # why a standing booking spent nothing
     returned: int = 0  # credits given back when it was cancelled
+    covered_by: AuthorizationRef | None = None  # the authorisation that it has used a visit of
+    visit_returned: bool = False  # the visit, when it was cancelled
     follow: tuple[str, ...] = ()  # payments that what was given back belongs to first
     version: int = 0
 

@@ -34,6 +34,7 @@ class EntryKind(StrEnum):
     REINSTATED = "reinstated"
     FROZEN = "frozen"
     UNFROZEN = "unfrozen"
+    COVERED = "covered"
 
 
 class CauseKind(StrEnum):
@@ -48,6 +49,7 @@ class CauseKind(StrEnum):
     EXTENSION = "extension"
     IMPORT = "import"
     MERGE = "merge"
+    AUTHORIZATION = "authorization"
 
 
 @dataclass(frozen=True, slots=True)

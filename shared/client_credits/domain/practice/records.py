@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from client_credits.domain.practice.authorizations import AuthorizationRef
 from client_credits.domain.practice.dated_settings import Earlier
 
 MAX_MERGED = 100  # records of one person that one client took in
@@ -52,6 +53,7 @@ class Client:
     merged_at: datetime | None = None
     forgotten_at: datetime | None = None  # the person was erased: no name, e-mail or external id comes back
     merged_from: tuple[str, ...] = ()  # the records of the same person that it took in, and theirs
+    authorizations: tuple[AuthorizationRef, ...] = ()  # those that were not deleted
 
     @property
     def links(self) -> tuple[tuple[str, str], ...]:

@@ -28,6 +28,7 @@ class Settings:
     enabled: bool = True
     allow_booking_without_credits: bool = True
     restore_on_cancel: bool = True
+    track_insurance_authorization: bool = False
     credit_must_cover: Literal["session", "booking"] = "session"
     restore_grace_days_client: int = 0
     restore_grace_days_practice: int = 14
@@ -124,6 +125,7 @@ SETTINGS: dict[str, Setting] = {
     "enabled": _boolean(account_only=True),
     "allow_booking_without_credits": _boolean(),
     "restore_on_cancel": _boolean(),
+    "track_insurance_authorization": _boolean(),
     "credit_must_cover": _one_of("session", "booking"),
     "restore_grace_days_client": _integer(0, MAX_GRACE_DAYS),
     "restore_grace_days_practice": _integer(0, MAX_GRACE_DAYS),
@@ -146,7 +148,6 @@ ACCOUNT_ONLY = frozenset(name for name, setting in SETTINGS.items() if setting.a
 DATED = frozenset(name for name, setting in SETTINGS.items() if setting.dated)
 NOT_YET = frozenset(
     {
-        "track_insurance_authorization",
         "late_cancel_hours",
         "low_balance_at",
         "expiring_notice_days",

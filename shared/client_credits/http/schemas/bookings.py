@@ -33,6 +33,8 @@ class BookingView(View):
     previous_booking_id: str | None
     paid: list[dict[str, str | int]]
     returned: int
+    covered_by: str | None
+    visit_returned: bool
     rule: str | None
     free: str | None
     refusal: RefusalView | None
@@ -59,6 +61,8 @@ def booking_view(booking: Booking) -> BookingView:
         previous_booking_id=booking.moved_from,
         paid=[{"lot_id": payer.lot_id, "amount": payer.kept} for payer in booking.payers if payer.kept],
         returned=booking.returned,
+        covered_by=booking.covered_by.authorization_id if booking.covered_by else None,
+        visit_returned=booking.visit_returned,
         rule=booking.rule,
         free=booking.free,
         refusal=RefusalView(

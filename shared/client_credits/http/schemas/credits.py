@@ -106,6 +106,7 @@ class CauseView(TypedDict, total=False):
     subscription: str
     from_client_id: str
     to_client_id: str
+    authorization_id: str
     undoes: str  # the number of the entry of the same history that this one undoes
 
 
@@ -203,9 +204,10 @@ def _ends(entry: Entry) -> list[datetime | None]:
 
 
 def _own_cause(entry: Entry) -> OwnCauseView:
-    """A booking is the client's own only where it is the cause; other causes may name another client's."""
+    """A booking is the client's own only where it is the cause, or an authorisation for it; other causes may name
+    another client's."""
     kind, ids = str(entry.cause.kind), entry.cause.ids
-    booked = kind == "booking"
+    booked = kind in ("booking", "authorization")
     return OwnCauseView(
         kind=kind,
         package_id=ids.get("package_id"),
@@ -231,5 +233,6 @@ Kind = Literal[
     "reinstated",
     "frozen",
     "unfrozen",
+    "covered",
     "settings_changed",
 ]

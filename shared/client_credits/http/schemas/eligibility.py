@@ -30,7 +30,7 @@ class WouldUse(View):
 
 
 class OwnEligibilityView(View):
-    """What role client sees: all but the settings in effect."""
+    """What role client sees: all but the settings in effect, and which authorisation would pay."""
 
     appointment_type: str
     allowed: bool
@@ -40,11 +40,15 @@ class OwnEligibilityView(View):
     available: int
     shortfall: int
     would_use: list[WouldUse]
+    covered: bool
     packages: list[PackageOffer]
     as_of: datetime
 
 
 class EligibilityView(OwnEligibilityView):
+    """`covered_by` is the id of the insurance authorisation that would pay."""
+
+    covered_by: str | None
     settings: SettingsView
 
 
@@ -60,6 +64,7 @@ def own_eligibility_view(decided: Eligibility) -> OwnEligibilityView:
         would_use=[
             WouldUse(lot_id=lot.lot_id, amount=part, expires_at=lot.expires_at) for lot, part in decided.would_use
         ],
+        covered=decided.covered_by is not None,
         packages=[PackageOffer(id=p.package_id, name=p.name, url=p.url) for p in decided.packages],
         as_of=decided.as_of,
     )
@@ -67,7 +72,8 @@ def own_eligibility_view(decided: Eligibility) -> OwnEligibilityView:
 
 def eligibility_view(decided: Eligibility) -> EligibilityView:
     settings = settings_view(decided.settings, decided.sources)
-    return EligibilityView(**dict(own_eligibility_view(decided)), settings=settings)
+    covered_by = decided.covered_by.authorization_id if decided.covered_by else None
+    return EligibilityView(**dict(own_eligibility_view(decided)), covered_by=covered_by, settings=settings)
 
 
 class EligibilityEach(View):

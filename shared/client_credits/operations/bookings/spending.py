@@ -20,11 +20,13 @@ from client_credits.domain.bookings.booking import (
     restore,
     spend,
 )
+from client_credits.domain.bookings.covering import cover, return_visit
 from client_credits.domain.bookings.deciding import Reason
 from client_credits.domain.errors import NotFound
 from client_credits.domain.ids import payment_of
 from client_credits.domain.instants import instant_text
 from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, Change, Entry
+from client_credits.domain.practice.authorizations import Authorization, covering
 from client_credits.domain.practice.records import Client
 from client_credits.domain.practice.settings import Settings
 from client_credits.operations.committing import (
@@ -37,7 +39,7 @@ from client_credits.operations.committing import (
     wallet_writes,
 )
 from client_credits.operations.context import Context
-from client_credits.store import writes
+from client_credits.store import practice_writes, writes
 from client_credits.store.records import Loaded, Wanted
 from client_credits.store.store import Store
 
@@ -55,7 +57,8 @@ class BookingOutcome:
 
 
 def book(context: Context, event: Created) -> BookingOutcome:
-    """Spends one credit per seat, or records why not. Repeats, and bookings already cancelled, change nothing.
+    """Uses a visit of an insurance authorisation, or spends one credit per seat, or records why not. Repeats, and
+    bookings already cancelled, change nothing.
 
     A client not yet known is created; where payments are parked for such clients, they are tried again.
     An event dated ahead of `now` counts as of now.
@@ -84,6 +87,9 @@ def book(context: Context, event: Created) -> BookingOutcome:
         room = room_for(1)
         settings = loaded.dated
         before = settled(context.store, [loaded.wallets[type_id]], context.now, settings, room)[type_id]
+        if authorization := _covering(context, loaded, booking, settings.at(act.occurred_at)):
+            change, booked, used = cover(before, booking, act, authorization)
+            return _commit(context, booked, [change], loaded, act, used)
         kind = loaded.catalogue.types[type_id]
         change, booked, _ = spend(before, booking, act, settings.at(act.occurred_at), kind.bookable_without_credits)
         return _commit(context, booked, [change], loaded, act)
@@ -114,6 +120,8 @@ def cancel(context: Context, event: Cancelled) -> BookingOutcome:
             return _commit(context, booking, [], loaded, act)
         room, settings = room_for(1), loaded.dated
         before = settled(context.store, [loaded.wallets[type_id]], context.now, settings, room)[type_id]
+        if booking.covered_by:
+            return _uncovered(context, before, booking, loaded, act)
         booking = own_repayments(booking, before)
         before = knowing(context.store, before, [payer.lot_id for payer in booking.payers])
         paid = [lot for payer in booking.payers if (lot := before.wallet.lot(payer.lot_id))]
@@ -198,6 +206,23 @@ def _free(loaded: Loaded, booking: Booking, settings: Settings) -> Reason | None
     return Reason.UNIDENTIFIED if booking.client_id is None else None
 
 
+def _covering(context: Context, loaded: Loaded, booking: Booking, settings: Settings) -> Authorization | None:
+    """The authorisation that covers the booking. Only where there may be one does it cost a read."""
+    session, client = booking.session, loaded.client
+    if not (settings.track_insurance_authorization and session and client and client.authorizations):
+        return None
+    known = context.store.authorizations(context.practice_id, client.authorizations)
+    return covering(known, session.appointment_type, session.starts_at, settings.timezone)
+
+
+def _uncovered(context: Context, before: Change, booking: Booking, loaded: Loaded, act: Act) -> BookingOutcome:
+    assert booking.covered_by is not None
+    (authorization,) = context.store.authorizations(context.practice_id, [booking.covered_by])
+    settings = loaded.dated.at(act.occurred_at)
+    change, booking, authorization = return_visit(before, booking, act, settings, authorization)
+    return _commit(context, booking, [change], loaded, act, authorization)
+
+
 def _spending_nothing(booking: Booking, free: Reason, loaded: Loaded, act: Act) -> Booking:
     refuse = free is Reason.UNIDENTIFIED and loaded.dated.at(act.occurred_at).unidentified_bookings == "refuse"
     if refuse:
@@ -207,11 +232,20 @@ def _spending_nothing(booking: Booking, free: Reason, loaded: Loaded, act: Act) 
     return replace(booking, state=BookingState.BOOKED, free=free, refusal=None)
 
 
-def _commit(context: Context, booking: Booking, changes: list[Change], loaded: Loaded, act: Act) -> BookingOutcome:
+def _commit(
+    context: Context,
+    booking: Booking,
+    changes: list[Change],
+    loaded: Loaded,
+    act: Act,
+    authorization: Authorization | None = None,
+) -> BookingOutcome:
     # A refusal makes no entry and touches no wallet: what was settled on the way is left to the next change.
     wrote = [c for c in changes if booking.state is not BookingState.REFUSED]
     items = [writes.booking(context.practice_id, booking)]
     items += wallet_writes(context.store, wrote, act.now, loaded.dated, booking.booking_id)
+    if authorization:  # under the version that was read: of two bookings of the last visit, one is decided anew
+        items.append(practice_writes.authorization(context.practice_id, authorization))
     is_new = bool(booking.client_id) and loaded.client is None
     if booking.client_id and is_new:
         items.append(writes.client(context.practice_id, Client(booking.client_id, created_at=act.now)))

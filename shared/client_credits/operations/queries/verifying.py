@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 
 from client_credits.domain.bookings.booking import Booking
 from client_credits.domain.ids import payment_of
-from client_credits.domain.invariants import Law, breaches
+from client_credits.domain.invariants import Breach, Law, breaches, visit_breaches
 from client_credits.domain.ledger.entries import CauseKind, Entry, EntryKind
 from client_credits.domain.ledger.settling import SCHEDULE
 from client_credits.domain.ledger.wallet import Wallet
 from client_credits.domain.payments.payment_record import PaymentRecord
+from client_credits.domain.practice.records import Client
 from client_credits.store import codec, keys
 from client_credits.store.records import Wanted
 from client_credits.store.store import Store, wallet_of
@@ -73,10 +74,25 @@ def check_client(store: Store, practice_id: str, client_id: str) -> Checked | No
     A client that changes while it is read is read again, so that a change in between is not taken for a breach.
     The records that were merged into it are checked with it, and it in place of one of them: they stand in no list.
     """
-    known = store.load(practice_id, Wanted(client_id=client_id)).client
-    client_id, merged_from = (known.client_id, known.merged_from) if known else (client_id, ())
+    found: list[Breach] = []
+    for _ in range(_TRIES):
+        checked, client, bookings = _checked(store, practice_id, client_id)
+        before, found = found, _visits(store, practice_id, client, bookings)
+        if not found or found == before:  # what is read while it changes is not found alike twice
+            break
+    broken = tuple(TableBreach(each.law, each.where, each.detail) for each in found)
+    return checked + Checked(breaches=broken) if checked else None
+
+
+def _checked(
+    store: Store, practice_id: str, client_id: str
+) -> tuple[Checked | None, Client | None, dict[str, Booking]]:
+    """All but the visits: what was read of the client and of those merged into it, its record, and its bookings."""
+    client = store.load(practice_id, Wanted(client_id=client_id)).client
+    client_id, merged_from = (client.client_id, client.merged_from) if client else (client_id, ())
     total = Checked()
     taken_in: list[Entry] = []
+    bookings: dict[str, Booking] = {}
     for each in merged_from:
         checked, read = _checked_alone(store, practice_id, each, taken_in)
         unmoved = [kind for kind, wallet in read.wallets.items() if wallet.merged_into is None]
@@ -86,8 +102,17 @@ def check_client(store: Store, practice_id: str, client_id: str) -> Checked | No
         )
         total += (checked or Checked()) + Checked(breaches=tuple(left))
         taken_in += [entry for entries in read.entries.values() for entry in entries]
-    own, _ = _checked_alone(store, practice_id, client_id, taken_in)
-    return own + total if own else None
+        bookings |= read.bookings
+    own, read = _checked_alone(store, practice_id, client_id, taken_in)
+    return (own + total if own else None), client, bookings | read.bookings
+
+
+def _visits(store: Store, practice_id: str, client: Client | None, bookings: dict[str, Booking]) -> list[Breach]:
+    """Reads only where there are authorisations, or were."""
+    covered = [booking.covered_by for booking in bookings.values() if booking.covered_by]
+    refs = dict.fromkeys([*(client.authorizations if client else ()), *covered])
+    known = store.authorizations(practice_id, refs) if refs else []
+    return visit_breaches(practice_id, known, bookings.values())
 
 
 def _checked_alone(

@@ -23,7 +23,7 @@ from client_credits.store.keys import ItemKind
 from client_credits.store.records import Wanted
 from client_credits.store.table import TRANSACTION, Item, Write
 
-SEARCHED = (ItemKind.EMAIL, ItemKind.RAW_EVENT, ItemKind.PARKED)
+SEARCHED = (ItemKind.EMAIL, ItemKind.RAW_EVENT, ItemKind.PARKED, ItemKind.AUTHORIZATION)
 EXTERNAL = "external."
 
 
@@ -116,6 +116,9 @@ def _found(context: Context, person: Person) -> Iterator[tuple[str, Write]]:
         match keys.kind_of(item):
             case ItemKind.EMAIL if item["sk"] in person.client_ids:
                 yield "email", erasing.deleted(item)
+            case ItemKind.AUTHORIZATION if keys.client_of(item) in person.client_ids:
+                if bare := erasing.without_insurer(item):
+                    yield "authorization", bare
             case ItemKind.RAW_EVENT:
                 raw.append((keys.parked_id(item), item))
             case ItemKind.PARKED if _is_theirs(item, person):

@@ -13,6 +13,7 @@ from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.errors import AlreadyResolved, Invalid, LimitReached, NotFound, Problem
 from client_credits.domain.ledger.entries import Entry
 from client_credits.domain.ledger.wallet import MAX_OPEN, Wallet
+from client_credits.domain.practice.authorizations import MAX_AUTHORIZATIONS
 from client_credits.domain.practice.names import hashed_email
 from client_credits.domain.practice.records import MAX_CUSTOMERS, MAX_MERGED, Client
 from client_credits.operations import moving
@@ -95,6 +96,8 @@ def _say_so(context: Context, gone: str, into: str, email_key: Callable[[], byte
     merged_from = (*staying.merged_from, *old.merged_from, gone)
     if len(merged_from) > MAX_MERGED:
         raise LimitReached(f"A client takes in at most {MAX_MERGED} records.")
+    if old.authorizations and len(staying.authorizations) + len(old.authorizations) > MAX_AUTHORIZATIONS:
+        raise LimitReached(f"A client has at most {MAX_AUTHORIZATIONS} authorizations. Delete those that have ended.")
     _check_bounds(context, gone, into)
     after = replace(_with_maps_of(staying, old), merged_from=merged_from)
     # What settles in the old wallets until they move goes by the settings that held for them.
@@ -118,6 +121,7 @@ def _with_maps_of(staying: Client, old: Client) -> Client:
         stripe_customers=customers[:MAX_CUSTOMERS],
         external_ids=dict(sorted((old.external_ids | staying.external_ids).items())),
         bought=tuple(bought.values()),
+        authorizations=(*staying.authorizations, *old.authorizations),
     )
 
 

@@ -41,6 +41,7 @@ _NOT_PUT = (
     "version",
     "bought",
     "merged_from",
+    "authorizations",
     "forgotten_at",
 )  # of a client
 CATALOGUE_BYTES = 350_000  # of the 400 KB an item may have
