@@ -72,6 +72,14 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("POST", "/v1/expirations"): {"client_id": "c1", "cycle_ended_before": "2026-12-01T09:00:00Z", "keep": 2},
     ("POST", "/v1/clients/c9/merge"): {"into": "c2"},
+    ("PUT", "/v1/clients/c1/authorizations/auth-1"): {
+        "payer": "Aetna",
+        "number": "A-1",
+        "appointment_types": ["follow-up"],
+        "starts_on": "2026-11-01",
+        "ends_on": "2027-02-28",
+        "visits_authorized": 12,
+    },
     ("POST", "/v1/client-sessions"): {"client_id": "c1", "ttl_seconds": 60},
     ("POST", "/v1/client-links"): {"client_id": "c1", "ttl_seconds": 60},
     ("POST", "/v1/client-links/exchange"): {"link": "a-link"},
@@ -108,7 +116,7 @@ def world(memory: Engine) -> Iterator[Api]:
 
 
 def test_every_route_with_a_body_is_among_these() -> None:
-    shapes = {(method, re.sub(r"<\w+>", "[^/]+", rule)) for method, rule in access.ROUTES if method != "GET"}
+    shapes = {(method, re.sub(r"<\w+>", "[^/]+", rule)) for method, rule in access.ROUTES if method not in ("GET", "DELETE")}
     assert len(shapes) == len(BODIES)
     for method, shape in shapes:
         assert [path for known, path in BODIES if known == method and re.fullmatch(shape, path)]

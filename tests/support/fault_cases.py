@@ -42,13 +42,9 @@ from client_credits.operations.payments.outcomes import LineOutcome
 from client_credits.operations.payments.parking import park_event
 from client_credits.operations.payments.paying import pay
 from client_credits.operations.payments.subscriptions import apply_news
-<<<<<<< HEAD
 from client_credits.operations.staff import authorizations
-from client_credits.operations.staff.bulk import BulkChange, BulkOutcome, change_all
-=======
 from client_credits.operations.staff.bulk import BulkOutcome, change_all
 from client_credits.operations.staff.bulk_changes import BulkChange
->>>>>>> main
 from client_credits.operations.staff.client_links import LinkMade, make_link
 from client_credits.operations.staff.editing import (
     NewBalance,
