@@ -177,7 +177,17 @@ def test_what_an_entry_learns_to_say_is_not_shown_to_clients_by_itself() -> None
     }
 
 
-@pytest.mark.parametrize("kind", [kind for kind in CauseKind if kind is not CauseKind.BOOKING])
+OWN_BOOKING = {CauseKind.BOOKING, CauseKind.AUTHORIZATION}
+
+
+def test_of_an_authorization_the_client_sees_the_booking_and_no_id_of_the_insurers() -> None:
+    ids = {"booking_id": "b1", "starts_at": "2026-12-01T09:00:00Z", "authorization_id": SECRET}
+    answer = own_entry_view(an_entry(Cause(CauseKind.AUTHORIZATION, ids)))
+    assert SECRET not in answer.model_dump_json()
+    assert (answer.cause.kind, answer.cause.booking_id) == ("authorization", "b1")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in CauseKind if kind not in OWN_BOOKING])
 def test_only_of_a_booking_is_the_booking_named(kind: CauseKind) -> None:
     """A transfer or a merge may name the booking of another client."""
     answer = own_entry_view(an_entry(Cause(kind, {"booking_id": SECRET, "starts_at": SECRET})))
