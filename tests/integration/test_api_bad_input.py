@@ -116,7 +116,9 @@ def world(memory: Engine) -> Iterator[Api]:
 
 
 def test_every_route_with_a_body_is_among_these() -> None:
-    shapes = {(method, re.sub(r"<\w+>", "[^/]+", rule)) for method, rule in access.ROUTES if method not in ("GET", "DELETE")}
+    shapes = {
+        (method, re.sub(r"<\w+>", "[^/]+", rule)) for method, rule in access.ROUTES if method not in ("GET", "DELETE")
+    }
     assert len(shapes) == len(BODIES)
     for method, shape in shapes:
         assert [path for known, path in BODIES if known == method and re.fullmatch(shape, path)]
