@@ -186,4 +186,4 @@ def a_clients_browser_comes_in(practice: Practice) -> None:
     assert practice.call("POST", "/v1/client-links/exchange", {"link": link}, authorization="")[0] == 200
     assert practice.call("POST", "/v1/client-links/exchange", {"link": link}, authorization="")[0] == 404
     status, stated = practice.call("GET", "/v1/status", role="admin")
-    assert (status, set(stated["dead_letters"])) == (200, {"stripe", "bookings", "sweep", "publishing"})
+    assert (status, set(stated["dead_letters"])) == (200, {"stripe", "bookings", "sweep", "publishing", "jobs"})

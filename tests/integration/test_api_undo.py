@@ -191,6 +191,20 @@ def test_what_returns_to_a_lot_of_a_refunded_payment_is_taken_as_far_as_the_refu
     assert balances(api)["follow-up"] == 1, "three less the two refunded"
 
 
+def test_what_was_lowered_before_it_was_given_back_is_taken_when_that_is_undone(api: Api) -> None:
+    """The refund found nothing to take and nobody owed it; the credits are there again, and belong to it."""
+    furnished(api)
+    context = Context(api.store, "p1", STRIPE, api.now[0])
+    pay(context, paying(paid_at=NOW, paid=9000, payment_intent="pi_1", subscription=None))
+    lowered = adjusts(api, -3, "k1")
+    money_back.apply_money_back(context, refunded(Refund("re_1", 9000, RefundStatus.SUCCEEDED, NOW)))
+    undone(api, lowered)
+    assert balances(api)["follow-up"] == 0
+    before = kinds(api)
+    money_back.apply_money_back(context, refunded(Refund("re_1", 9000, RefundStatus.SUCCEEDED, NOW)))
+    assert kinds(api) == before, "nothing is left for a repeat"
+
+
 # -- gifts -----------------------------------------------------------------------------------------
 
 

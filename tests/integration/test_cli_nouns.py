@@ -109,7 +109,7 @@ def test_tables_show_names_within_a_hundred_columns_and_ids_on_demand(run: Run) 
 def test_a_slip_is_answered_with_what_may_have_been_meant(run: Run) -> None:
     a_practice(run)
     for words, meant in [
-        (("clinets", "list"), "Did you mean 'clients'?"),
+        (("clinets", "list"), "Did you mean 'clients'"),
         (("grant", "c-1", "tenn"), "Did you mean ten?"),
         (("adjust", "c-1", "followup", "1", "--reason", "x"), "Did you mean follow-up?"),
         (("packages", "put", "p", "--credits", "folow-up=3"), "Did you mean follow-up?"),

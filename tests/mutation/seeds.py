@@ -348,8 +348,8 @@ SEEDS = (
         "a spend forgets to settle first",
         "operations/bookings/spending.py",
         "before = settled(context.store, [loaded.wallets[type_id]], context.now, settings, room)[type_id]\n"
-        "        if authorization :=",
-        "before = Change(loaded.wallets[type_id], loaded.wallets[type_id])\n        if authorization :=",
+        "        if authorization",
+        "before = Change(loaded.wallets[type_id], loaded.wallets[type_id])\n        if authorization",
         HISTORIES,
         "first_writes_off",
     ),

@@ -63,8 +63,9 @@ def _followed(context: Context, payment_id: str, returned_at: datetime | None) -
 
 
 def follow_what_came(context: Context, entries: Iterable[Entry]) -> list[Entry]:
-    """Credits that these entries brought to lots of payments given back beyond their lots belong to them first.
+    """Credits that these entries brought to lots of payments belong to what was given back of these payments first.
 
+    Also where nothing was missing before: what staff had lowered was neither taken nor owed, and is there again.
     Returns the entries written. Safe to repeat.
     """
     came: dict[Pair, list[str]] = {}
@@ -75,11 +76,8 @@ def follow_what_came(context: Context, entries: Iterable[Entry]) -> list[Entry]:
     wallets = context.load(Wanted(also=tuple(came))).also if came else {}
     found: set[str] = set()
     for pair, lot_ids in came.items():
-        wallet = wallets[pair]
-        if any(mark.short for mark in wallet.marks):
-            lots_known = knowing(context.store, untouched(wallet), lot_ids).wallet.lots
-            paid_with = {lot.payment for lot in lots_known if lot.lot_id in lot_ids}
-            found |= {payment_of(key) for key in paid_with if key and wallet.mark(key).short}
+        lots_known = knowing(context.store, untouched(wallets[pair]), lot_ids).wallet.lots
+        found |= {payment_of(lot.payment) for lot in lots_known if lot.lot_id in lot_ids and lot.payment}
     return [entry for payment_id in sorted(found) for entry in follow(context, payment_id, returned_at=context.now)]
 
 
