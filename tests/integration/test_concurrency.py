@@ -16,6 +16,7 @@ import pytest
 from tests.support.builders import DAY, NOW, a_line, a_lot, a_payment, cancelled, created
 from tests.support.dumps import Record, broken_laws, dump
 from tests.support.engines import Engine
+from tests.support.fault_cases import INSURED
 from tests.support.fault_steps import STAFF, P, founded, holding, setting
 
 from client_credits.domain.bookings.booking import BookingState
@@ -24,6 +25,7 @@ from client_credits.domain.errors import AlreadyMapped, AlreadyResolved, Busy, I
 from client_credits.domain.ledger.extending import ExtensionRule
 from client_credits.domain.ledger.leftovers import LeftoversRule
 from client_credits.domain.ledger.wallet import Wallet
+from client_credits.domain.practice.authorizations import AuthorizationRef
 from client_credits.domain.practice.records import Client
 from client_credits.operations.bookings.spending import book, cancel
 from client_credits.operations.context import BOOKINGS, STRIPE, Context
@@ -118,6 +120,24 @@ def test_of_32_bookings_of_the_last_five_credits_five_succeed(place: Place) -> N
     assert refusals == {Reason.INSUFFICIENT}
     assert place.wallet().balance == 0
     assert place.entries() == {"granted": 2, "spent": 5}
+    assert broken_laws(place.dump()) == []
+
+
+def test_of_32_bookings_of_the_last_two_visits_two_are_covered_and_credits_pay_for_the_rest(place: Place) -> None:
+    for step in (*INSURED[1:], holding(a_lot("lot-1", 40))):
+        step(place.worker(), NOW)
+    made = bookings_at_once(place, workers(place))
+    covered = [booking for booking in made if booking.covered_by]
+    (authorization,) = place.worker().authorizations(P, [AuthorizationRef("c1", "au-1")])
+    assert (len(covered), authorization.visits_used) == (2, 2)
+    assert place.wallet().balance == 40 - (THREADS - 2)
+    assert place.entries() == {"granted": 1, "covered": 2, "spent": THREADS - 2}
+    cancellations = [
+        lambda n=n: cancel(Context(place.worker(), P, BOOKINGS, NOW), cancelled(f"b{n}")) for n in range(8)
+    ]
+    at_once(cancellations * 2)
+    (authorization,) = place.worker().authorizations(P, [AuthorizationRef("c1", "au-1")])
+    assert authorization.visits_used == sum(int(booking.booking_id[1:]) >= 8 for booking in covered)
     assert broken_laws(place.dump()) == []
 
 

@@ -5,7 +5,7 @@ Owns what is left out of a comparison: the instants at which we happened to deci
 
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any
 
@@ -111,11 +111,12 @@ def _leaves(records: list[Record] | None) -> str:
 
 
 def broken_laws(records: Iterable[Record]) -> list[str]:
-    """Sentences about what contradicts itself, per wallet; empty when all is well.
+    """Sentences about what contradicts itself, per wallet and authorisation; empty when all is well.
 
     Sums, the chain of before and after, sequence without gaps, lots within what they were granted,
-    no lot and no source granted twice.
+    no lot and no source granted twice; visits used as bookings are covered.
     """
+    records = list(records)
     wallets: dict[str, Record] = {}
     entries: dict[str, list[Record]] = defaultdict(list)
     for record in records:
@@ -128,7 +129,18 @@ def broken_laws(records: Iterable[Record]) -> list[str]:
     for name, record in wallets.items():
         own = sorted(entries[name], key=lambda e: e["sequence"])
         faults += [f"{name}: {fault}" for fault in _wallet_faults(record, own)]
-    return faults
+    return faults + _visit_faults(records)
+
+
+def _visit_faults(records: list[Record]) -> list[str]:
+    bodies = {kind: [r["body"] for r in records if r.get("kind") == kind] for kind in ("authorization", "booking")}
+    covered = Counter(
+        (each["covered_by"]["client_id"], each["covered_by"]["authorization_id"])
+        for each in bodies["booking"]
+        if "covered_by" in each and not each.get("visit_returned")
+    )
+    used = Counter({(a["client_id"], a["authorization_id"]): a.get("visits_used", 0) for a in bodies["authorization"]})
+    return [] if +used == covered else [f"visits used {dict(+used)}, bookings covered {dict(covered)}"]
 
 
 def _wallet_faults(record: Record, entries: list[Record]) -> list[str]:
