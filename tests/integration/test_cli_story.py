@@ -20,7 +20,7 @@ from tests.support.story_practice import book
 
 from client_credits.local.tokens import TokenIssuer
 from client_credits.operations.context import STRIPE, Context
-from client_credits.samples.stories import STORIES
+from client_credits.samples.stories import STORIES, StoryError
 from client_credits.samples.storyteller import ASSESSMENT, SESSION
 from client_credits.samples.stripe_account.checkout import VERSIONS
 from client_credits.stripe import signature as stripe_signature
@@ -121,7 +121,8 @@ def stack(directory: Path, world: World) -> Iterator[Stack]:
 
 def tell(stack: Stack, *words: str) -> Ran:
     """What the command wrote; the API runs in the same process here and logs to the same place."""
-    ran = stack("trigger", "story", *words)
+    named = () if "--practice" in words else ("--practice", "p1")
+    ran = stack("trigger", "story", *words, *named)
     own = [line for line in ran.out.splitlines(keepends=True) if not line.startswith('{"level"')]
     return replace(ran, out="".join(own))
 
@@ -221,3 +222,22 @@ def test_the_stories_are_listed_without_any_stack() -> None:
     stated = credits("trigger", "story", "--list", "--json").json
     assert [each["name"] for each in stated["stories"]] == list(STORIES)
     assert stated["api_versions"] == list(VERSIONS)
+
+
+def test_without_a_practice_named_a_story_plays_in_one_of_its_own(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played: list[str | None] = []
+
+    class Played:
+        def __init__(self, *given: object) -> None:
+            played.append(str(given[4]))
+            raise StoryError("played elsewhere")
+
+    monkeypatch.setattr("client_credits.cli.story._Played", Played)
+    for _ in range(2):
+        assert stack("trigger", "story", "trial").code == 1
+    assert played == ["stories", "stories"]
+    assert stack.store.catalogue("stories").packages == {}
+    assert stack("trigger", "story", "no-such-story").code == 1
+    assert len(played) == 2, "nothing is made for a story that there is not"

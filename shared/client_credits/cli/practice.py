@@ -47,19 +47,13 @@ def create(
     it had received before is worked off. One way in for each account: its own endpoint, or the platform's.
     """
     from client_credits.aws.secrets import api_key_name  # noqa: PLC0415
-    from client_credits.aws.worker import utc_now  # noqa: PLC0415
-    from client_credits.operations.context import OPERATOR, Context  # noqa: PLC0415
-    from client_credits.operations.staff.practices import create_practice  # noqa: PLC0415
 
     practice_id, wanted = an_id(practice), _checked(secret)
     receiver = _receiver(session, stripe_account, endpoint_practice)
     api_key = _given_api_key() if stripe_api_key else None
     target = session.target
     ssm = target.client("ssm")
-    _ensure_own_keys(ssm, target.secrets_prefix)
-    # The secret goes first: a practice that exists always has one.
-    change, secret_state = _set_secret(ssm, target.secrets_prefix, practice_id, wanted, rotate_secret)
-    created = create_practice(Context(session.store, practice_id, OPERATOR, utc_now()))
+    created, change, secret_state = make(session, practice_id, wanted, rotate_secret)
     if api_key:
         _put(ssm, api_key_name(target.secrets_prefix, practice_id), api_key, replacing=True)
     facts = {
@@ -73,6 +67,24 @@ def create(
     if stripe_account and receiver:
         facts |= _connect(session, receiver, stripe_account, practice_id)
     session.output.plain(facts, _text(facts))
+
+
+def make(
+    session: CliSession, practice_id: str, secret: str | None = None, rotate_secret: bool = False
+) -> tuple[bool, str, str | None]:
+    """A practice with its secret and the stack's own keys: whether it is new, and what became of its secret.
+
+    Safe to repeat.
+    """
+    from client_credits.aws.worker import utc_now  # noqa: PLC0415
+    from client_credits.operations.context import OPERATOR, Context  # noqa: PLC0415
+    from client_credits.operations.staff.practices import create_practice  # noqa: PLC0415
+
+    ssm, prefix = session.target.client("ssm"), session.target.secrets_prefix
+    _ensure_own_keys(ssm, prefix)
+    # The secret goes first: a practice that exists always has one.
+    change, state = _set_secret(ssm, prefix, practice_id, secret, rotate_secret)
+    return create_practice(Context(session.store, practice_id, OPERATOR, utc_now())), change, state
 
 
 def _receiver(session: CliSession, account: str | None, named: str | None) -> str | None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 WAIT_SECONDS = 10.0  # for what a step changes to be seen
 LOOK_SECONDS = 0.2
+STORIES_PRACTICE = "stories"
 STILL_SECONDS = 1.0  # a balance nobody expected is settled once it stood still so long
 
 
@@ -45,8 +46,10 @@ def story(
 ) -> None:
     """Tell a story of payments, refunds or disputes by Stripe's signed events, and show each step's balances.
 
-    Stories lie in the past and end now. Makes the types and packages they need (their ids begin with story-).
+    Stories lie in the past and end now. On the local stack they play in a practice of their own, `stories`, unless
+    --practice names one. They make the types and packages they need (their ids begin with story-).
     """
+    from client_credits.samples import stories  # noqa: PLC0415
     from client_credits.samples.stories import NEWEST, StoryError  # noqa: PLC0415
 
     if listing:
@@ -54,7 +57,9 @@ def story(
     if name is None:
         raise typer.BadParameter("name one; --list names them all", param_hint="NAME")
     try:
-        played = _Played(session, name, api_version or NEWEST, client, practice, package or [])
+        stories.named(name)  # before anything is made for it
+        place = practice or _own_practice(session, package)
+        played = _Played(session, name, api_version or NEWEST, client, place, package or [])
     except StoryError as error:
         raise CommandError(str(error)) from None
     seen = played.through(wait)
@@ -63,6 +68,17 @@ def story(
     if late:
         raise CommandError(f"Within {wait:g} s the balance was not what the story says: step {late[0]}.")
     return None
+
+
+def _own_practice(session: CliSession, packages: list[str] | None) -> str | None:
+    """The practice in which stories play, made where it is missing: no client's list shows their packages. None on a
+    deployed stack, whose token says which practice, and where the story sells packages of the stack's own practice."""
+    if packages or not session.target.is_local:
+        return None
+    from client_credits.cli.practice import make  # noqa: PLC0415
+
+    make(session, STORIES_PRACTICE)
+    return STORIES_PRACTICE
 
 
 def _list(session: CliSession) -> None:
