@@ -47,6 +47,14 @@ ANSWER = {
 }
 
 
+# What tables need beside the answer: names, and the practice's time zone.
+SHOWN: dict[str, Any] = {
+    "/v1/settings": {"timezone": {"value": "Europe/Berlin", "source": "account"}},
+    "/v1/packages": {"items": [{"id": "three-pack", "name": "Three"}], "next_cursor": None},
+    "/v1/appointment-types": {"items": [{"id": "follow-up", "name": "Follow-up session"}], "next_cursor": None},
+}
+
+
 def entry(sequence: int) -> dict[str, Any]:
     return {
         "sequence": sequence,
@@ -54,6 +62,8 @@ def entry(sequence: int) -> dict[str, Any]:
         "amount": 3,
         "balance_after": 3 * sequence,
         "cause": {"kind": "package", "package_id": "three-pack"},
+        "actor": {"kind": "staff", "id": "s-1", "name": "Dr. Gray"},
+        "reason": None,
         "occurred_at": "2026-11-22T12:00:00Z",
     }
 
@@ -78,6 +88,11 @@ def api() -> Iterator[Api]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
+            if parts.path in SHOWN:
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(json.dumps(SHOWN[parts.path]).encode())
+                return
             stated.asked.append((parts.path, dict(parse_qsl(parts.query)), self.headers["authorization"]))
             status, body = stated.answers.pop(0)
             self.send_response(status)
@@ -130,9 +145,10 @@ def test_balance_asks_as_staff_of_the_practice_and_shows_every_number(api: Api, 
     api.answers = [(200, CREDITS)]
     ran = run(local, "balance", "c-1", "--practice", "p2")
     assert ran.code == 0
-    assert "follow-up" in ran.out
+    assert "Follow-up session" in ran.out
+    assert "follow-up " not in ran.out, "ids only on demand"
     assert " -2 " in ran.out
-    assert "Follow-up session" not in ran.out, "ids suffice"
+    assert "at 2026-11-22 13:00 (Europe/Berlin)" in ran.out
     ((path, _, authorization),) = api.asked
     assert path == "/v1/clients/c-1/credits"
     claims = jwt.decode(authorization.removeprefix("Bearer "), options={"verify_signature": False})
@@ -169,7 +185,7 @@ def test_history_follows_the_pages_up_to_the_limit(api: Api, local: Target) -> N
     second = [entry(n) for n in range(105, 85, -1)]
     api.answers = [(200, {"items": first, "next_cursor": "more"}), (200, {"items": second, "next_cursor": "even"})]
     ran = run(local, "history", "c-1", "follow-up", "--limit", "120", "--json")
-    assert ran.json == {"items": first + second, "next_cursor": "even"}
+    assert ran.json == {"items": first + second, "more": True}
     assert [query for _, query, _ in api.asked] == [{"limit": "100"}, {"limit": "20", "cursor": "more"}]
     assert api.asked[0][0] == "/v1/clients/c-1/credits/follow-up/history"
 
@@ -178,8 +194,11 @@ def test_history_ends_with_the_last_page_and_shows_settings_too(api: Api, local:
     api.answers = [(200, {"items": [entry(1), setting()], "next_cursor": None})]
     ran = run(local, "history", "c-1", "follow-up")
     assert ran.code == 0
-    assert "package_id=three-pack" in ran.out
+    assert "Three" in ran.out
+    assert "Dr. Gray" in ran.out
+    assert "2026-11-22 13:00" in ran.out
     assert "auto_repay=False" in ran.out
+    assert max(len(line.rstrip()) for line in ran.out.splitlines()) <= 100
     assert "There is more" not in ran.out
 
 
@@ -192,7 +211,7 @@ def test_history_names_each_id_of_a_cause_whole_at_100_columns(
     ids |= {"subscription": f"sub_{stripe}", "customer": f"cus_{stripe}", "charge": f"ch_{stripe}"}
     stated = entry(7) | {"kind": "transferred_out", "amount": -1000, "cause": {"kind": "package"} | ids}
     api.answers = [(200, {"items": [stated], "next_cursor": None})]
-    lines = run(local, "history", "c-1", "follow-up").out.splitlines()
+    lines = run(local, "history", "c-1", "follow-up", "--wide").out.splitlines()
     assert max(map(len, lines)) <= 100
     for name, value in ids.items():
         assert [line for line in lines if line.rstrip().endswith(f" {name}={value}")], name
@@ -210,8 +229,8 @@ def test_eligibility_of_one_type_says_why_and_what_helps(api: Api, local: Target
     api.answers = [(200, ANSWER)]
     ran = run(local, "eligibility", "c-1", "follow-up", "--starts-at", "2026-12-01T10:00:00+01:00", "--seats", "2")
     assert ran.code == 0
-    assert "insufficient_credits" in ran.out
-    assert "three-pack" in ran.out
+    assert "insufficient credits" in ran.out
+    assert "Three" in ran.out
     assert ANSWER["message"] in ran.out
     ((path, query, _),) = api.asked
     assert path == "/v1/eligibility"
@@ -228,7 +247,7 @@ def test_eligibility_without_a_type_shows_every_type(api: Api, local: Target) ->
     api.answers = [(200, {"items": [ANSWER, ANSWER | used | {"appointment_type": "initial"}]})]
     ran = run(local, "eligibility", "c-1")
     assert "initial" in ran.out
-    assert "lot_1" in ran.out
+    assert "1 without end" in ran.out
     assert api.asked[0][1] == {"client_id": "c-1", "seats": "1"}
 
 

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from client_credits.cli import report_page
-from client_credits.cli.ask import _get
+from client_credits.cli.api import PracticeApi
 from client_credits.cli.errors import CommandError
 from client_credits.cli.output import lines, table
 from client_credits.cli.report_shown import SHOWN, Row, Shown, Totals, cells, heading, money
@@ -72,11 +72,10 @@ def _unknown(name: str) -> Shown:
 
 def _rows(session: CliSession, name: str, practice: str | None, period: dict[str, str | None]) -> Iterator[Row]:
     """Every row, page after page."""
-    cursor: str | None = None
+    api, cursor = PracticeApi(session, practice), None
     with session.output.counter(f"Rows of {name}") as advance:
         while True:
-            asked = {**period, "limit": PAGE, "cursor": cursor}
-            page = _get(session, f"/v1/reports/{name}", practice, **asked)
+            page = api.get(f"/v1/reports/{name}", **period, limit=PAGE, cursor=cursor)
             yield from page["items"]
             advance(len(page["items"]))
             cursor = page["next_cursor"]
@@ -85,7 +84,7 @@ def _rows(session: CliSession, name: str, practice: str | None, period: dict[str
 
 
 def _zone(session: CliSession, practice: str | None) -> ZoneInfo:
-    return ZoneInfo(_get(session, "/v1/me", practice)["practice"]["timezone"])
+    return ZoneInfo(PracticeApi(session, practice).get("/v1/me")["practice"]["timezone"])
 
 
 def _about(name: str, since: str | None, until: str | None) -> str:
