@@ -500,6 +500,8 @@ def test_a_booking_is_read_by_its_id(api: Api) -> None:
         "previous_booking_id": None,
         "paid": [{"lot_id": lot["lot_id"], "amount": 2}],
         "returned": 0,
+        "covered_by": None,
+        "visit_returned": False,
         "rule": None,
         "free": None,
         "refusal": None,

@@ -103,8 +103,10 @@ def target_of(grant: PaidGrant, of: Family, part: Fraction, ends: tuple[Ended, .
 
 
 def taken_so_far(grant: PaidGrant, of: Family) -> int:
-    """What is taken of the family's credits so far, those that came too late apart."""
-    return sum(part.amount for part in grant.taken if part.lot_id not in of.late) + of.withheld - grant.let_go
+    """What is taken of the family's credits so far, those that came too late apart: of these is what was given back
+    beyond all that was withheld of the others."""
+    taken = sum(part.amount for part in grant.taken if part.lot_id not in of.late)
+    return taken + max(0, of.withheld - grant.let_go)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from client_credits.operations.context import Context
 from client_credits.operations.queries.clients import RosterLine, settled_wallet
 from client_credits.operations.queries.reports.pages import Period, ReportAsk, ReportPage, by_client
 from client_credits.store.records import Loaded
+from client_credits.store.writes import sortable
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class ExpiringRow:
 
 
 def page(context: Context, asked: ReportAsk, after: str | None, limit: int) -> ReportPage[ExpiringRow]:
-    """Lots with credits whose end is within the period and still to come, in order of client, type and lot.
+    """Lots with credits whose end is within the period and still to come, in order of client, type and end.
 
     What rolls over at its end stands here, too: how much of it stays is settled then.
     """
@@ -36,7 +37,7 @@ def page(context: Context, asked: ReportAsk, after: str | None, limit: int) -> R
         return _rows(context, asked.period, line, loaded)
 
     def key(row: ExpiringRow) -> str:
-        return f"{row.appointment_type}/{row.lot_id}"
+        return f"{row.appointment_type}/{sortable(row.expires_at)}/{row.lot_id}"
 
     return by_client(context, after, limit, wanted=wanted, rows_of=rows_of, key=key)
 
