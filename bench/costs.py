@@ -157,7 +157,7 @@ MEASURES = [
     Measure("booking, paid by two lots", Cost(2, 4, _booked()), take(seats=12), (pay(), pay(cycle=2))),
     Measure("booking, paid by a lot that will end", Cost(2, 4, _booked(due=2)), take(), (pay(kind="ending"),)),
     Measure("booking, becomes debt", Cost(2, 4, _booked()), take(), (may_owe,)),
-    Measure("booking, refused", Cost(2, 4, (3, 3)), take()),
+    Measure("booking, refused", Cost(2, 4, (3, 4)), take()),
     # The profile says that there is one, so it is read once the profile is, and written beside the rest.
     Measure("booking, covered by an authorisation", Cost(3, 5, (9, 9)), take(), (pay(), insured)),
     Measure("cancellation, returns a visit", Cost(3, 5, (9, 9)), give_back(), (pay(), insured, take())),
