@@ -30,6 +30,7 @@ class Start:
 
 
 BATCH = "app._config(); import client_credits.aws.worker as r; r.store_on('credits')"
+API = "app._front(); import client_credits.http.front as f; f.include('eligibility')"  # with its first request's routes
 NO_LIBRARIES = frozenset({"boto3", "stripe", "pydantic", "aws_lambda_powertools"})
 STARTS_OF = [
     Start(
@@ -43,7 +44,7 @@ STARTS_OF = [
     Start("sweep", BATCH, None, frozenset({"boto3", "stripe", "jwt", "cryptography"})),
     Start("jobs", BATCH, None, frozenset({"boto3", "stripe", "jwt", "cryptography"})),
     Start("publish_entries", "", None, NO_LIBRARIES),
-    Start("api", "app._front()", 1.1, frozenset({"boto3", "stripe"})),
+    Start("api", API, 1.1, frozenset({"boto3", "stripe"})),
 ]
 
 

@@ -11,7 +11,7 @@ from client_credits.aws.job_queue import JobQueue
 from client_credits.aws.queues import Queues
 from client_credits.aws.secrets import CursorKeys, SessionKeys, parameter_reader
 from client_credits.aws.worker import store_on, utc_now
-from client_credits.http.front import Front, build, log, path_of, refusal
+from client_credits.http.front import Front, build, log, path_of, refusal, router
 from client_credits.http.identity import Authenticator, ClaimNames
 from client_credits.http.openapi import document
 from client_credits.http.request import Outside
@@ -45,7 +45,7 @@ def _front() -> Front:
     keys = SessionKeys(_read_parameter, config.secrets_prefix)
     session = Sessions(keys).caller
     return Front(
-        app=build(),
+        app=router(),
         authenticator=Authenticator(config.issuer, config.audience, config.jwks_url, claims, session=session),
         store=store_on(config.table_name),
         clock=utc_now,

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
+from importlib import import_module
 from typing import Any
 from urllib.parse import unquote
 
@@ -29,29 +30,11 @@ from client_credits.domain.errors import (
     TooManyTries,
 )
 from client_credits.http import strict_json
-from client_credits.http.access import QUESTIONS, AccessVerdict, is_open, look_up
+from client_credits.http.access import QUESTIONS, ROUTES_OF, AccessVerdict, is_open, look_up, module_of
 from client_credits.http.authentication import IdentityUnavailable, KeySetNotDue, Unauthenticated
 from client_credits.http.identity import Authenticator, Caller, Role
 from client_credits.http.problems import Refused, problem
 from client_credits.http.request import Ask, Outside
-from client_credits.http.routes import (
-    authorizations,
-    bookings,
-    bulk_edits,
-    catalogue,
-    checkout,
-    clients,
-    credits,
-    edits,
-    eligibility,
-    jobs,
-    me,
-    parked,
-    reports,
-    sessions,
-    settings,
-    status,
-)
 from client_credits.operations.staff.directory import StaffDirectory
 from client_credits.store.store import Store
 from client_credits.store.table import Conflicted
@@ -68,35 +51,29 @@ log = logger("api")
 
 
 @cache
-def build() -> APIGatewayHttpResolver:
-    """The router with every route, and the answers for what routes refuse.
+def router() -> APIGatewayHttpResolver:
+    """The router without routes yet, and the answers for what routes refuse.
 
     One for the process: the modules of routes share its context, and a second one would take it from the first.
     """
     app = APIGatewayHttpResolver(enable_validation=True)
-    for routes in (
-        me,
-        status,
-        sessions,
-        checkout,
-        settings,
-        catalogue,
-        clients,
-        authorizations,
-        credits,
-        eligibility,
-        edits,
-        bulk_edits,
-        bookings,
-        parked,
-        reports,
-        jobs,
-    ):
-        app.include_router(routes.router)
     app.exception_handler(RequestValidationError)(_invalid_request)
     app.not_found(_no_such_path)
     app.exception_handler(Exception)(_raised)  # or the router would log each refusal in words of its own
     return app
+
+
+@cache
+def include(module: str) -> None:
+    """Loads a module of routes. Each takes a while, so that a new worker loads what its first request needs alone."""
+    router().include_router(import_module(f"client_credits.http.routes.{module}").router)
+
+
+def build() -> APIGatewayHttpResolver:
+    """The router with every route."""
+    for module in ROUTES_OF:
+        include(module)
+    return router()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +112,8 @@ class Front:
         rehearsed = method in WRITING and _dry_run(event)
         store = self.store.rehearsal() if rehearsed else self.store
         ask = Ask(caller, store, self.clock(), self.cursor_keys, self.directory, self.outside)
+        if module := module_of(method, path_of(event)):
+            include(module)
         self.app.append_context(ask=ask)  # type: ignore[no-untyped-call]
         answer: GatewayResponse = self.app.resolve(event, context)
         writes = method in WRITING and not rehearsed and path_of(event) not in QUESTIONS
