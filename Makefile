@@ -31,9 +31,9 @@ help:
 run: $(STAMP)
 	$(BIN)/python -m client_credits.local
 
-# Two workers, who share the tests of a file: much of the time goes by waiting for the emulator, its schedule and its
-# streams. The files that wait longest come first, so that neither worker is left alone with one at the end.
-PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --durations 10
+# Three workers for two cores, who share the tests of a file: much of the time goes by waiting for the emulator, its schedule and its
+# streams. The files that wait longest come first, so that no worker is left alone with one at the end.
+PYTEST := $(BIN)/pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder --durations 10
 
 # Both record the rights that functions use. The record of `make test` is kept for `make prove`, which ends by holding
 # the roles against what both used. A run of some TESTS alone leaves the records as they are.

@@ -12,7 +12,7 @@ from client_credits.local.stack import running_stack
 from tests.e2e.story import VISIBLE_WITHIN_SECONDS, listening, until
 from tests.infra.checkout import free_port
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.prove]
 
 
 def test_an_export_is_started_done_and_downloaded_by_whoever_has_its_address(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tests.infra.checkout import free_port
 
 SOURCE = "partner.example/ed_test_1"
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.prove]
 
 
 def put_on_the_bus(practice: Practice, event: dict[str, Any], source: str) -> None:
