@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from tests.support.situations import SHAPES
+from tests.support.situations import BETWEEN, SHAPES
 from tests.support.stripe_practice import ME, StripePractice
 
 from client_credits.domain.ledger.entries import Entry
@@ -272,7 +272,12 @@ def the_payment_in_place_of_a_detached_one_is_refunded(practice: StripePractice)
     practice.hear(practice.stripe.refund(practice.stripe.last("charge")))
 
 
-CASES = [(name, shape) for name, (_, _, since) in SITUATIONS.items() for shape in SHAPES if shape >= since]
+CASES = [
+    pytest.param(name, shape, marks=[pytest.mark.prove] if shape in BETWEEN else [])
+    for name, (_, _, since) in SITUATIONS.items()
+    for shape in SHAPES
+    if shape >= since
+]
 
 
 @pytest.mark.parametrize(("name", "version"), CASES)

@@ -7,14 +7,24 @@ def an_invoice_is_sent_by_hand(practice: StripePractice) -> None:
     practice.hear(practice.stripe.invoice("cus_1", "price_ten", metadata=ME))
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
 
 from client_credits.samples.stripe_account.checkout import VERSIONS
 from tests.support.stripe_practice import StripePractice
 
 CLOVER = "2025-09-30.clover"
 SHAPES = tuple(sorted({*VERSIONS, CLOVER}))  # the versions in which every situation is played
+BETWEEN = frozenset({"2024-06-20", CLOVER})  # they differ little from those before them
+
+
+def in_tiers(versions: Iterable[str]) -> list[Any]:
+    """The versions as parameters of a test: those between the oldest, Basil and the newest where all is proven."""
+    return [pytest.param(each, marks=pytest.mark.prove) if each in BETWEEN else each for each in versions]
+
 
 Entries = list[tuple[str, int]]
 Happens = Callable[[StripePractice], None]

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from itertools import permutations
 
 import pytest
+from tests.support.situations import in_tiers
 from tests.support.story_practice import StoryPractice
 
 from client_credits.domain.payments.facts import Ignored
@@ -63,7 +64,7 @@ def test_every_story_has_its_end_written_here() -> None:
     assert ENDS.keys() == STORIES.keys()
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", in_tiers(VERSIONS))
 @pytest.mark.parametrize("name", ENDS)
 def test_a_story_ends_as_written_and_each_step_with_the_balance_it_says(name: str, version: str) -> None:
     practice = StoryPractice(NOW)
@@ -76,7 +77,7 @@ def test_a_story_ends_as_written_and_each_step_with_the_balance_it_says(name: st
     assert practice.parked() == PARKED.get(name, [])
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", in_tiers(VERSIONS))
 @pytest.mark.parametrize("name", ENDS)
 def test_a_story_heard_in_any_order_and_twice_ends_the_same(name: str, version: str) -> None:
     events = heard_of(played(name, version))
