@@ -220,3 +220,21 @@ def test_an_end_corrected_to_an_earlier_instant_is_dated_then(corrected: datetim
     *_, taken = [e for e in entries if e.kind is EntryKind.CLAWED_BACK]
     assert taken.occurred_at == max(came[p.lot_id] for p in taken.postings) < APRIL
     assert practice.wallet().balance == (4 if corrected is FEBRUARY else 2)
+
+
+@pytest.mark.parametrize("end_heard", [FEBRUARY, MARCH + 21 * DAY], ids=["at once", "last"])
+def test_what_comes_back_of_tranches_after_the_end_is_taken_and_of_those_before_it_stays(end_heard: datetime) -> None:
+    practice = Practice(now=BEGINS + HOUR)
+    paid(practice)
+    pending, failed = (
+        refund("re_1", 3_000, status, BEGINS + 21 * DAY, payment_intent="pi_1") for status in ("pending", "failed")
+    )
+    happenings: list[tuple[datetime, Step]] = [
+        (BEGINS + 21 * DAY, stated(pending)),
+        (end_heard, lambda practice: practice.news("ended", FEBRUARY, FEBRUARY)),
+        (MARCH + 20 * DAY, stated(failed)),
+    ]
+    for practice.now, step in sorted(happenings, key=lambda each: each[0]):
+        balance(practice)
+        step(practice)
+    assert balance(practice) == 4, "January's two and February's"

@@ -61,7 +61,7 @@ def next_lot(wallet: Wallet, coming: Coming, timezone: str) -> Lot:
     amount = lot.granted - withheld(coming)
     return replace(
         lot,
-        lot_id=derived_id("lot", source_id(coming), wallet.client_id, wallet.appointment_type),
+        lot_id=lot_id_of(source_id(coming), wallet.client_id, wallet.appointment_type),
         granted=amount,
         remaining=amount,
         effective_at=begins,
@@ -88,6 +88,11 @@ def withhold(wallet: Wallet, payment: str, part: Fraction) -> Wallet:
     """The wallet whose tranches of a payment's line come without this part of them."""
     undone = part.numerator, part.denominator
     return _each(wallet, lambda c: replace(c, undone=undone) if c.lot.payment == payment else c)
+
+
+def lot_id_of(source_id: str, client_id: str, appointment_type: str) -> str:
+    """The id of a tranche's lot, also where all of it was withheld and there is none."""
+    return derived_id("lot", source_id, client_id, appointment_type)
 
 
 def source_id(coming: Coming) -> str:

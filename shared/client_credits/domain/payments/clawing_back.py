@@ -103,10 +103,15 @@ def target_of(grant: PaidGrant, of: Family, part: Fraction, ends: tuple[Ended, .
 
 
 def taken_so_far(grant: PaidGrant, of: Family) -> int:
-    """What is taken of the family's credits so far, those that came too late apart: of these is what was given back
-    beyond all that was withheld of the others."""
+    """What is taken of the family's credits so far, or withheld of its tranches, those that came too late apart."""
     taken = sum(part.amount for part in grant.taken if part.lot_id not in of.late)
-    return taken + max(0, of.withheld - grant.let_go)
+    return taken + sum(still_withheld(grant, of).values())
+
+
+def still_withheld(grant: PaidGrant, of: Family) -> dict[str, int]:
+    """What was withheld of tranches and has not come since, by their lots, the oldest first."""
+    came = {part.lot_id: part.amount for part in grant.let_go}
+    return {lot_id: kept - came.get(lot_id, 0) for lot_id, kept in of.withheld}
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,13 +227,17 @@ class Books:
                 until = failed.get(part.by) or failed.get(self._act.cause.ids.get("refund", ""))
                 self._return_from(part, buyer[1], back, until)
                 grant = grant.without_taken(part, back)
-        self._return_anew(buyer, of.newest, of.kind, from_taken)
+        for lot_id, kept in reversed(still_withheld(grant, of).items()):
+            if back := min(kept, from_taken):
+                from_taken -= back
+                self._return_anew(buyer, lot_id, of.kind, back)
+                grant = grant.with_let_go(buyer[0], lot_id, back)
         for repaid in repayers(self._ledger.of(buyer[1]), buyer[0], key) if beyond else ():
             if back := min(repaid.amount, beyond):
                 beyond -= back
                 self._return_repaid(buyer, repaid, key, back)
         self._return_anew(buyer, grant.lot_id, replace(of.kind, payment=None), beyond)
-        return replace(grant, let_go=grant.let_go + from_taken)
+        return grant
 
     def mark(self, pairs: list[Pair], key: str, *, short: bool) -> None:
         for pair in pairs:

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from client_credits.domain.ids import payment_key
 from client_credits.domain.ledger.entries import CauseKind, Entry, EntryKind, LotFacts, Posting, facts_of
-from client_credits.domain.ledger.tranches import WITHHELD, Ended, last_of
+from client_credits.domain.ledger.tranches import WITHHELD, Ended, last_of, lot_id_of
 from client_credits.domain.payments.payment_record import PaidGrant
 from client_credits.domain.payments.returning import returns
 
@@ -40,21 +40,20 @@ class SoFar:
 class Family:
     """All lots that descend from one grant: what it granted, and what of that is spent and not returned.
 
-    `granted` counts what was withheld of tranches that came after a refund, which `withheld` is.
+    `granted` counts what was withheld of tranches that came after a refund, which `withheld` is, by their lots.
     `kind` is what the grant's own lot is. Lots of tranches that came though their subscription had ended
     are `late` and count in nothing else; `late_spent` of them is spent. `earlier` are the tranches up to each
-    but the `newest`, which is that one's lot.
+    but the newest.
     """
 
     granted: int
     spent: int
     lots: frozenset[str]
     kind: LotFacts
-    withheld: int = 0
+    withheld: tuple[tuple[str, int], ...] = ()
     late: frozenset[str] = frozenset()
     late_spent: int = 0
     earlier: tuple[SoFar, ...] = ()
-    newest: str = ""
 
     def lost(self, part: Fraction) -> int:
         """What of the undone part is gone with earlier tranches."""
@@ -76,18 +75,23 @@ def family(payment_id: str, grant: PaidGrant, entries: Iterable[Entry], ends: It
     made = [(p, entry) for entry in ledger for p in entry.postings if p.lot_id and p.facts]
     facts_by_lot = {str(p.lot_id): p.facts for p, _ in made if p.facts}
     too_late = [entry for entry in own if _is_late(entry, grant, ends)]
-    late = _descendants({str(p.lot_id) for entry in too_late for p in entry.postings}, facts_by_lot)
+    late = _descendants(set(map(_own_lot, too_late)), facts_by_lot)
     lots = {lot_id for lot_id, facts in facts_by_lot.items() if facts.payment == key} - late
     in_time = [entry for entry in own if entry not in too_late]
-    withheld = sum(int(entry.cause.ids.get(WITHHELD, "0")) for entry in in_time)
+    withheld = tuple((_own_lot(entry), kept) for entry in in_time if (kept := int(entry.cause.ids.get(WITHHELD, "0"))))
     spending = [posting for entry in ledger if entry.kind in SPENDING for posting in entry.postings]
     spending += [posting for entry in ledger for posting, _ in returns(entry)]
     spent, late_spent = (-sum(p.amount for p in spending if p.lot_id in group) for group in (lots, late))
-    granted = sum(entry.amount for entry in in_time) + withheld
+    granted = sum(entry.amount for entry in in_time) + sum(kept for _, kept in withheld)
     kind = facts_of(grant.kind) if grant.kind else facts_by_lot[grant.lot_id]
     earlier = _earlier(grant, in_time, ledger, spending, facts_by_lot)
-    newest = next((str(p.lot_id) for entry in reversed(in_time) for p in entry.postings), grant.lot_id)
-    return Family(granted, spent, frozenset(lots), kind, withheld, frozenset(late), late_spent, earlier, newest)
+    return Family(granted, spent, frozenset(lots), kind, withheld, frozenset(late), late_spent, earlier)
+
+
+def _own_lot(entry: Entry) -> str:
+    """The lot that a tranche made, or would have made: what was withheld of it comes as one made from that."""
+    made = next((posting.lot_id for posting in entry.postings if posting.lot_id), None)
+    return made or lot_id_of(entry.source_id, entry.client_id, entry.appointment_type)
 
 
 def _earlier(
@@ -105,7 +109,7 @@ def _earlier(
         gone[str(posting.lot_id)] -= posting.amount
     found, so_far = [], SoFar(0, 0, 0)
     for entry in in_time[:-1]:
-        lots = _descendants({str(p.lot_id) for p in entry.postings}, facts_by_lot)
+        lots = _descendants({_own_lot(entry)}, facts_by_lot)
         so_far = SoFar(
             so_far.granted + entry.amount + int(entry.cause.ids.get(WITHHELD, "0")),
             so_far.spent + sum(spent[lot_id] for lot_id in lots),

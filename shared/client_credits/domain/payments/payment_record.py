@@ -34,7 +34,7 @@ class PaidGrant:
 
     `amount` is the line's, in minor units. `owed` counts all debt ever made for it and not taken
     back since, repaid or not; `reported` is the shortfall that was only reported. `let_go` is what was
-    given back of what had been withheld of later tranches, `revived` what came back to each lot, in
+    given back of what had been withheld of later tranches, by the lot of each, `revived` what came back to each lot, in
     all, of what had expired in disputes that were won. `span` is the time of a subscription's item that it
     was paid for. A change of plan `owned` so much when it was last reckoned, of which `granted` came as lots like
     `kind`; without any there is no lot yet.
@@ -48,7 +48,7 @@ class PaidGrant:
     taken: tuple[Taken, ...] = ()
     owed: int = 0
     reported: int = 0
-    let_go: int = 0
+    let_go: tuple[Taken, ...] = ()
     plan: Plan | None = None  # where it brings monthly tranches
     revived: tuple[Taken, ...] = ()
     also: tuple[str, ...] = ()  # further lines of the payment that were granted with this one
@@ -80,13 +80,22 @@ class PaidGrant:
             return tuple(replace(part, client_id=names.get(part.client_id, part.client_id)) for part in parts)
 
         owner = names.get(self.client_id, self.client_id)
-        return replace(self, client_id=owner, taken=renamed(self.taken), revived=renamed(self.revived))
+        taken, let_go, revived = map(renamed, (self.taken, self.let_go, self.revived))
+        return replace(self, client_id=owner, taken=taken, let_go=let_go, revived=revived)
 
     def with_revived(self, client_id: str, lot_id: str, amount: int) -> "PaidGrant":
         """So much more came back to a lot."""
-        known = {(t.client_id, t.lot_id): t.amount for t in self.revived}
-        known[client_id, lot_id] = known.get((client_id, lot_id), 0) + amount
-        return replace(self, revived=tuple(Taken(*lot, n) for lot, n in sorted(known.items())))
+        return replace(self, revived=_with_more(self.revived, client_id, lot_id, amount))
+
+    def with_let_go(self, client_id: str, lot_id: str, amount: int) -> "PaidGrant":
+        """So much more of what was withheld of a tranche came after all."""
+        return replace(self, let_go=_with_more(self.let_go, client_id, lot_id, amount))
+
+
+def _with_more(parts: tuple[Taken, ...], client_id: str, lot_id: str, amount: int) -> tuple[Taken, ...]:
+    known = {(part.client_id, part.lot_id): part.amount for part in parts}
+    known[client_id, lot_id] = known.get((client_id, lot_id), 0) + amount
+    return tuple(Taken(*lot, n) for lot, n in sorted(known.items()))
 
 
 @dataclass(frozen=True, slots=True)
