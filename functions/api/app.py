@@ -8,7 +8,7 @@ from client_credits.aws.clients import client
 from client_credits.aws.config import ApiConfig
 from client_credits.aws.files import Bucket
 from client_credits.aws.job_queue import JobQueue
-from client_credits.aws.queues import Queues
+from client_credits.aws.queue_lengths import QueueLengths
 from client_credits.aws.secrets import CursorKeys, SessionKeys, parameter_reader
 from client_credits.aws.worker import store_on, utc_now
 from client_credits.http.front import Front, build, log, path_of, refusal, router
@@ -64,7 +64,7 @@ def _outside(config: ApiConfig, keys: SessionKeys) -> Outside:
         wake=JobQueue(config.jobs_queue_url).send,
         address=Bucket(config.files_bucket).address,
         stripe_mode=config.stripe_mode,
-        dead_letters=Queues(lambda: client("sqs"), config.dead_letters),
+        dead_letters=QueueLengths(lambda: client("sqs"), config.dead_letters),
         origins=config.cors_origins,
     )
 

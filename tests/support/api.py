@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from moto import mock_aws
 
-from client_credits.aws.queues import Queues
+from client_credits.aws.queue_lengths import QueueLengths
 from client_credits.aws.secrets import CursorKeys, ReadParameter, SessionKeys
 from client_credits.domain.practice.jobs import JobMessage
 from client_credits.domain.practice.records import Account
@@ -164,7 +164,7 @@ def outside(
 ) -> Outside:
     """What the API reaches; `stripe` is the address of a server in Stripe's place, `dead_letters` what queues hold."""
     checkouts = Checkouts(read_secret, "", "test", stripe)
-    queues = Queues(lambda: HeldQueues(dead_letters or {}), {name: name for name in dead_letters or {}})
+    queues = QueueLengths(lambda: HeldQueues(dead_letters or {}), {name: name for name in dead_letters or {}})
     return Outside(keys, CLIENT_PAGE, checkouts, wake, address, "test", queues, (PAGE_ORIGIN,))
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from client_credits.aws.queues import Queues
+from client_credits.aws.queue_lengths import QueueLengths
 from client_credits.aws.secrets import CursorKeys, OwnKeys
 from client_credits.domain.errors import Invalid, NotFound, Problem
 from client_credits.domain.ids import is_id, keyed_id, people_key
@@ -39,7 +39,7 @@ class Outside:
     wake: Callable[[JobMessage], None]
     address: Callable[[str, str], str]
     stripe_mode: str
-    dead_letters: Queues
+    dead_letters: QueueLengths
     origins: tuple[str, ...] = ()
     link_tries: LinkTries = field(default_factory=LinkTries)
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 
-class Queues:
-    """Queues by name and address. `sqs` makes the client, with the first question."""
+class QueueLengths:
+    """The lengths of queues, by name and address. `sqs` makes the client, with the first question."""
 
     def __init__(self, sqs: Callable[[], Any], urls: Mapping[str, str]) -> None:
         self._sqs = sqs
