@@ -2,8 +2,9 @@
 its credits have moved to, and the sessions of the bookings that they name.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 from client_credits.domain.bookings.booking import Booking
 from client_credits.domain.ledger.entries import Entry, EntryKind, untouched
@@ -11,12 +12,33 @@ from client_credits.domain.ledger.settling import settle
 from client_credits.domain.payments.fates_of_credits import BookedSession, SoldCredits, sold_credits
 from client_credits.operations.context import Context
 from client_credits.operations.queries.clients import RosterLine
-from client_credits.operations.queries.reports.pages import Reads, merged_into
+from client_credits.operations.queries.reports.pages import Reads, ReportAsk, ReportPage, by_client, merged_into
 from client_credits.store.records import Loaded, Wanted
 
 _BATCH = 98  # bookings of one request, the settings and the catalogue take two
 
 Pair = tuple[str, str]  # client id, appointment type: a wallet
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """What a client bought of one package in one currency, whoever has those credits now."""
+
+    client_id: str
+    client_name: str | None
+    package_id: str | None
+    currency: str
+    credits: list[SoldCredits]
+
+
+class _BoughtRow(Protocol):
+    @property
+    def package_id(self) -> str | None: ...
+    @property
+    def currency(self) -> str: ...
+
+
+Row = TypeVar("Row", bound=_BoughtRow)
 
 
 @dataclass(slots=True)
@@ -27,7 +49,35 @@ class _Read:
     entries: list[Entry] = field(default_factory=list)
 
 
-def sold_to(context: Context, reads: Reads, line: RosterLine, loaded: Loaded) -> list[SoldCredits]:
+def by_what_was_bought(
+    context: Context, asked: ReportAsk, after: str | None, limit: int, row_of: Callable[[Bought], Row | None]
+) -> ReportPage[Row]:
+    """Rows in order of client, package and currency, where there is one.
+
+    Reads each client's history. Raises Invalid where one client's history is too long for `most_reads`.
+    """
+    reads = Reads(asked.most_reads)
+
+    def rows_of(line: RosterLine, loaded: Loaded) -> Iterator[Row]:
+        found: dict[tuple[str | None, str], list[SoldCredits]] = {}
+        for each in _sold_to(context, reads, line, loaded):
+            found.setdefault((each.package_id, each.value.currency), []).append(each)
+        client = loaded.others.get(line.client_id)
+        for (package_id, currency), sold in found.items():
+            if row := row_of(Bought(line.client_id, client.name if client else None, package_id, currency, sold)):
+                yield row
+
+    return by_client(
+        context,
+        after,
+        limit,
+        wanted=lambda line: bool(line.balances),
+        rows_of=rows_of,
+        key=lambda row: f"{row.package_id or ''}/{row.currency}",
+    )
+
+
+def _sold_to(context: Context, reads: Reads, line: RosterLine, loaded: Loaded) -> list[SoldCredits]:
     """The credits with a value that this client bought, or that a record merged into it bought, wherever they are
     now. What fell due and is not written yet counts. Raises TooLong."""
     read, merged = _Read(), merged_into(loaded, line.client_id)
