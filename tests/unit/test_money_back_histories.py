@@ -8,7 +8,7 @@ from itertools import accumulate
 
 import pytest
 from tests.support.builders import DAY, HOUR, NOW, a_catalogue, a_line, a_package
-from tests.unit.test_money_back import PAID, Practice, dispute, news, refund
+from tests.unit.test_money_back import PAID, STAFF, Practice, dispute, news, refund
 from tests.unit.test_plan_changes import Practice as Subscribed
 
 from client_credits.domain.errors import LimitReached
@@ -20,6 +20,7 @@ from client_credits.domain.practice.catalogue import Catalogue, Expiry, ExpiryKi
 from client_credits.operations import sweeping
 from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments import money_back
+from client_credits.operations.staff import editing
 from client_credits.store import writes
 from client_credits.store.records import Wanted
 from client_credits.store.store import Store
@@ -76,6 +77,25 @@ def test_a_second_refund_takes_no_more_than_was_granted() -> None:
     assert practice.numbers() == (6, 0)
     practice.tell(refund("re_2", PAID, at=NOW + 3 * HOUR))
     assert practice.wallet().balance == 20 - 14 - 10
+
+
+def test_what_its_own_lot_repaid_of_a_refund_stays_repaid_when_staff_void_the_rest_and_it_is_heard_again() -> None:
+    practice = Practice()
+    practice.pay()
+    for number in range(10):
+        practice.book(number)
+    practice.tell(refund("re_1", PAID // 10))
+    assert practice.numbers() == (0, 1)
+    for number in range(3):
+        practice.cancel(number)
+    assert practice.numbers() == (2, 0)
+    here = Context(practice.store, "p1", STAFF, practice.now)
+    (lot,) = practice.wallet().open_lots
+    editing.change_lot(here, "c1", "follow-up", lot.lot_id, void=True, expires_at=None, reason="a mistake")
+    before = practice.store.entries_after("p1", "c1", "follow-up", 0)
+    practice.tell(refund("re_1", PAID // 10))
+    assert practice.numbers() == (0, 0)
+    assert practice.store.entries_after("p1", "c1", "follow-up", 0) == before
 
 
 def test_credits_of_more_payments_than_fit_are_refused_and_fewer_move() -> None:

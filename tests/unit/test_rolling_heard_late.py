@@ -130,3 +130,21 @@ def test_what_a_failed_refund_gave_back_shares_the_cap_of_its_cycle(heard: datet
     )
     assert practice.wallet().balance == 5
     assert {end for _, end in left(practice)} == {MAR}, "what was away does not shift the cycles to come"
+
+
+@pytest.mark.parametrize("swept", [True, False], ids=["swept daily", "never swept"])
+def test_a_cycle_heard_late_moves_no_end_that_has_passed_of_a_lot_that_was_emptied(swept: bool) -> None:
+    """January's five rolled over to 5 March and were spent; that February lasted to 9 March is heard on 10 March."""
+    february = replace(cycle("price_5", FEB, MAR + 4 * DAY), subscription_item="si_1")
+
+    def pays_february(p: Practice) -> None:
+        assert p.pay("in_2", FEB + HOUR, february, payment_intent="pi_2") == {"granted"}
+
+    practice = lived((JAN + 3 * HOUR, pays(1)), (FEB + DAY, books(5)), (LATE, pays_february), swept=swept)
+    entries = practice.store.entries_after("p1", "c1", "follow-up", 0)
+    assert [(str(e.kind), e.amount) for e in entries if e.amount or e.kind == "extended"] == [
+        ("granted", 5),
+        ("spent", -5),
+        ("granted", 5),
+    ]
+    assert left(practice) == [(5, MAR + 4 * DAY + 32 * DAY)]

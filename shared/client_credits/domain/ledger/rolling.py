@@ -207,9 +207,10 @@ def with_cycles_of(wallet: Wallet, entries: Iterable[Entry]) -> Wallet:
     return replace(wallet, cycles=tuple(sorted(known.values(), key=lambda c: (c.subscription, c.ends))))
 
 
-def ends_corrected(wallet: Wallet, cycle: Cycle) -> tuple[Wallet, tuple[str, ...]]:
+def ends_corrected(wallet: Wallet, cycle: Cycle, now: datetime) -> tuple[Wallet, tuple[str, ...]]:
     """Rolled-over lots that live in this cycle end with it, whatever was reckoned before the provider stated the end;
-    one that staff extended ends no earlier than they said.
+    one that staff extended ends no earlier than they said. An emptied one keeps the end that has passed by `now`, as
+    it does where it is stored apart.
 
     Also names those whose end is another now. Where a subscription has cycles of different lengths,
     each is for lots of its own.
@@ -217,7 +218,7 @@ def ends_corrected(wallet: Wallet, cycle: Cycle) -> tuple[Wallet, tuple[str, ...
     named, moved = rollover_of(None, cycle.starts, cycle.starts, cycle.ends), []
     for lot in wallet.lots:
         rollover = lot.rollover
-        if not (rollover and _kept_of(lot, cycle.subscription) and (lot.remaining or lot.end > cycle.starts)):
+        if not (rollover and _kept_of(lot, cycle.subscription) and (lot.remaining or now < lot.end)):
             continue
         other_length = rollover.months and named.months and rollover.months != named.months
         if other_length or not (lot.effective_at < cycle.ends and cycle.starts < cycle_end_of(lot)):

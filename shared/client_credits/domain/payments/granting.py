@@ -243,7 +243,7 @@ def _with_cycle(change: Change, lot: Lot, line: PaymentLine, act: Act) -> Change
     wallet = with_cycle(change.wallet, cycle, act.now)
     if line.proration:  # tells the rest of a cycle that has its own line
         return replace(change, wallet=wallet)
-    wallet, moved = ends_corrected(wallet, cycle)
+    wallet, moved = ends_corrected(wallet, cycle, act.now)
     if not moved:
         return replace(change, wallet=wallet)
     return change.record(wallet, EntryKind.EXTENDED, act, tuple(Posting(0, lot_id=lot_id) for lot_id in moved))
