@@ -98,6 +98,32 @@ def test_what_its_own_lot_repaid_of_a_refund_stays_repaid_when_staff_void_the_re
     assert practice.store.entries_after("p1", "c1", "follow-up", 0) == before
 
 
+def test_what_came_back_after_other_credits_had_repaid_it_stays_and_ends_also_when_the_refund_is_heard_once_more() -> (
+    None
+):
+    """One of four is booked, all are refunded, and another payment's lot repays it. Cancelled, it stays in its lot."""
+    practice = Practice()
+    ends = Expiry(ExpiryKind.DATE, date=f"{NOW + 40 * DAY:%Y-%m-%d}")
+    sell(
+        practice.store,
+        a_catalogue(a_package("four", credits={"follow-up": 4}, stripe_prices=("price_1",), expiry=ends)),
+    )
+    practice.pay()
+    practice.pay("in_2", payment_intent="pi_2")
+    practice.tell(refund("re_1", PAID - 1))
+    practice.book(1)
+    practice.tell(refund("re_2", 1))
+    assert practice.numbers() == (3, 0)
+    practice.cancel(1)
+    assert practice.numbers() == (4, 0)
+    practice.tell(refund("re_2", 1))
+    assert practice.numbers() == (4, 0)
+    practice.now += 60 * DAY
+    practice.tell(refund("re_2", 1))
+    sweeping.settle_one(Context(practice.store, "p1", STRIPE, practice.now), "c1", "follow-up")
+    assert practice.numbers() == (0, 0)
+
+
 def test_credits_of_more_payments_than_fit_are_refused_and_fewer_move() -> None:
     practice = Practice()
     one = a_package("one", credits={"follow-up": 1}, stripe_prices=("price_1",))

@@ -62,21 +62,20 @@ def claw(
     remaining = sum(lot.remaining for pair in pairs for lot in _lots_of(books.wallets[pair], of.lots))
     taken_back = taken_so_far(grant, of)
     asked = target + of.late_spent - short
+    exchanged = max(0, min(grant.exchanged, grant.owed + grant.reported - short, asked - taken_back))
+    asked, short = asked - exchanged, short + exchanged
     standing = taken_back - sum(each.amount for each in grant.taken if each.by in books.failed)
-    most = min(asked, max(standing, asked - of.lost(part)))
-    taken = max(0, min(most, taken_back + remaining))
+    taken = max(0, min(asked, taken_back + remaining, max(standing, asked - of.lost(part))))
     more_taken, more_short = taken - taken_back, short - grant.owed - grant.reported
     refund = 0
     if more_short > 0:  # the setting of today decides about what is new, not about what was decided before
         grant = books.owe(pairs[0], key, grant, more_short) if owe else books.report(pairs[0], grant, more_short)
     elif more_short < 0:
         grant, refund = books.lessen(pairs[0], key, grant, -more_short)
-    # What returned to lots after others repaid its debt is the client's: no taking it to give it back. Nor does what
-    # its own lots repaid return to them to be taken, also where nothing is left to take, as they were voided.
-    of_own = sum(each.amount for each in books.repaid(pairs[0], key) if each.lot_id in of.lots)
-    even = min(refund, max(0, more_taken, min(of_own, most - taken_back)))
-    grant = replace(grant, owed=grant.owed + even)
-    change = refund - (max(more_taken, even) if even else more_taken)
+    # What returned to lots after others repaid its debt is the client's: no taking it to give it back.
+    even = min(refund, max(0, more_taken))
+    grant = replace(grant, owed=grant.owed + even, exchanged=exchanged + even)
+    change = refund - more_taken
     if change < 0:
         grant = books.take(pairs, grant, -change, of.lots)
     elif change > 0:
@@ -235,16 +234,12 @@ class Books:
                 from_taken -= back
                 self._return_anew(buyer, lot_id, of.kind, back)
                 grant = grant.with_let_go(buyer[0], lot_id, back)
-        for repaid in self.repaid(buyer, key) if beyond else ():
+        for repaid in repayers(self._ledger.of(buyer[1]), buyer[0], key) if beyond else ():
             if back := min(repaid.amount, beyond):
                 beyond -= back
                 self._return_repaid(buyer, repaid, key, back)
         self._return_anew(buyer, grant.lot_id, replace(of.kind, payment=None), beyond)
         return grant
-
-    def repaid(self, pair: Pair, key: str) -> list[Repaid]:
-        """What lots repaid of a debt and have not had back, the last first."""
-        return repayers(self._ledger.of(pair[1]), pair[0], key)
 
     def mark(self, pairs: list[Pair], key: str, *, short: bool) -> None:
         for pair in pairs:
