@@ -91,6 +91,63 @@ def a_credit_note_for_one_line_of_tiers(practice: StripePractice) -> None:
     practice.hear([note, *refund])
 
 
+# -- prorations of what cost nothing -----------------------------------------------------------------
+
+
+@situation(("granted", 8), ("granted", 12), ("granted", 20))
+def more_seats_of_a_plan_that_costs_nothing(practice: StripePractice) -> None:
+    """Two seats, then five, then one, then five once more."""
+    subscription = _begun(practice, ("price_nothing", 2))
+    for days, seats in ((7, 5), (8, 1), (9, 5)):
+        practice.hear(practice.at(BEGINS + days * DAY).stripe.change(subscription, quantity=seats))
+    _cycle(practice, subscription)
+
+
+@situation(("granted", 8), ("granted", 9), upgrade_grant="prorated")  # 21 of 28 days: 3 of 4
+def more_seats_of_a_plan_that_costs_nothing_for_the_rest_of_a_month(practice: StripePractice) -> None:
+    subscription = _begun(practice, ("price_nothing", 2))
+    practice.hear(practice.at(BEGINS + 7 * DAY).stripe.change(subscription, quantity=5))
+
+
+@situation(("granted", 4), ("granted", 6), ("granted", 10))
+def more_units_than_a_free_tier_has(practice: StripePractice) -> None:
+    subscription = _begun(practice, ("price_free_tier", 4))
+    practice.hear(practice.at(BEGINS + 7 * DAY).stripe.change(subscription, quantity=10))
+    _cycle(practice, subscription)
+
+
+@situation(("granted", 4), ("granted", 4), ("clawed_back", -3), ("granted", 4))  # 21 of 28 days
+def a_plan_that_costs_nothing_is_taken_out_and_the_rest_of_its_month_given_back(practice: StripePractice) -> None:
+    subscription = _begun(practice, "price_four", "price_nothing")
+    practice.hear(practice.at(BEGINS + 7 * DAY).stripe.remove_item(subscription))
+    _cycle(practice, subscription)
+
+
+@situation(("granted", 4), ("granted", 8), ("granted", 12))
+def seats_are_added_to_a_month_that_a_coupon_paid_with_flexible_billing(practice: StripePractice) -> None:
+    subscription = _month_by_coupon(practice)
+    practice.hear(practice.at(BEGINS + 7 * DAY).stripe.change(subscription, quantity=3))
+    _cycle(practice, subscription)
+
+
+@situation(("granted", 4), ("granted", 3), upgrade_grant="prorated", initial=[("granted", 1)])  # 3 of 4 more
+def a_plan_takes_the_place_of_one_that_a_coupon_paid_with_flexible_billing(practice: StripePractice) -> None:
+    subscription = _month_by_coupon(practice)
+    practice.hear(practice.at(BEGINS + 7 * DAY).stripe.swap(subscription, "price_eight"))
+
+
+@situation(("granted", 4), ("granted", 4))
+def the_same_plan_takes_the_place_of_one_that_a_coupon_paid_with_flexible_billing(practice: StripePractice) -> None:
+    subscription = _month_by_coupon(practice)
+    practice.hear(practice.at(BEGINS + 7 * DAY).stripe.swap(subscription, "price_four"))
+    _cycle(practice, subscription)
+
+
+def _month_by_coupon(practice: StripePractice) -> str:
+    practice.stripe.flexible = True
+    return _begun(practice, "price_four", percent_off=100)
+
+
 # -- units returned --------------------------------------------------------------------------------
 
 

@@ -147,6 +147,7 @@ LINE = PaymentLine(
     charged=8000,
     interval=Interval(months=1, days=1),
     within_cycle=True,
+    credited=True,
     quantity_from=QuantityFrom.ITEMS,
 )
 PAYMENT = Payment(

@@ -41,6 +41,7 @@ PACKAGES = [
     a_package("set-up", credits={}, stripe_prices=("price_setup",)),
     a_package("starter", credits={"follow-up": 10}, stripe_prices=("price_starter",), renews_each_cycle=False),
     a_package("by-piece", credits={"follow-up": 1}, stripe_prices=("price_tiers", "price_free_tier")),
+    a_package("gratis", credits={"follow-up": 4}, stripe_prices=("price_nothing",)),
     a_package("pieces", credits={"follow-up": 1}, stripe_prices=("price_tiers_once",), renews_each_cycle=False),
 ]
 PRICES: dict[str, tuple[int, str | None]] = {
@@ -56,6 +57,7 @@ PRICES: dict[str, tuple[int, str | None]] = {
     "price_setup": (5_000, None),
     "price_unknown": (7_000, None),
     "price_starter": (60_000, "month"),
+    "price_nothing": (0, "month"),
 }
 # Ten units for 40.00 each and 20.00 once, those beyond for 30.00. And: five for nothing, those beyond for 50.00.
 TIERS = (Tier(10, 4_000, 2_000), Tier(None, 3_000))

@@ -372,6 +372,30 @@ def test_the_tiers_of_a_change_of_plan_count_together_what_is_given_back_apart(s
 
 
 @shape_by_shape
+@pytest.mark.parametrize("says", ["credited_items", "wording"])
+def test_a_free_tier_that_is_given_back_counts_with_what_is_given_back(shape: str, says: str) -> None:
+    """Of five free units and two that cost, to five free and five that cost."""
+    unused = line(shape, "il_1", proration=True, amount=0, unit=0, quantity=5)
+    if says == "wording":
+        unused["description"] = "Unused time on 5 x Pieces after 14 Mar 2026"
+    else:
+        place = unused if shape in OLD_SHAPES else unused["parent"]["subscription_item_details"]
+        place["proration_details"] = {"credited_items": {"invoice": "in_0", "invoice_line_items": ["il_0"]}}
+    facts = paid(
+        shape,
+        "subscription_update",
+        unused,
+        line(shape, "il_2", proration=True, amount=-1000, quantity=2),
+        line(shape, "il_3", proration=True, amount=0, unit=0, quantity=5),
+        line(shape, "il_4", proration=True, amount=2500, quantity=5),
+    )
+    assert [(each.quantity, each.amount, each.gives_back, each.also) for each in lines_of(facts)] == [
+        (7, -1000, True, ("il_2",)),
+        (10, 2500, False, ("il_4",)),
+    ]
+
+
+@shape_by_shape
 def test_a_line_is_worth_what_was_charged_for_it_after_discounts_and_without_tax(shape: str) -> None:
     taxes = {"taxes": [{"amount": 1000, "tax_behavior": "inclusive"}, {"amount": 7, "tax_behavior": "exclusive"}]}
     if shape in OLD_SHAPES:

@@ -36,7 +36,8 @@ class PaymentLine:
     What it is follows from itself alone: with `proration` a part of a period, for a change of plan; else
     with a subscription item and a period a cycle; else a purchase. `amount` is in minor units of
     `currency`, before discounts; a proration's is negative where it gives back what remained of the plan
-    before. `charged` is what was charged for it, after discounts and without tax, where that is known.
+    before. `charged` is what was charged for it, after discounts and without tax, where that is known. A proration
+    of nothing that is `credited` gives back what had cost nothing.
     """
 
     line_id: str
@@ -56,6 +57,12 @@ class PaymentLine:
     interval: Interval | None = None  # how long its price lasts, where the event tells
     within_cycle: bool = False  # bills use so far of a period that another payment is for
     quantity_from: QuantityFrom | None = None  # of the package that the payment itself names
+    credited: bool = False
+
+    @property
+    def gives_back(self) -> bool:
+        """Whether it is for what no longer comes, or for units that are returned."""
+        return self.credited or self.amount < 0
 
     @property
     def of_cycle(self) -> bool:

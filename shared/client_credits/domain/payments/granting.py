@@ -65,7 +65,7 @@ def decide_line(
 ) -> LineDecision:
     """What one line of a payment does. `package_id` is staff's answer for a line no rule explains."""
     source_id, once_id = source_id_of(payment, line), None if line.proration else once_id_of(payment, line)
-    if line.proration and line.amount < 0:
+    if line.proration and line.gives_back:
         return LineDecision(line, LineFate.PRORATION, None, source_id)
     package = package_of(line, catalogue, package_id)
     if line.proration and line.subscription_item is None:

@@ -99,24 +99,17 @@ def credits_of(package: Package, line: PaymentLine) -> Credits:
 
 
 def _after(lines: list[PaymentLine]) -> list[PaymentLine]:
-    """The lines of the plan that an item has after its last change; none where it has none any more.
-
-    Of a plan that costs nothing it is the one that nothing is given back for.
-    """
-    last = [line for line in lines if _start(line) == _last(lines)]
-    ended = {line.price for line in last if line.amount < 0}
-    staying = [line for line in last if line.amount > 0] or [
-        line for line in last if line.amount == 0 and line.price not in ended
-    ]
-    dearest = max(staying, key=lambda line: line.amount, default=None)
-    return [line for line in last if dearest and line.price == dearest.price and line.amount >= 0]
+    """The lines of the plan that an item has after its last change; none where it has none any more."""
+    last = [line for line in lines if _start(line) == _last(lines) and not line.gives_back]
+    dearest = max(last, key=lambda line: line.amount, default=None)
+    return [line for line in last if dearest and line.price == dearest.price]
 
 
 def _only_costs(lines: list[PaymentLine]) -> bool:
     """Whether an item has no plan before its first change."""
     first = min(map(_start, lines))
     begins = [line for line in lines if _start(line) == first]
-    return all(line.amount >= 0 for line in begins) and len({line.price for line in begins}) == 1
+    return not any(line.gives_back for line in begins) and len({line.price for line in begins}) == 1
 
 
 def _grants_once(lines: list[PaymentLine], package_of: PackageOf) -> bool:

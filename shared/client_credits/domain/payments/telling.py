@@ -104,7 +104,7 @@ def leads(state: SubscriptionState, payment: Payment, line: PaymentLine, kind: s
 
 
 def _leads(line: PaymentLine, kind: str, lines: tuple[PaymentLine, ...], package_of: PackageOf) -> bool:
-    having = [each for each in lines if each.amount >= 0 and _has(each, kind, package_of)]
+    having = [each for each in lines if not each.gives_back and _has(each, kind, package_of)]
     return bool(having) and having[-1].line_id == line.line_id
 
 
@@ -120,7 +120,7 @@ def _parts(line: PaymentLine, ends: datetime, begins: datetime, package_of: Pack
         return []
     length = max(1, int((ends - begins).total_seconds()))
     part = Fraction(int((ends - _start(line)).total_seconds()), length)
-    sign = -1 if line.amount < 0 else 1
+    sign = -1 if line.gives_back else 1
     return [(kind, sign * n * min(part, Fraction(1))) for kind, n in credits_of(package, line).items()]
 
 

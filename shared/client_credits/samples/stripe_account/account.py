@@ -19,8 +19,11 @@ Events = list[Event]
 class SandboxAccount:
     """What the account holds, and `objects`: each by its id, as Stripe's API answers with it.
 
-    `account` is a connected account's id, which its events then carry. `prefix` is in every id made here.
+    `account` is a connected account's id, which its events then carry. `prefix` is in every id made here. With
+    `flexible` billing a proration gives back a part of what was charged, after discounts; else of the price.
     """
+
+    flexible = False
 
     def __init__(
         self,

@@ -271,7 +271,7 @@ def _older_line(of: Line, shape: Shape) -> Fields:
         "plan": plan(of.price, shape),
         "price": price(of.price, shape),
         "proration": of.proration,
-        "proration_details": {"credited_items": None},
+        "proration_details": {"credited_items": _credited(of)},
         "subscription": of.subscription,
         "tax_amounts": [],
         "type": "invoiceitem" if of.invoice_item else "subscription",
@@ -280,11 +280,18 @@ def _older_line(of: Line, shape: Shape) -> Fields:
     return fields | ({"subscription_item": of.item} if of.item else {})
 
 
+def _credited(of: Line) -> Fields | None:
+    if of.credits is None:
+        return None
+    invoice, lines = of.credits
+    return {"invoice": invoice, "invoice_line_items": list(lines)}
+
+
 def _newer_line(of: Line, shape: Shape) -> Fields:
     details = {
         "invoice_item": of.invoice_item,
         "proration": of.proration,
-        "proration_details": {"credited_items": None} if of.proration else None,
+        "proration_details": {"credited_items": _credited(of)} if of.proration else None,
         "subscription": of.subscription,
     }
     kind = "subscription_item_details" if of.item else "invoice_item_details"

@@ -120,7 +120,8 @@ class Line:
     """A line of an invoice: of a subscription's `item`, or of an `invoice_item` beside it.
 
     `discount` is what comes off `amount`; `tier` is the one it is for, of a price that has some. The flat
-    amount of a tier has a line of its own, of quantity 0.
+    amount of a tier has a line of its own, of quantity 0. A proration of what no longer comes `credits` lines of
+    an invoice.
     """
 
     line_id: str
@@ -137,6 +138,7 @@ class Line:
     discount: int = 0
     metadata: Metadata = field(default_factory=dict)
     tier: Tier | None = None
+    credits: tuple[str, tuple[str, ...]] | None = None
 
     @property
     def each(self) -> int | None:

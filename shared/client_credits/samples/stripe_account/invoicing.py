@@ -174,6 +174,9 @@ class Invoicing(SandboxAccount):
         """What the rest of the period costs, or gives back, in one line. It has no metadata of its subscription's."""
         share = (item.ends - self.now) / (item.ends - item.starts)
         rest = round(item.amount * share)
+        credited = self._charged_for(of, item) if gives_back else []
+        if credited and self.flexible:
+            rest = round(sum(line.amount - line.discount for line in credited) * share)
         described = f"{item.quantity} × {item.price.price_id}"  # noqa: RUF001 see above
         return Line(
             line_id=self._new_id("il"),
@@ -187,7 +190,13 @@ class Invoicing(SandboxAccount):
             item=item.item_id,
             invoice_item=self._new_id("ii"),
             proration=True,
+            credits=(str(of.latest_invoice), tuple(line.line_id for line in credited)) if credited else None,
         )
+
+    def _charged_for(self, of: Subscription, item: Item) -> list[Line]:
+        """The lines of the last invoice that charge for an item."""
+        lines = self._get(of.latest_invoice, Invoice).lines if of.latest_invoice else ()
+        return [line for line in lines if line.item == item.item_id and line.credits is None]
 
     def _extra_line(self, bought: Bought, subscription: str | None = None) -> Line:
         """What is bought once, by an invoice item."""

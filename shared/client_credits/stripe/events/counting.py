@@ -19,8 +19,8 @@ class Read:
     quantity: int | None
 
     @property
-    def below_zero(self) -> bool:
-        return self.line.amount < 0
+    def gives_back(self) -> bool:
+        return self.line.gives_back
 
 
 def counted(read: Sequence[Read], *, complete: bool = True) -> tuple[PaymentLine, ...]:
@@ -31,7 +31,7 @@ def counted(read: Sequence[Read], *, complete: bool = True) -> tuple[PaymentLine
     item of the last of them is left out: the next lines may belong to it.
     """
     cut = read[-1].line.subscription_item if read and not complete else None
-    given_back = [each for each in read if each.below_zero and not each.line.proration]
+    given_back = [each for each in read if each.gives_back and not each.line.proration]
     groups: dict[tuple[object, ...], list[Read]] = {}
     for each in read:
         if each not in given_back and not (cut and each.line.subscription_item == cut):
@@ -47,7 +47,7 @@ def _together(each: Read) -> tuple[object, ...]:
     if line.subscription_item is None and not (line.proration and line.price):
         return (line.line_id,)
     of = line.subscription, line.subscription_item, line.price
-    return *of, line.proration, each.below_zero, line.period_start, line.period_end
+    return *of, line.proration, each.gives_back, line.period_start, line.period_end
 
 
 def _sum(group: list[Read]) -> PaymentLine:

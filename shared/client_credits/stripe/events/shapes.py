@@ -44,6 +44,10 @@ INVOICE_ITEM_LINE = "invoice_item_details"
 TRIAL_WORDING = ("Free trial for", "Trial period for")
 
 
+# And a proration of what no longer comes, where it does not name the lines that it credits.
+UNUSED_WORDING = "Unused time "
+
+
 class QuantityNotWhole(Exception):
     """A line's quantity is not a whole number within 0..1,000,000."""
 
@@ -92,7 +96,9 @@ def paid_by(invoice: Fields, means: str) -> str | None:
 def invoice_line(line: Fields, invoice: Fields, subscription: str | None, package_id: str | None) -> Read:
     """One line of an invoice, which is about this subscription if any. Raises QuantityNotWhole."""
     prorated, of_subscription = is_proration(line), is_subscription_line(line)
-    quantity = _quantity_given_back(line) if prorated and amount_of(line) < 0 else quantity_of(line)
+    credited = prorated and amount_of(line) == 0 and _is_credited(line)
+    gives_back = credited or (prorated and amount_of(line) < 0)
+    quantity = _quantity_given_back(line) if gives_back else quantity_of(line)
     starts, ends = _period(line)
     read = PaymentLine(
         line_id=required(reference(line, "id")),
@@ -106,10 +112,11 @@ def invoice_line(line: Fields, invoice: Fields, subscription: str | None, packag
         period_start=starts,
         period_end=ends,
         proration=prorated,
-        trial=_trial_of(line, 1 if quantity is None else quantity) if of_subscription or prorated else Trial.NO,
+        trial=_trial(line, quantity, credited) if of_subscription or prorated else Trial.NO,
         subscription=own if (own := _line_subscription(line)) != subscription else None,
         charged=_charged(line),
         interval=interval_of(line) if prorated else None,
+        credited=credited,
     )
     return Read(read, quantity)
 
@@ -139,6 +146,15 @@ def is_subscription_line(line: Fields) -> bool:
 def is_proration(line: Fields) -> bool:
     _, details = _line_parent(line)
     return flag(details, "proration") or flag(line, "proration")
+
+
+def _is_credited(line: Fields) -> bool:
+    """Whether a proration of nothing is for what no longer comes: of a free plan or tier or, with flexible billing,
+    of a period that a coupon paid."""
+    _, details = _line_parent(line)
+    named = child(details, "proration_details") or child(line, "proration_details")
+    unused = (text(line, "description") or "").startswith(UNUSED_WORDING)
+    return named.get("credited_items") is not None or unused
 
 
 def price_of(line: Fields) -> str | None:
@@ -236,6 +252,16 @@ def _objects(line: Fields, name: str) -> list[Fields]:
     return [fields(each) for each in given] if isinstance(given, list) else []
 
 
+def _trial(line: Fields, quantity: int | None, credited: bool) -> Trial:
+    """What is credited at zero had cost nothing, for a trial or otherwise: the subscription knows."""
+    trial = _trial_of(line, 1 if quantity is None else quantity)
+    return Trial.UNKNOWN if credited and trial is Trial.YES and not _worded_as_trial(line) else trial
+
+
+def _worded_as_trial(line: Fields) -> bool:
+    return (text(line, "description") or "").startswith(TRIAL_WORDING)
+
+
 def _trial_of(line: Fields, quantity: int) -> Trial:
     """Whether a zero line is a trial's, not a free package's or a discounted one's.
 
@@ -245,7 +271,7 @@ def _trial_of(line: Fields, quantity: int) -> Trial:
     """
     if line.get("amount") != 0 or _discounted(line):
         return Trial.NO
-    if (text(line, "description") or "").startswith(TRIAL_WORDING):
+    if _worded_as_trial(line):
         return Trial.YES
     if line.get("discounts") or not quantity:
         return Trial.NO
