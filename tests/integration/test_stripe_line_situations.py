@@ -256,6 +256,33 @@ def a_plan_that_grants_for_trials_is_added_in_a_trial(practice: StripePractice) 
     _cycle(practice, subscription)
 
 
+# -- several periods at once -----------------------------------------------------------------------
+
+
+@situation(("granted", 12), ("granted", 4))
+def three_months_are_billed_ahead(practice: StripePractice) -> None:
+    _cycle(practice, _begun(practice, "price_four", periods=3))
+
+
+@situation(("granted", 12), ("clawed_back", -6))
+def half_of_three_months_is_refunded(practice: StripePractice) -> None:
+    _begun(practice, "price_four", periods=3)
+    practice.hear(practice.at(BEGINS + DAY).stripe.refund(practice.stripe.last("invoice"), 60_000))
+
+
+@situation(("granted", 12), ("granted", 8), ("granted", 8), upgrade_grant="prorated")  # 59 of 89 days of 12
+def a_seat_is_added_within_three_months_billed_ahead(practice: StripePractice) -> None:
+    subscription = _begun(practice, "price_four", periods=3)
+    practice.hear(practice.at(BEGINS + 30 * DAY).stripe.change(subscription, quantity=2))
+    _cycle(practice, subscription)
+
+
+@situation(("granted", 12), ("clawed_back", -8))  # 59 of 89 days
+def a_plan_billed_three_months_ahead_is_cancelled_and_the_rest_given_back(practice: StripePractice) -> None:
+    subscription = _begun(practice, "price_four", periods=3)
+    practice.hear(practice.at(BEGINS + 30 * DAY).stripe.cancel(subscription, prorates=True))
+
+
 # -- the first part of a period --------------------------------------------------------------------
 
 AHEAD = BEGINS + 10 * DAY  # of an interval of 31 days
@@ -386,3 +413,18 @@ def use_is_billed_within_the_cycle(practice: StripePractice) -> None:
 @pytest.mark.parametrize("name", SITUATIONS)
 def test_a_situation_of_lines_makes_exactly_these_entries(name: str, version: str) -> None:
     assert SITUATIONS[name].played(version) == SITUATIONS[name].leaves
+
+
+def test_what_an_offer_lets_a_client_try_for_nothing_is_a_trial_of_that_item_alone() -> None:
+    """Both plans cost nothing; one of them is tried for two weeks, and paid in the end by its next cycle."""
+    practice = StripePractice(SHAPES[-1])
+    practice.hear(practice.stripe.subscribe("cus_1", "price_nothing", metadata=ME, offer_days=14))
+    assert (practice.entries(), practice.parked()) == ([], [])
+    practice.hear(practice.stripe.subscribe("cus_1", "price_nothing", metadata=ME))
+    assert practice.entries() == [("granted", 4)]
+
+
+def test_an_offer_at_a_lower_price_is_paid_for() -> None:
+    practice = StripePractice(SHAPES[-1])
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME, offer_days=14))
+    assert practice.entries() == [("granted", 4)]

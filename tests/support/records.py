@@ -148,6 +148,7 @@ LINE = PaymentLine(
     interval=Interval(months=1, days=1),
     within_cycle=True,
     credited=True,
+    periods=3,
     quantity_from=QuantityFrom.ITEMS,
 )
 PAYMENT = Payment(

@@ -88,6 +88,7 @@ A_TRIAL_OF_ELEVEN_SEATS = Payment(
             period_start=datetime(2023, 3, 3, 8, 59, 59, tzinfo=UTC),
             period_end=datetime(2023, 4, 2, 8, 59, 59, tzinfo=UTC),
             trial=Trial.YES,
+            interval=Interval(months=1),
         ),
     ),
 )

@@ -248,7 +248,7 @@ LASTING = {case for case in SAYS if case.startswith(("subscription-", "customer-
 
 
 def with_interval(line: PaymentLine) -> PaymentLine:
-    return replace(line, interval=Interval(months=1)) if line.proration else line
+    return replace(line, interval=Interval(months=1)) if line.proration or line.subscription_item else line
 
 
 def said(case: str, version: str) -> Facts:

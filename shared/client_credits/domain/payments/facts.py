@@ -37,7 +37,8 @@ class PaymentLine:
     with a subscription item and a period a cycle; else a purchase. `amount` is in minor units of
     `currency`, before discounts; a proration's is negative where it gives back what remained of the plan
     before. `charged` is what was charged for it, after discounts and without tax, where that is known. A proration
-    of nothing that is `credited` gives back what had cost nothing.
+    of nothing that is `credited` gives back what had cost nothing. A line billed ahead pays several `periods` of its
+    price at once; a proration is within as many.
     """
 
     line_id: str
@@ -58,6 +59,12 @@ class PaymentLine:
     within_cycle: bool = False  # bills use so far of a period that another payment is for
     quantity_from: QuantityFrom | None = None  # of the package that the payment itself names
     credited: bool = False
+    periods: int = 1
+
+    @property
+    def units(self) -> int:
+        """How many times it brings its package's credits."""
+        return self.quantity * self.periods
 
     @property
     def gives_back(self) -> bool:
@@ -286,6 +293,7 @@ class SubscriptionNews:
 
     `trial` is when it is or was in trial, `prices` are its (item, price) pairs, `intervals` tell how long
     prices last, `anchor` is the instant that its periods are counted from, `client_id` whose it says it is.
+    `item_trials` are the items that an offer lets try, each with when: `start <= t < end`.
     """
 
     event_id: str
@@ -301,6 +309,7 @@ class SubscriptionNews:
     intervals: dict[str, Interval] = field(default_factory=dict)
     anchor: datetime | None = None
     client_id: str | None = None
+    item_trials: tuple[tuple[str, datetime, datetime], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,10 +87,13 @@ def with_fate(decision: LineDecision, payment: Payment, fate: LineFate) -> LineD
 
 
 def judged(line: PaymentLine, state: SubscriptionState) -> PaymentLine:
-    """The line as its subscription's events tell: whether it costs nothing because of a trial, and, of a
-    proration that does not say, which item it is for."""
+    """The line as its subscription's events tell: whether it costs nothing because of a trial, of how many periods
+    it is and, of a proration that does not say, which item it is for."""
     if line.proration and line.subscription_item is None and line.price:
         line = replace(line, subscription_item=state.item_of(line.price))
+    line = replace(line, periods=_periods(line, state))
+    if line.amount == 0 and line.period_start and state.is_tried(line.subscription_item or "", line.period_start):
+        return replace(line, trial=Trial.YES)
     if line.trial is not Trial.NO and line.period_start and state.in_trial(line.period_start):
         return replace(line, trial=Trial.YES)
     if line.trial is Trial.UNKNOWN and state.status_at is not None:
@@ -98,8 +101,20 @@ def judged(line: PaymentLine, state: SubscriptionState) -> PaymentLine:
     return line
 
 
+def _periods(line: PaymentLine, state: SubscriptionState) -> int:
+    """Of how many periods of its price a line is, or the one that it is within. One where that is not known."""
+    interval = line.interval or state.intervals.get(line.price or "")
+    if not (interval and line.subscription_item and line.period_start and line.period_end):
+        return 1
+    if not line.proration:
+        return interval.times(line.period_start, line.period_end) if line.amount else 1  # a trial may be longer
+    within = state.period_of(line.period_start, line.period_end)
+    return interval.times(within.starts, within.ends) if within else 1
+
+
 def _times(package: Package, line: PaymentLine) -> dict[str, int]:
-    return {t: n * line.quantity for t, n in package.credits.items() if n * line.quantity}
+    units = line.quantity if package.monthly_tranches else line.units
+    return {t: n * units for t, n in package.credits.items() if n * units}
 
 
 def package_of(line: PaymentLine, catalogue: Catalogue, package_id: str | None = None) -> Package | None:
@@ -125,7 +140,7 @@ def _fate(payment: Payment, line: PaymentLine, package: Package) -> LineFate:
         return LineFate.TRIAL_NOT_KNOWN
     if line.trial is Trial.YES and (line.proration or not package.trial_grants):
         return LineFate.TRIAL
-    if any(n * line.quantity > MAX_CREDITS for n in package.credits.values()):
+    if any(n * line.units > MAX_CREDITS for n in package.credits.values()):
         return LineFate.TOO_MANY
     if package.expiry.kind == "cycle_end" and not (line.subscription_item and line.period_end):
         return LineFate.NO_CYCLE
@@ -201,7 +216,7 @@ def lot_for(
     plan = _months(subscription, line)
     tranches = max(1, plan.count - plan.first + 1) if plan else 1
     source_id = f"{act.source_id}/{plan.first}" if plan and plan.later else act.source_id
-    each = sum(package.credits.values()) * line.line.quantity if line.owns is None else max(1, line.owns)
+    each = sum(line.credits.values()) if line.owns is None else max(1, line.owns)
     return Lot(
         lot_id=derived_id("lot", source_id, wallet.client_id, wallet.appointment_type),
         granted=amount,

@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import NamedTuple
 
-from client_credits.domain.dates import months_before, on_anchor
+from client_credits.domain.dates import months_after, months_before, on_anchor
 
 MONTHLY = "/month"  # behind an appointment type: credits that come month by month; no id has a slash
 SAME_MONTHS = timedelta(days=4)  # by which two months that end together may differ, as days are clipped
 MONTH = timedelta(days=27)
+MEAN_MONTH = timedelta(days=365.2425) / 12
 
 Credits = dict[str, int]  # per appointment type; with MONTHLY behind it, of each month
 
@@ -228,6 +229,16 @@ class Interval:
             return ends - timedelta(days=self.days)
         day = anchor.day if anchor and on_anchor(ends, anchor.day) == ends else ends.day
         return on_anchor(months_before(ends, self.months), day)
+
+    def times(self, starts: datetime, ends: datetime) -> int:
+        """How many of these intervals a period is; one where it is not a number of them."""
+        if self.months:
+            number = round((ends - starts) / MEAN_MONTH / self.months)
+            as_long = months_after(starts, number * self.months, starts.day)
+        else:
+            number = round((ends - starts) / timedelta(days=self.days))
+            as_long = starts + number * timedelta(days=self.days)
+        return number if number > 1 and abs(as_long - ends) <= SAME_MONTHS else 1
 
 
 def stub_credits(credits: Iterable[tuple[str, Fraction]]) -> Credits:

@@ -94,8 +94,8 @@ def _level(lines: list[PaymentLine], package_of: PackageOf) -> Credits:
 
 def credits_of(package: Package, line: PaymentLine) -> Credits:
     """What a line's package stands for, those by the month named so."""
-    mark = MONTHLY if package.monthly_tranches else ""
-    return {f"{kind}{mark}": n * line.quantity for kind, n in package.credits.items() if n * line.quantity}
+    mark, units = (MONTHLY, line.quantity) if package.monthly_tranches else ("", line.units)
+    return {f"{kind}{mark}": n * units for kind, n in package.credits.items() if n * units}
 
 
 def _after(lines: list[PaymentLine]) -> list[PaymentLine]:

@@ -35,6 +35,7 @@ class SubscriptionState:
     payments: tuple[tuple[str, datetime], ...] = ()
     waiting: tuple[str, ...] = ()
     trials: tuple[tuple[datetime, datetime], ...] = ()  # when it was in trial, as its own events stated
+    item_trials: tuple[tuple[str, datetime, datetime], ...] = ()  # and single items, by an offer
     prices: tuple[tuple[str, str], ...] = ()  # (item, price) as far as any event stated, by item
     intervals: dict[str, Interval] = field(default_factory=dict)  # how long its prices last, as its events tell
     anchor: datetime | None = None  # what its periods are counted from, as heard last
@@ -44,6 +45,10 @@ class SubscriptionState:
     def in_trial(self, at: datetime) -> bool:
         """Whether it was in trial, as far as its own events stated."""
         return any(starts <= at < ends for starts, ends in self.trials)
+
+    def is_tried(self, item: str, at: datetime) -> bool:
+        """Whether an offer let an item be tried then, as far as its subscription's events stated."""
+        return any(own == item and starts <= at < ends for own, starts, ends in self.item_trials)
 
     def item_of(self, price: str) -> str | None:
         """The item that has, or had, this price; else the one item there is. None where that is not known."""
@@ -151,6 +156,9 @@ def with_news(state: SubscriptionState, news: SubscriptionNews) -> SubscriptionS
     state = state.with_prices(news.prices)
     if news.trial:
         state = replace(state, trials=tuple(sorted({*state.trials, news.trial})[-TRIALS_KEPT:]))
+    if news.item_trials:
+        tried = sorted({*state.item_trials, *news.item_trials}, key=lambda each: each[1:])
+        state = replace(state, item_trials=tuple(tried[-TRIALS_KEPT:]))
     prices = {**state.intervals, **news.intervals}
     state = replace(state, intervals={price: prices[price] for price in sorted(prices)[-PRICES_KEPT:]})
     known = (state.status_at, _STATUS_RANK[state.status]) if state.status_at else None

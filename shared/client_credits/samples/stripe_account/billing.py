@@ -18,7 +18,7 @@ from client_credits.samples.stripe_account.books import (
     Tier,
 )
 from client_credits.samples.stripe_account.invoicing import Bought, Invoicing
-from client_credits.samples.stripe_account.periods import period_at, period_before
+from client_credits.samples.stripe_account.periods import nth_end, period_at, period_before
 
 
 class Billing(Invoicing):
@@ -54,16 +54,23 @@ class Billing(Invoicing):
         beside: tuple[Bought, ...] = (),
         percent_off: int = 0,
         anchor: datetime | None = None,
+        periods: int = 1,
+        offer_days: int = 0,
     ) -> Events:
         """A subscription and its first invoice, paid. `beside` is bought once with it, as a set-up fee is.
 
-        With an `anchor` ahead the first invoice is for the time until then.
+        With an `anchor` ahead the first invoice is for the time until then. Or it is for several `periods` of each
+        item at once. An offer lets its items be tried for `offer_days`, at the price they have.
         """
         trial_end = self.now + timedelta(days=trial_days) if trial_days else None
         ahead, anchor = anchor is not None, anchor or trial_end or self.now
         items = tuple(self._item(plan, anchor) for plan in plans)
         if ahead:
             items = tuple(replace(item, starts=period_before(anchor, item.price), ends=anchor) for item in items)
+        if offer_days:
+            items = tuple(replace(item, tried_until=self.now + timedelta(days=offer_days)) for item in items)
+        if periods > 1:
+            items = tuple(replace(item, ends=nth_end(anchor, item.price, periods), periods=periods) for item in items)
         if trial_end:
             items = tuple(replace(item, starts=self.now, ends=trial_end) for item in items)
         made = Subscription(

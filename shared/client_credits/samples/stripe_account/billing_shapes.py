@@ -156,6 +156,9 @@ def _item(of: Item, within: Subscription, shape: Shape) -> Fields:
         "subscription": within.subscription_id,
         "tax_rates": [],
     }
+    if of.tried_until and shape.since(ENDIVE):
+        tried = {"end_date": seconds(of.tried_until), "start_date": seconds(of.created), "trial_offer": "toff_Sandbox"}
+        fields["current_trial"] = tried
     return fields | _period(of) if shape.since(BASIL) else fields
 
 

@@ -69,7 +69,9 @@ class Customer:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What a subscription is for, with its period: half open, as all periods."""
+    """What a subscription is for, with its period, half open, which may be several `periods` of its price at once. An
+    offer lets it be `tried_until` then.
+    """
 
     item_id: str
     price: Price
@@ -77,10 +79,12 @@ class Item:
     created: datetime
     starts: datetime
     ends: datetime
+    tried_until: datetime | None = None
+    periods: int = 1
 
     @property
     def amount(self) -> int:
-        return self.price.amount(self.quantity)
+        return self.price.amount(self.quantity) * self.periods
 
 
 @dataclass(frozen=True, slots=True)

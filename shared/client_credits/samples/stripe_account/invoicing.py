@@ -138,7 +138,7 @@ class Invoicing(SandboxAccount):
 
     def _renewed(self, item: Item, within: Subscription) -> Item:
         starts, ends = period_at(within.anchor, item.price, item.ends)
-        return replace(item, starts=starts, ends=ends)
+        return replace(item, starts=starts, ends=ends, periods=1)
 
     def _full_lines(self, of: Subscription, item: Item) -> list[Line]:
         """A period of an item: one line, or for each tier that it reaches one, and one for the tier's flat amount."""

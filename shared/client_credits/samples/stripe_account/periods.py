@@ -25,6 +25,11 @@ def period_before(ends: datetime, price: Price) -> datetime:
     return months_before(ends, MONTHS[price.interval] * price.interval_count)
 
 
+def nth_end(anchor: datetime, price: Price, number: int) -> datetime:
+    """When so many periods are over that begin at the anchor."""
+    return _after(anchor, price, number)
+
+
 def _after(anchor: datetime, price: Price, periods: int) -> datetime:
     assert price.interval is not None, price.price_id
     count = periods * price.interval_count

@@ -115,7 +115,7 @@ def invoice_line(line: Fields, invoice: Fields, subscription: str | None, packag
         trial=_trial(line, quantity, credited) if of_subscription or prorated else Trial.NO,
         subscription=own if (own := _line_subscription(line)) != subscription else None,
         charged=_charged(line),
-        interval=interval_of(line) if prorated else None,
+        interval=interval_of(line) if of_subscription or prorated else None,
         credited=credited,
     )
     return Read(read, quantity)

@@ -4,6 +4,7 @@ Nothing here grants: a cycle's invoice does. A paused collection or a cancellati
 subscription running, and an ended one never runs again.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from client_credits.domain.payments.facts import SubscriptionNews, SubscriptionStatus
@@ -45,12 +46,25 @@ def subscription(event: Event) -> SubscriptionNews:
         intervals=_intervals(about),
         anchor=values.instant(about, "billing_cycle_anchor"),
         client_id=values.first_named("client_id", [values.metadata(about)]),
+        item_trials=tuple(_item_trials(about)),
     )
 
 
 def _trial(about: Fields) -> tuple[datetime, datetime] | None:
     """When it is or was in trial, `start <= t < end`."""
-    starts, ends = values.instant(about, "trial_start"), values.instant(about, "trial_end")
+    return _span(about, "trial_start", "trial_end")
+
+
+def _item_trials(about: Fields) -> Iterator[tuple[str, datetime, datetime]]:
+    """The items that an offer lets try now, each with when."""
+    for item in _items(about):
+        span = _span(values.child(item, "current_trial"), "start_date", "end_date")
+        if span and (item_id := values.reference(item, "id")):
+            yield item_id, *span
+
+
+def _span(of: Fields, start: str, end: str) -> tuple[datetime, datetime] | None:
+    starts, ends = values.instant(of, start), values.instant(of, end)
     return (starts, ends) if starts and ends and starts < ends else None
 
 
