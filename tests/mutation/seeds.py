@@ -505,6 +505,14 @@ SEEDS = (
         MONEY_ORDER,
         "every_order",
     ),
+    Seed(
+        "a payment's credits are given to more wallets than one transaction holds",
+        "operations/staff/editing.py",
+        "if len(after.holders) > MAX_HOLDERS:",
+        "if False:",
+        f"{UNIT}/test_wide_operations.py",
+        "forty_first",
+    ),
     # -- subscriptions
     Seed(
         "up, down and up again grants again",
