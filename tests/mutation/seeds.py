@@ -513,6 +513,14 @@ SEEDS = (
         f"{UNIT}/test_wide_operations.py",
         "forty_first",
     ),
+    Seed(
+        "disputed credits can be spent until a refund beside the dispute has been followed",
+        "operations/payments/following.py",
+        "(steps.freeze_more, *ending, steps.take_back, steps.freeze_exactly)",
+        "(*ending, steps.take_back, steps.freeze_exactly)",
+        MONEY_BACK,
+        "between_the_steps",
+    ),
     # -- subscriptions
     Seed(
         "up, down and up again grants again",
