@@ -80,6 +80,20 @@ SEEDS = (
         "owed > limit + 1",
         f"{UNIT}/test_deciding.py",
     ),
+    Seed(
+        "voiding a lot leaves its holds",
+        "domain/ledger/adjusting.py",
+        "change.record(without_excess_holds(gone, lot_id), EntryKind.VOIDED",
+        "change.record(gone, EntryKind.VOIDED",
+        f"{UNIT}/test_held_lots.py",
+    ),
+    Seed(
+        "lowering leaves holds of credits that are gone",
+        "domain/ledger/taking.py",
+        "wallet = without_excess_holds(wallet.with_lot(replace(lot, remaining=lot.remaining - part)), lot_id)",
+        "wallet = wallet.with_lot(replace(lot, remaining=lot.remaining - part))",
+        f"{UNIT}/test_held_lots.py",
+    ),
     # -- settling
     Seed(
         "a lot lives on at its very end",
