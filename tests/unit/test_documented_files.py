@@ -1,0 +1,34 @@
+"""Each file of code that a page names is there, with the functions and classes that it names of it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+FOLDERS = (ROOT, ROOT / "shared/client_credits")
+NAMED = re.compile(r"`([a-z0-9_/]+\.py)(?:: ([^`]+))?`")
+FILES = [path for folder in ("shared", "functions", "tests", "infra") for path in (ROOT / folder).rglob("*.py")]
+
+
+def found(name: str) -> list[Path]:
+    """A file named with its folders stands there; one named after another of its folder stands somewhere."""
+    if "/" in name:
+        return [folder / name for folder in FOLDERS if (folder / name).is_file()]
+    return [path for path in FILES if path.name == name]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_each_file_that_a_page_names_is_there_with_what_is_named_of_it(page: Path) -> None:
+    for name, parts in NAMED.findall(page.read_text()):
+        texts = [path.read_text() for path in found(name)]
+        assert texts, name
+        for part in parts.split(", ") if parts else ():
+            own = part.rpartition(".")[2]
+            assert any(re.search(rf"(def|class) {own}\b", text) for text in texts), f"{name}: {part}"
+
+
+def test_the_page_on_architecture_names_files_with_their_folders() -> None:
+    named = NAMED.findall((ROOT / "docs/architecture.md").read_text())
+    assert [name for name, _ in named if "/" not in name] == []
