@@ -1,4 +1,4 @@
-"""Each file of code that a page names is there, with the functions and classes that it names of it."""
+"""Pages name files, functions and classes that there are, and decisions stand in their order."""
 
 import re
 from pathlib import Path
@@ -32,3 +32,11 @@ def test_each_file_that_a_page_names_is_there_with_what_is_named_of_it(page: Pat
 def test_the_page_on_architecture_names_files_with_their_folders() -> None:
     named = NAMED.findall((ROOT / "docs/architecture.md").read_text())
     assert [name for name, _ in named if "/" not in name] == []
+
+
+def test_decisions_are_in_the_order_of_their_dates() -> None:
+    _, *entries = (ROOT / "docs/decisions.md").read_text().split("\n\n**")
+    dates = [entry[:10] for entry in entries]
+    assert dates == sorted(dates)
+    assert all(re.fullmatch(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}", date) for date in dates)
+    assert not [entry for entry in entries if "\n**" in entry], "a decision begins without a blank line"
