@@ -22,6 +22,7 @@ from client_credits.aws.direct_calls import Parameters, Queues
 from client_credits.aws.logs import logger
 from client_credits.aws.secrets import SecretsUnavailable, StripeSecrets, TooManyStrangers, parameter_reader
 from client_credits.domain.ids import is_id
+from client_credits.domain.instants import instant_text
 from client_credits.http import strict_json
 from client_credits.http.problems import problem
 from client_credits.stripe import signature as stripe_signature
@@ -170,17 +171,14 @@ def _not_an_event(reason: str) -> WebhookRefused:
 
 
 def _send(queue_url: str, text: str, practice_id: str, now: float) -> None:
-    received_at = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")
+    received_at = instant_text(datetime.fromtimestamp(now, UTC), "milliseconds")
     try:
         Queues().send_message(
             QueueUrl=queue_url,
             MessageBody=text,
             MessageAttributes={
                 "practice_id": {"DataType": "String", "StringValue": practice_id},
-                "received_at": {
-                    "DataType": "String",
-                    "StringValue": received_at.replace("+00:00", "Z"),
-                },
+                "received_at": {"DataType": "String", "StringValue": received_at},
             },
         )
     except (ClientError, BotoCoreError) as error:

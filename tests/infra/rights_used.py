@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from tests.infra.roles import allowed
+from tests.infra.roles import allowed, resource_name
 from tests.infra.transformed import ROOT, resources
 from tests.support.rights import Right, Seen, read
 
@@ -20,23 +20,17 @@ TABLE = ":table/${TableName}"
 FILES = re.compile(r"(\$\{Files\.Arn\}|arn:.*:s3:::\$\{FilesBucket\})/")
 PARAMETERS = ":parameter/client-credits/${Prefix}/"
 
-_POLLS = "Lambda itself reads the function's queue"
-_STREAM = "Lambda itself reads the table's stream"
-_LOGS = "Lambda itself writes the log"
-_TRACES = "Lambda itself sends the traces"
-# Granted to a function, used by the service that runs it; no call of ours shows that.
-USED_BY_AWS = {
-    "logs:CreateLogStream": _LOGS,
-    "logs:PutLogEvents": _LOGS,
-    "xray:PutTraceSegments": _TRACES,
-    "xray:PutTelemetryRecords": _TRACES,
-    "sqs:ReceiveMessage": _POLLS,
-    "sqs:DeleteMessage": _POLLS,
-    "sqs:GetQueueAttributes": _POLLS,
-    "dynamodb:DescribeStream": _STREAM,
-    "dynamodb:GetRecords": _STREAM,
-    "dynamodb:GetShardIterator": _STREAM,
-    "dynamodb:ListStreams": _STREAM,
+# Granted to each function and used by the service that runs it: it writes the log and sends the traces.
+USED_BY_LAMBDA = {
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "xray:PutTraceSegments",
+    "xray:PutTelemetryRecords",
+}
+# How that service reads what a function is given from: a queue, or the table's stream.
+POLLING = {
+    "sqs": ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes"),
+    "dynamodb": ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"),
 }
 
 
@@ -51,6 +45,21 @@ def granted() -> set[Right]:
             for name, actions in allowed(role).items()
             for action in actions
         }
+    return found
+
+
+def polled() -> Seen:
+    """What Lambda reads for each function by the function's own event sources, with the name of each."""
+    functions, aliases = resources("AWS::Lambda::Function"), resources("AWS::Lambda::Alias")
+    found: Seen = {}
+    for name, mapping in resources("AWS::Lambda::EventSourceMapping").items():
+        function = functions[aliases[mapping["FunctionName"]["Ref"]]["FunctionName"]["Ref"]]
+        settings = function["Environment"]["Variables"]
+        source = resource_name(mapping["EventSourceArn"])
+        is_stream = source == "TableStreamArn"
+        resource, service = ("stream/*", "dynamodb") if is_stream else (_resource(source, settings), "sqs")
+        for action in POLLING[service]:
+            found[Right(settings["POWERTOOLS_SERVICE_NAME"], f"{service}:{action}", resource)] = name
     return found
 
 
@@ -70,12 +79,13 @@ def _resource(name: str, settings: dict[str, Any]) -> str:
 
 
 def faults(granted: set[Right], used: Seen) -> Iterator[str]:
-    """A sentence for each right that is missing, and each that no test used."""
+    """A sentence for each right that is missing, and each that neither a test nor an event source used."""
+    used = polled() | used
     for right, test in sorted(used.items(), key=str):
         if not any(_covers(each, right) for each in granted):
             yield f"{right.function} may not {right.action} on {right.resource}, but does, in {test}"
     for right in sorted(granted, key=str):
-        if right.action not in USED_BY_AWS and not any(_covers(right, each) for each in used):
+        if right.action not in USED_BY_LAMBDA and not any(_covers(right, each) for each in used):
             yield f"{right.function} may {right.action} on {right.resource}, but no test saw it do so"
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.infra.rights_used import TIERS, USED_BY_AWS, faults, granted, main
+from tests.infra.rights_used import POLLING, TIERS, USED_BY_LAMBDA, faults, granted, main, polled
 from tests.support.rights import Right, Seen, append, read, rights_of
 
 QUERY = Right("bookings", "dynamodb:Query", "table")
@@ -12,8 +12,9 @@ QUERY = Right("bookings", "dynamodb:Query", "table")
 
 @pytest.fixture
 def used() -> Seen:
-    """A record in which every function used exactly what it may."""
-    return {right: "tests/test_x.py::test_it" for right in granted() if right.action not in USED_BY_AWS}
+    """A record in which every function used exactly what it may, but for what Lambda uses on its behalf."""
+    own = {right for right in granted() if right.action not in USED_BY_LAMBDA} - set(polled())
+    return dict.fromkeys(own, "tests/test_x.py::test_it")
 
 
 def test_rights_that_are_all_used_and_all_granted_pass(used: Seen) -> None:
@@ -42,8 +43,35 @@ def test_a_right_of_one_function_or_resource_is_not_one_of_another(used: Seen) -
     assert len(list(faults(granted(), used | wrong))) == len(wrong)
 
 
-def test_what_aws_itself_uses_is_granted_somewhere() -> None:
-    assert {right.action for right in granted()} >= set(USED_BY_AWS)
+def test_what_lambda_itself_uses_is_granted() -> None:
+    assert {right.action for right in granted()} >= USED_BY_LAMBDA
+    assert granted() >= set(polled())
+    assert {right.function for right in polled()} == {
+        *("stripe_events", "bookings", "sweep", "jobs", "publish_entries"),
+    }
+
+
+@pytest.mark.parametrize("action", [f"{service}:{name}" for service, names in POLLING.items() for name in names])
+def test_reading_a_source_that_is_not_the_functions_own_must_be_seen(used: Seen, action: str) -> None:
+    queue = action.startswith("sqs")
+    for function in ("api", "stripe_webhook", "sweep"):
+        right = Right(function, action, "STRIPE_QUEUE_URL" if queue else "stream/*")
+        assert list(faults(granted() | {right}, used)) == [
+            f"{function} may {action} on {right.resource}, but no test saw it do so"
+        ]
+        assert list(faults(granted() | {right}, used | {right: "t"})) == []
+
+
+def test_a_queue_that_the_api_may_look_at_and_does_not_is_named(used: Seen) -> None:
+    look = Right("api", "sqs:GetQueueAttributes", "JOBS_DLQ_URL")
+    (stated,) = faults(granted(), {right: test for right, test in used.items() if right != look})
+    assert stated == "api may sqs:GetQueueAttributes on JOBS_DLQ_URL, but no test saw it do so"
+
+
+def test_a_source_that_lambda_may_not_read_is_named_with_its_mapping(used: Seen) -> None:
+    receive = Right("bookings", "sqs:ReceiveMessage", "BookingsQueue")
+    (stated,) = faults(granted() - {receive}, used)
+    assert stated == "bookings may not sqs:ReceiveMessage on BookingsQueue, but does, in BookingsFunctionQueue"
 
 
 @pytest.mark.parametrize("tier", TIERS)

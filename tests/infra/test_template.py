@@ -48,7 +48,7 @@ PROJECTED: dict[str, set[str] | str] = {
         *("due_at", "kind", "name", "packages"),
     },
     "names": "ALL",
-    "sessions": {"client_id", "owner", "appointment_type", "seats", "state", "series_id", "value"},
+    "sessions": {"client_id", "owner", "appointment_type", "seats", "state", "series_id"},
 }
 
 # Queues that hold what was given up on, and so have no further queue behind them.

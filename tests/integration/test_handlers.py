@@ -761,12 +761,13 @@ def test_a_checkout_is_opened_with_the_practices_own_key(
 def test_the_status_counts_what_the_queues_of_dead_letters_hold(
     world: World, function: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for setting, queue in (("STRIPE_DLQ_URL", "stripe-dead"), ("SWEEP_DLQ_URL", "published")):
+    dead = {"STRIPE_DLQ_URL": "stripe-dead", "SWEEP_DLQ_URL": "published", "JOBS_DLQ_URL": "bookings"}
+    for setting, queue in dead.items():
         monkeypatch.setenv(setting, world.queues[queue])
     clients.client("sqs").send_message(QueueUrl=world.queues["stripe-dead"], MessageBody="{}")
     answer = asked(load("api"), "GET", "/v1/status")
     assert answer["statusCode"] == 200, answer
-    assert answer["body"]["dead_letters"] == {"stripe": 1, "bookings": 0, "sweep": 0, "publishing": 0}
+    assert answer["body"]["dead_letters"] == {"stripe": 1, "bookings": 0, "sweep": 0, "jobs": 0, "publishing": 0}
 
 
 def put_cursor_key() -> None:

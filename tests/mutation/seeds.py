@@ -80,6 +80,20 @@ SEEDS = (
         "owed > limit + 1",
         f"{UNIT}/test_deciding.py",
     ),
+    Seed(
+        "voiding a lot leaves its holds",
+        "domain/ledger/adjusting.py",
+        "change.record(without_excess_holds(gone, lot_id), EntryKind.VOIDED",
+        "change.record(gone, EntryKind.VOIDED",
+        f"{UNIT}/test_held_lots.py",
+    ),
+    Seed(
+        "lowering leaves holds of credits that are gone",
+        "domain/ledger/taking.py",
+        "wallet = without_excess_holds(wallet.with_lot(replace(lot, remaining=lot.remaining - part)), lot_id)",
+        "wallet = wallet.with_lot(replace(lot, remaining=lot.remaining - part))",
+        f"{UNIT}/test_held_lots.py",
+    ),
     # -- settling
     Seed(
         "a lot lives on at its very end",
@@ -504,6 +518,22 @@ SEEDS = (
         "joint = replace(\n        money,\n        refunds=money.refunds,",
         MONEY_ORDER,
         "every_order",
+    ),
+    Seed(
+        "a payment's credits are given to more wallets than one transaction holds",
+        "operations/staff/editing.py",
+        "if len(after.holders) > MAX_HOLDERS:",
+        "if False:",
+        f"{UNIT}/test_wide_operations.py",
+        "forty_first",
+    ),
+    Seed(
+        "disputed credits can be spent until a refund beside the dispute has been followed",
+        "operations/payments/following.py",
+        "(steps.freeze_more, *ending, steps.take_back, steps.freeze_exactly)",
+        "(*ending, steps.take_back, steps.freeze_exactly)",
+        MONEY_BACK,
+        "between_the_steps",
     ),
     # -- subscriptions
     Seed(

@@ -1,6 +1,8 @@
 """Keys of different things never meet, whatever the ids: reserved words are ids like any other."""
 
+import ast
 from collections.abc import Callable
+from inspect import getsource
 from itertools import combinations
 
 from hypothesis import example, given
@@ -12,7 +14,7 @@ from client_credits.store.keys import ItemKind, Key
 RESERVED = [
     *("parked", "op", "booking", "waiting", "replay", "raw", "link", "customer", "subscription", "payment", "money"),
     *("roster", "settings", "catalogue", "client", "wallet", "entry", "changed", "state", "due", "open", "price"),
-    *("client_link", "verification", "set_aside", "items", "last"),
+    *("client_link", "verification", "set_aside", "items", "last", "lot", "authorization", "staff", "email", "job"),
     *("account", "reconciliation", "00", "a:b", "~", ".", "-"),
 ]
 IDS = st.one_of(st.sampled_from(RESERVED), st.from_regex(r"[A-Za-z0-9._:~-]{1,12}", fullmatch=True))
@@ -28,9 +30,14 @@ MAKERS: dict[str, Callable[[str, str, str], Place]] = {
     "client": lambda p, a, b: (f"client {a}", keys.client(p, a)),
     "wallet": lambda p, a, b: (f"client {a}", keys.wallet(p, a, b)),
     "entry": lambda p, a, b: (f"client {a}", keys.entry(p, a, b, 1)),
+    "emptied lot": lambda p, a, b: (f"client {a}", keys.closed_lot(p, a, b, b)),
+    "authorization": lambda p, a, b: (f"client {a}", keys.authorization(p, a, b)),
     "client changed": lambda p, a, b: (f"client {a}", keys.settings_change(p, a, "2026-11-22T12:00:00Z", b)),
     "booking": lambda p, a, b: (f"booking {a}", keys.booking(p, a)),
     "client link": lambda p, a, b: (f"client link {a}", keys.client_link(p, a)),
+    "staff": lambda p, a, b: (f"staff {a}", keys.staff(p, a)),
+    "email": lambda p, a, b: (f"email {a}", keys.email(p, a, b)),
+    "job": lambda p, a, b: (f"job {a}", keys.job(p, a)),
     "verification": lambda p, a, b: ("verification", keys.verification(p)),
     "set aside": lambda p, a, b: ("set aside", keys.set_aside(p, keys.wallet(p, a, b))),
 }
@@ -46,7 +53,20 @@ OF_OUTSIDE: dict[str, Callable[[str, str, str], Place]] = {
     "waiting": lambda p, a, b: (f"waiting {a}", keys.waiting(p, "price", a, b)),
     "replay": lambda p, a, b: (f"replay {a}", keys.replay(p, "price", a)),
     "raw": lambda p, a, b: (f"raw {a}", keys.raw_event(p, a)),
+    "reconciliation": lambda p, a, b: (f"reconciliation {a}", keys.reconciliation(p, a, "live", b)),
 }
+
+
+def test_each_key_of_the_table_is_made_here() -> None:
+    """Those of indexes stand apart, and are text."""
+    defined = [each for each in ast.parse(getsource(keys)).body if isinstance(each, ast.FunctionDef)]
+    of_a_practice = {f.name for f in defined if f.args.args[0].arg == "practice_id" and unparsed(f.returns) == "Key"}
+    called = {name for make in (MAKERS | OF_OUTSIDE).values() for name in make.__code__.co_names}
+    assert called - {"keys"} == of_a_practice
+
+
+def unparsed(annotation: ast.expr | None) -> str:
+    return ast.unparse(annotation) if annotation else ""
 
 
 @given(IDS, st.tuples(IDS, IDS), st.tuples(OUTSIDE, OUTSIDE))

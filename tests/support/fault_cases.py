@@ -14,6 +14,7 @@ from client_credits.domain.errors import AlreadyResolved, LotClosed, NotFound
 from client_credits.domain.ids import derived_id
 from client_credits.domain.ledger.extending import ExtensionRule
 from client_credits.domain.ledger.leftovers import LeftoversRule
+from client_credits.domain.ledger.wallet import Rollover
 from client_credits.domain.payments.facts import (
     CustomerLink,
     Dispute,
@@ -306,8 +307,20 @@ BOOKINGS = [
     ),
 ]
 
+MONTH = (NOW - 31 * DAY, NOW - DAY)
+OF_A_CYCLE = a_lot(
+    "lot-1",
+    3,
+    effective_at=MONTH[0],
+    expires_at=MONTH[1],
+    subscription="sub_1",
+    cycle=MONTH,
+    rollover=Rollover(2, MONTH[0], days=30),
+)
+
 SWEEPS = [
     Case("a sweep with nothing due", sweeping, past=(TWO_LOTS,)),
+    Case("a sweep of what rolls over", sweeping, past=(holding(OF_A_CYCLE),)),
     Case(
         "a sweep of two wallets",
         sweeping,
@@ -476,6 +489,7 @@ MONEY_BACK = [
     Case("a refund that failed", money_back(9_000, "failed"), past=(paying(WHOLE), booking(), money_back(9_000))),
     Case("a dispute opened", disputing("open"), past=(paying(WHOLE), booking())),
     Case("a dispute lost", disputing("lost"), past=(paying(WHOLE), booking(), disputing("open"))),
+    Case("a dispute won", disputing("won"), past=(paying(WHOLE), booking(), disputing("open"))),
     Case(
         "a cancellation that lessens a refund's debt", cancelling(), past=(paying(WHOLE), booking(), money_back(9_000))
     ),

@@ -263,6 +263,29 @@ def test_an_open_dispute_freezes_and_a_won_one_frees() -> None:
     ]
 
 
+def test_a_booking_between_the_steps_of_an_open_dispute_gets_none_of_its_credits() -> None:
+    practice = Practice(allow_booking_without_credits=False)
+    practice.pay()
+    asked = []
+
+    def book_after_each_step(moment: str, call: str) -> None:
+        if (moment, call) != ("after", "transact_write_items"):
+            return
+        practice.table.watch = unwatched
+        if practice.kinds()[1:]:
+            asked.append(len(asked))
+            practice.book(asked[-1])
+        practice.table.watch = book_after_each_step
+
+    def unwatched(moment: str, call: str) -> None:
+        pass
+
+    practice.table.watch = book_after_each_step
+    practice.tell(news(refunds=refund("re_1", 5_000).refunds, disputes=dispute("open", 5_000).disputes))
+    assert len(asked) == 2
+    assert practice.kinds() == [("granted", 10), ("frozen", 0), ("clawed_back", -5)]
+
+
 def test_a_lost_dispute_takes_and_a_refund_beside_it_takes_nothing_twice() -> None:
     practice = Practice()
     practice.pay()

@@ -14,6 +14,7 @@ from typing import Any, cast, get_args
 import pytest
 from tests.support.documented import PAGE, PLANNED, examples, rendered, rewritten, with_shard
 from tests.support.stored_again import BARE, RECORDS, stored_again
+from tests.support.table import Index, declared_schema
 
 from client_credits.store import codec, keys
 from client_credits.store.keys import ItemKind
@@ -76,6 +77,12 @@ def _kinds(kind: Any) -> list[Any]:
 def test_no_two_examples_have_one_key() -> None:
     places = [keys.key_of(item) for item in EVERY.values()]
     assert len(set(places)) == len(places)
+
+
+@pytest.mark.parametrize("index", declared_schema().indexes, ids=lambda index: index.name)
+def test_some_record_of_an_index_has_each_attribute_that_it_projects(index: Index) -> None:
+    shown = {name for item in STORED.values() if item.keys() >= set(index.key) for name in item}
+    assert (index.holds or set()) - shown == set()
 
 
 def test_a_wrong_example_is_found_and_mended() -> None:

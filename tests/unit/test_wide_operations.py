@@ -13,6 +13,7 @@ from tests.unit.test_disputes_won import disputed
 from tests.unit.test_money_back import PAID, Practice, dispute, refund
 from tests.unit.test_money_back_histories import sell
 
+from client_credits.domain.errors import LimitReached
 from client_credits.domain.ledger.tranches import Plan
 from client_credits.domain.ledger.wallet import MAX_OPEN, Coming, Wallet
 from client_credits.domain.payments.facts import SubscriptionNews, SubscriptionStatus
@@ -88,6 +89,16 @@ def test_a_refund_that_fails_after_the_lots_of_all_its_wallets_have_ended(count:
         assert [kind for kind, _ in practice.kinds(name)][-2:] == ["reinstated", "expired"]
         practice.check(name)
     assert max(practice.sizes) <= 100
+
+
+def test_a_forty_first_wallet_is_given_none_of_a_payments_credits() -> None:
+    practice, names = in_many_wallets(MAX_HOLDERS, Expiry())
+    before = dict(practice.table.items)
+    with pytest.raises(LimitReached, match=f"at most {MAX_HOLDERS} wallets"):
+        practice.give(1, "c1", "c2")
+    assert practice.table.items == before
+    practice.give(1, "c1", names[1])  # who has some of them may be given more
+    assert practice.numbers(names[1]) == (2, 0)
 
 
 def test_a_dispute_of_forty_wallets_freezes_takes_and_gives_back() -> None:

@@ -12,7 +12,7 @@ _RFC3339 = re.compile(
 
 
 class BadInstant(ValueError):
-    """Not an instant that can be meant. `code` is stable; the value is never part of the text."""
+    """A value that is not a valid instant. `code` is stable; the value is never part of the text."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)

@@ -122,8 +122,8 @@ def _on_sale(loaded: Loaded, wanted: Purchase) -> Package:
     if loaded.client is None and loaded.settings.unknown_clients == "park":
         raise NotFound("There is no such client.")
     if not names_something(wanted.client_id):
-        fault = Problem("/client_id", "names_nobody", "a payment cannot name a client by this word")
-        raise Invalid("A payment would not find this client.", fault)
+        fault = Problem("/client_id", "names_nobody", "a payment cannot name a client by this word; use another id")
+        raise Invalid("A payment cannot be matched to this client id.", fault)
     package = loaded.catalogue.packages.get(wanted.package_id)
     if package is None or package.archived:
         raise Invalid("This package is not on sale.", Problem("/package_id", "not_on_sale", "name one that is on sale"))
@@ -210,4 +210,4 @@ def _ours(refused: StripeRefused) -> CreditsError:
         what = "give the key the rights to write Checkout Sessions and read Prices"
         return Invalid("Stripe does not accept the practice's API key.", Problem("", "stripe_key_refused", what))
     what = f"Stripe says {refused.code or refused.status}: check the package's first Stripe price"
-    return Invalid("Stripe does not sell this package so.", Problem("/package_id", "stripe_refused", what))
+    return Invalid("Stripe refused to sell this package.", Problem("/package_id", "stripe_refused", what))

@@ -36,7 +36,7 @@ def create_checkout_session(
     key = _own(ask, keyed(ask, idempotency_key, "checkout", wanted))
     faults = list(_foreign(ask, wanted))
     if faults:
-        raise Invalid("An address is of no configured origin.", *faults)
+        raise Invalid("The success and cancel addresses must belong to a configured origin.", *faults)
     purchase = Purchase(**wanted.model_dump())
     opened = open_checkout(ask.context, ask.outside.checkouts.api, purchase, key)
     headers = {"Idempotency-Replayed": "true"} if opened.repeated else {}
