@@ -143,6 +143,27 @@ def test_a_first_part_is_a_part_of_the_period_that_the_other_items_have(anchor: 
     assert practice.wallet().balance == 4 + 6  # 5.14 of 8, rounded up
 
 
+def test_a_first_part_waits_until_it_is_known_when_its_period_began() -> None:
+    """Six of eight for 18 of 28 days, whether the period or the anchor is heard first or last."""
+    begins, ends = datetime(2026, 1, 31, 12, tzinfo=UTC), datetime(2026, 2, 28, 12, tzinfo=UTC)
+    part = cycle("price_8", begins + 10 * DAY, ends, proration=True, interval=Interval(months=1))
+    part = replace(part, subscription_item="si_2")
+    steps = {
+        "part": lambda p: p.pay("in_2", begins + 10 * DAY, part),
+        "period": lambda p: p.pay("in_1", begins, cycle(starts=begins, ends=ends)),
+        "anchor": lambda p: hear(p, at=begins, anchor=begins),
+        "anchor of later": lambda p: hear(p, at=ends + DAY, anchor=ends + DAY),
+    }
+    for order in permutations(steps):
+        practice = Practice(now=ends + 2 * DAY)
+        for heard, step in enumerate(order, start=1):
+            steps[step](practice)
+            if step == "part" and not {"period", "anchor"} & set(order[:heard]):
+                assert practice.parked() == ["waits_for_interval"]
+        granted = sum(e.amount for e in practice.store.entries_after("p1", "c1", "follow-up", 0) if e.amount > 0)
+        assert (granted, practice.parked()) == (4 + 6, []), order
+
+
 def test_a_first_part_heard_after_its_items_first_cycle_grants_nothing_where_the_package_grants_once() -> None:
     practice = Practice(now=NEXT + DAY)
     selling(practice, renews_each_cycle=False)

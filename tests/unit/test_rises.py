@@ -133,8 +133,26 @@ def test_an_interval_is_counted_back_from_its_end(interval: Interval, ends: date
 
 def test_an_interval_begins_on_the_anchors_day_where_it_ends_on_it() -> None:
     ends, anchor = datetime(2027, 2, 28, 9, tzinfo=UTC), datetime(2026, 10, 31, 9, tzinfo=UTC)
-    assert Interval(months=1).before(ends, anchor) == datetime(2027, 1, 31, 9, tzinfo=UTC)
-    assert Interval(months=1).before(ends, anchor - 11 * DAY) == datetime(2027, 1, 28, 9, tzinfo=UTC)
+    assert Interval(months=1).before(ends, [anchor]) == datetime(2027, 1, 31, 9, tzinfo=UTC)
+    assert Interval(months=1).before(ends, [anchor - 11 * DAY]) == datetime(2027, 1, 28, 9, tzinfo=UTC)
+
+
+def test_an_interval_begins_by_the_newest_anchor_that_held_when_it_ended() -> None:
+    first, restarted = datetime(2026, 12, 31, 9, tzinfo=UTC), datetime(2027, 3, 28, 9, tzinfo=UTC)
+    february, april = datetime(2027, 2, 28, 9, tzinfo=UTC), datetime(2027, 4, 28, 9, tzinfo=UTC)
+    for anchors in ([first, restarted], [restarted, first]):
+        assert Interval(months=1).before(february, anchors) == datetime(2027, 1, 31, 9, tzinfo=UTC)
+        assert Interval(months=1).before(april, anchors) == restarted
+    of_a_period_cut_short = datetime(2027, 2, 14, 9, tzinfo=UTC)
+    assert Interval(months=1).before(february, [first, of_a_period_cut_short]) == datetime(2027, 1, 31, 9, tzinfo=UTC)
+
+
+def test_without_an_anchor_the_last_day_of_a_short_month_does_not_tell_when_its_interval_began() -> None:
+    february = datetime(2027, 2, 28, 9, tzinfo=UTC)
+    assert Interval(months=1).before(february) is None
+    assert Interval(months=1).before(february, [february + DAY]) is None
+    assert Interval(months=1).before(datetime(2027, 3, 31, 9, tzinfo=UTC)) == february
+    assert Interval(days=28).before(february) == datetime(2027, 1, 31, 9, tzinfo=UTC)
 
 
 def test_a_stub_grants_its_part_rounded_up() -> None:

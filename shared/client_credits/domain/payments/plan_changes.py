@@ -15,6 +15,7 @@ from client_credits.domain.dates import months_after, months_before, on_anchor
 MONTHLY = "/month"  # behind an appointment type: credits that come month by month; no id has a slash
 SAME_MONTHS = timedelta(days=4)  # by which two months that end together may differ, as days are clipped
 MONTH = timedelta(days=27)
+MOST_DAYS = 31  # of a month
 MEAN_MONTH = timedelta(days=365.2425) / 12
 
 Credits = dict[str, int]  # per appointment type; with MONTHLY behind it, of each month
@@ -223,11 +224,17 @@ class Interval:
     months: int = 0
     days: int = 0
 
-    def before(self, ends: datetime, anchor: datetime | None = None) -> datetime:
-        """When the interval begins that ends then. Months fall on the anchor's day where the end does."""
+    def before(self, ends: datetime, anchors: Iterable[datetime] = ()) -> datetime | None:
+        """When the interval begins that ends then. Months fall on the day of the newest anchor by which they end.
+
+        None where they end on the last day of a month of less than 31, and no anchor by then is known.
+        """
         if not self.months:
             return ends - timedelta(days=self.days)
-        day = anchor.day if anchor and on_anchor(ends, anchor.day) == ends else ends.day
+        held = [anchor for anchor in anchors if anchor <= ends]
+        if not held and ends.day < MOST_DAYS and on_anchor(ends, MOST_DAYS) == ends:
+            return None
+        day = next((anchor.day for anchor in sorted(held)[::-1] if on_anchor(ends, anchor.day) == ends), ends.day)
         return on_anchor(months_before(ends, self.months), day)
 
     def times(self, starts: datetime, ends: datetime) -> int:

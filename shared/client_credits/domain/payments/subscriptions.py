@@ -13,6 +13,7 @@ from client_credits.domain.payments.plan_changes import Base, Interval, PlanChan
 
 PERIODS_KEPT = 12
 TRIALS_KEPT = 12
+ANCHORS_KEPT = 12
 PRICES_KEPT = 100
 PAYMENTS_KEPT = 100  # beyond, an end or being past due is no longer followed in the oldest
 _STATUS_RANK = {status: rank for rank, status in enumerate(SubscriptionStatus)}
@@ -38,7 +39,7 @@ class SubscriptionState:
     item_trials: tuple[tuple[str, datetime, datetime], ...] = ()  # and single items, by an offer
     prices: tuple[tuple[str, str], ...] = ()  # (item, price) as far as any event stated, by item
     intervals: dict[str, Interval] = field(default_factory=dict)  # how long its prices last, as its events tell
-    anchor: datetime | None = None  # what its periods are counted from, as heard last
+    anchors: tuple[datetime, ...] = ()  # what its periods were counted from, the newest
     frozen: bool = False  # whether wallets know that it is past due
     version: int = 0
 
@@ -159,11 +160,13 @@ def with_news(state: SubscriptionState, news: SubscriptionNews) -> SubscriptionS
     if news.item_trials:
         tried = sorted({*state.item_trials, *news.item_trials}, key=lambda each: each[1:])
         state = replace(state, item_trials=tuple(tried[-TRIALS_KEPT:]))
+    if news.anchor:
+        state = replace(state, anchors=tuple(sorted({*state.anchors, news.anchor})[-ANCHORS_KEPT:]))
     prices = {**state.intervals, **news.intervals}
     state = replace(state, intervals={price: prices[price] for price in sorted(prices)[-PRICES_KEPT:]})
     known = (state.status_at, _STATUS_RANK[state.status]) if state.status_at else None
     if known is None or (news.occurred_at, _STATUS_RANK[news.status]) > known:
-        state = replace(state, status=news.status, status_at=news.occurred_at, anchor=news.anchor or state.anchor)
+        state = replace(state, status=news.status, status_at=news.occurred_at)
         state = replace(state, client_id=_owner(state, news))
     return state if state.client_id else replace(state, client_id=news.client_id)
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
 
+from client_credits.domain.dates import months_before
 from client_credits.domain.payments.facts import Payment, PaymentLine
 from client_credits.domain.payments.granting import LineDecision
 from client_credits.domain.payments.plan_changes import MONTHLY, Base, Credits, Interval, PlanChange, stub_credits
@@ -32,7 +33,7 @@ def role(state: SubscriptionState, payment: Payment, line: PaymentLine, package_
     prorations = prorations_of(state, payment, line, package_of)
     item = str(line.subscription_item)
     if stub := prorations.stubs.get(item):
-        return LineRole.STUB if _interval(state, stub) else LineRole.STUB_WITHOUT_INTERVAL
+        return LineRole.STUB if _begins(state, stub, prorations.ends) else LineRole.STUB_WITHOUT_INTERVAL
     if prorations.only_gives_back or not prorations.levels:
         return LineRole.GIVING_BACK
     if item not in prorations.levels and item not in prorations.gone:
@@ -63,11 +64,9 @@ def with_prorations(
     but for what only gives back."""
     prorations = prorations_of(state, payment, line, package_of)
     for stub in prorations.stubs.values():
-        if interval := _interval(state, stub):
-            starts = min(_begins(state, interval, prorations.ends), stub.starts)
-            state = state.with_base(
-                Base(stub.item, stub.starts, stub.level, payment.payment_id), starts, prorations.ends
-            )
+        if begins := _begins(state, stub, prorations.ends):
+            base = Base(stub.item, stub.starts, stub.level, payment.payment_id)
+            state = state.with_base(base, min(begins, stub.starts), prorations.ends)
     if not prorations.is_change:
         return state
     if not prorations.only_gives_back and state.period_of(_start(line), line.period_end) is None:
@@ -87,9 +86,8 @@ def stub_grants(
     """
     prorations = prorations_of(state, payment, line, package_of)
     stub = prorations.stubs[str(line.subscription_item)]
-    interval = _interval(state, stub)
-    assert interval is not None
-    begins = _begins(state, interval, prorations.ends)
+    begins = _begins(state, stub, prorations.ends)
+    assert begins is not None
     parts = [part for each in stub.lines for part in _parts(each, prorations.ends, begins, package_of)]
     every = stub_credits(parts) | {kind: n for kind, n in stub.level.items() if kind.endswith(MONTHLY)}
     span = Span(stub.item, stub.starts, prorations.ends)
@@ -130,11 +128,18 @@ def _interval(state: SubscriptionState, stub: Stub) -> Interval | None:
     return next((interval for interval in reversed(intervals) if interval), None)
 
 
-def _begins(state: SubscriptionState, interval: Interval, ends: datetime) -> datetime:
+def _begins(state: SubscriptionState, stub: Stub, ends: datetime) -> datetime | None:
     """When the interval begins that ends then: as the period of other items that is the same, where one is known to be
-    paid, else as it is reckoned. Of a month that ends on its last day only the anchor's day tells, or such a period."""
-    reckoned = interval.before(ends, state.anchor)
-    return min((p.starts for p in state.periods if p.is_paid and p.is_same(reckoned, ends)), default=reckoned)
+    paid, else as it is reckoned. None where neither tells.
+
+    Of a month that ends on its last day only the anchor's day tells, or such a period.
+    """
+    interval = _interval(state, stub)
+    if interval is None:
+        return None
+    reckoned = interval.before(ends, state.anchors)
+    near = reckoned or months_before(ends, interval.months)
+    return min((p.starts for p in state.periods if p.is_paid and p.is_same(near, ends)), default=reckoned)
 
 
 def _start(line: PaymentLine) -> datetime:
