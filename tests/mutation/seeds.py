@@ -442,17 +442,17 @@ SEEDS = (
         f"{UNIT}/test_money_back_histories.py",
     ),
     Seed(
-        "what was withheld of tranches comes back as the oldest of them",
+        "what was withheld of tranches comes back as part of the first",
         "domain/payments/clawing_back.py",
-        "for lot_id, kept in reversed(still_withheld(grant, of).items()):",
-        "for lot_id, kept in still_withheld(grant, of).items():",
+        "self._return_anew(buyer, lot_id, of.kind, back)",
+        "self._return_anew(buyer, grant.lot_id, of.kind, back)",
         f"{UNIT}/test_ended_and_refunded.py",
     ),
     Seed(
         "an emptied lot's end that has passed is put off",
         "domain/ledger/rolling.py",
-        "(lot.remaining or now < lot.end)",
-        "(lot.remaining or lot.end > cycle.starts)",
+        "_kept_of(lot, cycle.subscription) and (lot.remaining or now < lot.end)",
+        "_kept_of(lot, cycle.subscription) and (lot.remaining or lot.end > cycle.starts)",
         f"{UNIT}/test_rolling_heard_late.py",
     ),
     Seed(
