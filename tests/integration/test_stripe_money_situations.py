@@ -181,6 +181,13 @@ def more_than_was_overpaid_is_refunded(practice: StripePractice) -> None:
     practice.hear(practice.stripe.refund(practice.stripe.last("charge")))
 
 
+@situation(("granted", 10), ("granted", 10), since=BASIL)
+def what_was_overpaid_for_two_invoices_is_refunded(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.pay_together(_billed(practice), _billed(practice), more=45_000))
+    _next_day(practice)
+    practice.hear(practice.stripe.refund(practice.stripe.last("charge"), 45_000))
+
+
 HALF_OF_BOTH = (("clawed_back", -5), ("clawed_back", -5))
 
 
@@ -190,6 +197,15 @@ def one_payment_of_two_invoices_is_refunded_in_halves(practice: StripePractice) 
     for _ in range(2):
         _next_day(practice)
         practice.hear(practice.stripe.refund(practice.stripe.last("charge"), 90_000))
+
+
+@situation(("granted", 10), ("granted", 10), *HALF_OF_BOTH, *HALF_OF_BOTH, since=BASIL)
+def more_than_was_overpaid_for_two_invoices_is_refunded(practice: StripePractice) -> None:
+    """450.00 of 2,250.00 are for neither of them."""
+    practice.hear(practice.stripe.pay_together(_billed(practice), _billed(practice), more=45_000))
+    for amount in (135_000, 90_000):
+        _next_day(practice)
+        practice.hear(practice.stripe.refund(practice.stripe.last("charge"), amount))
 
 
 @situation(("granted", 10), ("granted", 30), ("clawed_back", -5), ("clawed_back", -15), since=BASIL)

@@ -456,8 +456,31 @@ SEEDS = (
     Seed(
         "a money of two payments is refunded in full to each",
         "domain/payments/given_back.py",
-        "back *= paid_by.part_of(record.payment_id)",
+        "back = own_part(paid_by, record.payment_id, back, noted)",
         "pass",
+        f"{UNIT}/test_refunding.py",
+    ),
+    Seed(
+        "a refund of several payments is shared before what was overpaid comes off",
+        "domain/payments/sharing.py",
+        "rest = max(Fraction(0), back - overpaid)",
+        "rest = back",
+        "tests/property/test_money_back_laws.py",
+        "share",
+    ),
+    Seed(
+        "what was overpaid of one payment is not known to the others of its money",
+        "operations/payments/lines.py",
+        "if payment.overpaid:",
+        "if False:",
+        MONEY_ORDER,
+        "every_order and overpaid",
+    ),
+    Seed(
+        "what a credit note gave back of a payment is given back of it once more",
+        "domain/payments/sharing.py",
+        "if rest * (share.amount or 0) <= _left(share, noted) * beyond:",
+        "if True:",
         f"{UNIT}/test_refunding.py",
     ),
     Seed(
