@@ -288,6 +288,19 @@ def the_payment_in_place_of_a_detached_one_is_refunded(practice: StripePractice)
     practice.hear(practice.stripe.refund(practice.stripe.last("charge")))
 
 
+def _paid_together(practice: StripePractice) -> list[str]:
+    """One payment of 1,800.00 for two invoices; the ids of what it paid of each."""
+    practice.hear(practice.stripe.pay_together(_billed(practice), _billed(practice)))
+    _next_day(practice)
+    return [name for name in practice.stripe.objects if name.startswith("inpay_")]
+
+
+@situation(("granted", 10), ("granted", 10), ("clawed_back", -10), ("clawed_back", -10), since=BASIL)
+def one_payment_of_two_invoices_is_detached_from_both_at_once(practice: StripePractice) -> None:
+    for payment in _paid_together(practice):
+        practice.hear(practice.stripe.detach(payment))
+
+
 CASES = [
     pytest.param(name, shape, marks=[pytest.mark.prove] if shape in BETWEEN else [])
     for name, (_, _, since) in SITUATIONS.items()
