@@ -164,6 +164,10 @@ STORIES = {
         ],
         {"follow-up": (4, 0)},
     ),
+    # 10,000 of the 40,000 pay nothing any more, and go back first; of in_2 15,000 of 30,000 do.
+    "one intent for two invoices, detached from one, more than that is refunded": Story(
+        [*BOTH, made("in_1", 10_000, 2, detached=True), refund("re_1", 25_000)], {"follow-up": (2, 0)}
+    ),
     # 5,000 of the 15,000 were not for it.
     "overpaid, half of it all refunded": Story(
         [replace(ONE, overpaid=5_000), made("in_1", 10_000), refund("re_1", 7_500)], {"follow-up": (3, 0)}

@@ -295,10 +295,51 @@ def _paid_together(practice: StripePractice) -> list[str]:
     return [name for name in practice.stripe.objects if name.startswith("inpay_")]
 
 
+@situation(("granted", 10), ("granted", 10), ("clawed_back", -10), since=BASIL)
+def one_payment_of_two_invoices_is_detached_from_one_and_refunded_for_it(practice: StripePractice) -> None:
+    """The 900.00 that go back paid nothing any more; the other 900.00 pay the other invoice."""
+    practice.hear(practice.stripe.detach(_paid_together(practice)[0]))
+    _next_day(practice)
+    practice.hear(practice.stripe.refund(practice.stripe.last("charge"), 90_000))
+
+
+@situation(("granted", 10), ("granted", 10), *HALF_OF_BOTH, ("clawed_back", -5), ("reinstated", 5), since=BASIL)
+def one_payment_of_two_invoices_is_refunded_in_part_and_then_detached_from_one(practice: StripePractice) -> None:
+    first, _ = _paid_together(practice)
+    practice.hear(practice.stripe.refund(practice.stripe.last("charge"), 90_000))
+    _next_day(practice)
+    practice.hear(practice.stripe.detach(first))
+
+
+@situation(("granted", 10), ("granted", 10), ("clawed_back", -10), ("clawed_back", -5), since=BASIL)
+def one_payment_of_two_invoices_is_detached_from_one_and_more_is_refunded(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.detach(_paid_together(practice)[0]))
+    _next_day(practice)
+    practice.hear(practice.stripe.refund(practice.stripe.last("charge"), 135_000))
+
+
 @situation(("granted", 10), ("granted", 10), ("clawed_back", -10), ("clawed_back", -10), since=BASIL)
 def one_payment_of_two_invoices_is_detached_from_both_at_once(practice: StripePractice) -> None:
     for payment in _paid_together(practice):
         practice.hear(practice.stripe.detach(payment))
+
+
+@situation(
+    ("granted", 10), ("granted", 10), ("clawed_back", -10), ("reinstated", 10), ("clawed_back", -10), since=BASIL
+)
+def another_pays_for_the_detached_one_of_two_invoices_and_all_of_the_first_payment_is_refunded(
+    practice: StripePractice,
+) -> None:
+    """Of its 1,800.00 it paid 900.00 of the one that nobody else has paid."""
+    practice.hear(practice.stripe.detach(_paid_together(practice)[0]))
+    charge, first = practice.stripe.last("charge"), next(n for n in practice.stripe.objects if n.startswith("in_"))
+    _next_day(practice)
+    practice.hear(practice.stripe.pay_rest(first))
+    _next_day(practice)
+    practice.hear(practice.stripe.refund(charge, 90_000))
+    assert practice.numbers()[0] == 20
+    _next_day(practice)
+    practice.hear(practice.stripe.refund(charge))
 
 
 CASES = [

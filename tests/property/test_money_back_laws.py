@@ -233,7 +233,7 @@ def left_of(one: Paid, two: Paid, given_back: int, detached: bool) -> int:
     """The credits that both payments still stand for, reckoned apart from the code under test."""
     pays = [0 if detached else one.shared, two.shared]
     excess = [0 if detached and one.own else one.overpaid, two.overpaid]  # of the shared money
-    shared = max(0, given_back - sum(excess))
+    shared = max(0, given_back - sum(excess) - (one.shared if detached else 0))  # these pay for nothing
     left = 0
     for each, part, own_excess in zip((one, two), pays, excess, strict=True):
         of_shared = min(Fraction(part), Fraction(shared * part, sum(pays)))

@@ -160,6 +160,10 @@ TWO = [("pi_1", "in_1", 4_000), ("pi_2", "in_1", 6_000)]
 OF_PI_2 = {"payment_intent": "pi_2"}
 
 
+def re_2(amount: int) -> MoneyBack:
+    return news(refunds=(Refund("re_2", amount, SUCCEEDED, NOW),))
+
+
 def refund_of_pi_2(amount: int) -> MoneyBack:
     return news(**OF_PI_2, refunds=(Refund("re_2", amount, SUCCEEDED, NOW),))
 
@@ -254,6 +258,30 @@ def test_what_was_given_back_is_reckoned_for_each_money_apart(
 ) -> None:
     for order in permutations(stated):
         assert given_back(paid_by(*shares, stated=(*order, *order), **fields)).refunded == refunded
+
+
+@pytest.mark.parametrize(
+    ("stated", "refunded"),  # of in_1, whose money paid 6,000 of in_2 too and pays it no more
+    [
+        ([refund("re_1", 6_000)], 0),
+        ([refund("re_1", 7_500)], 1_500),
+        ([dispute(DisputeStatus.LOST, 7_500)], 1_500),
+        # 4,000 went back by in_2's own note before
+        ([refund("re_1", 4_000), beside(4_000, "in_2", beside_refunds=0, refunds=("re_1",))], 0),
+        ([refund("re_1", 4_000), beside(4_000, "in_2", beside_refunds=0, refunds=("re_1",)), re_2(3_000)], 1_000),
+    ],
+)
+def test_what_a_money_paid_of_a_payment_that_it_pays_no_more_goes_back_first(
+    stated: list[MoneyBack], refunded: int
+) -> None:
+    records = {i: PaymentRecord(i, paid=amount) for i, amount in (("in_1", 2_000), ("in_2", 6_000))}
+    shares = Share("in_1", 2_000, NOW), Share("in_2", 6_000, NOW), Share("in_2", 6_000, NOW + HOUR, detached=True)
+    known, _ = linked(records.values(), Money("pi_1"), *shares)
+    for order in permutations(stated):
+        record = known["in_1"]
+        for each in order:
+            record = learned(record, each)
+        assert given_back(record).refunded == refunded
 
 
 def test_a_sum_heard_before_a_refund_was_made_does_not_hold_it() -> None:

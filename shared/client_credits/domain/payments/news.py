@@ -8,7 +8,6 @@ from datetime import datetime
 
 from client_credits.domain.payments.facts import CreditNote, DisputeStatus
 from client_credits.domain.payments.given_back import unheard
-from client_credits.domain.payments.money import own_shares
 from client_credits.domain.payments.payment_record import PaymentRecord
 
 CREDITED = "credited"  # what a payment itself tells of its credit notes
@@ -51,13 +50,18 @@ def _of_notes(record: PaymentRecord) -> Iterator[tuple[datetime, str]]:
 
 
 def _of_money(record: PaymentRecord) -> Iterator[tuple[datetime, str]]:
-    """What was detached from the payment and, once that was followed, what has paid it since."""
+    """What was detached from the payment and, once that was followed, what has paid it since; the same of others that
+    its moneys paid, where those gave something back: that is shared otherwise then."""
     detached = [int(name.split("/detached/")[1].split("/")[0]) for name in record.followed if "/detached/" in name]
-    for each, share in own_shares(record.paid_by, record.payment_id):
-        at = int(share.at.timestamp()) if share.at else 0
-        if share.at and (share.detached or (detached and at >= min(detached))):
-            stands = "detached" if share.detached else "attached"
-            yield share.at, f"{each.name}/{stands}/{at}{_behind(record, each.money)}"
+    back = {refund.money for refund in record.refunds} | {dispute.money for dispute in record.disputes}
+    for of in record.paid_by:
+        gave_back = of.money in back or of.refunded_total
+        for share in of.shares:
+            at = int(share.at.timestamp()) if share.at else 0
+            tells = share.detached or (detached and at >= min(detached))
+            if share.at and tells and (gave_back or share.payment_id == record.payment_id):
+                stands = "detached" if share.detached else "attached"
+                yield share.at, f"{of.name}/{stands}/{at}{_behind(record, of.money)}"
 
 
 def _of_invoice(record: PaymentRecord) -> Iterator[tuple[datetime, str]]:

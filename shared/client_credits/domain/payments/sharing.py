@@ -1,6 +1,7 @@
 """How what is given back of one money is shared among the payments that it paid.
 
-What was overpaid goes first. The rest is shared by what it paid of each. Knows no refund.
+What pays for nothing goes first: what was overpaid, and what the money had paid of payments that it pays no more. The
+rest is shared by what it paid of each. Knows no refund.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,8 @@ def own_part(of: PaidBy, payment_id: str, back: Fraction, noted: Mapping[str, in
     if own is None:
         return back
     overpaid = sum(share.overpaid for share in of.shares)
-    rest = max(Fraction(0), back - overpaid)
+    idle = sum(_left(share, noted) for share in of.shares if share.detached)
+    rest = max(Fraction(0), back - overpaid - idle)
     excess = min(back, Fraction(overpaid)) * Fraction(own.overpaid, overpaid or 1)
     return excess + (0 if own.detached else _shared(of, own, rest, noted))
 
