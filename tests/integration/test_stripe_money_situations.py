@@ -127,6 +127,26 @@ def what_was_left_after_a_credit_note_before_payment_is_refunded(practice: Strip
     practice.hear(practice.stripe.refund(invoice))
 
 
+def _credited_when_half_was_paid(practice: StripePractice) -> None:
+    """450.00 of 900.00 are paid. A note of 600.00 takes off what is open, and 150.00 go back."""
+    invoice = _billed(practice)
+    practice.hear(practice.stripe.pay_part(invoice, 45_000))
+    _next_day(practice)
+    practice.hear(practice.stripe.credit_mixed(invoice, {_line(practice, invoice): 60_000}))
+
+
+@situation(("granted", 10), ("clawed_back", -6), since=BASIL)  # 600.00 of 900.00: 6.67
+def a_credit_note_partly_before_and_partly_after_payment(practice: StripePractice) -> None:
+    _credited_when_half_was_paid(practice)
+
+
+@situation(("granted", 10), ("clawed_back", -6), ("clawed_back", -4), since=BASIL)
+def what_was_left_after_a_credit_note_before_and_after_payment_is_refunded(practice: StripePractice) -> None:
+    _credited_when_half_was_paid(practice)
+    _next_day(practice)
+    practice.hear(practice.stripe.refund(practice.stripe.last("charge")))
+
+
 @situation(("granted", 10), ("granted", 8), ("clawed_back", -3), ("clawed_back", -1))
 def which_line_a_refund_is_for_is_heard_late(practice: StripePractice) -> None:
     """400.00 of 1,700.00: two of ten and one of eight. Of the eight for 800.00 that the note names, it is four."""

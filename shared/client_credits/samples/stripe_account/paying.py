@@ -32,6 +32,12 @@ class Paying(Billing):
         events = [event for amount in amounts for event in self._part(held, self._card(held.customer, amount), amount)]
         return [*events, *self._settled(held)]
 
+    def pay_part(self, invoice_id: str, amount: int) -> Events:
+        """A payment by card of part of what is due; the invoice stays open for the rest."""
+        held = self._get(invoice_id, Invoice)
+        self._put(replace(held, unpaid=(held.unpaid or held.due) - amount))
+        return self._part(held, self._card(held.customer, amount), amount)
+
     def pay_together(self, *invoice_ids: str, more: int = 0) -> Events:
         """One payment for all that is due on these invoices, and for so much more, overpaid on the last of them."""
         held = [self._get(invoice_id, Invoice) for invoice_id in invoice_ids]
