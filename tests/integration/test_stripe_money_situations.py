@@ -228,6 +228,22 @@ def more_than_was_overpaid_for_two_invoices_is_refunded(practice: StripePractice
         practice.hear(practice.stripe.refund(practice.stripe.last("charge"), amount))
 
 
+# A third of 1,000.00 is 3.7 of ten, of 2,000.00 7.4.
+@situation(
+    *[("granted", 10)] * 3,
+    *[("clawed_back", -3)] * 3,
+    *[("clawed_back", -4)] * 3,
+    *[("clawed_back", -3)] * 3,
+    since=BASIL,
+)
+def one_payment_of_three_invoices_is_refunded_in_three_parts(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.pay_together(*(_billed(practice) for _ in range(3))))
+    for amount, left in ((100_000, 21), (100_000, 9), (70_000, 0)):
+        _next_day(practice)
+        practice.hear(practice.stripe.refund(practice.stripe.last("charge"), amount))
+        assert practice.numbers()[0] == left
+
+
 @situation(("granted", 10), ("granted", 30), ("clawed_back", -5), ("clawed_back", -15), since=BASIL)
 def one_payment_of_two_invoices_is_refunded_by_what_it_paid_of_each(practice: StripePractice) -> None:
     smaller, larger = _billed(practice), practice.stripe.bill("cus_1", ("price_ten", 3), metadata=ME)
@@ -287,6 +303,22 @@ def a_payment_is_detached_and_refunded(practice: StripePractice) -> None:
     _detached(practice)
     first = next(name for name in practice.stripe.objects if name.startswith("ch_"))
     practice.hear(practice.stripe.refund(first))
+
+
+@situation(("granted", 10), ("clawed_back", -10), since=BASIL)
+def a_payment_outside_of_stripe_is_detached(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.invoice("cus_1", "price_ten", metadata=ME, out_of_band=True))
+    _next_day(practice)
+    practice.hear(practice.stripe.detach(practice.stripe.last("invoice_payment")))
+
+
+@situation(("granted", 10), ("clawed_back", -10), ("reinstated", 10), since=BASIL)
+def another_pays_in_place_of_a_payment_outside_of_stripe(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.invoice("cus_1", "price_ten", metadata=ME, out_of_band=True))
+    _next_day(practice)
+    practice.hear(practice.stripe.detach(practice.stripe.last("invoice_payment")))
+    _next_day(practice)
+    practice.hear(practice.stripe.pay_rest(practice.stripe.last("invoice")))
 
 
 @situation(("granted", 10), ("clawed_back", -4), ("reinstated", 4), since=BASIL)
