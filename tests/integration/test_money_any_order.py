@@ -36,9 +36,9 @@ from client_credits.domain.payments.given_back import given_back
 from client_credits.store.records import Wanted
 
 
-def bought(payment_id: str, costs: int = 10_000, **fields: Any) -> Payment:
+def bought(payment_id: str, costs: int = 10_000, price: str = "price_4", **fields: Any) -> Payment:
     """Four follow-ups, once."""
-    one = line(subscription_item=None, period_start=None, period_end=None, amount=costs)
+    one = line(price, subscription_item=None, period_start=None, period_end=None, amount=costs)
     return invoice(payment_id, one, **({"subscription": None} | fields))
 
 
@@ -64,6 +64,8 @@ def note(payment_id: str, total: int, *lines: tuple[str, int], refunds: tuple[st
 ONE, TWO = bought("in_1"), bought("in_2", 30_000)
 BOTH = [ONE, TWO, made("in_1", 10_000), made("in_2", 30_000)]
 NAMED_BY_BOTH = [replace(each, payment_intent="pi_1", charge="ch_1") for each in (ONE, TWO)]
+BOTH_OVERPAID = [ONE, replace(TWO, overpaid=8_000), made("in_1", 10_000), made("in_2", 30_000)]
+FEE = bought("in_f", price="price_unknown")
 CREDITED = bought("in_1", paid=6_000, credited_before=4_000)
 LOST = back(disputes=(Dispute("dp_1", 40_000, DisputeStatus.LOST, START + 2 * HOUR),))
 
@@ -162,9 +164,44 @@ STORIES = {
         ],
         {"follow-up": (4, 0)},
     ),
+    # 10,000 of the 40,000 pay nothing any more, and go back first; of in_2 15,000 of 30,000 do.
+    "one intent for two invoices, detached from one, more than that is refunded": Story(
+        [*BOTH, made("in_1", 10_000, 2, detached=True), refund("re_1", 25_000)], {"follow-up": (2, 0)}
+    ),
     # 5,000 of the 15,000 were not for it.
     "overpaid, half of it all refunded": Story(
         [replace(ONE, overpaid=5_000), made("in_1", 10_000), refund("re_1", 7_500)], {"follow-up": (3, 0)}
+    ),
+    # 8,000 of 48,000 were for neither.
+    "one intent for two invoices, what was overpaid is refunded": Story(
+        [*BOTH_OVERPAID, refund("re_1", 8_000)], {"follow-up": (8, 0)}
+    ),
+    # 20,000 beyond: half of each.
+    "one intent for two invoices, more than was overpaid is refunded": Story(
+        [*BOTH_OVERPAID, refund("re_1", 28_000)], {"follow-up": (4, 0)}
+    ),
+    "one intent for two invoices, all is refunded that was paid and overpaid": Story(
+        [*BOTH_OVERPAID, refund("re_1", 48_000)], {"follow-up": (0, 0)}
+    ),
+    # in_1 was paid by 4,000 and then 6,000 + 5,000, which paid in_2 too. Of 23,000 it gave back, 18,000 are shared:
+    # 3,000 of 10,000 is 1.2 of 4, 15,000 of 30,000 are 2.
+    "overpaid with the second of its moneys, which paid another invoice": Story(
+        [
+            replace(ONE, overpaid=5_000),
+            TWO,
+            made("in_1", 4_000, payment_intent="pi_2"),
+            made("in_1", 6_000, 1),
+            made("in_2", 30_000, 1),
+            refund("re_1", 23_000, hours=2),
+        ],
+        {"follow-up": (5, 0)},
+    ),
+    # What was overpaid of a set-up fee comes off, too. Of the other 20,000, 15,000 are of
+    # in_2: half of it.
+    "overpaid on an invoice without credits": Story(
+        [replace(FEE, overpaid=8_000), TWO, made("in_f", 10_000), made("in_2", 30_000), refund("re_1", 28_000)],
+        {"follow-up": (2, 0)},
+        parked=("unknown_package",),
     ),
     # 6,000 by card, 4,000 from the balance, which a note gave back to it: 6,000 and 4,000 of 10,000.
     "balance and card, both given back": Story(

@@ -409,6 +409,12 @@ def use_is_billed_within_the_cycle(practice: StripePractice) -> None:
     _cycle(practice, subscription)
 
 
+@situation(("granted", 4), ("granted", 4), ("clawed_back", -2))  # 14 of 28 days
+def so_much_is_used_that_the_cycle_is_billed_and_begins_anew(practice: StripePractice) -> None:
+    subscription = _begun(practice, "price_four")
+    practice.hear(practice.at(BEGINS + 14 * DAY).stripe.restart(subscription, used=True))
+
+
 @pytest.mark.parametrize("version", in_tiers(SHAPES))
 @pytest.mark.parametrize("name", SITUATIONS)
 def test_a_situation_of_lines_makes_exactly_these_entries(name: str, version: str) -> None:

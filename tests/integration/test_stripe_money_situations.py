@@ -127,6 +127,26 @@ def what_was_left_after_a_credit_note_before_payment_is_refunded(practice: Strip
     practice.hear(practice.stripe.refund(invoice))
 
 
+def _credited_when_half_was_paid(practice: StripePractice) -> None:
+    """450.00 of 900.00 are paid. A note of 600.00 takes off what is open, and 150.00 go back."""
+    invoice = _billed(practice)
+    practice.hear(practice.stripe.pay_part(invoice, 45_000))
+    _next_day(practice)
+    practice.hear(practice.stripe.credit_mixed(invoice, {_line(practice, invoice): 60_000}))
+
+
+@situation(("granted", 10), ("clawed_back", -6), since=BASIL)  # 600.00 of 900.00: 6.67
+def a_credit_note_partly_before_and_partly_after_payment(practice: StripePractice) -> None:
+    _credited_when_half_was_paid(practice)
+
+
+@situation(("granted", 10), ("clawed_back", -6), ("clawed_back", -4), since=BASIL)
+def what_was_left_after_a_credit_note_before_and_after_payment_is_refunded(practice: StripePractice) -> None:
+    _credited_when_half_was_paid(practice)
+    _next_day(practice)
+    practice.hear(practice.stripe.refund(practice.stripe.last("charge")))
+
+
 @situation(("granted", 10), ("granted", 8), ("clawed_back", -3), ("clawed_back", -1))
 def which_line_a_refund_is_for_is_heard_late(practice: StripePractice) -> None:
     """400.00 of 1,700.00: two of ten and one of eight. Of the eight for 800.00 that the note names, it is four."""
@@ -181,6 +201,13 @@ def more_than_was_overpaid_is_refunded(practice: StripePractice) -> None:
     practice.hear(practice.stripe.refund(practice.stripe.last("charge")))
 
 
+@situation(("granted", 10), ("granted", 10), since=BASIL)
+def what_was_overpaid_for_two_invoices_is_refunded(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.pay_together(_billed(practice), _billed(practice), more=45_000))
+    _next_day(practice)
+    practice.hear(practice.stripe.refund(practice.stripe.last("charge"), 45_000))
+
+
 HALF_OF_BOTH = (("clawed_back", -5), ("clawed_back", -5))
 
 
@@ -190,6 +217,31 @@ def one_payment_of_two_invoices_is_refunded_in_halves(practice: StripePractice) 
     for _ in range(2):
         _next_day(practice)
         practice.hear(practice.stripe.refund(practice.stripe.last("charge"), 90_000))
+
+
+@situation(("granted", 10), ("granted", 10), *HALF_OF_BOTH, *HALF_OF_BOTH, since=BASIL)
+def more_than_was_overpaid_for_two_invoices_is_refunded(practice: StripePractice) -> None:
+    """450.00 of 2,250.00 are for neither of them."""
+    practice.hear(practice.stripe.pay_together(_billed(practice), _billed(practice), more=45_000))
+    for amount in (135_000, 90_000):
+        _next_day(practice)
+        practice.hear(practice.stripe.refund(practice.stripe.last("charge"), amount))
+
+
+# A third of 1,000.00 is 3.7 of ten, of 2,000.00 7.4.
+@situation(
+    *[("granted", 10)] * 3,
+    *[("clawed_back", -3)] * 3,
+    *[("clawed_back", -4)] * 3,
+    *[("clawed_back", -3)] * 3,
+    since=BASIL,
+)
+def one_payment_of_three_invoices_is_refunded_in_three_parts(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.pay_together(*(_billed(practice) for _ in range(3))))
+    for amount, left in ((100_000, 21), (100_000, 9), (70_000, 0)):
+        _next_day(practice)
+        practice.hear(practice.stripe.refund(practice.stripe.last("charge"), amount))
+        assert practice.numbers()[0] == left
 
 
 @situation(("granted", 10), ("granted", 30), ("clawed_back", -5), ("clawed_back", -15), since=BASIL)
@@ -253,6 +305,22 @@ def a_payment_is_detached_and_refunded(practice: StripePractice) -> None:
     practice.hear(practice.stripe.refund(first))
 
 
+@situation(("granted", 10), ("clawed_back", -10), since=BASIL)
+def a_payment_outside_of_stripe_is_detached(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.invoice("cus_1", "price_ten", metadata=ME, out_of_band=True))
+    _next_day(practice)
+    practice.hear(practice.stripe.detach(practice.stripe.last("invoice_payment")))
+
+
+@situation(("granted", 10), ("clawed_back", -10), ("reinstated", 10), since=BASIL)
+def another_pays_in_place_of_a_payment_outside_of_stripe(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.invoice("cus_1", "price_ten", metadata=ME, out_of_band=True))
+    _next_day(practice)
+    practice.hear(practice.stripe.detach(practice.stripe.last("invoice_payment")))
+    _next_day(practice)
+    practice.hear(practice.stripe.pay_rest(practice.stripe.last("invoice")))
+
+
 @situation(("granted", 10), ("clawed_back", -4), ("reinstated", 4), since=BASIL)
 def a_payment_is_detached_and_attached_again(practice: StripePractice) -> None:
     practice.hear(practice.stripe.attach(_detached(practice)))
@@ -270,6 +338,60 @@ def the_payment_in_place_of_a_detached_one_is_refunded(practice: StripePractice)
     practice.hear(practice.stripe.pay_rest(practice.stripe.last("invoice")))
     _next_day(practice)
     practice.hear(practice.stripe.refund(practice.stripe.last("charge")))
+
+
+def _paid_together(practice: StripePractice) -> list[str]:
+    """One payment of 1,800.00 for two invoices; the ids of what it paid of each."""
+    practice.hear(practice.stripe.pay_together(_billed(practice), _billed(practice)))
+    _next_day(practice)
+    return [name for name in practice.stripe.objects if name.startswith("inpay_")]
+
+
+@situation(("granted", 10), ("granted", 10), ("clawed_back", -10), since=BASIL)
+def one_payment_of_two_invoices_is_detached_from_one_and_refunded_for_it(practice: StripePractice) -> None:
+    """The 900.00 that go back paid nothing any more; the other 900.00 pay the other invoice."""
+    practice.hear(practice.stripe.detach(_paid_together(practice)[0]))
+    _next_day(practice)
+    practice.hear(practice.stripe.refund(practice.stripe.last("charge"), 90_000))
+
+
+@situation(("granted", 10), ("granted", 10), *HALF_OF_BOTH, ("clawed_back", -5), ("reinstated", 5), since=BASIL)
+def one_payment_of_two_invoices_is_refunded_in_part_and_then_detached_from_one(practice: StripePractice) -> None:
+    first, _ = _paid_together(practice)
+    practice.hear(practice.stripe.refund(practice.stripe.last("charge"), 90_000))
+    _next_day(practice)
+    practice.hear(practice.stripe.detach(first))
+
+
+@situation(("granted", 10), ("granted", 10), ("clawed_back", -10), ("clawed_back", -5), since=BASIL)
+def one_payment_of_two_invoices_is_detached_from_one_and_more_is_refunded(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.detach(_paid_together(practice)[0]))
+    _next_day(practice)
+    practice.hear(practice.stripe.refund(practice.stripe.last("charge"), 135_000))
+
+
+@situation(("granted", 10), ("granted", 10), ("clawed_back", -10), ("clawed_back", -10), since=BASIL)
+def one_payment_of_two_invoices_is_detached_from_both_at_once(practice: StripePractice) -> None:
+    for payment in _paid_together(practice):
+        practice.hear(practice.stripe.detach(payment))
+
+
+@situation(
+    ("granted", 10), ("granted", 10), ("clawed_back", -10), ("reinstated", 10), ("clawed_back", -10), since=BASIL
+)
+def another_pays_for_the_detached_one_of_two_invoices_and_all_of_the_first_payment_is_refunded(
+    practice: StripePractice,
+) -> None:
+    """Of its 1,800.00 it paid 900.00 of the one that nobody else has paid."""
+    practice.hear(practice.stripe.detach(_paid_together(practice)[0]))
+    charge, first = practice.stripe.last("charge"), next(n for n in practice.stripe.objects if n.startswith("in_"))
+    _next_day(practice)
+    practice.hear(practice.stripe.pay_rest(first))
+    _next_day(practice)
+    practice.hear(practice.stripe.refund(charge, 90_000))
+    assert practice.numbers()[0] == 20
+    _next_day(practice)
+    practice.hear(practice.stripe.refund(charge))
 
 
 CASES = [

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from tests.support.situations import SHAPES, Table, in_tiers
-from tests.support.stripe_practice import BEGINS, ME, PACKAGES, StripePractice
+from tests.support.stripe_practice import BEGINS, CYCLE_END, ME, PACKAGES, StripePractice
 
+from client_credits.domain.practice.records import Client
 from client_credits.operations.context import STRIPE, Context
-from client_credits.operations.staff.practices import put_package
+from client_credits.operations.staff.practices import put_client, put_package
 from client_credits.samples.stripe_account.checkout import Events
 from client_credits.stripe import work as stripe_work
 from client_credits.stripe.api.queries import StripeApi, StripeKind
@@ -201,6 +202,29 @@ def what_was_refunded_in_full_may_be_bought_again(practice: StripePractice) -> N
     practice.hear(practice.stripe.checkout("price_intro", metadata=intro))
     practice.hear(practice.stripe.refund(practice.stripe.last("checkout.session")))
     practice.hear(practice.stripe.checkout("price_intro", metadata=intro))
+
+
+def _comes(practice: StripePractice, client_id: str) -> None:
+    """The practice creates a client."""
+    put_client(Context(practice.store, "p1", STRIPE, practice.now), Client(client_id))
+
+
+@situation(unknown_clients="park")
+def a_subscription_for_an_unknown_client_waits_for_that_client(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata={"client_id": "c2"}))
+    practice.hear(practice.stripe.cycle(practice.stripe.last("subscription")))
+    assert practice.parked() == ["unknown_client"] * 2
+    _comes(practice, "c2")
+    assert practice.entries(client_id="c2") == [("granted", 4), ("granted", 4)]
+
+
+@situation(unknown_clients="park")
+def what_waits_for_its_client_is_half_refunded_meanwhile(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.invoice("cus_1", "price_ten", metadata={"client_id": "c2"}))
+    practice.hear(practice.at(BEGINS + DAY).stripe.refund(practice.stripe.last("invoice"), 45_000))
+    assert practice.parked() == ["unknown_client"]
+    _comes(practice, "c2")
+    assert practice.entries(client_id="c2") == [("granted", 10), ("clawed_back", -5)]
 
 
 # -- renewals --------------------------------------------------------------------------------------
@@ -424,12 +448,55 @@ def what_is_left_rolls_over_up_to_the_cap(practice: StripePractice) -> None:
     assert practice.numbers() == (8, 8, 0)
 
 
+# Three of the five roll over, and end unused. Those paid on 5 April last as long as 28 February to 31 March: 31 days.
+@situation(
+    *(("granted", 5), ("rolled_over", 0), ("expired", -2), ("expired", -3), ("granted", 5), ("expired", -5)),
+    ("spent", -1),
+)
+def a_cycle_is_paid_after_its_end(practice: StripePractice) -> None:
+    practice.hear(practice.stripe.subscribe("cus_1", "price_roll", metadata=ME))
+    practice.hear(practice.stripe.cycle(practice.stripe.last("subscription"), pays=False))
+    practice.at(datetime(2025, 4, 5, 9, 30, tzinfo=UTC))
+    practice.hear(practice.stripe.pay(practice.stripe.last("invoice")))
+    practice.at(datetime(2025, 5, 6, 9, 24, tzinfo=UTC))  # five minutes later: the last minute
+    assert practice.numbers() == (5, 5, 0)
+    practice.at(datetime(2025, 5, 6, 9, 25, tzinfo=UTC)).book(1)
+
+
 @situation(("granted", 2), ("granted", 2), ("granted", 2), ("granted", 2), ("spent", -1))
 def a_year_brings_its_tranches_month_by_month(practice: StripePractice) -> None:
     practice.hear(practice.stripe.subscribe("cus_1", "price_year", metadata=ME))
     practice.stripe.advance_to(datetime(2025, 4, 30, 9, 29, tzinfo=UTC))
     assert practice.numbers() == (8, 8, 0)  # five minutes later: the fourth is there
     practice.book(1)
+
+
+def _second_year_unpaid(practice: StripePractice) -> None:
+    """A year that brought 24; the second, from 31 January 2026 on, is not paid yet and would end its credits."""
+    practice.hear(practice.stripe.subscribe("cus_1", "price_year", metadata=ME))
+    _edited(practice, "year", expiry=CYCLE_END)
+    practice.hear(practice.stripe.cycle(practice.stripe.last("subscription"), pays=False))
+
+
+# The months that begin on 31 January, 28 February and 31 March at once, then that of 30 April.
+@situation(*[("granted", 2)] * 12, *[("granted", 2)] * 3, ("granted", 2), ("spent", -1))
+def a_year_is_paid_in_its_third_month(practice: StripePractice) -> None:
+    _second_year_unpaid(practice)
+    practice.at(datetime(2026, 4, 5, 9, 30, tzinfo=UTC))
+    practice.hear(practice.stripe.pay(practice.stripe.last("invoice")))
+    assert practice.numbers() == (30, 30, 0)
+    practice.at(datetime(2026, 4, 30, 9, 30, tzinfo=UTC)).book(1)
+
+
+# All twelve at once. That of 31 December 2026 lasts 31 days from 10 February, to 13 March; that of 30 November 62.
+@situation(*[("granted", 2)] * 12, *[("granted", 2)] * 12, ("expired", -2), ("spent", -1))
+def a_year_is_paid_after_its_end(practice: StripePractice) -> None:
+    _second_year_unpaid(practice)
+    practice.at(datetime(2027, 2, 10, 9, 30, tzinfo=UTC))
+    practice.hear(practice.stripe.pay(practice.stripe.last("invoice")))
+    practice.at(datetime(2027, 3, 13, 9, 24, tzinfo=UTC))
+    assert practice.numbers() == (48, 48, 0)
+    practice.at(datetime(2027, 4, 13, 9, 24, tzinfo=UTC)).book(1)
 
 
 @situation(("granted", 2), ("granted", 2), ("spent", -1))
@@ -455,15 +522,15 @@ def a_refunded_year_brings_no_more(practice: StripePractice) -> None:
     practice.at(datetime(2025, 9, 1, tzinfo=UTC)).book(1)
 
 
-def _edited(practice: StripePractice, **changes: object) -> None:
-    four = replace(next(p for p in PACKAGES if p.package_id == "four"), **changes)  # type: ignore[arg-type]
-    put_package(Context(practice.store, "p1", STRIPE, practice.now), four, bool(changes.get("archived_at")))
+def _edited(practice: StripePractice, package_id: str, **changes: object) -> None:
+    edited = replace(next(p for p in PACKAGES if p.package_id == package_id), **changes)  # type: ignore[arg-type]
+    put_package(Context(practice.store, "p1", STRIPE, practice.now), edited, bool(changes.get("archived_at")))
 
 
 @situation(("granted", 4), ("granted", 6))
 def a_package_is_edited_between_two_cycles(practice: StripePractice) -> None:
     practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME))
-    _edited(practice, credits={"follow-up": 6})
+    _edited(practice, "four", credits={"follow-up": 6})
     assert practice.numbers() == (4, 4, 0)
     practice.hear(practice.stripe.cycle(practice.stripe.last("subscription")))
 
@@ -471,7 +538,7 @@ def a_package_is_edited_between_two_cycles(practice: StripePractice) -> None:
 @situation(("granted", 4), parked=("package_archived",))
 def a_package_is_archived_between_two_cycles(practice: StripePractice) -> None:
     practice.hear(practice.stripe.subscribe("cus_1", "price_four", metadata=ME))
-    _edited(practice, archived_at=practice.now)
+    _edited(practice, "four", archived_at=practice.now)
     practice.hear(practice.stripe.cycle(practice.stripe.last("subscription")))
 
 

@@ -176,12 +176,16 @@ def test_any_order_split_and_repetition_of_news_gives_the_same_result_as_their_s
 
 @dataclass(frozen=True)
 class Paid:
-    """How a payment of 10,000 was paid: so much from the balance, by a money of its own, and by the shared one."""
+    """How a payment of 10,000 was paid: so much from the balance, by a money of its own, and by the shared one.
+
+    `overpaid` is beyond that, with the money that paid last: the shared one, but while it is detached.
+    """
 
     balance: int
     own: int
     refunded: int  # of its own money
     noted: int  # by a credit note to the balance
+    overpaid: int
 
     @property
     def shared(self) -> int:
@@ -192,7 +196,8 @@ class Paid:
 def paid(draw: st.DrawFn) -> Paid:
     balance = draw(st.sampled_from([0, 1_000, 4_000]))
     own = draw(st.sampled_from([0, 1_500, 3_000]))
-    return Paid(balance, own, draw(st.integers(0, own)), draw(st.sampled_from([0, 0, 700, 2_000])))
+    refunded, noted = draw(st.integers(0, own)), draw(st.sampled_from([0, 0, 700, 2_000]))
+    return Paid(balance, own, refunded, noted, draw(st.sampled_from([0, 1_300, 8_000])))
 
 
 def news_of_moneys(one: Paid, two: Paid, refunds: list[int], last_fails: bool, moves: int) -> list[Payment | News]:
@@ -200,7 +205,8 @@ def news_of_moneys(one: Paid, two: Paid, refunds: list[int], last_fails: bool, m
     stated: list[Payment | News] = []
     for payment_id, each in zip(PAYMENTS, (one, two), strict=True):
         line = a_line(f"il_{payment_id}", amount=PAID)
-        stated.append(a_payment(payment_id, line, paid=PAID, by_balance=each.balance, subscription=None))
+        amounts = {"paid": PAID, "by_balance": each.balance, "overpaid": each.overpaid}
+        stated.append(a_payment(payment_id, line, subscription=None, **amounts))
         stated.append(made(payment_id, "pi_shared", each.shared))
         if each.own:
             stated.append(made(payment_id, money(payment_id), each.own))
@@ -226,10 +232,14 @@ def made(payment_id: str, intent: str, amount: int, hours: int = 0, *, detached:
 def left_of(one: Paid, two: Paid, given_back: int, detached: bool) -> int:
     """The credits that both payments still stand for, reckoned apart from the code under test."""
     pays = [0 if detached else one.shared, two.shared]
+    excess = [0 if detached and one.own else one.overpaid, two.overpaid]  # of the shared money
+    shared = max(0, given_back - sum(excess) - (one.shared if detached else 0))  # these pay for nothing
     left = 0
-    for each, part in zip((one, two), pays, strict=True):
-        of_shared = min(Fraction(part), Fraction(given_back * part, sum(pays)))
-        gone = each.refunded + each.noted + of_shared + (each.shared - part)
+    for each, part, own_excess in zip((one, two), pays, excess, strict=True):
+        of_shared = min(Fraction(part), Fraction(shared * part, sum(pays)))
+        of_excess = Fraction(min(given_back, sum(excess)) * own_excess, sum(excess) or 1)
+        by_money = max(Fraction(0), each.refunded + of_excess + of_shared - each.overpaid)
+        gone = by_money + each.noted + (each.shared - part)
         left += 10 - floor(10 * min(Fraction(PAID), gone) / PAID)
     return left
 

@@ -30,7 +30,7 @@ PLANS = {  # price: credits, interval
 }
 A_CREDIT = 10_000  # minor units
 STEPS = 12
-FEW, MORE = range(100), range(100, 2_000)
+FEW, MANY = range(100), range(2_000)  # the few, again, among the many: `make prove` leaves out what is not marked
 
 
 class Seller:
@@ -157,6 +157,6 @@ def test_credits_kept_are_those_paid_for(seed: int) -> None:
 
 
 @pytest.mark.prove
-@pytest.mark.parametrize("seed", MORE)
+@pytest.mark.parametrize("seed", MANY)
 def test_credits_kept_are_those_paid_for_in_many_histories(seed: int) -> None:
     follow(seed)

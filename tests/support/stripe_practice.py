@@ -103,10 +103,10 @@ class StripePractice:
     def cancel(self, number: int) -> None:
         bookings.cancel(Context(self.store, "p1", BOOKINGS, self.now), cancelled(f"b{number}", occurred_at=self.now))
 
-    def entries(self, appointment_type: str = "follow-up") -> list[tuple[str, int]]:
+    def entries(self, appointment_type: str = "follow-up", client_id: str = "c1") -> list[tuple[str, int]]:
         """Every entry of a type as (kind, amount), the oldest first."""
-        stored = self.store.entries_after("p1", "c1", appointment_type, 0)
-        wallet = self.store.load("p1", Wanted(client_id="c1", types=(appointment_type,))).wallets[appointment_type]
+        stored = self.store.entries_after("p1", client_id, appointment_type, 0)
+        wallet = self.store.load("p1", Wanted(client_id=client_id, types=(appointment_type,))).wallets[appointment_type]
         assert breaches(wallet, stored) == []
         return [(str(entry.kind), entry.amount) for entry in stored]
 

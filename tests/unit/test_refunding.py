@@ -1,5 +1,6 @@
 """What was given back of a payment: sums, caps, credit notes, and news in any order."""
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import permutations
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from tests.support.builders import HOUR, NOW
 
 from client_credits.domain.payments.facts import CreditNote, Dispute, DisputeStatus, MoneyBack, Refund, RefundStatus
-from client_credits.domain.payments.folding import learned, linked, waiting
+from client_credits.domain.payments.folding import learned, linked, waiting, with_overpaid
 from client_credits.domain.payments.given_back import given_back
 from client_credits.domain.payments.money import Money, Share
 from client_credits.domain.payments.payment_record import PaymentRecord
@@ -119,15 +120,28 @@ def test_what_waited_with_the_money_moves_to_its_payment() -> None:
 # Several moneys, several payments
 
 
-def paid_by(*shares: tuple[str, str, int], stated: tuple[MoneyBack, ...] = (), **fields: Any) -> PaymentRecord:
-    """in_1, which cost 10,000, with what these moneys paid of it and of others: (money, payment, amount)."""
+def paid_by(
+    *shares: tuple[str, str, int],
+    stated: tuple[MoneyBack, ...] = (),
+    overpaid: dict[str, int] | None = None,
+    **fields: Any,
+) -> PaymentRecord:
+    """in_1, which cost 10,000, with what these moneys paid of it and of others: (money, payment, amount).
+
+    `overpaid` is what was overpaid of each, with the money that paid it last.
+    """
     records = {payment_id: PaymentRecord(payment_id, paid=10_000) for _, payment_id, _ in shares}
     records["in_1"] = PaymentRecord("in_1", **({"paid": 10_000} | fields))
+    records |= {i: replace(records[i], overpaid=more) for i, more in (overpaid or {}).items()}
     moneys: dict[str, Money] = {}
     for name, payment_id, amount in shares:
         money = moneys.get(name, Money(name))
         sharing = [records[i] for i in {*money.payment_ids, payment_id}]
         after, moneys[name] = linked(sharing, money, Share(payment_id, amount, NOW))
+        records |= after
+    for name, payment_id, _ in shares:
+        sharing = {i: records[i] for i in moneys[name].payment_ids}
+        after, moneys[name] = with_overpaid(sharing, moneys[name], payment_id)
         records |= after
     known = records["in_1"]
     for each in stated:
@@ -146,6 +160,14 @@ TWO = [("pi_1", "in_1", 4_000), ("pi_2", "in_1", 6_000)]
 OF_PI_2 = {"payment_intent": "pi_2"}
 
 
+def re_2(amount: int) -> MoneyBack:
+    return news(refunds=(Refund("re_2", amount, SUCCEEDED, NOW),))
+
+
+def refund_of_pi_2(amount: int) -> MoneyBack:
+    return news(**OF_PI_2, refunds=(Refund("re_2", amount, SUCCEEDED, NOW),))
+
+
 @pytest.mark.parametrize(
     ("shares", "stated", "fields", "refunded"),
     [
@@ -159,11 +181,41 @@ OF_PI_2 = {"payment_intent": "pi_2"}
         (TWO, [news(refunded_total=4_000), news(**OF_PI_2, refunds=(Refund("re_2", 6_000, FAILED, NOW),))], {}, 4_000),
         (TWO, [news(refunded_total=4_000), news(**OF_PI_2, refunded_total=3_000)], {}, 7_000),
         # overpayment goes first
-        (OWN, [refund("re_1", 5_000)], {"overpaid": 5_000}, 0),
-        (OWN, [refund("re_1", 8_000)], {"overpaid": 5_000}, 3_000),
-        (OWN, [refund("re_1", 15_000)], {"overpaid": 5_000}, 10_000),
+        (OWN, [refund("re_1", 5_000)], {"overpaid": {"in_1": 5_000}}, 0),
+        (OWN, [refund("re_1", 8_000)], {"overpaid": {"in_1": 5_000}}, 3_000),
+        (OWN, [refund("re_1", 15_000)], {"overpaid": {"in_1": 5_000}}, 10_000),
         # but not before what a note gives back of the payment itself
-        (OWN, [refund("re_1", 3_000), note(3_000, ("il_1", 3_000))], {"overpaid": 5_000}, 3_000),
+        (OWN, [refund("re_1", 3_000), note(3_000, ("il_1", 3_000))], {"overpaid": {"in_1": 5_000}}, 3_000),
+        # of two moneys with either, for it is not known how much each of them was
+        (TWO, [refund("re_1", 7_000)], {"overpaid": {"in_1": 5_000}}, 2_000),
+        (TWO, [refund("re_1", 4_000), refund_of_pi_2(11_000)], {"overpaid": {"in_1": 5_000}}, 10_000),
+        # before it is shared, whichever payment was overpaid: 2,000 and 6,000, and 4,000 beyond
+        (SHARED, [refund("re_1", 4_000)], {"paid": 2_000, "overpaid": {"in_1": 4_000}}, 0),
+        (SHARED, [refund("re_1", 4_000)], {"paid": 2_000, "overpaid": {"in_2": 4_000}}, 0),
+        (SHARED, [refund("re_1", 8_000)], {"paid": 2_000, "overpaid": {"in_1": 4_000}}, 1_000),
+        (SHARED, [refund("re_1", 8_000)], {"paid": 2_000, "overpaid": {"in_1": 1_000, "in_2": 3_000}}, 1_000),
+        (SHARED, [refund("re_1", 12_000)], {"paid": 2_000, "overpaid": {"in_2": 4_000}}, 2_000),
+        # of what each was paid: 1,500 of in_1 are back by its note, so of 7,000 in_1 has just 500 left to give
+        (
+            SHARED,
+            [
+                refund("re_1", 1_500),
+                note(1_500, ("il_1", 1_500)),
+                news(refunds=(Refund("re_2", 6_500, SUCCEEDED, NOW),)),
+            ],
+            {"paid": 2_000},
+            2_000,
+        ),
+        (
+            SHARED,
+            [
+                refund("re_1", 6_000),
+                news(refunds=(Refund("re_2", 1_000, SUCCEEDED, NOW),)),
+                beside(6_000, "in_2", beside_refunds=0, refunds=("re_1",)),
+            ],
+            {"paid": 2_000},
+            1_000,
+        ),
         # a money of two payments
         (SHARED, [refund("re_1", 4_000)], {"paid": 2_000}, 1_000),
         (SHARED, [refund("re_1", 8_000)], {"paid": 2_000}, 2_000),
@@ -206,6 +258,30 @@ def test_what_was_given_back_is_reckoned_for_each_money_apart(
 ) -> None:
     for order in permutations(stated):
         assert given_back(paid_by(*shares, stated=(*order, *order), **fields)).refunded == refunded
+
+
+@pytest.mark.parametrize(
+    ("stated", "refunded"),  # of in_1, whose money paid 6,000 of in_2 too and pays it no more
+    [
+        ([refund("re_1", 6_000)], 0),
+        ([refund("re_1", 7_500)], 1_500),
+        ([dispute(DisputeStatus.LOST, 7_500)], 1_500),
+        # 4,000 went back by in_2's own note before
+        ([refund("re_1", 4_000), beside(4_000, "in_2", beside_refunds=0, refunds=("re_1",))], 0),
+        ([refund("re_1", 4_000), beside(4_000, "in_2", beside_refunds=0, refunds=("re_1",)), re_2(3_000)], 1_000),
+    ],
+)
+def test_what_a_money_paid_of_a_payment_that_it_pays_no_more_goes_back_first(
+    stated: list[MoneyBack], refunded: int
+) -> None:
+    records = {i: PaymentRecord(i, paid=amount) for i, amount in (("in_1", 2_000), ("in_2", 6_000))}
+    shares = Share("in_1", 2_000, NOW), Share("in_2", 6_000, NOW), Share("in_2", 6_000, NOW + HOUR, detached=True)
+    known, _ = linked(records.values(), Money("pi_1"), *shares)
+    for order in permutations(stated):
+        record = known["in_1"]
+        for each in order:
+            record = learned(record, each)
+        assert given_back(record).refunded == refunded
 
 
 def test_a_sum_heard_before_a_refund_was_made_does_not_hold_it() -> None:

@@ -25,6 +25,7 @@ from client_credits.domain.payments.money import (
     later_total,
     money_of,
     names_in,
+    overpaid_with,
     own_shares,
     renamed,
     with_share,
@@ -126,6 +127,30 @@ def linked(records: Iterable[PaymentRecord], money: Money, *paid: Share) -> tupl
         for payment_id, record in known.items()
     }
     return after, Money(money.money, shares, charge=charge, version=money.version)
+
+
+def with_overpaid(
+    records: Mapping[str, PaymentRecord], money: Money, payment_id: str
+) -> tuple[dict[str, PaymentRecord], Money]:
+    """The records of all that a money paid, and the money, once they know what was overpaid of one with it."""
+    of = records[payment_id]
+    overpaid = overpaid_with(of.paid_by, payment_id, of.overpaid)[money.money]
+
+    def known(shares: tuple[Share, ...]) -> tuple[Share, ...]:
+        return tuple(replace(s, overpaid=overpaid) if s.payment_id == payment_id else s for s in shares)
+
+    def told(record: PaymentRecord) -> PaymentRecord:
+        paid_by = (replace(p, shares=known(p.shares)) if p.money == money.money else p for p in record.paid_by)
+        return replace(record, paid_by=tuple(paid_by))
+
+    return {i: told(record) for i, record in records.items()}, replace(money, shares=known(money.shares))
+
+
+def misstated(record: PaymentRecord) -> str | None:
+    """A money that does not say yet what was overpaid of the payment with it, if there is one."""
+    overpaid = overpaid_with(record.paid_by, record.payment_id, record.overpaid)
+    own = own_shares(record.paid_by, record.payment_id)
+    return next((each.money for each, share in own if share.overpaid != overpaid[each.money]), None)
 
 
 def linked_alone(

@@ -2,11 +2,11 @@
 
 Refunded = min(paid, refunds that did not fail + disputes lost + credit notes given as balance or outside
 of Stripe), reckoned for each money apart, together, never twice. A refund belongs to the payment of its
-credit note, else it is shared by what its money paid of each payment. A credit note that names lines
+credit note, else it is shared among all that its money paid (`sharing`). A credit note that names lines
 assigns what it gave to them; everything else counts against the whole payment.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,6 +15,7 @@ from fractions import Fraction
 from client_credits.domain.payments.facts import CreditNote, DisputeStatus, Refund, RefundStatus
 from client_credits.domain.payments.money import PaidBy, own_shares
 from client_credits.domain.payments.payment_record import PaymentRecord
+from client_credits.domain.payments.sharing import own_part
 
 UNKNOWN = ""  # in place of the money of refunds that only a credit note has named
 
@@ -98,7 +99,7 @@ class _Assigned:
 
     def __init__(self, record: PaymentRecord) -> None:
         self.to_note: Counter[str] = Counter()
-        self.own_of_money: Counter[str] = Counter()  # what the payment's own notes take of each money
+        self.noted: dict[str, Counter[str]] = defaultdict(Counter)  # of each money, by notes of each payment
         self.left: Counter[str] = Counter()
         self._record = record
         self._refunds = {r.refund_id: r for r in record.refunds if _stands(r)}
@@ -127,8 +128,7 @@ class _Assigned:
 
     def _given(self, note: CreditNote, money: str, part: int) -> int:
         self.to_note[note.note_id] += part
-        if note.payment in ("", self._record.payment_id):
-            self.own_of_money[money] += part
+        self.noted[money][note.payment or self._record.payment_id] += part
         return part
 
     def _moneys_of(self, note: CreditNote) -> list[str]:
@@ -166,7 +166,7 @@ def _is_in(refund: Refund, at: datetime | None) -> bool:
 
 
 def _shared(record: PaymentRecord, assigned: _Assigned) -> Iterator[Fraction]:
-    """The payment's own part of what is left of each money, at most what that paid of it."""
+    """The payment's own part of what is left of each money, at most what that paid of it, overpayment included."""
     lost: Counter[str] = Counter()
     for dispute in record.disputes:
         if dispute.status is DisputeStatus.LOST:
@@ -174,12 +174,13 @@ def _shared(record: PaymentRecord, assigned: _Assigned) -> Iterator[Fraction]:
     known = {each.money: each for each in record.paid_by}
     for money in sorted({*assigned.left, *lost}):
         back = Fraction(assigned.left[money] + lost[money])
+        noted = assigned.noted[money]
         paid_by = known.get(money)
         share = paid_by.share_of(record.payment_id) if paid_by else None
         if paid_by:
-            back *= paid_by.part_of(record.payment_id)
+            back = own_part(paid_by, record.payment_id, back, noted)
         if share and share.amount is not None:
-            most = share.amount + record.overpaid - assigned.own_of_money[money]
+            most = share.amount + record.overpaid - noted[record.payment_id]
             back = min(back, Fraction(max(0, most)))
         yield back
 

@@ -6,7 +6,6 @@ Owns the names of money and how a payment's part of it is stated. What was given
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from fractions import Fraction
 
 from client_credits.domain.payments.facts import OWN_ACCOUNT, Dispute, MoneyBack, PaidWith, PaymentMade, Refund
 
@@ -18,13 +17,14 @@ LONG_AGO = datetime.min.replace(tzinfo=UTC)
 class Share:
     """What a money paid of one payment, in minor units (None: not stated), as last stated `at`.
 
-    Detached, it pays it no more.
+    Detached, it pays it no more. What was overpaid with it is beside `amount`.
     """
 
     payment_id: str
     amount: int | None = None
     at: datetime | None = None
     detached: bool = False
+    overpaid: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +45,6 @@ class PaidBy:
 
     def share_of(self, payment_id: str) -> Share | None:
         return next((share for share in self.shares if share.payment_id == payment_id), None)
-
-    def part_of(self, payment_id: str) -> Fraction:
-        """Which part (0 to 1) of what is given back of this money is the payment's: by what it paid of each.
-
-        Equal parts, where it is not stated what it paid of one of them.
-        """
-        own = self.share_of(payment_id)
-        if own is None:
-            return Fraction(1)
-        if own.detached:
-            return Fraction(0)
-        amounts = [share.amount for share in self.shares if not share.detached]
-        stated = [amount for amount in amounts if amount is not None]
-        if own.amount is None or len(stated) < len(amounts) or not sum(stated):
-            return Fraction(1, len(amounts))
-        return Fraction(own.amount, sum(stated))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +105,20 @@ def with_share(shares: tuple[Share, ...], newest: Share) -> tuple[Share, ...]:
 
 def _last_of(one: Share, other: Share) -> Share:
     first, last = sorted((one, other), key=lambda s: (s.at or LONG_AGO, s.detached, s.amount or 0))
-    return last if last.amount is not None else replace(last, amount=first.amount)
+    amount = last.amount if last.amount is not None else first.amount
+    return replace(last, amount=amount, overpaid=max(one.overpaid, other.overpaid))
 
 
 def later_total(*totals: tuple[datetime | None, int]) -> tuple[datetime | None, int]:
     """Of what Stripe said was refunded in all, each as of an instant, the last word."""
     return max(totals, key=lambda each: (each[0] or LONG_AGO, each[1]))
+
+
+def overpaid_with(paid_by: tuple[PaidBy, ...], payment_id: str, overpaid: int) -> dict[str, int]:
+    """What was overpaid of a payment with each of its moneys: all of it with the one that paid it last."""
+    own = list(own_shares(paid_by, payment_id))
+    last = max(own, key=lambda each: (not each[1].detached, each[1].at or LONG_AGO, each[0].money), default=None)
+    return {each.money: overpaid if last and each is last[0] else 0 for each, _ in own}
 
 
 def own_shares(paid_by: tuple[PaidBy, ...], payment_id: str) -> Iterator[tuple[PaidBy, Share]]:

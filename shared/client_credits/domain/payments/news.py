@@ -8,7 +8,6 @@ from datetime import datetime
 
 from client_credits.domain.payments.facts import CreditNote, DisputeStatus
 from client_credits.domain.payments.given_back import unheard
-from client_credits.domain.payments.money import own_shares
 from client_credits.domain.payments.payment_record import PaymentRecord
 
 CREDITED = "credited"  # what a payment itself tells of its credit notes
@@ -23,21 +22,21 @@ def news_of(record: PaymentRecord) -> list[tuple[datetime, str]]:
     return sorted({*_of_refunds(record), *_of_notes(record), *_of_money(record), *_of_invoice(record)})
 
 
+def _behind(record: PaymentRecord, money: str) -> str:
+    shared = any(each.money == money and len(each.shares) > 1 for each in record.paid_by)
+    return f"/{record.payment_id}" if shared else ""
+
+
 def _of_refunds(record: PaymentRecord) -> Iterator[tuple[datetime, str]]:
-    shared = {each.money for each in record.paid_by if len(each.shares) > 1}
-
-    def behind(money: str) -> str:
-        return f"/{record.payment_id}" if money in shared else ""
-
     for refund in record.refunds:
-        yield refund.since, f"{refund.refund_id}/{refund.status}{behind(refund.money)}"
+        yield refund.since, f"{refund.refund_id}/{refund.status}{_behind(record, refund.money)}"
     for dispute in record.disputes:
         at = dispute.since if dispute.status is DisputeStatus.OPEN else dispute.at
-        yield at, f"{dispute.dispute_id}/{dispute.status}{behind(dispute.money)}"
+        yield at, f"{dispute.dispute_id}/{dispute.status}{_behind(record, dispute.money)}"
     beyond = unheard(record)
     for each in record.paid_by:
         if beyond[each.money] and each.refunded_at:
-            yield each.refunded_at, f"{each.name}/{each.refunded_total}{behind(each.money)}"
+            yield each.refunded_at, f"{each.name}/{each.refunded_total}{_behind(record, each.money)}"
 
 
 def _of_notes(record: PaymentRecord) -> Iterator[tuple[datetime, str]]:
@@ -51,12 +50,18 @@ def _of_notes(record: PaymentRecord) -> Iterator[tuple[datetime, str]]:
 
 
 def _of_money(record: PaymentRecord) -> Iterator[tuple[datetime, str]]:
-    """What was detached from the payment and, once that was followed, what has paid it since."""
-    detached = [int(name.rpartition("/")[2]) for name in record.followed if "/detached/" in name]
-    for each, share in own_shares(record.paid_by, record.payment_id):
-        at = int(share.at.timestamp()) if share.at else 0
-        if share.at and (share.detached or (detached and at >= min(detached))):
-            yield share.at, f"{each.name}/{'detached' if share.detached else 'attached'}/{at}"
+    """What was detached from the payment and, once that was followed, what has paid it since; the same of others that
+    its moneys paid, where those gave something back: that is shared otherwise then."""
+    detached = [int(name.split("/detached/")[1].split("/")[0]) for name in record.followed if "/detached/" in name]
+    back = {refund.money for refund in record.refunds} | {dispute.money for dispute in record.disputes}
+    for of in record.paid_by:
+        gave_back = of.money in back or of.refunded_total
+        for share in of.shares:
+            at = int(share.at.timestamp()) if share.at else 0
+            tells = share.detached or (detached and at >= min(detached))
+            if share.at and tells and (gave_back or share.payment_id == record.payment_id):
+                stands = "detached" if share.detached else "attached"
+                yield share.at, f"{of.name}/{stands}/{at}{_behind(record, of.money)}"
 
 
 def _of_invoice(record: PaymentRecord) -> Iterator[tuple[datetime, str]]:

@@ -57,6 +57,8 @@ def apply_lines(context: Context, payment: Payment, by_staff: StaffDecision) -> 
         money_back.uphold(context, payment.payment_id)
     if any(outcome.unlinked for outcome in outcomes):
         money_back.link_paid(context, payment)
+    if payment.overpaid:
+        money_back.apply_overpaid(context, payment)
     for home in sorted({outcome.home for outcome in outcomes if outcome.follow}):
         following.follow(context, home)
         refunded(context, home)

@@ -4,6 +4,7 @@ What follows from it for the credits is written after (`following`). Both may be
 record says what is known and what was done about it, under a version.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from client_credits.domain.ledger.entries import Entry
@@ -13,7 +14,7 @@ from client_credits.domain.payments.money import money_of
 from client_credits.operations.committing import once
 from client_credits.operations.context import Context
 from client_credits.operations.payments import following, plan_changes
-from client_credits.operations.payments.money_heard import learn, link
+from client_credits.operations.payments.money_heard import learn, learn_overpaid, link
 from client_credits.store import writes
 from client_credits.store.records import Wanted
 
@@ -27,9 +28,7 @@ def apply_money_back(context: Context, news: MoneyBack) -> str:
     payment_ids = once(lambda: learn(context, news))
     if payment_ids is None:
         return "waiting"
-    for payment_id in payment_ids:
-        following.follow(context, payment_id)
-        plan_changes.refunded(context, payment_id)
+    _follow(context, payment_ids)
     return "followed" if payment_ids else "of_another_account"
 
 
@@ -37,10 +36,21 @@ def apply_payment_made(context: Context, made: PaymentMade) -> str:
     """Learns which money paid a payment, or pays it no more; what had waited for it takes effect. Safe to repeat."""
     if money_of(made) is None:
         return "nothing_named"
-    for payment_id in once(lambda: link(context, made)):
+    linked = once(lambda: link(context, made))
+    also = learn_overpaid(context, made) if linked.misstated else ()
+    _follow(context, {*linked.payment_ids, *also})
+    return "linked"
+
+
+def apply_overpaid(context: Context, payment: Payment) -> None:
+    """Learns what was overpaid of a payment, which what went back of its moneys takes first. Safe to repeat."""
+    _follow(context, learn_overpaid(context, payment, payment.overpaid))
+
+
+def _follow(context: Context, payment_ids: Iterable[str]) -> None:
+    for payment_id in sorted(payment_ids):
         following.follow(context, payment_id)
         plan_changes.refunded(context, payment_id)
-    return "linked"
 
 
 def link_paid(context: Context, payment: Payment) -> None:

@@ -7,10 +7,11 @@ credits is `money_back`'s. Everything here may be repeated at will, and raises C
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from client_credits.domain.payments.facts import MoneyBack, PaymentMade
-from client_credits.domain.payments.folding import joined, learned, linked, waiting
+from client_credits.domain.payments.facts import MoneyBack, Payment, PaymentMade
+from client_credits.domain.payments.folding import joined, learned, linked, misstated, waiting, with_overpaid
 from client_credits.domain.payments.money import MAX_SHARES, Money, Share, names_of
 from client_credits.domain.payments.payment_record import PaymentRecord, is_of
+from client_credits.operations.committing import once
 from client_credits.operations.context import Context
 from client_credits.store import writes
 from client_credits.store.records import Wanted
@@ -31,6 +32,14 @@ class _Known:
             return self.money, []
         money, other = joined(self.money, self.other)
         return money, [other] if other != self.other else []
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """The payments that a link's news may change; `misstated`, that another money says it was overpaid with that."""
+
+    payment_ids: tuple[str, ...] = ()
+    misstated: bool = False
 
 
 def learn(context: Context, news: MoneyBack) -> tuple[str, ...] | None:
@@ -64,24 +73,59 @@ def learn(context: Context, news: MoneyBack) -> tuple[str, ...] | None:
     return tuple(after)
 
 
-def link(context: Context, made: PaymentMade) -> tuple[str, ...]:
-    """Learns that a money paid a payment, or pays it no more. Returns the payments that its news may change.
+def link(context: Context, made: PaymentMade) -> Linked:
+    """Learns that a money paid a payment, or pays it no more.
 
-    None where the payment is another account's. Links beyond MAX_SHARES of one money are not made.
+    Changes nothing where the payment is another account's. Links beyond MAX_SHARES of one money are not made.
     """
     names = names_of(made)
     loaded = context.load(Wanted(payments=(made.payment_id,), money=names))
     if not is_of(loaded.payments[made.payment_id], made.account):
-        return ()
+        return Linked()
     known = _known(context, names, loaded.money)
     if len(known.money.shares) >= MAX_SHARES and made.payment_id not in known.money.payment_ids:
-        return ()
+        return Linked()
     before = _records(context, known.money.payment_ids, loaded.payments)
     share = Share(made.payment_id, made.amount, made.at, made.detached)
     own = replace(before[made.payment_id], account=made.account, mode=made.mode)
     records, moneys = _linked(known, {**before, own.payment_id: own}, share)
     if [money for money in moneys if money != known.money]:
         _commit(context, before, records, [known.money], moneys)
+    return Linked(_eventful(records), misstated(records[made.payment_id]) is not None)
+
+
+def learn_overpaid(context: Context, of: Payment | PaymentMade, overpaid: int = 0) -> tuple[str, ...]:
+    """Learns what was overpaid of a payment: all that its moneys paid know it then, one money after the other.
+
+    Returns the payments that this may change. Safe to repeat: a repeat completes what a worker left that died.
+    """
+    changed: set[str] = set()
+    while (found := once(lambda: _overpaid_learned(context, of, overpaid))) is not None:
+        changed |= set(found)
+    return tuple(sorted(changed))
+
+
+def _overpaid_learned(context: Context, of: Payment | PaymentMade, overpaid: int) -> tuple[str, ...] | None:
+    """One step of it, and the payments that this may change; None where nothing is left to do."""
+    known = context.load(Wanted(payments=(of.payment_id,))).payments
+    home = known[of.payment_id].within or of.payment_id
+    before = _records(context, [home], known)
+    if not is_of(before[home], of.account):
+        return None
+    told = replace(before[home], account=of.account, mode=of.mode, overpaid=max(before[home].overpaid, overpaid))
+    money_id = misstated(told)
+    if money_id is None:
+        _commit(context, before, {home: told}, [], [])
+        return None
+    money = context.load(Wanted(money=(money_id,))).money[money_id]
+    before = _records(context, money.payment_ids, before)
+    sharing = {i: before[i] for i in money.payment_ids}
+    after, restated = with_overpaid({**sharing, home: told}, money, home)
+    _commit(context, before, after, [money], [restated])
+    return _eventful(after)
+
+
+def _eventful(records: Records) -> tuple[str, ...]:
     return tuple(i for i, record in records.items() if record.eventful and record.grants)
 
 
@@ -94,6 +138,7 @@ def _linked(known: _Known, records: Records, share: Share) -> tuple[dict[str, Pa
     money, moneys = known.joined()
     sharing = {*money.payment_ids, share.payment_id}
     after, money = linked([record for i, record in records.items() if i in sharing], money, share)
+    after, money = with_overpaid(after, money, share.payment_id)
     return {**records, **after}, [*moneys, money]
 
 

@@ -20,6 +20,8 @@ from client_credits.samples.stripe_account.books import (
 from client_credits.samples.stripe_account.invoicing import Bought, Invoicing
 from client_credits.samples.stripe_account.periods import nth_end, period_at, period_before
 
+UPDATE = "subscription_update"
+
 
 class Billing(Invoicing):
     """What a Stripe account bills."""
@@ -144,12 +146,15 @@ class Billing(Invoicing):
         began = before.trial_start if before.in_trial else self.now
         after = replace(before, items=items, anchor=ends, status="trialing", trial_start=began, trial_end=ends)
         lines = [*back, *(line for item in items for line in self._full_lines(after, item))]
-        return self._billed(after, "subscription_update", lines, "customer.subscription.updated")
+        return self._billed(after, UPDATE, lines, "customer.subscription.updated")
 
-    def restart(self, subscription_id: str) -> Events:
-        """The billing cycle's anchor becomes now: the rest of the period is given back, a new one begins."""
+    def restart(self, subscription_id: str, used: bool = False) -> Events:
+        """The billing cycle's anchor becomes now: the rest of the period is given back, a new one begins.
+
+        `used`: because so much was used as its threshold says.
+        """
         before = self._get(subscription_id, Subscription)
-        return self._begun_anew(before, before.items)
+        return self._begun_anew(before, before.items, reason="subscription_threshold" if used else UPDATE)
 
     def swap(self, subscription_id: str, plan: Bought, pending: bool = False) -> Events:
         """Another item takes the first one's place."""
@@ -193,15 +198,17 @@ class Billing(Invoicing):
         after = replace(before, items=items)
         if pending:
             return self._stands(before.subscription_id, items=items, pending=(*before.pending, *lines))
-        return self._billed(after, "subscription_update", lines, "customer.subscription.updated", percent_off)
+        return self._billed(after, UPDATE, lines, "customer.subscription.updated", percent_off)
 
-    def _begun_anew(self, before: Subscription, items: tuple[Item, ...], percent_off: int = 0) -> Events:
+    def _begun_anew(
+        self, before: Subscription, items: tuple[Item, ...], percent_off: int = 0, reason: str = UPDATE
+    ) -> Events:
         """The rest of every item's period is given back, and a new one begins."""
         begun = tuple(self._begun(item) for item in items)
         after = replace(before, items=begun, anchor=self.now, pending=())
         lines = [*before.pending, *(self._proration(before, item, gives_back=True) for item in before.items)]
         lines += [line for item in begun for line in self._full_lines(after, item)]
-        return self._billed(after, "subscription_update", lines, "customer.subscription.updated", percent_off)
+        return self._billed(after, reason, lines, "customer.subscription.updated", percent_off)
 
     def _begun(self, item: Item) -> Item:
         starts, ends = period_at(self.now, item.price, self.now)

@@ -18,6 +18,7 @@ from client_credits.samples.stripe_account.books import (
     Charge,
     Intent,
     Invoice,
+    InvoicePayment,
     SandboxCreditNote,
     SandboxDispute,
     SandboxRefund,
@@ -217,6 +218,16 @@ class Sandbox(Paying):
         held = self._get(invoice_id, Invoice)
         self._put(replace(held, credited_before=held.credited_before + note.total))
         return [self._tell("credit_note.created", note.note_id)]
+
+    def credit_mixed(self, invoice_id: str, credited: Mapping[str, int]) -> Events:
+        """Lines of an invoice paid in part are credited: first what is open, which settles it; the rest goes back."""
+        held, note = self._get(invoice_id, Invoice), self._note(invoice_id, credited)
+        paid = [p for p in self._held.values() if isinstance(p, InvoicePayment) and p.invoice == invoice_id]
+        charge = next(each.charge for each in paid if each.charge)
+        events = self.refund(charge.charge_id, note.total - held.unpaid)
+        self._put(replace(note, before=held.unpaid, refund=self.last("refund")))
+        settled = replace(held, credited_before=held.credited_before + held.unpaid, unpaid=0)
+        return [*events, self._tell("credit_note.created", note.note_id), *self._settled(settled)]
 
     def _note(self, invoice_id: str, credited: Mapping[str, int]) -> SandboxCreditNote:
         invoice = self._get(invoice_id, Invoice)

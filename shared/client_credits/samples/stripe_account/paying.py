@@ -32,11 +32,19 @@ class Paying(Billing):
         events = [event for amount in amounts for event in self._part(held, self._card(held.customer, amount), amount)]
         return [*events, *self._settled(held)]
 
-    def pay_together(self, *invoice_ids: str) -> Events:
-        """One payment by card for all that is due on these invoices."""
+    def pay_part(self, invoice_id: str, amount: int) -> Events:
+        """A payment by card of part of what is due; the invoice stays open for the rest."""
+        held = self._get(invoice_id, Invoice)
+        self._put(replace(held, unpaid=(held.unpaid or held.due) - amount))
+        return self._part(held, self._card(held.customer, amount), amount)
+
+    def pay_together(self, *invoice_ids: str, more: int = 0) -> Events:
+        """One payment for all that is due on these invoices, and for so much more, overpaid on the last of them."""
         held = [self._get(invoice_id, Invoice) for invoice_id in invoice_ids]
-        charge = self._card(held[0].customer, sum(invoice.due for invoice in held))
+        charge = self._card(held[0].customer, sum(invoice.due for invoice in held) + more)
+        self.credit_customer(held[0].customer, more)
         events = [event for invoice in held for event in self._part(invoice, charge, invoice.due)]
+        held[-1] = replace(held[-1], overpaid=more)
         return [*events, *(event for invoice in held for event in self._settled(invoice))]
 
     def overpay(self, invoice_id: str, more: int) -> Events:

@@ -167,11 +167,16 @@ def credit_note(event: Event) -> Facts:
 
 
 def _before_payment(note: Fields, total: int, given: dict[str, int | None]) -> int:
-    """What was credited of the invoice before it was paid. Older shapes tell it by the note's type alone."""
+    """What was credited of the invoice before it was paid. Older shapes tell it by the note's type, and by what a
+    `mixed` one does not give back."""
     stated = values.unsigned_amount(note, "pre_payment_amount")
     if stated is not None:
         return min(stated, total)
-    return total if values.text(note, "type") == "pre_payment" and not given else 0
+    kind, amounts = values.text(note, "type"), [amount for amount in given.values() if amount is not None]
+    to_balance = values.reference(note, "customer_balance_transaction") is not None
+    if kind == "mixed" and len(amounts) == len(given) and not to_balance:
+        return max(0, total - sum(amounts) - (values.unsigned_amount(note, "out_of_band_amount") or 0))
+    return total if kind == "pre_payment" and not given else 0
 
 
 def _beside_refunds(note: Fields, after_payment: int, given: dict[str, int | None]) -> tuple[int, bool]:
