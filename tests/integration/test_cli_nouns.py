@@ -1,38 +1,18 @@
 """`credits clients`, `types`, `packages`, `parked`, `grant`, `adjust`, `transfer`, `settings`: work by commands."""
 
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.api import Api, token
-from tests.support.api_server import served
+from tests.support.api import Api
 from tests.support.builders import a_line, a_payment
-from tests.support.cli import Ran, credits
+from tests.support.cli_api import Run, ok, run
 
-from client_credits.cli.target import Target
 from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments.paying import pay
 
-Run = Callable[..., Ran]
-
-
-@pytest.fixture
-def run(api: Api) -> Iterator[Run]:
-    def no_aws(service: str) -> Any:
-        raise AssertionError(f"{service} is not needed")
-
-    with served(api) as url:
-        target = Target("deployed", url, "t", "b", "/p", {}, no_aws, None, None)
-        yield lambda *words, role="admin": credits(
-            *words, target=target, env={"CREDITS_TOKEN": token(role, now=api.now[0])}
-        )
-
-
-def ok(ran: Ran) -> Ran:
-    assert ran.code == 0, ran.err
-    return ran
+__all__ = ["run"]
 
 
 def a_practice(run: Run) -> None:
