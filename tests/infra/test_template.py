@@ -353,6 +353,16 @@ def test_somebody_learns_about_dead_letters_late_streams_and_errors() -> None:
     assert all("AlarmActions" in each and each["TreatMissingData"] != "missing" for each in alarms.values())
 
 
+def test_the_page_on_operations_says_of_every_alarm_what_it_means() -> None:
+    page = (ROOT / "docs/operations.md").read_text()
+    functions = [each["FunctionName"]["Fn::Sub"] for each in resources("AWS::Lambda::Function").values()]
+    names = {each["AlarmName"]["Fn::Sub"] for each in resources("AWS::CloudWatch::Alarm").values()}
+    for what in ("errors", "throttles"):  # each function has both, said once
+        assert f"`FUNCTION-{what}`" in page
+        names -= {f"{name}-{what}" for name in functions}
+    assert [name for name in sorted(names) if f"`{name.removeprefix('${Prefix}-')}`" not in page] == []
+
+
 def widgets() -> dict[str, dict[str, Any]]:
     """What the dashboard shows, by title."""
     (dashboard,) = resources("AWS::CloudWatch::Dashboard").values()
