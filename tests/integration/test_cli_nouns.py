@@ -148,6 +148,16 @@ def test_parked_payments_are_listed_in_the_practices_time_and_resolved(api: Api,
     assert "No payment waits." in ok(run("parked", "list")).out
 
 
+def test_the_history_says_what_was_paid_beside_the_package(api: Api, run: Run) -> None:
+    a_practice(run)
+    pay(Context(api.store, "p1", STRIPE, api.now[0]), a_payment("in_1", a_line(amount=90_000), client_id="c-1"))
+    ok(run("grant", "c-1", "ten", "--reason", "a gift"))
+    shown = ok(run("history", "c-1", "follow-up", role="staff")).out
+    assert "Ten follow-ups for 900.00 EUR" in shown
+    assert "Ten follow-ups: a gift" in shown
+    assert "amount=90000" in ok(run("history", "c-1", "follow-up", "--wide")).out
+
+
 def test_clients_are_found_by_name_id_and_email(run: Run) -> None:
     a_practice(run)
     for words in (("an",), ("c-1",), ("--email", "ANNA@example.org")):
