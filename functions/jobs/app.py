@@ -4,6 +4,7 @@ A job that fails ends by itself and with its reason; the others go on. Late, dou
 change nothing: the record of the job says what is to be done, and the sweep wakes it.
 """
 
+import os
 from functools import cache
 from traceback import format_exception
 from typing import Any
@@ -15,7 +16,7 @@ from client_credits.aws.job_queue import JobQueue, read_message
 from client_credits.aws.logs import count, logger
 from client_credits.aws.worker import store_on, utc_now
 from client_credits.operations.jobs.kinds import steps
-from client_credits.operations.jobs.running import RunOutcome, run
+from client_credits.operations.jobs.running import Ran, RunOutcome, run
 
 log = logger("jobs")
 
@@ -45,6 +46,8 @@ def work(message: Message) -> None:
 def _report(outcome: RunOutcome, ids: dict[str, str]) -> None:
     kind = str(outcome.job.kind) if outcome.job else "unknown"
     count("JobSteps", kind=kind, outcome=outcome.ran)
+    if outcome.ran is Ran.FAILED:
+        count("JobsFailed", function=os.environ.get("AWS_LAMBDA_FUNCTION_NAME", ""))  # its alarm is this stack's
     done = outcome.job.done if outcome.job else None
     log.info("job step", kind=kind, outcome=outcome.ran, done=done, **ids)
     if error := outcome.error:

@@ -13,7 +13,7 @@ import pytest
 from client_credits.aws import config, files, logs
 from client_credits.domain.practice.jobs import KEPT
 from client_credits.http.identity import ClaimNames
-from client_credits.local.stack import local_parameters
+from client_credits.local.stack import cors_rules, local_parameters
 from client_credits.local.tokens import TokenIssuer
 from client_credits.operations.jobs import running
 from tests.infra.transformed import ROOT, TEMPLATE, TEMPLATES, declared, nested, resources, templates, transformed
@@ -353,6 +353,16 @@ def test_somebody_learns_about_dead_letters_late_streams_and_errors() -> None:
     assert all("AlarmActions" in each and each["TreatMissingData"] != "missing" for each in alarms.values())
 
 
+def test_the_page_on_operations_says_of_every_alarm_what_it_means() -> None:
+    page = (ROOT / "docs/operations.md").read_text()
+    functions = [each["FunctionName"]["Fn::Sub"] for each in resources("AWS::Lambda::Function").values()]
+    names = {each["AlarmName"]["Fn::Sub"] for each in resources("AWS::CloudWatch::Alarm").values()}
+    for what in ("errors", "throttles"):  # each function has both, said once
+        assert f"`FUNCTION-{what}`" in page
+        names -= {f"{name}-{what}" for name in functions}
+    assert [name for name in sorted(names) if f"`{name.removeprefix('${Prefix}-')}`" not in page] == []
+
+
 def widgets() -> dict[str, dict[str, Any]]:
     """What the dashboard shows, by title."""
     (dashboard,) = resources("AWS::CloudWatch::Dashboard").values()
@@ -395,6 +405,14 @@ def test_cfn_lint_has_nothing_to_say() -> None:
     command = [str(Path(sys.executable).with_name("cfn-lint")), *map(str, TEMPLATES)]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_local_api_has_the_cors_rules_of_the_template() -> None:
+    (stated,) = (each["CorsConfiguration"]["Fn::If"][1] for each in resources("AWS::ApiGatewayV2::Api").values())
+    assert cors_rules("http://127.0.0.1:4566,http://localhost:3000") == stated | {
+        "AllowOrigins": ["http://127.0.0.1:4566", "http://localhost:3000"]
+    }
+    assert cors_rules("")["AllowOrigins"] == []
 
 
 def test_the_token_claims_have_the_names_that_the_api_reads_by_default() -> None:

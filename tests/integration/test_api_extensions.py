@@ -354,8 +354,81 @@ def test_leftovers_of_more_clients_than_one_request_takes_are_removed_by_a_job(s
     assert {balances(shop, client_id)["follow-up"] for client_id in clients} == {1}
 
 
-def test_a_rehearsal_of_what_a_job_would_do_starts_none(shop: Api) -> None:
+# -- a rehearsal of more clients than one request takes ----------------------------------------------------
+
+
+def rehearsed(api: Api, path: str = "/v1/extensions", body: dict[str, Any] = LONGER, key: str = "x1") -> list[Any]:
+    """The pages of a rehearsal, which writes nothing and starts no job."""
+    found, cursor = [], {}
+    with nothing_written(api):
+        while True:
+            reply = api("POST", path, body, headers={"idempotency-key": key}, dry_run=True, **cursor)
+            assert reply.status == 200, reply
+            found.append(reply.body["items"])
+            if reply.body["next_cursor"] is None:
+                break
+            cursor = {"cursor": reply.body["next_cursor"]}
+    assert api.woken == []
+    return found
+
+
+def lots_of(api: Api, clients: list[str]) -> set[tuple[str, str, str]]:
+    """The lots of these clients, each with its end."""
+    return {
+        (client_id, lot["lot_id"], lot["expires_at"])
+        for client_id in clients
+        for lot in read(api, f"/v1/clients/{client_id}/credits/follow-up/lots")["items"]
+    }
+
+
+def test_a_rehearsal_shows_page_by_page_just_what_a_job_then_does(shop: Api) -> None:
+    clients = many(shop)
+    pages = rehearsed(shop)
+    assert [len(page) for page in pages] == [100, 1]
+    assert sorted(item["client_id"] for page in pages for item in page) == sorted(clients)
+    assert {(item["expires_at"], item["revived"]) for page in pages for item in page} == {("2026-12-12T00:00:00Z", 0)}
+    before = lots_of(shop, clients)
+    assert extends(shop).status == 202
+    carried_out(shop)
+    shown = {(item["client_id"], item["lot_id"], item["expires_at"]) for page in pages for item in page}
+    assert shown == lots_of(shop, clients) - before
+
+
+def test_a_rehearsal_shows_all_leftovers_that_a_job_then_removes(shop: Api) -> None:
     many(shop)
+    body = {"package_id": "short", "keep": 1}
+    pages = rehearsed(shop, "/v1/expirations", body, "e1")
+    assert [len(page) for page in pages] == [100, 1]
+    assert {item["amount"] for page in pages for item in page} == {2}
+    assert shop("POST", "/v1/expirations", body, headers={"idempotency-key": "e1"}).status == 202
+    carried_out(shop)
+    assert sum(balances(shop, item["client_id"])["follow-up"] for page in pages for item in page) == 101
+
+
+def test_a_cursor_goes_with_a_rehearsal_of_the_very_same_rule(shop: Api) -> None:
+    many(shop)
+    key = {"idempotency-key": "x1"}
+    cursor = shop("POST", "/v1/extensions", LONGER, headers=key, dry_run=True).body["next_cursor"]
     with nothing_written(shop):
-        assert shop("POST", "/v1/extensions", LONGER, headers={"idempotency-key": "x1"}, dry_run=True).status == 202
-    assert shop.woken == []
+        written = shop("POST", "/v1/extensions", LONGER, headers=key, cursor=cursor)
+        assert (written.status, written.faults) == (422, {"/query/cursor": "not_a_rehearsal"})
+        for body in (LONGER | {"by_days": 15}, LONGER | {"package_id": "three-pack"}):
+            other = shop("POST", "/v1/extensions", body, headers=key, dry_run=True, cursor=cursor)
+            assert (other.status, other.faults) == (422, {"/query/cursor": "bad_cursor"})
+        changed = shop("POST", "/v1/extensions", LONGER, headers=key, dry_run=True, cursor=cursor[:-2])
+        assert changed.faults == {"/query/cursor": "bad_cursor"}
+
+
+def test_a_rehearsal_under_a_key_that_was_used_is_answered_as_the_request_was(shop: Api) -> None:
+    first = extends(shop)
+    with nothing_written(shop):
+        again = shop("POST", "/v1/extensions", LONGER, headers={"idempotency-key": "x1"}, dry_run=True)
+    assert (again.status, again.body, again.headers["Idempotency-Replayed"]) == (200, first.body, "true")
+    many(shop)
+    started = extends(shop, "x2", by_days=15)
+    with nothing_written(shop):
+        body = LONGER | {"by_days": 15}
+        again = shop("POST", "/v1/extensions", body, headers={"idempotency-key": "x2"}, dry_run=True)
+        other = shop("POST", "/v1/extensions", LONGER, headers={"idempotency-key": "x2"}, dry_run=True)
+    assert (again.status, again.body) == (202, started.body)
+    assert other.code == "idempotency_key_reused"

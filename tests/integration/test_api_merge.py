@@ -12,6 +12,7 @@ from tests.support.stock import (
     contents,
     furnished,
     listed,
+    no_debt,
     nothing_written,
     package,
     paid,
@@ -213,6 +214,51 @@ def test_a_client_sees_that_credits_moved_and_not_from_which_id(api: Api) -> Non
     own = api("GET", "/v1/clients/c1/credits/follow-up/history", client="c1")
     assert {"transferred_in", "transferred_out"} <= {each["kind"] for each in own.body["items"]}
     assert '"old"' not in own.text
+
+
+# --- Reports
+
+
+def test_a_report_of_refusals_names_who_goes_on(api: Api) -> None:
+    two_records(api)
+    no_debt(api)
+    booked(api, "b-refused", client_id="old", seats=9)
+    booked(api, "b-own", seats=9)
+    merged(api)
+    found = [(row["booking_id"], row["client_id"], row["client_name"]) for row in refusals(api)]
+    assert sorted(found) == [("b-own", "c1", "Anna Unlu"), ("b-refused", "c1", "Anna Unlu")]
+    client(api, "c3", name="Anna Neu")
+    merged(api, "c1", "c3")
+    assert {(row["client_id"], row["client_name"]) for row in refusals(api)} == {("c3", "Anna Neu")}
+
+
+def refusals(api: Api) -> list[dict[str, Any]]:
+    return listed(api, "/v1/reports/refusals", limit=1)
+
+
+def test_what_is_booked_of_the_old_record_counts_for_the_other_before_its_record_is_written_again(api: Api) -> None:
+    """The index of sessions names the old record until then, and nothing is reckoned from it."""
+    two_records(api)
+    before = {name: totals(api, name) for name in ("outstanding", "revenue")}
+    merged(api)
+    (booking,) = (each for each in contents(api) if each["pk"] == "p1#booking#b-old")
+    assert booking["client_id"] == booking["owner"] == "old"
+    for name, total in before.items():
+        assert {row["client_id"] for row in read(api, f"/v1/reports/{name}")["items"]} == {"c1"}
+        assert totals(api, name) == total
+    (line,) = (each for each in read(api, "/v1/eligibility", client_id="c1")["items"] if each["balance"])
+    assert line["available"] == 5
+    shown = read(api, "/v1/bookings/b-old")
+    assert read(api, f"/v1/clients/{shown['client_id']}")["id"] == "c1", "the id it was booked with leads to the other"
+    api.now[0] += 3 * DAY  # the session has come
+    (row,) = read(api, "/v1/reports/revenue")["items"]
+    assert (row["client_id"], row["earned"]) == ("c1", 3000)
+
+
+def totals(api: Api, name: str) -> dict[str, int]:
+    """What a report comes to over all of its rows."""
+    rows = read(api, f"/v1/reports/{name}")["items"]
+    return {column: sum(row[column] for row in rows) for column in rows[0] if isinstance(rows[0][column], int)}
 
 
 # --- What returns to lots of the old record

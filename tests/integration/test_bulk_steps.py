@@ -1,4 +1,4 @@
-"""A change of many clients, step by step: each goes on where the last one ended, and none is changed twice."""
+"""A change of many clients, step by step and rehearsed page by page: each goes on where the last one ended."""
 
 from datetime import timedelta
 
@@ -9,6 +9,7 @@ from tests.support.stock import client, furnished, nothing_written, package, pai
 from client_credits.domain.ledger.entries import Actor
 from client_credits.domain.ledger.extending import ExtensionRule
 from client_credits.operations.context import Context
+from client_credits.operations.staff.bulk import RehearsalBounds, rehearsed_page
 from client_credits.operations.staff.bulk_steps import BulkStep, step
 from client_credits.operations.staff.extending import Extension
 from client_credits.operations.staff.idempotent import Keyed
@@ -67,3 +68,40 @@ def test_a_client_that_cannot_be_changed_is_named_and_stops_no_other(shop: Api) 
     made = stepped(shop, None, clients=100)
     assert (made.clients, made.after) == (6, None)
     assert [(each.client_id, each.code) for each in made.problems] == [("c-2", "internal_error")]
+
+
+def rehearsed(api: Api, package_id: str = "short", **bounds: int) -> list[list[str]]:
+    """Whom each page of a rehearsal shows, with as many lots as theirs would change."""
+    here, rule = (
+        Context(api.store, "p1", Actor("staff", "s1"), api.now[0]),
+        Extension(ExtensionRule(package_id, by_days=1)),
+    )
+    pages, after = [], None
+    with nothing_written(api):
+        for _ in range(100):
+            page = rehearsed_page(here, rule, Keyed("k1", ""), "a closure", after, RehearsalBounds(**bounds))
+            pages.append([lot.client_id for lot in page.lots])
+            if page.after is None:
+                return pages
+            after = page.after
+    raise AssertionError("a rehearsal without an end")
+
+
+def test_a_page_of_a_rehearsal_changes_and_looks_at_bounded_many_clients(shop: Api) -> None:
+    assert rehearsed(shop) == [CLIENTS]
+    assert rehearsed(shop, clients=3) == [CLIENTS[:3], CLIENTS[3:6], CLIENTS[6:]]
+    assert rehearsed(shop, looked_at=4) == [CLIENTS[:4], CLIENTS[4:]]
+    assert rehearsed(shop, "three-pack", looked_at=4) == [[], []], "all have wallets, and none has lots of it"
+
+
+def test_a_page_of_a_rehearsal_ends_with_the_client_who_brings_too_many_lots(shop: Api) -> None:
+    paid(shop, price="price_2", client_id="c-1")
+    assert rehearsed(shop, lots=2) == [["c-0", "c-1", "c-1"], ["c-2", "c-3"], ["c-4", "c-5"], ["c-6"]]
+
+
+def test_a_page_of_a_rehearsal_that_finds_nobody_in_many_clients_goes_on_behind_them(shop: Api) -> None:
+    for number in range(600):
+        client(shop, f"b-{number}")  # without any credits
+    pages = rehearsed(shop, roster_pages=8)
+    assert [each for page in pages for each in page] == CLIENTS
+    assert len(pages) > 2 and pages[0] == []

@@ -1,38 +1,18 @@
 """`credits clients`, `types`, `packages`, `parked`, `grant`, `adjust`, `transfer`, `settings`: work by commands."""
 
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.api import Api, token
-from tests.support.api_server import served
+from tests.support.api import Api
 from tests.support.builders import a_line, a_payment
-from tests.support.cli import Ran, credits
+from tests.support.cli_api import Run, ok, run
 
-from client_credits.cli.target import Target
 from client_credits.operations.context import STRIPE, Context
 from client_credits.operations.payments.paying import pay
 
-Run = Callable[..., Ran]
-
-
-@pytest.fixture
-def run(api: Api) -> Iterator[Run]:
-    def no_aws(service: str) -> Any:
-        raise AssertionError(f"{service} is not needed")
-
-    with served(api) as url:
-        target = Target("deployed", url, "t", "b", "/p", {}, no_aws, None, None)
-        yield lambda *words, role="admin": credits(
-            *words, target=target, env={"CREDITS_TOKEN": token(role, now=api.now[0])}
-        )
-
-
-def ok(ran: Ran) -> Ran:
-    assert ran.code == 0, ran.err
-    return ran
+__all__ = ["run"]
 
 
 def a_practice(run: Run) -> None:
@@ -166,6 +146,16 @@ def test_parked_payments_are_listed_in_the_practices_time_and_resolved(api: Api,
     assert [line["outcome"] for line in lines] == ["granted"]
     ok(run("parked", "dismiss", second, "--reason", "refunded"))
     assert "No payment waits." in ok(run("parked", "list")).out
+
+
+def test_the_history_says_what_was_paid_beside_the_package(api: Api, run: Run) -> None:
+    a_practice(run)
+    pay(Context(api.store, "p1", STRIPE, api.now[0]), a_payment("in_1", a_line(amount=90_000), client_id="c-1"))
+    ok(run("grant", "c-1", "ten", "--reason", "a gift"))
+    shown = ok(run("history", "c-1", "follow-up", role="staff")).out
+    assert "Ten follow-ups for 900.00 EUR" in shown
+    assert "Ten follow-ups: a gift" in shown
+    assert "amount=90000" in ok(run("history", "c-1", "follow-up", "--wide")).out
 
 
 def test_clients_are_found_by_name_id_and_email(run: Run) -> None:

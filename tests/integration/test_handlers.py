@@ -569,7 +569,7 @@ def test_every_entry_refusal_change_and_parked_payment_is_published_as_it_stands
     history = [
         entry
         for type_id in ("follow-up", "initial")
-        for entry in listed(world.api, f"/v1/clients/c-17/credits/{type_id}/history")
+        for entry in listed(world.api, f"/v1/clients/c-17/credits/{type_id}/history", role="service")
     ]
     for entry in history:
         if entry["sequence"] is None:

@@ -8,9 +8,21 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import time_machine
+from tests.infra.transformed import declared
 from tests.support.api import AUDIENCE, CLIENT_PAGE, ISSUER, token
 from tests.support.builders import NOW
-from tests.support.functions import CONTEXT, Event, World, failed, http_event, load, own_clients, sqs_event, world
+from tests.support.functions import (
+    CONTEXT,
+    Event,
+    World,
+    failed,
+    http_event,
+    lines,
+    load,
+    own_clients,
+    sqs_event,
+    world,
+)
 from tests.support.key_server import issuer
 from tests.support.stock import furnished, paid
 
@@ -145,6 +157,41 @@ def test_a_job_that_fails_leaves_the_others_of_its_batch_alone(
     assert (job["state"], job["problems"][0]["code"], job["url"]) == ("failed", "internal_error", None)
     assert ask("GET", f"/v1/jobs/{good}")["state"] == "done"
     assert '"exception_name":"KeyError"' in capsys.readouterr().out
+
+
+def test_a_failed_job_goes_over_the_line_of_its_alarm_and_one_that_is_done_does_not(
+    stack: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    function = declared()["JobsFunction"]["Properties"]
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", function["FunctionName"]["Fn::Sub"])
+    for name in ("POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME"):
+        monkeypatch.setenv(name, function["Environment"]["Variables"][name])
+    alarm = declared()["JobsFailedAlarm"]["Properties"]
+    assert (alarm["Statistic"], alarm["ComparisonOperator"]) == ("Sum", "GreaterThanThreshold")
+    export("key-1")
+    carried_out(stack)
+    assert counted(alarm, capsys.readouterr().out) <= alarm["Threshold"]
+    spoil(stack, export("key-2"))
+    (message,) = delivered(stack)
+    for _ in range(2):  # a message may come twice; the job fails once
+        load("jobs").handler(sqs_event(message), CONTEXT)
+    assert counted(alarm, capsys.readouterr().out) == alarm["Threshold"] + 1
+
+
+def counted(alarm: dict[str, Any], logged: str) -> float:
+    """What CloudWatch makes of these lines for the alarm's metric, of the very dimensions that it names."""
+    dimensions = {
+        each["Name"]: each["Value"]["Fn::Sub"] if isinstance(each["Value"], dict) else each["Value"]
+        for each in alarm["Dimensions"]
+    }
+    total = 0.0
+    for line in lines(logged):
+        for directive in line.get("_aws", {}).get("CloudWatchMetrics", []):
+            named = {name: line[name] for names in directive["Dimensions"] for name in names}
+            metrics = {each["Name"] for each in directive["Metrics"]}
+            if (directive["Namespace"], named) == (alarm["Namespace"], dimensions) and alarm["MetricName"] in metrics:
+                total += line[alarm["MetricName"]]
+    return total
 
 
 def spoil(world: World, job_id: str) -> None:

@@ -865,6 +865,21 @@ SEEDS = (
         "only_of_a_booking",
     ),
     Seed(
+        "a booking system sees what a client paid",
+        "http/schemas/credits.py",
+        "_paid(entry) if for_staff and isinstance(entry, Entry)",
+        "_paid(entry) if isinstance(entry, Entry)",
+        "tests/integration/test_api_amount_paid.py",
+    ),
+    Seed(
+        "a rehearsal leaves out the client that its next page begins with",
+        "operations/staff/bulk.py",
+        "return BulkOutcome(lots, after=after)\n            entries",
+        "return BulkOutcome(lots, after=client_id)\n            entries",
+        "tests/integration/test_bulk_steps.py",
+        "rehearsal",
+    ),
+    Seed(
         "settling makes what staff saw out of date",
         "domain/ledger/adjusting.py",
         "if not stored.version - stored.settlings <= seen <= stored.version:",

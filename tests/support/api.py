@@ -1,11 +1,14 @@
 """The HTTP API in one process on moto: real routes, real tokens, a clock that the test sets."""
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -33,6 +36,7 @@ from tests.support.builders import NOW
 from tests.support.engines import Engine
 from tests.support.table import create_table
 
+ROOT = Path(__file__).resolve().parents[2]
 ISSUER, AUDIENCE = "https://issuer.test/", "client-credits"
 CLIENT_PAGE = "https://credits.test/me"
 PAGE_ORIGIN = "https://practice.test"
@@ -137,6 +141,8 @@ class Api:
     def send(self, event: dict[str, Any]) -> Reply:
         """An event as it stands, for what no well-behaved caller would send."""
         answer = self.front.handle(event, None)
+        unseen = {name.lower() for name in answer["headers"]} - exposed_headers() - {"content-type"}
+        assert not unseen, f"no page of another origin could read {unseen}: template.yaml does not expose it"
         text = answer["body"]
         is_json = "json" in str(answer["headers"].get("content-type") or answer["headers"]["Content-Type"])
         return Reply(answer["statusCode"], dict(answer["headers"]), json.loads(text) if is_json else None, text)
@@ -145,6 +151,13 @@ class Api:
         if client is not None:
             return token("client", practice, client, now=self.now[0])
         return token(role, practice, now=self.now[0])
+
+
+@cache
+def exposed_headers() -> set[str]:
+    """What the template lets pages of other origins read."""
+    (names,) = re.findall(r"ExposeHeaders: \[(.+)\]", (ROOT / "template.yaml").read_text())
+    return set(names.split(", "))
 
 
 def cursor_keys() -> CursorKeys:

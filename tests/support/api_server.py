@@ -28,7 +28,7 @@ def served(api: Api) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(reply.text.encode())
 
-        do_GET = do_PUT = do_POST = do_PATCH = _answer
+        do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = _answer
 
         def log_message(self, *_: object) -> None:
             pass

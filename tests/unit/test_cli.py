@@ -96,7 +96,20 @@ def test_help_names_the_commands_of_this_release_and_no_others() -> None:
         "client",
         "forget",
     )
-    for name in (*shown, *more, "client", "forget", "grant", "adjust", "transfer", "settings", "events"):
+    for name in (
+        *shown,
+        *more,
+        "client",
+        "forget",
+        "grant",
+        "adjust",
+        "transfer",
+        "undo",
+        "extend",
+        "authorizations",
+        "settings",
+        "events",
+    ):
         assert f" {name} " in ran.out
     for later in ("open", "story"):
         assert credits(later).code == 2
@@ -115,6 +128,10 @@ def test_help_names_the_commands_of_this_release_and_no_others() -> None:
         "history",
         "eligibility",
         "forget",
+        "undo",
+        "extend",
+        "authorizations put",
+        "authorizations delete",
     ],
 )
 def test_every_command_has_the_shared_options(words: str) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from client_credits.cli.tokens import TokenRole
 
 PAGE = 100  # the most that the API gives at once
+REHEARSED = "Nothing was written: this was a rehearsal."
 
 Wide = Annotated[bool, typer.Option("--wide", help="Show ids beside names.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen, and write nothing.")]
@@ -55,9 +56,12 @@ class PracticeApi:
     def patch(self, path: str, body: Any, dry_run: bool = False) -> Any:
         return self._call("PATCH", path, body, {}, _rehearsed(dry_run))
 
-    def post(self, path: str, body: Any, dry_run: bool = False, key: str | None = None) -> Any:
+    def post(self, path: str, body: Any, dry_run: bool = False, key: str | None = None, **query: Any) -> Any:
         """Under an idempotency key, a new one where none is given."""
-        return self._call("POST", path, body, {"idempotency-key": key or str(uuid4())}, _rehearsed(dry_run))
+        return self._call("POST", path, body, {"idempotency-key": key or str(uuid4())}, _rehearsed(dry_run) | query)
+
+    def delete(self, path: str, dry_run: bool = False) -> Any:
+        return self._call("DELETE", path, None, {}, _rehearsed(dry_run))
 
     def known(self, what: str, named: str) -> str:
         """The id of a thing of the catalogue (`appointment-types` or `packages`). Raises CommandError, with the one

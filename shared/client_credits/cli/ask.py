@@ -7,6 +7,7 @@ import typer
 
 from client_credits.cli.api import PracticeApi, Wide, local_time, path_id
 from client_credits.cli.output import lines, table
+from client_credits.cli.report_shown import money
 from client_credits.cli.session import CliSession, PracticeId, an_id
 from client_credits.cli.sweep import an_instant
 from client_credits.domain.credits import MAX_SEATS
@@ -126,7 +127,8 @@ def _why(entry: dict[str, Any], packages: dict[str, str], zone: str) -> str:
     cause, reason = entry["cause"], entry.get("reason")
     match cause["kind"]:
         case "package" if cause.get("package_id"):
-            said = packages.get(cause["package_id"], cause["package_id"])
+            paid = f" for {money(cause['amount'], cause['currency'])}" if "amount" in cause else ""
+            said = packages.get(cause["package_id"], cause["package_id"]) + paid
         case "booking" if cause.get("starts_at"):
             said = f"session of {local_time(cause['starts_at'], zone)}"
         case "settings":

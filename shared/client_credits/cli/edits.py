@@ -1,10 +1,10 @@
-"""`credits grant`, `adjust` and `transfer`: what staff do to credits by hand."""
+"""`credits grant`, `adjust`, `transfer` and `undo`: what staff do to credits by hand."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from client_credits.cli.api import DryRun, Key, PracticeApi, Reason, path_id
+from client_credits.cli.api import REHEARSED, DryRun, Key, PracticeApi, Reason, path_id
 from client_credits.cli.clients import ClientId
 from client_credits.cli.output import lines, table
 from client_credits.cli.session import CliSession, PracticeId, an_id
@@ -77,6 +77,26 @@ def transfer(
     session.output.answer(done, lambda: _entries(done["entries"], dry_run))
 
 
+def undo(
+    session: CliSession,
+    client: ClientId,
+    appointment_type: TypeId,
+    number: Annotated[
+        int, typer.Argument(metavar="NUMBER", min=1, help="The entry's number, which `credits history --wide` shows.")
+    ],
+    reason: Reason = None,
+    key: Key = None,
+    dry_run: DryRun = False,
+    practice: PracticeId = None,
+) -> None:
+    """Undo an adjustment, a gift or a transfer by its entry, once."""
+    api = PracticeApi(session, practice)
+    kind = path_id(api.known("appointment-types", an_id(appointment_type)))
+    path = f"/v1/clients/{path_id(client)}/credits/{kind}/entries/{number}/undo"
+    done = api.post(path, _given(None, reason), dry_run, key)
+    session.output.answer(done, lambda: _entries(done["entries"], dry_run))
+
+
 def _given(expires_at: str | None, reason: str | None) -> dict[str, Any]:
     given = {"expires_at": expires_at, "reason": reason}
     return {name: value for name, value in given.items() if value is not None}
@@ -88,4 +108,4 @@ def _entries(entries: list[dict[str, Any]], dry_run: bool) -> "RenderableType":
         for each in entries
     ]
     shown = table(("client", "type", "what", "amount #", "balance #"), rows)
-    return lines(shown, "Nothing was written: this was a rehearsal.") if dry_run else shown
+    return lines(shown, REHEARSED) if dry_run else shown

@@ -6,12 +6,14 @@ import typer
 
 from client_credits.cli import (
     ask,
+    authorizations,
     catalogue,
     client,
     clients,
     edits,
     events,
     export,
+    extend,
     forget,
     import_,
     parked,
@@ -68,6 +70,11 @@ waiting = typer.Typer(no_args_is_help=True, help="Payments that could not be gra
 waiting.command("list")(command(parked.list_))
 waiting.command("resolve")(command(parked.resolve))
 waiting.command("dismiss")(command(parked.dismiss))
+insured = typer.Typer(no_args_is_help=True, help="Visits that insurers authorised for a client.")
+insured.command("list")(command(authorizations.list_))
+insured.command("show")(command(authorizations.show))
+insured.command("put")(command(authorizations.put))
+insured.command("delete")(command(authorizations.delete))
 
 app.add_typer(practices, name="practice")
 app.add_typer(people, name="clients")
@@ -75,9 +82,12 @@ app.add_typer(one, name="client")
 app.add_typer(types, name="types")
 app.add_typer(packages, name="packages")
 app.add_typer(waiting, name="parked")
+app.add_typer(insured, name="authorizations")
 app.command("grant")(command(edits.grant))
 app.command("adjust", context_settings={"ignore_unknown_options": True})(command(edits.adjust))
 app.command("transfer")(command(edits.transfer))
+app.command("undo")(command(edits.undo))
+app.command("extend")(command(extend.extend))
 app.command("settings")(command(settings.settings))
 app.command("events")(command(events.events))
 app.command("status")(command(status.status))

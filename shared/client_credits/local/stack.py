@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from client_credits.deploying.deploy import deploy, upload_package
+from client_credits.deploying.packaging import read_template
 from client_credits.local import practice
 from client_credits.local.aws import REGION, client
 from client_credits.local.drain import drain
@@ -135,7 +136,9 @@ def _set_up(emulator: Emulator, directory: Path, parameters: Mapping[str, str]) 
         poll_seconds=0.2,
         within_seconds=60,
     )
-    _configure_cors(client("apigatewayv2", endpoint), outputs["ApiId"], values["CorsOrigins"])
+    # The emulator's CloudFormation drops the API's CORS rules, so they are given once more.
+    gateway = client("apigatewayv2", endpoint)
+    gateway.update_api(ApiId=outputs["ApiId"], CorsConfiguration=cors_rules(values["CorsOrigins"]))
     api_url = f"http://{HOST}:{emulator.port}/_aws/execute-api/{outputs['ApiId']}"
     practice_id, client_id = practice.PRACTICE_ID, practice.CLIENT_ID
     stripe_secret = practice.ensure_secrets(client("ssm", endpoint), outputs["SecretsPrefix"], practice_id)
@@ -182,18 +185,11 @@ def local_parameters(issuer: TokenIssuer, port: int) -> dict[str, str]:
     }
 
 
-def _configure_cors(gateway: Any, api_id: str, origins: str) -> None:
-    """Give the API the template's CORS rules once more: the emulator's CloudFormation drops them."""
-    gateway.update_api(
-        ApiId=api_id,
-        CorsConfiguration={
-            "AllowOrigins": origins.split(",") if origins else [],
-            "AllowMethods": ["GET", "POST", "PUT", "PATCH", "DELETE"],
-            "AllowHeaders": ["authorization", "content-type", "idempotency-key"],
-            "ExposeHeaders": ["idempotency-replayed", "x-request-id", "retry-after"],
-            "MaxAge": 600,
-        },
-    )
+def cors_rules(origins: str) -> dict[str, Any]:
+    """The template's own rules, for these origins."""
+    api = read_template(ROOT / "template.yaml")["Resources"]["Api"]["Properties"]
+    stated: dict[str, Any] = api["CorsConfiguration"]["Fn::If"][1]
+    return stated | {"AllowOrigins": origins.split(",") if origins else []}
 
 
 def _load_demo(stack: Stack) -> None:

@@ -108,4 +108,5 @@ def list_client_history(
     if ask.for_client:
         return OwnHistory(items=[own_entry_view(entry) for entry in page.items], next_cursor=going_on)
     names = ask.names_of(page.items)
-    return History(items=[entry_view(entry, names) for entry in page.items], next_cursor=going_on)
+    shown = [entry_view(entry, names, for_staff=ask.for_staff) for entry in page.items]
+    return History(items=shown, next_cursor=going_on)

@@ -44,7 +44,7 @@ def keyed(ask: Ask, key: str | None, what: str, body: BaseModel) -> Keyed:
 def written(ask: Ask, entries: list[Entry]) -> list[EntryView]:
     """The entries of an edit; staff see who made them."""
     names = ask.names_written(entries)
-    return [entry_view(entry, names) for entry in entries]
+    return [entry_view(entry, names, for_staff=ask.for_staff) for entry in entries]
 
 
 def answer_of(ask: Ask, edited: Edited) -> Response[edits.Edits]:

@@ -59,7 +59,8 @@ def resolve_parked(parked_id: PathId, given: Annotated[ResolveBody, Body()], dry
     ]
     entries = [entry for outcome in outcomes for entry in resolving.line_entries(ask.store, ask.practice_id, outcome)]
     names = ask.names_written(entries)
-    return Resolved(id=parked_id, lines=lines, entries=[entry_view(entry, names) for entry in entries])
+    shown = [entry_view(entry, names, for_staff=ask.for_staff) for entry in entries]
+    return Resolved(id=parked_id, lines=lines, entries=shown)
 
 
 @router.post(

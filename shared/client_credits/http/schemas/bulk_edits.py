@@ -65,7 +65,10 @@ class ExtendedLot(View):
 
 
 class Extended(View):
+    """`next_cursor` is there where a rehearsal goes on; send it with the same request and `dry_run`."""
+
     items: list[ExtendedLot]
+    next_cursor: str | None
 
 
 class ExpiredLot(View):
@@ -78,4 +81,7 @@ class ExpiredLot(View):
 
 
 class Expired(View):
+    """`next_cursor` is there where a rehearsal goes on; send it with the same request and `dry_run`."""
+
     items: list[ExpiredLot]
+    next_cursor: str | None

@@ -10,7 +10,7 @@ from typing import Literal, Required
 from pydantic import ConfigDict
 from typing_extensions import TypedDict
 
-from client_credits.domain.ledger.entries import Entry
+from client_credits.domain.ledger.entries import Entry, EntryKind
 from client_credits.domain.ledger.wallet import Lot, Wallet
 from client_credits.domain.practice.records import SettingsChange
 from client_credits.http.schemas.common import View
@@ -92,12 +92,18 @@ class PostingView(TypedDict, total=False):
 
 
 class CauseView(TypedDict, total=False):
-    """Why: `kind` is always there, the ids that name the cause as far as it has them."""
+    """Why: `kind` is always there, the ids that name the cause as far as it has them.
+
+    Of credits that a payment brought, staff alone see `amount`, what was charged for its line in minor units of
+    `currency`: of the whole line, after discounts and without tax, however many types or months it is good for.
+    """
 
     __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
 
     kind: Required[str]
     package_id: str
+    amount: int
+    currency: str
     booking_id: str
     starts_at: str
     lot_id: str
@@ -138,11 +144,23 @@ class EntryView(View):
     recorded_at: datetime
 
 
-def entry_view(entry: Entry | SettingsChange, names: Mapping[str, str] | None = None) -> EntryView:
-    """An entry as the back office sees it. `names` are the names of actors, by id, as far as known."""
+def entry_view(entry: Entry | SettingsChange, names: Mapping[str, str], *, for_staff: bool) -> EntryView:
+    """An entry as the back office sees it; for staff with the amount paid. `names` are those of actors, by id, as far
+    as known."""
     members = telling.settings_change(entry) if isinstance(entry, SettingsChange) else telling.entry(entry)
-    name = (names or {}).get(members["actor"]["id"])
-    return EntryView(**members | {"actor": members["actor"] | ({"name": name} if name else {})})
+    name = names.get(members["actor"]["id"])
+    members["actor"] |= {"name": name} if name else {}
+    members["cause"] |= _paid(entry) if for_staff and isinstance(entry, Entry) else {}
+    return EntryView(**members)
+
+
+def _paid(entry: Entry) -> dict[str, int | str]:
+    """What was charged for the payment line that the entry grants."""
+    if entry.kind != EntryKind.GRANTED or "payment" not in entry.cause.ids:
+        return {}
+    values = (posting.facts.value for posting in entry.postings if posting.facts and posting.facts.value)
+    value = next(values, None)  # of the whole line, in each lot
+    return {"amount": value.amount, "currency": value.currency} if value else {}
 
 
 class OwnCauseView(View):

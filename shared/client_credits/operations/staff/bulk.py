@@ -18,10 +18,11 @@ from client_credits.operations.staff.bulk_changes import BulkChange, LotChange, 
 from client_credits.operations.staff.idempotent import Keyed
 from client_credits.store import writes
 from client_credits.store.codec import from_json, to_json
-from client_credits.store.records import Wanted
+from client_credits.store.records import Loaded, Wanted
 
 MOST_CLIENTS = 100  # that one request changes
 MOST_LOOKED_AT = 500  # clients whose wallets one request reads
+MOST_LOTS = 5_000  # of one page of a rehearsal, and those of one client more: an answer has 6 MB
 ROSTER_PAGES = 48  # that one request reads
 JOB = "job"  # the outcome of a request that a job carries out
 
@@ -35,10 +36,27 @@ class TooManyClients(LimitReached):
 
 @dataclass(frozen=True, slots=True)
 class BulkOutcome:
-    """What became of each lot, and whether an earlier request did it."""
+    """What became of each lot, and whether an earlier request did it.
+
+    A page of a rehearsal goes on behind the client `after`, None where that was all.
+    """
 
     lots: list[LotChange]
     repeated: bool = False
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsalBounds:
+    """How much one page of a rehearsal shows, looks at and reads."""
+
+    clients: int = MOST_CLIENTS
+    looked_at: int = MOST_LOOKED_AT
+    lots: int = MOST_LOTS
+    roster_pages: int = ROSTER_PAGES
+
+
+BOUNDS = RehearsalBounds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +72,9 @@ def change_all(context: Context, change: BulkChange, keyed: Keyed, reason: str |
     Raises TooManyClients where these are more than 100, or could only be found among too many, and where a job
     has taken the key for that. Raises KeyReused, and what the change refuses. Safe to repeat.
     """
-    loaded = context.load(Wanted(source_ids=(keyed.source_id, _done(keyed))))
-    claimed, done = (loaded.operations.get(source_id) for source_id in (keyed.source_id, _done(keyed)))
-    if claimed and claimed.content != keyed.digest:
-        raise KeyReused("This Idempotency-Key stands for another request. Use a new one.")
+    loaded, claimed, done = _known(context, keyed)
     if done:
         return _first_outcome(context, change, done, keyed)
-    if claimed and claimed.outcome == JOB:
-        raise TooManyClients
     change.check(loaded, context.now)
     concerned = _concerned(context, change, keyed, reason, is_begun=claimed is not None)
     if not claimed:
@@ -73,6 +86,54 @@ def change_all(context: Context, change: BulkChange, keyed: Keyed, reason: str |
     return BulkOutcome(change.lots(entries))
 
 
+def rehearsed_page(
+    context: Context,
+    change: BulkChange,
+    keyed: Keyed,
+    reason: str | None,
+    after: str | None,
+    bounds: RehearsalBounds = BOUNDS,
+) -> BulkOutcome:
+    """What the change would do to the next clients behind the id `after`, as it would be done now. Writes nothing.
+
+    A key that was used is answered with what the request did. Raises TooManyClients where a job has taken the key
+    for this, KeyReused, and what the change refuses.
+    """
+    loaded, _, done = _known(context, keyed)
+    if done:
+        return _first_outcome(context, change, done, keyed)
+    change.check(loaded, context.now)
+    rehearsing = _rehearsing(context)
+    lots: list[LotChange] = []
+    clients = looked_at = 0
+    try:
+        for client_id, types in _candidates(context, change, Requests(bounds.roster_pages), after):
+            if clients >= bounds.clients or looked_at >= bounds.looked_at or len(lots) >= bounds.lots:
+                return BulkOutcome(lots, after=after)
+            entries = change_client(rehearsing, change, client_id, types, keyed, reason) if types else []
+            lots += change.lots(entries)
+            clients, looked_at, after = clients + bool(entries), looked_at + bool(types), client_id
+    except Spent:
+        return BulkOutcome(lots, after=after)
+    return BulkOutcome(lots)
+
+
+def _known(context: Context, keyed: Keyed) -> tuple[Loaded, Operation | None, Operation | None]:
+    """The records of the request, as far as it was begun and done. Raises KeyReused, and TooManyClients where a job
+    carries it out."""
+    loaded = context.load(Wanted(source_ids=(keyed.source_id, _done(keyed))))
+    claimed, done = (loaded.operations.get(source_id) for source_id in (keyed.source_id, _done(keyed)))
+    if claimed and claimed.content != keyed.digest:
+        raise KeyReused("This Idempotency-Key stands for another request. Use a new one.")
+    if claimed and claimed.outcome == JOB:
+        raise TooManyClients
+    return loaded, claimed, done
+
+
+def _rehearsing(context: Context) -> Context:
+    return context if context.store.rehearsing else replace(context, store=context.store.rehearsal())
+
+
 def _concerned(
     context: Context, change: BulkChange, keyed: Keyed, reason: str | None, *, is_begun: bool
 ) -> list[tuple[str, tuple[str, ...]]]:
@@ -80,19 +141,29 @@ def _concerned(
 
     A request that was begun is finished, whoever has come since.
     """
-    rehearsing = replace(context, store=context.store if context.store.rehearsing else context.store.rehearsal())
-    found = []
-    for looked_at, (client_id, types) in enumerate(_candidates(context, change, is_begun=is_begun)):
-        if looked_at == MOST_LOOKED_AT and not is_begun:
-            raise TooManyClients
-        if change_client(rehearsing, change, client_id, types, keyed, reason):
-            found.append((client_id, types))
-        if len(found) > MOST_CLIENTS and not is_begun:
-            raise TooManyClients
+    rehearsing = _rehearsing(context)
+    found: list[tuple[str, tuple[str, ...]]] = []
+    looked_at = 0
+    try:
+        for client_id, types in _candidates(context, change, None if is_begun else Requests(ROSTER_PAGES)):
+            if not types:
+                continue
+            if looked_at == MOST_LOOKED_AT and not is_begun:
+                raise TooManyClients
+            looked_at += 1
+            if change_client(rehearsing, change, client_id, types, keyed, reason):
+                found.append((client_id, types))
+            if len(found) > MOST_CLIENTS and not is_begun:
+                raise TooManyClients
+    except Spent:
+        raise TooManyClients from None
     return found
 
 
-def _candidates(context: Context, change: BulkChange, *, is_begun: bool) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _candidates(
+    context: Context, change: BulkChange, requests: Requests | None, after: str | None = None
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The clients behind the id `after`, with the types that may be concerned. Raises Spent when `requests` are."""
     if change.only_client is not None:
         loaded = context.load(Wanted(client_id=change.only_client, every_type=True))
         if loaded.client is None:
@@ -101,13 +172,8 @@ def _candidates(context: Context, change: BulkChange, *, is_begun: bool) -> Iter
         unsettled = RosterLine(change.only_client, balances=balances, due_at="")  # whatever it has may differ yet
         yield loaded.goes_on_as(change.only_client), change.types(unsettled, context.now)
         return
-    requests = None if is_begun else Requests(ROSTER_PAGES)
-    try:
-        for line in roster(context.store, context.practice_id, requests=requests):
-            if types := change.types(line, context.now):
-                yield line.client_id, types
-    except Spent:
-        raise TooManyClients from None
+    for line in roster(context.store, context.practice_id, after, requests=requests):
+        yield line.client_id, change.types(line, context.now)
 
 
 def _claim(context: Context, change: BulkChange, keyed: Keyed) -> None:

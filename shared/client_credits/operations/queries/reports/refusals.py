@@ -52,7 +52,7 @@ def _row(booking: Booking, refusal: Refusal, clients: dict[str, Client]) -> Refu
     client, session = clients.get(booking.client_id or ""), booking.session
     return RefusalRow(
         booking_id=booking.booking_id,
-        client_id=booking.client_id,
+        client_id=client.client_id if client else booking.client_id,  # whoever goes on for the one it named
         client_name=client.name if client else None,
         appointment_type=session.appointment_type if session else None,
         starts_at=session.starts_at if session else None,
