@@ -23,8 +23,8 @@ ENTRY = Entry(
 CHANGE = SettingsChange("chg_1", None, {"enabled": None}, {"enabled": False}, "staff", "s1", NOW)
 PARKED = Parked("prk_1", "unknown_client", "evt_1", NOW, "cus_1", "in_1", prices=("price_1",))
 HEARD: list[tuple[Any, Any]] = [
-    (telling.entry(ENTRY), entry_view(ENTRY)),
-    (telling.settings_change(CHANGE), entry_view(CHANGE)),
+    (telling.entry(ENTRY), entry_view(ENTRY, {}, for_staff=False)),
+    (telling.settings_change(CHANGE), entry_view(CHANGE, {}, for_staff=False)),
     (telling.parked(PARKED), parked_view(PARKED)),
 ]
 
