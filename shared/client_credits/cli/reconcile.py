@@ -177,7 +177,7 @@ def _facts(practice_id: str, run: "Reconciliation", repair: bool) -> dict[str, A
             {
                 "kind": found.kind,
                 "id": found.object_id,
-                "verdict": found.verdict.value,
+                "verdict": found.verdict,
                 "detail": found.detail,
                 "repaired": found.repaired,
             }
@@ -195,6 +195,6 @@ def _shown(practice_id: str, run: "Reconciliation", repair: bool) -> "Renderable
     if not run.findings:
         return lines(counts, "Stripe and the ledger agree.")
     columns = ("what", "id", "found", "detail", "repaired")
-    found = [(f.kind, f.object_id, f.verdict.value, f.detail, "yes" if f.repaired else None) for f in run.findings]
+    found = [(f.kind, f.object_id, f.verdict, f.detail, "yes" if f.repaired else None) for f in run.findings]
     text = lines(counts, table(columns, found, "Not fine"))
     return text if repair or not run.left else lines(text, "--repair brings in what is missing.")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from client_credits.domain.ledger.entries import Entry
 from client_credits.domain.ledger.wallet import Wallet
-from client_credits.domain.payments.parked import Parked, ParkedState, Replay
+from client_credits.domain.payments.parked import Parked, Replay
 from client_credits.domain.practice.names import LAST
 from client_credits.domain.practice.records import SettingsChange
 from client_credits.store import codec, keys
@@ -122,6 +122,7 @@ class Lists:
     def parked_page(self, practice_id: str, after: str | None, limit: int) -> tuple[list[Parked], str | None]:
         """Open parked payments, the longest parked first, and where the next page begins; a page may be short.
 
+        Those in a state that only a later release knows are among them.
         May lag a second behind what was parked, never behind what was closed.
         """
         condition = "roster_pk = :pk" + (" AND roster_sk > :after" if after else "")
@@ -129,7 +130,7 @@ class Lists:
         page = self.table.query_index("roster", condition, codec.to_attributes(values), limit=limit)
         found = self.parked(practice_id, [keys.parked_id(item) for item in page.items])
         last = str(page.items[-1]["roster_sk"]) if page.last else None
-        return [p for p in found if p.state is ParkedState.OPEN], last
+        return [p for p in found if not p.is_closed], last
 
     def parked(self, practice_id: str, parked_ids: Iterable[str]) -> list[Parked]:
         """The parked payments that there are, in this order; one batch read, none without ids."""

@@ -14,7 +14,7 @@ from client_credits.domain.ledger.entries import Entry
 from client_credits.domain.ledger.operation import Operation
 from client_credits.domain.ledger.wallet import Coming, Cycle, Debt, Hold, Lot, Mark, TakenIn, Wallet
 from client_credits.domain.payments.money import Money
-from client_credits.domain.payments.parked import Parked, ParkedState, Replay
+from client_credits.domain.payments.parked import Parked, Replay
 from client_credits.domain.payments.payment_record import PaymentRecord
 from client_credits.domain.payments.reconciliation import Reconciliation
 from client_credits.domain.payments.subscriptions import SubscriptionState
@@ -235,9 +235,9 @@ def link(practice_id: str, kind: str, external_id: str, client_id: str | None, s
 
 
 def parked(practice_id: str, record: Parked, now: datetime) -> Write:
-    """A parked payment; the roster lists it while it is open, and the table drops it a while after it was closed."""
+    """A parked payment; the roster lists it until it is closed, and the table drops it a while after that."""
     attributes: dict[str, str | int | None] = {"kind": ItemKind.PARKED, "body": _body(record)}
-    if record.state is ParkedState.OPEN:
+    if not record.is_closed:
         attributes["roster_pk"] = keys.open_parked_pk(practice_id)
         attributes["roster_sk"] = keys.open_parked_sk(sortable(record.received_at), record.parked_id)
     else:
@@ -248,7 +248,7 @@ def parked(practice_id: str, record: Parked, now: datetime) -> Write:
 def waiting(practice_id: str, waits_for: tuple[str, str], record: Parked, now: datetime) -> Write:
     """That a parked payment waits for something, or does no more. Over whatever is there: the record itself
     is written under its version, and one that is closed is passed over by whoever finds it here."""
-    is_open = record.state is ParkedState.OPEN
+    is_open = not record.is_closed
     pk, sk = keys.waiting(practice_id, *waits_for, record.parked_id)
     attributes: dict[str, str | int | None] = {
         "pk": pk,

@@ -35,7 +35,8 @@ def follow(context: Context, payment_id: str, returned_at: datetime | None = Non
     `returned_at` is when credits came back, where that is what it follows from, not news. Freezes first
     and unfreezes last, so that nothing is spent in between. Raises Busy under contention. Safe to
     repeat: then there is nothing left to write. News that were followed for another payment cannot be
-    true of this one: they are parked, and count here no more.
+    true of this one: they are parked, and count here no more. A record with words that only a later release knows
+    is left to that one.
 
     Payments given back beyond their lots, whose credits these wallets have again, are followed after it: a
     refund that fails gives credits back to lots of others that had repaid its debt. So is a repeat, whose
@@ -101,7 +102,7 @@ def _disown(context: Context, payment_id: str, about: str) -> None:
 
 def _steps_taken(context: Context, payment_id: str, returned_at: datetime | None) -> Followed:
     record = context.load(Wanted(payments=(payment_id,))).payments[payment_id]
-    if not record.grants:
+    if not record.grants or not record.is_understood:
         return [], set()
     ending = (steps.put_off,) if waits(record.disputes) else ()
     in_turn: tuple[Step, ...] = (steps.take_back,)

@@ -25,7 +25,7 @@ from client_credits.domain.payments.granting import (
 from client_credits.domain.payments.limits import with_bought
 from client_credits.domain.payments.money import own_shares
 from client_credits.domain.payments.one_money import Records, joined, with_more_paid, with_sold
-from client_credits.domain.payments.parked import Parked, ParkedState
+from client_credits.domain.payments.parked import Parked
 from client_credits.domain.payments.payment_record import PaidGrant, PaymentRecord
 from client_credits.domain.payments.plan_changes import MONTHLY, by_type, owned
 from client_credits.domain.payments.prorations import prorated
@@ -173,7 +173,7 @@ class Granting:
         if record is None or not record.is_payable:
             return None
         left = parking.without_line(record, self._heard, self._line_id, self._settled, self._act.actor)
-        if self._units == 0 and left.state is not ParkedState.OPEN:
+        if self._units == 0 and left.is_closed:
             return replace(left, closed_reason=f"{COVERED} {self._payment.payment_id}")
         return left
 

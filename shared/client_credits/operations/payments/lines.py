@@ -229,12 +229,23 @@ def _of_account(loaded: Loaded, payment: Payment) -> Loaded:
 
 
 def _fate(payment: Payment, decision: LineDecision, loaded: Loaded, by_staff: StaffDecision) -> LineFate:
+    """The line's fate, given how its subscription stands and what became of its payment.
+
+    Nothing is granted while words that only a later release knows say what became of that.
+    """
+    record, parked = loaded.payments[payment.payment_id], loaded.parked
+    if not is_of(record, payment.account):
+        return LineFate.OTHER_ACCOUNT
+    if parked and parked.state is ParkedState.DISMISSED:
+        return LineFate.DISMISSED
+    fate = _by_subscription(payment, decision, loaded, by_staff)
+    is_understood = record.is_understood and (parked is None or parked.is_open or parked.is_closed)
+    return fate if is_understood or fate not in GRANTING else LineFate.NEEDS_LATER_RELEASE
+
+
+def _by_subscription(payment: Payment, decision: LineDecision, loaded: Loaded, by_staff: StaffDecision) -> LineFate:
     """The line's fate, given how its subscription stands."""
     line, state = decision.line, loaded.subscription
-    if not is_of(loaded.payments[payment.payment_id], payment.account):
-        return LineFate.OTHER_ACCOUNT
-    if loaded.parked and loaded.parked.state is ParkedState.DISMISSED:
-        return LineFate.DISMISSED
     if not payment.subscription:
         return decision.fate
     if line.subscription_item is None:  # a proration says less than its subscription's events do

@@ -146,7 +146,6 @@ def _waits_no_more(context: Context, parked: Parked, subscription: str) -> None:
     before is completed by the redelivery of what woke it."""
     loaded = context.load(Wanted(parked_id=parked.parked_id, subscription=subscription))
     state = loaded.subscription
-    is_open = loaded.parked is not None and loaded.parked.state is ParkedState.OPEN
-    if parked.parked_id in state.waiting and not is_open:
+    if parked.parked_id in state.waiting and (loaded.parked is None or loaded.parked.is_closed):
         waiting = tuple(parked_id for parked_id in state.waiting if parked_id != parked.parked_id)
         context.commit([writes.subscription(context.practice_id, replace(state, waiting=waiting))])
