@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from client_credits.publishing.events import Published, events_of
 from client_credits.store.codec import from_attributes
-from client_credits.store.keys import Key
+from client_credits.store.keys import Key, key_of
 
 SOURCE = "credits"
 MAX_ENTRIES = 10  # of one PutEvents call
@@ -181,7 +181,7 @@ class _Run:
 def _read(record: dict[str, Any], bus_name: str) -> list[_Entry] | EventSetAside:
     """The entries of one record, or why there are none to be had from it."""
     change = record["dynamodb"]
-    number, key = change["SequenceNumber"], (change["Keys"]["pk"]["S"], change["Keys"]["sk"]["S"])
+    number, key = change["SequenceNumber"], key_of(from_attributes(change["Keys"]))
     try:
         new = from_attributes(change["NewImage"])
         old = from_attributes(change["OldImage"]) if "OldImage" in change else None

@@ -29,7 +29,7 @@ def job(practice_id: str, record: Job, due_at: datetime) -> Write:
 def due_later(key: Key, due_at: datetime, now: datetime) -> Write:
     """Moves an item that is due at `now` in the index of what is due, and leaves its record as it is."""
     update = {
-        "Key": codec.to_attributes({"pk": key[0], "sk": key[1]}),
+        "Key": codec.to_attributes(keys.attributes(key)),
         "UpdateExpression": "SET due_at = :due",
         "ConditionExpression": "due_at <= :now",
         "ExpressionAttributeValues": codec.to_attributes({":due": sortable(due_at), ":now": sortable(now)}),

@@ -59,7 +59,7 @@ class Lists:
 
     def entries_page(self, practice_id: str, client_id: str, after: str | None) -> tuple[list[Entry], str | None]:
         """A client's entries of all types, each type's oldest first, and behind which sort key they go on."""
-        page = self.table.query(keys.client(practice_id, client_id)[0], begins="entry#", after=after)
+        page = self.table.query(keys.client(practice_id, client_id)[0], begins=keys.ENTRIES, after=after)
         return [codec.from_item(Entry, item) for item in page.items], page.after
 
     def moved_page(
@@ -83,16 +83,27 @@ class Lists:
 
     def any_entry(self, practice_id: str, client_id: str) -> bool:
         """Whether a client has any ledger entry. One request."""
-        return bool(self.table.query(keys.client(practice_id, client_id)[0], begins="entry#", limit=1).items)
+        return bool(self.table.query(keys.client(practice_id, client_id)[0], begins=keys.ENTRIES, limit=1).items)
 
     def types_of(self, practice_id: str, client_id: str) -> list[str]:
         """The appointment types that a client's own record has a wallet of."""
-        pk = keys.client(practice_id, client_id)[0]
-        found: list[str] = []
+        found = self._of_client(practice_id, client_id, keys.WALLETS)
+        return [keys.wallet_place(item).appointment_type for item in found]
+
+    def wallet_items(self, practice_id: str, client_id: str) -> list[Item]:
+        """The items of all wallets of a client's own record, in order of type: for who judges what is stored."""
+        return self._of_client(practice_id, client_id, keys.WALLETS)
+
+    def entry_items(self, practice_id: str, client_id: str) -> list[Item]:
+        """The items of all entries of a client's own record, each type's oldest first."""
+        return self._of_client(practice_id, client_id, keys.ENTRIES)
+
+    def _of_client(self, practice_id: str, client_id: str, begins: str) -> list[Item]:
+        pk, found = keys.client(practice_id, client_id)[0], list[Item]()
         after: str | None = None
         while True:
-            page = self.table.query(pk, begins="wallet#", after=after)
-            found += [keys.wallet_place(item).appointment_type for item in page.items]
+            page = self.table.query(pk, begins=begins, after=after)
+            found += page.items
             if page.after is None:
                 return found
             after = page.after
@@ -115,9 +126,9 @@ class Lists:
         after, limit = None, 10
         while True:
             page = self.roster_page(practice_id, shard, after, limit, where="attribute_exists(balance)")
-            if page.items or page.last is None:
+            if page.items or page.after is None:
                 return bool(page.items)
-            after, limit = page.last["roster_sk"], min(10 * limit, 10_000)
+            after, limit = page.after, min(10 * limit, 10_000)
 
     def parked_page(self, practice_id: str, after: str | None, limit: int) -> tuple[list[Parked], str | None]:
         """Open parked payments, the longest parked first, and where the next page begins; a page may be short.
@@ -129,7 +140,7 @@ class Lists:
         values = {":pk": keys.open_parked_pk(practice_id)} | ({":after": after} if after else {})
         page = self.table.query_index("roster", condition, codec.to_attributes(values), limit=limit)
         found = self.parked(practice_id, [keys.parked_id(item) for item in page.items])
-        last = str(page.items[-1]["roster_sk"]) if page.last else None
+        last = page.places[-1] if page.last else None
         return [p for p in found if not p.is_closed], last
 
     def parked(self, practice_id: str, parked_ids: Iterable[str]) -> list[Parked]:
@@ -153,8 +164,7 @@ class Lists:
             return [], None
         condition = "roster_pk = :pk AND roster_sk BETWEEN :low AND :high"
         page = self.table.query_index("roster", condition, codec.to_attributes(bounds), limit=limit)
-        last = str(page.items[-1]["roster_sk"]) if page.last else None
-        return [keys.refused_booking(item["roster_sk"]) for item in page.items], last
+        return [keys.refused_booking(place) for place in page.places], page.places[-1] if page.last else None
 
     def waiting_page(
         self, practice_id: str, waits_for: tuple[str, str], after: str | None, limit: int
@@ -168,7 +178,7 @@ class Lists:
         page = self.table.query(
             pk, after=after, limit=limit, where="#state = :open", names={"#state": "state"}, values=values
         )
-        return [keys.key_of(item)[1] for item in page.items], page.after
+        return page.places, page.after
 
     def replay(self, practice_id: str, waits_for: tuple[str, str]) -> Replay:
         """How far what waits for this has been tried again; one never begun is at version 0."""
@@ -189,7 +199,7 @@ class Lists:
         page = self.table.query(keys.set_aside(practice_id, ("", ""))[0], limit=most)
         noted = [(str(item["item_pk"]), str(item["item_sk"])) for item in page.items]
         found = self.table.get(noted)
-        aside = [(keys.where(found[key]), found[key]) for key in noted if "set_aside" in found.get(key, {})]
+        aside = [(keys.where(key), found[key]) for key in noted if "set_aside" in found.get(key, {})]
         items = [AsideItem(place, str(item["set_aside"]), int(item["set_aside_times"])) for place, item in aside]
         return items, page.after is not None
 
@@ -211,7 +221,7 @@ class Lists:
     ) -> Page:
         """One shard of the roster, in client order: each profile followed by its wallets' numbers.
 
-        `begins` is what the clients' ids begin with.
+        `begins` is what the clients' ids begin with, `after` a place in it.
         """
         condition, bound = _range("roster", keys.roster_shard(practice_id, shard), begins, after)
         return self.table.query_index("roster", condition, bound | (values or {}), limit=limit, where=where)
@@ -223,7 +233,7 @@ class Lists:
 
     def clients_of_email(self, practice_id: str, hashed: str) -> list[str]:
         """The clients, at most 100, who have or had the e-mail of this keyed hash. Their profiles know which."""
-        return [str(item["sk"]) for item in self.table.query(keys.email(practice_id, hashed, "")[0], limit=100).items]
+        return self.table.query(keys.email(practice_id, hashed, "")[0], limit=100).places
 
     def sessions_page(self, practice_id: str, shard: int, before: str | None, limit: int, state: str) -> Page:
         """Bookings of one shard in this state, the latest session first; `limit` counts those looked at."""

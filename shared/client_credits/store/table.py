@@ -5,13 +5,13 @@ Reads are strongly consistent: a decision rests on what is there, and costs half
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from client_credits.store.codec import from_attributes
-from client_credits.store.keys import Key
+from client_credits.store.keys import Key, order_of
 
 BATCH = 100
 TRANSACTION = 100
@@ -36,15 +36,24 @@ class DynamoDB(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Items of one query, and where the next page begins (None: this was the last)."""
+    """Items of one query, and where the next page begins (None: this was the last).
+
+    `order` is the attribute that they are in order of.
+    """
 
     items: list[Item]
     last: Item | None
+    order: str = "sk"
 
     @property
     def after(self) -> str | None:
-        """The sort key behind which the next page of a partition begins."""
-        return None if self.last is None else str(self.last["sk"])
+        """The place behind which the next page begins."""
+        return None if self.last is None else str(self.last[self.order])
+
+    @property
+    def places(self) -> list[str]:
+        """Where each item stands, in the index or partition that was asked."""
+        return [str(item[self.order]) for item in self.items]
 
 
 class Table:
@@ -130,7 +139,7 @@ class Table:
             "ExpressionAttributeValues": values,
             "ScanIndexForward": not newest_first,
         }
-        return self._page(request, limit, where, names, start)
+        return replace(self._page(request, limit, where, names, start), order=order_of(index))
 
     def scan(self, where: str, values: dict[str, Any], names: dict[str, str]) -> Iterator[Item]:
         """Every item that `where` lets through, in no order: reads the whole table. For operators alone."""

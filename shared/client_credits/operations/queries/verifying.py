@@ -119,29 +119,16 @@ def _checked_alone(
     store: Store, practice_id: str, client_id: str, taken_in: list[Entry]
 ) -> tuple[Checked | None, _Read]:
     for attempt in range(1, _TRIES + 1):
-        wallets = _items(store, practice_id, client_id, "wallet#")
+        wallets = store.wallet_items(practice_id, client_id)
         read = _read(store, practice_id, client_id, wallets)
         read.taken_in = taken_in
         found = (*read.breaches, *_broken(practice_id, client_id, read))
-        if not found or attempt == _TRIES or wallets == _items(store, practice_id, client_id, "wallet#"):
+        if not found or attempt == _TRIES or wallets == store.wallet_items(practice_id, client_id):
             break
     if not (read.wallets or read.entries or found) and not store.table.get([keys.client(practice_id, client_id)]):
         return None, read
     entries = sum(map(len, read.entries.values()))
     return Checked(1, len(read.wallets), entries, len(read.bookings), found), read
-
-
-def _items(store: Store, practice_id: str, client_id: str, begins: str) -> list[Item]:
-    """Every item of one kind, in order of its key."""
-    pk = keys.client(practice_id, client_id)[0]
-    found: list[Item] = []
-    after: str | None = None
-    while True:
-        page = store.table.query(pk, begins=begins, after=after)
-        found += page.items
-        if page.after is None:
-            return found
-        after = page.after
 
 
 def _read(store: Store, practice_id: str, client_id: str, wallets: list[Item]) -> _Read:
@@ -156,7 +143,7 @@ def _read(store: Store, practice_id: str, client_id: str, wallets: list[Item]) -
             continue
         read.wallets[kind] = wallet
         read.breaches += _stored_numbers(wallet, item, f"{place}/{kind}")
-    for item in _items(store, practice_id, client_id, "entry#"):
+    for item in store.entry_items(practice_id, client_id):
         kind = keys.wallet_place(item).appointment_type
         where = f"{place}/{kind} #{keys.sequence_of(item)}"
         try:
@@ -253,7 +240,7 @@ def _stored_entry(practice_id: str, client_id: str, entry: Entry, item: Item, wh
     """An entry stands where it says it belongs, with the amount that it says."""
     own = keys.entry(entry.practice_id, entry.client_id, entry.appointment_type, entry.sequence)
     if own != keys.key_of(item):
-        yield TableBreach(Law.CHAIN, where, f"the entry stored here is #{entry.sequence} of {own[0].replace('#', '/')}")
+        yield TableBreach(Law.CHAIN, where, f"the entry stored here is {keys.where(own)}")
     if (item.get("entry_kind"), item.get("amount")) != (entry.kind, entry.amount):
         yield TableBreach(
             Law.CONSERVATION, where, f"stored as {item.get('entry_kind')} of {item.get('amount')}, not as it says"
