@@ -20,6 +20,7 @@ from bench.engines import running_engine
 from bench.filling import fill
 from bench.handler_cpu import BUDGET, ratios
 from bench.handlers import environment, living_in
+from bench.lists import lists
 from bench.memory import BUDGET_MB, memories
 from bench.practice import found
 from bench.report import Report
@@ -110,6 +111,15 @@ def _spent(by_size: dict[int, Found], units: bool) -> str:
     return "; ".join(f"{text} at {size:,}" for size, text in texts.items())
 
 
+def _lists(report: Report, engine: Engine, console: Console, sizes: list[int]) -> None:
+    """Bounds that hold at each size: how much of it a list reads depends on what is stored."""
+    units = engine.name == "dynoxide"
+    for size, listing, cost in lists(engine, sizes, console):
+        group = f"lists and links, at most, with {size:,} clients stored"
+        good = cost.within(listing.budget, units)
+        report.add(group, listing.name, _allowed(listing.budget, units), _spent({size: cost}, units), good)
+
+
 def _handlers(report: Report, engine: Engine, console: Console, sizes: list[int]) -> None:
     group = "handler CPU beyond the bare boto3 calls it makes"
     for ratio in ratios(engine):
@@ -152,6 +162,7 @@ def _reports(report: Report, engine: Engine, console: Console, sizes: list[int])
 Part = Callable[[Report, Engine, Console, list[int]], None]
 PARTS: dict[str, Part] = {
     "operations": _operations,
+    "lists": _lists,
     "handlers": _handlers,
     "cold-starts": _cold_starts,
     "memory": _memory,
