@@ -94,7 +94,7 @@ class _Stop(Exception):
 
 def publish(records: Iterable[dict[str, Any]], bus: Bus) -> Outcome:
     """Publishes the events of `records` in order, until the bus or the time gives out. Safe to repeat."""
-    run = _Run(bus)
+    run = _Publishing(bus)
     try:
         for record in records:
             run.take(record)
@@ -105,7 +105,7 @@ def publish(records: Iterable[dict[str, Any]], bus: Bus) -> Outcome:
 
 
 @dataclass(slots=True)
-class _Run:
+class _Publishing:
     """One batch on its way: what waits for the next call, and what has come of the rest."""
 
     bus: Bus

@@ -22,7 +22,7 @@ from client_credits.domain.payments.payment_record import MAX_HOLDERS, PaymentRe
 from client_credits.operations.committing import ATTEMPTS, knowing, once, room_for, settled_all, wallet_writes
 from client_credits.operations.context import Context
 from client_credits.operations.payments import parking, steps
-from client_credits.operations.payments.steps import Step, View, When
+from client_credits.operations.payments.steps import SettledPayment, Step, When
 from client_credits.store import writes
 from client_credits.store.records import Wanted
 
@@ -156,25 +156,25 @@ def _carried_out(context: Context, known: PaymentRecord, types: frozenset[str], 
         pairs = tuple(dict.fromkeys((loaded.goes_on_as(client_id), kind) for client_id, kind in pairs))
         before = settled_all(context.store, loaded, pairs, when.now, room_for(len(pairs)))
         record = record.owned_by(loaded.merged)
-        return _step(context, View(record, loaded, before, when, is_repeated=tried > 1), step)
+        return _step(context, SettledPayment(record, loaded, before, when, is_repeated=tried > 1), step)
 
     return once(attempt)
 
 
-def _step(context: Context, view: View, step: Step) -> Followed:
-    record, changes, act = step(context.store, view)
+def _step(context: Context, payment: SettledPayment, step: Step) -> Followed:
+    record, changes, act = step(context.store, payment)
     short = _short_of((change.wallet for change in changes.values()), record.payment_id)
     own = [e for change in changes.values() for e in change.entries if e.source_id == act.source_id]
-    touched = [pair for pair in changes if changes[pair] is not view.changes[pair]]
-    if not touched and record == view.record:
+    touched = [pair for pair in changes if changes[pair] is not payment.changes[pair]]
+    if not touched and record == payment.record:
         return [], short
-    if own and view.is_repeated:  # something was in the way: only mere contention may be tried again
-        _check_own(context, view.record, act)
+    if own and payment.is_repeated:  # something was in the way: only mere contention may be tried again
+        _check_own(context, payment.record, act)
     items = [writes.payment(context.practice_id, record)]
     if own:
         items.append(writes.operation(context.practice_id, _done(act, own)))
     for pair in touched:
-        settings = view.loaded.dated_of(pair[0])
+        settings = payment.loaded.dated_of(pair[0])
         change = settle(changes[pair], act.now, settings, act, limit=room_for(len(changes)))
         items += wallet_writes(context.store, [change], act.now, settings, wallets=len(changes))
     context.commit(items)

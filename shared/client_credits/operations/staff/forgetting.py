@@ -37,8 +37,8 @@ class Person:
 
     def named_in(self, text: str) -> bool:
         """Whether a text in JSON, such as an event's body, names the person."""
-        whole = (json.dumps(each, ensure_ascii=False) for each in (*self.client_ids, *self.customers))
-        if any(each in text for each in whole):
+        quoted = (json.dumps(each, ensure_ascii=False) for each in (*self.client_ids, *self.customers))
+        if any(each in text for each in quoted):
             return True
         plain = folded_email(text)
         return any(folded_email(each) in plain for each in self.emails)
