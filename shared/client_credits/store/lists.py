@@ -13,7 +13,7 @@ from client_credits.domain.payments.parked import Parked, Replay
 from client_credits.domain.practice.names import LAST
 from client_credits.domain.practice.records import SettingsChange
 from client_credits.store import codec, keys
-from client_credits.store.table import Item, Page, Table
+from client_credits.store.table import EVERYTHING, Item, Page, Table, Where
 from client_credits.store.writes import sortable
 
 SINCE_AT_ONCE = 100  # entries
@@ -112,10 +112,9 @@ class Lists:
         """Every item of these kinds of a practice; reads the whole table, so it is for operators alone."""
         values = {f":kind{number}": {"S": str(kind)} for number, kind in enumerate(kinds)}
         wanted = " OR ".join(f"#kind = {name}" for name in values)
-        where = f"begins_with(#pk, :practice) AND ({wanted})"
-        yield from self.table.scan(
-            where, {":practice": {"S": f"{practice_id}#"}, **values}, {"#kind": "kind", "#pk": "pk"}
-        )
+        values[":practice"] = {"S": f"{practice_id}#"}
+        names = {"#kind": "kind", "#pk": "pk"}
+        yield from self.table.scan(Where(f"begins_with(#pk, :practice) AND ({wanted})", values, names))
 
     def any_wallet(self, practice_id: str) -> bool:
         """Whether any client of a practice has a wallet, which comes with its first entry; one that came a
@@ -125,7 +124,7 @@ class Lists:
     def _wallets_in(self, practice_id: str, shard: int) -> bool:
         after, limit = None, 10
         while True:
-            page = self.roster_page(practice_id, shard, after, limit, where="attribute_exists(balance)")
+            page = self.roster_page(practice_id, shard, after, limit, Where("attribute_exists(balance)"))
             if page.items or page.after is None:
                 return bool(page.items)
             after, limit = page.after, min(10 * limit, 10_000)
@@ -174,10 +173,7 @@ class Lists:
         Consistent: what was parked before is found. A page may be short.
         """
         pk = keys.waiting(practice_id, *waits_for, "")[0]
-        values = codec.to_attributes({":open": "open"})
-        page = self.table.query(
-            pk, after=after, limit=limit, where="#state = :open", names={"#state": "state"}, values=values
-        )
+        page = self.table.query(pk, after=after, limit=limit, where=_in_state("open"))
         return page.places, page.after
 
     def replay(self, practice_id: str, waits_for: tuple[str, str]) -> Replay:
@@ -215,8 +211,7 @@ class Lists:
         shard: int,
         after: str | None,
         limit: int,
-        where: str | None = None,
-        values: dict[str, dict[str, str]] | None = None,
+        where: Where = EVERYTHING,
         begins: str = "",
     ) -> Page:
         """One shard of the roster, in client order: each profile followed by its wallets' numbers.
@@ -224,7 +219,7 @@ class Lists:
         `begins` is what the clients' ids begin with, `after` a place in it.
         """
         condition, bound = _range("roster", keys.roster_shard(practice_id, shard), begins, after)
-        return self.table.query_index("roster", condition, bound | (values or {}), limit=limit, where=where)
+        return self.table.query_index("roster", condition, bound, limit=limit, where=where)
 
     def names_page(self, practice_id: str, after: str | None, limit: int, begins: str = "") -> Page:
         """Profiles in order of folded name and id, those without a name last. `begins` is a folded name's beginning."""
@@ -238,7 +233,7 @@ class Lists:
     def sessions_page(self, practice_id: str, shard: int, before: str | None, limit: int, state: str) -> Page:
         """Bookings of one shard in this state, the latest session first; `limit` counts those looked at."""
         condition = "sessions_pk = :pk" + (" AND sessions_sk < :before" if before else "")
-        values = {":pk": {"S": keys.sessions_shard(practice_id, shard)}, ":state": {"S": state}}
+        values = {":pk": {"S": keys.sessions_shard(practice_id, shard)}}
         if before:
             values[":before"] = {"S": before}
         return self.table.query_index(
@@ -246,10 +241,13 @@ class Lists:
             condition,
             values,
             limit=limit,
-            where="#state = :state",
-            names={"#state": "state"},
+            where=_in_state(state),
             newest_first=True,
         )
+
+
+def _in_state(state: str) -> Where:
+    return Where("#state = :state", {":state": {"S": state}}, {"#state": "state"})
 
 
 def _range(index: str, pk: str, begins: str, after: str | None) -> tuple[str, dict[str, Any]]:

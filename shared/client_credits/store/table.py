@@ -5,7 +5,7 @@ Reads are strongly consistent: a decision rests on what is there, and costs half
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -56,6 +56,18 @@ class Page:
         return [str(item[self.order]) for item in self.items]
 
 
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A filter of what was read: an expression, with its values as DynamoDB writes them, and its names."""
+
+    expression: str
+    values: dict[str, Any] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+
+
+EVERYTHING = Where("")
+
+
 class Table:
     """One DynamoDB table. Thread-safe as the client is."""
 
@@ -100,9 +112,7 @@ class Table:
         after: str | None = None,
         limit: int | None = None,
         newest_first: bool = False,
-        where: str | None = None,
-        names: dict[str, str] | None = None,
-        values: dict[str, Any] | None = None,
+        where: Where = EVERYTHING,
     ) -> Page:
         """One page of a partition's items whose sort key begins with `begins`, in key order.
 
@@ -113,11 +123,11 @@ class Table:
         request: dict[str, Any] = {
             "TableName": self.name,
             "KeyConditionExpression": key,
-            "ExpressionAttributeValues": bound | (values or {}),
+            "ExpressionAttributeValues": bound,
             "ScanIndexForward": not newest_first,
             "ConsistentRead": True,
         }
-        return self._page(request, limit, where, names, _key((pk, after)) if after else None)
+        return self._page(request, limit, where, _key((pk, after)) if after else None)
 
     def query_index(
         self,
@@ -126,12 +136,10 @@ class Table:
         values: dict[str, Any],
         *,
         limit: int | None = None,
-        start: dict[str, Any] | None = None,
-        where: str | None = None,
-        names: dict[str, str] | None = None,
+        where: Where = EVERYTHING,
         newest_first: bool = False,
     ) -> Page:
-        """One page of an index; it may lag behind the table by a moment. `start` is a raw key."""
+        """One page of an index; it may lag behind the table by a moment."""
         request: dict[str, Any] = {
             "TableName": self.name,
             "IndexName": index,
@@ -139,15 +147,15 @@ class Table:
             "ExpressionAttributeValues": values,
             "ScanIndexForward": not newest_first,
         }
-        return replace(self._page(request, limit, where, names, start), order=order_of(index))
+        return replace(self._page(request, limit, where), order=order_of(index))
 
-    def scan(self, where: str, values: dict[str, Any], names: dict[str, str]) -> Iterator[Item]:
+    def scan(self, where: Where) -> Iterator[Item]:
         """Every item that `where` lets through, in no order: reads the whole table. For operators alone."""
         request: dict[str, Any] = {
             "TableName": self.name,
-            "FilterExpression": where,
-            "ExpressionAttributeValues": values,
-            "ExpressionAttributeNames": names,
+            "FilterExpression": where.expression,
+            "ExpressionAttributeValues": where.values,
+            "ExpressionAttributeNames": where.names,
             "ConsistentRead": True,
         }
         while True:
@@ -158,20 +166,17 @@ class Table:
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def _page(
-        self,
-        request: dict[str, Any],
-        limit: int | None,
-        where: str | None,
-        names: dict[str, str] | None,
-        start: dict[str, Any] | None,
+        self, request: dict[str, Any], limit: int | None, where: Where, start: dict[str, Any] | None = None
     ) -> Page:
         optional = {
             "Limit": limit,
-            "FilterExpression": where,
-            "ExpressionAttributeNames": names,
+            "FilterExpression": where.expression,
+            "ExpressionAttributeNames": where.names,
             "ExclusiveStartKey": start,
         }
-        answer = self._client.query(**request, **{k: v for k, v in optional.items() if v})
+        values = request["ExpressionAttributeValues"] | where.values
+        asked = request | {"ExpressionAttributeValues": values} | {k: v for k, v in optional.items() if v}
+        answer = self._client.query(**asked)
         items = [from_attributes(item) for item in answer["Items"]]
         last = answer.get("LastEvaluatedKey")
         return Page(items, from_attributes(last) if last else None)
