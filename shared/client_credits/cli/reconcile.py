@@ -115,10 +115,8 @@ def _run(
         return stripe_work.handle(context.of(receiver), api, mode, event, json.dumps(event))
 
     with session.output.progress("Comparing", reconciling.steps(first, last)) as advance:
-        return reconciling.reconcile(
-            *(context, api, api.account, mode, first, last, repair, apply, _advancing(advance)),
-            name=name,
-        )
+        stripe, window = reconciling.StripeSide(api, mode, apply), reconciling.Window(first, last, name)
+        return reconciling.reconcile(context, stripe, window, repair, _advancing(advance))
 
 
 def _window(since: datetime | None, until: datetime | None, now: datetime) -> tuple[datetime, datetime]:
