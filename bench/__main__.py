@@ -20,9 +20,10 @@ from bench.engines import running_engine
 from bench.filling import fill
 from bench.handler_cpu import BUDGET, ratios
 from bench.handlers import environment, living_in
+from bench.lists import lists
 from bench.memory import BUDGET_MB, memories
 from bench.practice import found
-from bench.report import Report
+from bench.report import CostReport
 from bench.reports import EXPORT, Reported, reports
 from bench.sweeps import proportional, sweeps
 from client_credits.store.store import Store
@@ -41,7 +42,7 @@ def main() -> int:
     with living_in(environment("none", "http://127.0.0.1:9")):
         del os.environ["AWS_ENDPOINT_URL_DYNAMODB"]
         with running_engine(console) as engine:
-            report = Report(engine.name)
+            report = CostReport(engine.name)
             for name, part in PARTS.items():
                 if not asked.only or name in asked.only:
                     with console.status(f"measuring {name.replace('-', ' ')}"):
@@ -65,7 +66,7 @@ def _arguments() -> argparse.Namespace:
 # -- parts -------------------------------------------------------------------------------------
 
 
-def _operations(report: Report, engine: Engine, console: Console, sizes: list[int]) -> None:
+def _operations(report: CostReport, engine: Engine, console: Console, sizes: list[int]) -> None:
     """Round trips and units of each operation and of the sweep, in one table that grows."""
     units = engine.name == "dynoxide"
     table, counted = engine.fresh_table(), engine.client()
@@ -110,14 +111,23 @@ def _spent(by_size: dict[int, Found], units: bool) -> str:
     return "; ".join(f"{text} at {size:,}" for size, text in texts.items())
 
 
-def _handlers(report: Report, engine: Engine, console: Console, sizes: list[int]) -> None:
+def _lists(report: CostReport, engine: Engine, console: Console, sizes: list[int]) -> None:
+    """Bounds that hold at each size: how much of it a list reads depends on what is stored."""
+    units = engine.name == "dynoxide"
+    for size, listing, cost in lists(engine, sizes, console):
+        group = f"lists and links, at most, with {size:,} clients stored"
+        good = cost.within(listing.budget, units)
+        report.add(group, listing.name, _allowed(listing.budget, units), _spent({size: cost}, units), good)
+
+
+def _handlers(report: CostReport, engine: Engine, console: Console, sizes: list[int]) -> None:
     group = "handler CPU beyond the bare boto3 calls it makes"
     for ratio in ratios(engine):
         spent = f"{ratio.beyond:.2f} x ({ratio.handler_ms:.1f} ms, calls {ratio.bare_ms:.1f} ms)"
         report.add(group, ratio.name, f"{BUDGET} x", spent, ratio.beyond <= BUDGET, gate=False)
 
 
-def _cold_starts(report: Report, engine: Engine, console: Console, sizes: list[int]) -> None:
+def _cold_starts(report: CostReport, engine: Engine, console: Console, sizes: list[int]) -> None:
     starts = list(cold_starts())
     for cold in starts:
         budget = cold.start.budget
@@ -129,13 +139,13 @@ def _cold_starts(report: Report, engine: Engine, console: Console, sizes: list[i
         report.add(LOADED, cold.start.function, never, ", ".join(cold.heavy) or "nothing heavy", cold.light)
 
 
-def _memory(report: Report, engine: Engine, console: Console, sizes: list[int]) -> None:
+def _memory(report: CostReport, engine: Engine, console: Console, sizes: list[int]) -> None:
     for memory in memories(engine):
         spent = f"{memory.megabytes:.0f} MB"
         report.add("memory of a warm function", memory.function, f"< {BUDGET_MB} MB", spent, memory.within)
 
 
-def _reports(report: Report, engine: Engine, console: Console, sizes: list[int]) -> None:
+def _reports(report: CostReport, engine: Engine, console: Console, sizes: list[int]) -> None:
     """Each size beside the smallest: as many requests for a row, and as much memory."""
     first: dict[str, Reported] = {}
     for size, every in reports(engine, sizes, console):
@@ -149,9 +159,10 @@ def _reports(report: Report, engine: Engine, console: Console, sizes: list[int])
             report.add(group, f"{each.name}: peak RSS", f"<= {allowed:.0f} MB", f"{peak:.0f} MB", peak <= allowed)
 
 
-Part = Callable[[Report, Engine, Console, list[int]], None]
+Part = Callable[[CostReport, Engine, Console, list[int]], None]
 PARTS: dict[str, Part] = {
     "operations": _operations,
+    "lists": _lists,
     "handlers": _handlers,
     "cold-starts": _cold_starts,
     "memory": _memory,

@@ -6,7 +6,7 @@ that ends some day, so that the index of what is due is not empty.
 
 import json
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from http.client import HTTPConnection
@@ -33,15 +33,26 @@ CONNECTIONS = 2
 SYSTEM = Actor("system", "stripe")
 
 
-def fill(endpoint_url: str, table: str, first: int, last: int, console: Console) -> None:
-    """Writes clients number `first` to `last` - 1, 4 items each; takes about 1 ms per client."""
+def fill(
+    endpoint_url: str,
+    table: str,
+    first: int,
+    last: int,
+    console: Console,
+    writes_of: Callable[[int], list[Write]] | None = None,
+) -> None:
+    """Writes clients number `first` to `last` - 1, 4 items each; takes about 1 ms per client.
+
+    `writes_of` says what is written for each, where it is more than that.
+    """
+    write_client = writes_of or bought_once
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     connections = _Connections(endpoint_url, table)
     with Progress(*columns, console=console, transient=True) as progress, ThreadPoolExecutor(CONNECTIONS) as pool:
         task = progress.add_task("filling the table with clients", total=last - first)
         for start in range(first, last, CLIENTS_AT_ONCE):
             numbers = range(start, min(start + CLIENTS_AT_ONCE, last))
-            items = (write["Put"]["Item"] for number in numbers for write in bought_once(number))
+            items = (write["Put"]["Item"] for number in numbers for write in write_client(number))
             list(pool.map(connections.put, _batches(items)))
             progress.advance(task, len(numbers))
 

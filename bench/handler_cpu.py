@@ -27,7 +27,7 @@ from client_credits.store.store import Store
 from client_credits.store.table import Table
 
 BLOCKS, EVENTS = 10, 8  # pairs of blocks, events in each; the first pair warms up
-CONTEXT = handlers.Context()
+CONTEXT = handlers.LambdaContext()
 CALLS = ("batch_get_item", "transact_write_items", "query")
 BUDGET = 1.15  # what a handler does beyond its calls, as a multiple of them
 

@@ -31,7 +31,7 @@ def load(name: str) -> ModuleType:
     return module
 
 
-class Context:
+class LambdaContext:
     """What Lambda hands a function beside the event."""
 
     aws_request_id = "request-1"
@@ -137,7 +137,7 @@ def issuer() -> Iterator[str]:
     public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key()))
     key_set = json.dumps({"keys": [public | {"kid": "k1", "alg": "RS256", "use": "sig"}]}).encode()
 
-    class KeySet(BaseHTTPRequestHandler):
+    class KeySetHandler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
             self.end_headers()
@@ -146,7 +146,7 @@ def issuer() -> Iterator[str]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), KeySet)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), KeySetHandler)
     Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}/keys"

@@ -15,7 +15,7 @@ LONGEST_COST = len("12 · 34 · 56 to 78")  # which is read at a glance only whe
 
 
 @dataclass(frozen=True)
-class Row:
+class Figure:
     """One measure: what it may cost, what it did, and whether that is a gate.
 
     `good` None: shown only. `gate`: a budget of counts, which the exit status tells of.
@@ -30,15 +30,15 @@ class Row:
 
 
 @dataclass
-class Report:
+class CostReport:
     engine: str
-    rows: list[Row] = field(default_factory=list)
+    rows: list[Figure] = field(default_factory=list)
 
     def add(self, *row: Any, **more: Any) -> None:
-        self.rows.append(Row(*row, **more))
+        self.rows.append(Figure(*row, **more))
 
     @property
-    def failed(self) -> list[Row]:
+    def failed(self) -> list[Figure]:
         """Budgets of counts that were not kept."""
         return [row for row in self.rows if row.gate and row.good is False]
 
@@ -57,7 +57,7 @@ class Report:
             console.print(f"\n[red]{len(over)} over budget[/], {gates}.")
 
 
-def _table(rows: Iterable[Row], width: int) -> Table:
+def _table(rows: Iterable[Figure], width: int) -> Table:
     """Columns of the same widths for every group, so that one stands below the other."""
     table = Table(box=None, show_header=False, width=width, padding=(0, 1, 0, 2))
     for ratio in (5, 4, 5):

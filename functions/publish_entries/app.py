@@ -39,16 +39,15 @@ def _bus(context: Any) -> Bus:
 
 def _set_aside(record: EventSetAside) -> None:
     """Keeps the item's key and the reason, so that `credits replay` finds it again; never what it holds."""
-    kept = {"pk": record.key[0], "sk": record.key[1], "reason": record.reason}
-    body = json.dumps({"set_aside": kept | {"sequence_number": record.sequence_number}})
+    why = {"reason": record.reason, "sequence_number": record.sequence_number}
+    body = json.dumps({"set_aside": keys.attributes(record.key) | why})
     client("sqs").send_message(QueueUrl=_config().publish_failures_url, MessageBody=body)
 
 
 def _tell(outcome: Outcome, records: int) -> None:
     for kept in outcome.set_aside:
         count("SetAside", reason=kept.reason)
-        item = keys.where({"pk": kept.key[0], "sk": kept.key[1]})
-        log.error("set aside", item=item, reason=kept.reason, sequence_number=kept.sequence_number)
+        log.error("set aside", item=keys.where(kept.key), reason=kept.reason, sequence_number=kept.sequence_number)
     stopped = outcome.stopped
     if stopped and not stopped.for_time:
         count("PublishFailed")

@@ -24,7 +24,7 @@ from client_credits.store.table import is_unavailable
 from client_credits.stripe import work as stripe_work
 from client_credits.stripe.api.errors import StripeRefused, StripeUnavailable
 from client_credits.stripe.api.queries import StripeApi
-from client_credits.stripe.reconciling import last_run, reconcile, save, window
+from client_credits.stripe.reconciling import StripeSide, Window, last_run, reconcile, save, window
 
 log = logger("reconcile")
 NAME = "daily"
@@ -113,11 +113,8 @@ def _run(
     def apply(event: dict[str, Any]) -> str:
         return stripe_work.handle(context, api, mode, event, json.dumps(event))  # type: ignore[arg-type]
 
-    run = reconcile(
-        *(context, api, api.account, mode, since, until, True, apply),  # type: ignore[arg-type]
-        name=NAME,
-        may_go_on=may_go_on,
-    )
+    stripe = StripeSide(api, mode, apply)  # type: ignore[arg-type]
+    run = reconcile(context, stripe, Window(since, until, NAME), repair=True, may_go_on=may_go_on)
     _tell(practice_id, run)
     return run
 

@@ -45,7 +45,16 @@ from client_credits.stripe import work as stripe_work
 from client_credits.stripe.api.errors import StripeRefused, StripeUnavailable
 from client_credits.stripe.api.queries import StripeApi, StripeKind
 from client_credits.stripe.completing import completed_event, event_of
-from client_credits.stripe.reconciling import SAVED_EVERY, reconcile, slices, steps, steps_done, window
+from client_credits.stripe.reconciling import (
+    SAVED_EVERY,
+    StripeSide,
+    Window,
+    reconcile,
+    slices,
+    steps,
+    steps_done,
+    window,
+)
 
 __all__ = ["own_clients", "world"]
 
@@ -96,12 +105,13 @@ def compared(
     until: datetime = UNTIL,
     progress: Callable[[Reconciliation], None] = lambda run: None,
     apply: Callable[[Object], str] | None = None,
+    name: str | None = None,
     **more: Any,
 ) -> Reconciliation:
     stripe = asking(server, account, key)
     by = apply or worker(ours.store, stripe, mode)
-    args = (stripe.account, mode, since, until, repair, by, progress)
-    return reconcile(Context(ours.store, "p1", STRIPE, NOW), stripe, *args, **more)
+    side, window = StripeSide(stripe, mode, by), Window(since, until, name)
+    return reconcile(Context(ours.store, "p1", STRIPE, NOW), side, window, repair, progress, **more)
 
 
 def delivered(ours: Api, server: StripeServer, kind: StripeKind, about: str, type_: str) -> None:

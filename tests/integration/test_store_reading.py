@@ -24,7 +24,7 @@ from client_credits.store import keys, writes
 from client_credits.store.keys import DUE_SHARDS
 from client_credits.store.records import Wanted
 from client_credits.store.store import Store
-from client_credits.store.table import Table
+from client_credits.store.table import Table, Where
 from client_credits.store.writes import sortable
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
@@ -324,7 +324,7 @@ def test_a_filtered_roster_page_may_be_short_and_still_not_the_last(store: Store
     for n, client_id in enumerate(clients):
         wallet = replace(WALLET, client_id=client_id, debts=_owing(n % 2))
         store.commit([writes.wallet(wallet, None)])
-    page = store.roster_page("p1", 0, None, 3, "debt > :none", {":none": {"N": "0"}})
+    page = store.roster_page("p1", 0, None, 3, Where("debt > :none", {":none": {"N": "0"}}))
     assert len(page.items) < 3
     assert page.last is not None
 

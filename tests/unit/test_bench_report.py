@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from bench.report import Report
+from bench.report import CostReport
 from rich.console import Console
 
 COSTS = "round trips · read units · write units, with 1,000 and 100,000 clients stored"
@@ -21,7 +21,7 @@ ROWS = [
 
 
 def printed(width: int) -> list[str]:
-    report = Report("dynoxide")
+    report = CostReport("dynoxide")
     for row, good in zip(ROWS, (True, None, False), strict=True):
         report.add(*row, good)
     stated = io.StringIO()

@@ -11,7 +11,7 @@ from tests.unit.test_money_back_histories import BEGINS, ENDS, JULY, MARCH, sell
 from tests.unit.test_plan_changes import END, PLANS, STAFF, START, Practice, cycle, upgraded
 
 from client_credits.domain.errors import Invalid
-from client_credits.domain.payments.facts import PaymentLine
+from client_credits.domain.payments.facts import PaymentLine, Trial
 from client_credits.domain.payments.plan_changes import Interval
 from client_credits.domain.practice.catalogue import Catalogue
 from client_credits.domain.practice.records import Client
@@ -220,7 +220,7 @@ def test_a_cycle_that_granted_nothing_is_no_level_an_upgrade_starts_from(price: 
 
 @pytest.mark.parametrize(
     ("began", "price", "quantity"),
-    [({"quantity": 0}, "price_4", 2), ({"trial": True}, "price_8", 1)],
+    [({"quantity": 0}, "price_4", 2), ({"trial": Trial.YES}, "price_8", 1)],
     ids=["quantity 0", "trial"],
 )
 def test_an_upgrade_of_a_period_that_began_with_nothing_grants_all_of_it(

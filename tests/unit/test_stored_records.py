@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from itertools import cycle
 from types import NoneType
-from typing import Any, cast, get_args
+from typing import Any, cast, get_args, get_origin
 
 import pytest
 from tests.support.documented import PAGE, PLANNED, examples, rendered, rewritten, with_shard
@@ -58,7 +58,7 @@ def _within(kind: Any, value: Any) -> Iterator[tuple[type, set[str]]]:
     if is_dataclass(kind):
         yield cast(type, kind), value.keys()
         parts = [(f.type, value[f.name]) for f in fields(kind) if f.name in value]
-    elif isinstance(value, dict) and get_args(kind):
+    elif isinstance(value, dict) and get_origin(kind) is dict:
         parts = [(get_args(kind)[1], each) for each in value.values()]
     elif isinstance(value, list):
         parts = [(part, each) for part, each in zip(cycle(_kinds(kind)), value, strict=False)]

@@ -192,7 +192,7 @@ class TooManyStrangers(SecretsUnavailable):
     """This practice is new to the worker, which has looked up enough new ones this second."""
 
 
-class _Read(NamedTuple):
+class _SecretsRead(NamedTuple):
     secrets: tuple[str, ...]
     read_at: float
     tried_at: float  # when a read beyond the first was last tried
@@ -212,7 +212,7 @@ class StripeSecrets:
     def __init__(self, read: ReadParameter, prefix: str) -> None:
         self._read = read
         self._prefix = prefix
-        self._held: dict[str, _Read] = {}  # the one unused longest comes first
+        self._held: dict[str, _SecretsRead] = {}  # the one unused longest comes first
         self._absent: dict[str, float] = {}  # since when; the oldest comes first
         self._lookups: deque[float] = deque(maxlen=STRANGERS_PER_SECOND)
 
@@ -253,7 +253,7 @@ class StripeSecrets:
         self._lookups.append(now)
         return self._refresh(practice_id, now, float("-inf"))
 
-    def _renewed(self, practice_id: str, held: _Read, now: float) -> tuple[str, ...]:
+    def _renewed(self, practice_id: str, held: _SecretsRead, now: float) -> tuple[str, ...]:
         stale = now - held.read_at >= STALE_SECONDS
         if not stale and now - held.tried_at < REREAD_SECONDS:
             return held.secrets
@@ -268,13 +268,13 @@ class StripeSecrets:
     def _refresh(self, practice_id: str, now: float, tried_at: float) -> tuple[str, ...]:
         secrets = _active(self._read(parameter_name(self._prefix, practice_id)))
         if secrets:
-            self._hold(practice_id, _Read(secrets, now, tried_at))
+            self._hold(practice_id, _SecretsRead(secrets, now, tried_at))
         else:
             self._held.pop(practice_id, None)
             self._note_absent(practice_id, now)
         return secrets
 
-    def _hold(self, practice_id: str, read: _Read) -> None:
+    def _hold(self, practice_id: str, read: _SecretsRead) -> None:
         self._absent.pop(practice_id, None)
         self._held.pop(practice_id, None)
         if len(self._held) >= MAX_CACHED_PRACTICES:

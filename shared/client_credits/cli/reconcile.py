@@ -115,10 +115,8 @@ def _run(
         return stripe_work.handle(context.of(receiver), api, mode, event, json.dumps(event))
 
     with session.output.progress("Comparing", reconciling.steps(first, last)) as advance:
-        return reconciling.reconcile(
-            *(context, api, api.account, mode, first, last, repair, apply, _advancing(advance)),
-            name=name,
-        )
+        stripe, window = reconciling.StripeSide(api, mode, apply), reconciling.Window(first, last, name)
+        return reconciling.reconcile(context, stripe, window, repair, _advancing(advance))
 
 
 def _window(since: datetime | None, until: datetime | None, now: datetime) -> tuple[datetime, datetime]:
@@ -177,7 +175,7 @@ def _facts(practice_id: str, run: "Reconciliation", repair: bool) -> dict[str, A
             {
                 "kind": found.kind,
                 "id": found.object_id,
-                "verdict": found.verdict.value,
+                "verdict": found.verdict,
                 "detail": found.detail,
                 "repaired": found.repaired,
             }
@@ -195,6 +193,6 @@ def _shown(practice_id: str, run: "Reconciliation", repair: bool) -> "Renderable
     if not run.findings:
         return lines(counts, "Stripe and the ledger agree.")
     columns = ("what", "id", "found", "detail", "repaired")
-    found = [(f.kind, f.object_id, f.verdict.value, f.detail, "yes" if f.repaired else None) for f in run.findings]
+    found = [(f.kind, f.object_id, f.verdict, f.detail, "yes" if f.repaired else None) for f in run.findings]
     text = lines(counts, table(columns, found, "Not fine"))
     return text if repair or not run.left else lines(text, "--repair brings in what is missing.")

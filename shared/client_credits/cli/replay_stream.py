@@ -14,7 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError, ParamValidationError
 
 from client_credits.store.codec import to_attributes
-from client_credits.store.keys import Key
+from client_credits.store.keys import Key, attributes, key_of
 from client_credits.store.table import Table
 
 RECORDS_A_CALL = 5  # each may hold two images of 400 KB, and a call takes 6 MB
@@ -69,8 +69,7 @@ def republish(streams: Any, functions: Any, function_name: str, table: Table, bo
 def _set_aside(body: str) -> Key | None:
     """The key of the item that was set aside; None where the message is none of the function's own."""
     try:
-        kept = json.loads(body)["set_aside"]
-        return str(kept["pk"]), str(kept["sk"])
+        return key_of(json.loads(body)["set_aside"])
     except (ValueError, LookupError, TypeError):
         return None
 
@@ -81,7 +80,7 @@ def _publish_item(functions: Any, function_name: str, table: Table, key: Key) ->
     if item is None:
         return 0
     image = to_attributes(item)
-    change = {"SequenceNumber": "0", "Keys": {name: image[name] for name in ("pk", "sk")}, "NewImage": image}
+    change = {"SequenceNumber": "0", "Keys": to_attributes(attributes(key)), "NewImage": image}
     _invoke(functions, function_name, [{"eventName": "INSERT", "dynamodb": change}])
     return 1
 

@@ -10,7 +10,7 @@ from client_credits.domain.errors import Invalid
 from client_credits.domain.ids import ID_PATTERN
 from client_credits.http.schemas.common import ProblemView
 
-_TOLD = {
+_DESCRIPTIONS = {
     200: "The record or list asked for, or the changed record.",
     201: "Created.",
     202: "A job was started; `GET /v1/jobs/{job_id}` says what becomes of it.",
@@ -35,7 +35,7 @@ def answers(*statuses: int) -> dict[int, Any]:
     A success says nothing of its content: the router puts what the route returns there.
     """
     return {
-        status: {"description": _TOLD[status]} | (_PROBLEM if status >= 400 else {})
+        status: {"description": _DESCRIPTIONS[status]} | (_PROBLEM if status >= 400 else {})
         for status in sorted({*_EVERY, *statuses})
     }
 

@@ -111,7 +111,7 @@ def _set_aside(store: Store, item: Item, error: Exception, now: datetime) -> Ite
     with suppress(Conflicted):  # worked off by another meanwhile
         due_at = now + pause
         store.commit([writes.set_aside(key, due_at, reason, times, now), practice_writes.set_aside(key, due_at)])
-    return ItemSetAside(keys.where(item), reason, times)
+    return ItemSetAside(keys.where(key), reason, times)
 
 
 def settle_one(context: Context, client_id: str, appointment_type: str) -> int:

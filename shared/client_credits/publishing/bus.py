@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from client_credits.publishing.events import Published, events_of
 from client_credits.store.codec import from_attributes
-from client_credits.store.keys import Key
+from client_credits.store.keys import Key, key_of
 
 SOURCE = "credits"
 MAX_ENTRIES = 10  # of one PutEvents call
@@ -94,7 +94,7 @@ class _Stop(Exception):
 
 def publish(records: Iterable[dict[str, Any]], bus: Bus) -> Outcome:
     """Publishes the events of `records` in order, until the bus or the time gives out. Safe to repeat."""
-    run = _Run(bus)
+    run = _Publishing(bus)
     try:
         for record in records:
             run.take(record)
@@ -105,7 +105,7 @@ def publish(records: Iterable[dict[str, Any]], bus: Bus) -> Outcome:
 
 
 @dataclass(slots=True)
-class _Run:
+class _Publishing:
     """One batch on its way: what waits for the next call, and what has come of the rest."""
 
     bus: Bus
@@ -181,7 +181,7 @@ class _Run:
 def _read(record: dict[str, Any], bus_name: str) -> list[_Entry] | EventSetAside:
     """The entries of one record, or why there are none to be had from it."""
     change = record["dynamodb"]
-    number, key = change["SequenceNumber"], (change["Keys"]["pk"]["S"], change["Keys"]["sk"]["S"])
+    number, key = change["SequenceNumber"], key_of(from_attributes(change["Keys"]))
     try:
         new = from_attributes(change["NewImage"])
         old = from_attributes(change["OldImage"]) if "OldImage" in change else None

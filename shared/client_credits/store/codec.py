@@ -2,7 +2,7 @@
 
 Owns the stored form of every record. A reader ignores fields it does not know, so that an older
 release can read what a newer one wrote; what it does know must have its type, or it raises
-ValueError. A field that admits `Unknown` reads words of later releases too. Instants are RFC 3339 with Z.
+ValueError. A field of words admits those of later releases too (`Unknown`), and must. Instants are RFC 3339 with Z.
 
 A record's type is taken apart once, when one is first met. A validation library would do the same,
 but costs every cold start more than all that is done here.
@@ -56,7 +56,7 @@ def _form(kind: Any) -> _Form:
     if kind in (str, int, bool):
         return _Form(_same, _one_of(kind))
     if isinstance(kind, type) and issubclass(kind, Enum):
-        return _Form(_same, kind)
+        raise TypeError(f"records hold words of later releases too: {kind.__name__} | Unknown")
     if is_dataclass(kind):
         return _record_form(kind)
     return _compound_form(get_origin(kind), get_args(kind))
@@ -69,10 +69,10 @@ def _compound_form(origin: Any, parts: tuple[Any, ...]) -> _Form:
         return _list_form(_form(parts[0]))
     if origin is tuple:
         return _row_form([_form(part) for part in parts])
+    if origin in (Union, UnionType) and NoneType in parts:
+        return _optional_form([part for part in parts if part is not NoneType])
     if origin in (Union, UnionType) and len(parts) == 2 and parts[1] is Unknown:
         return _word_form(parts[0])
-    if origin in (Union, UnionType) and len(parts) == 2 and NoneType in parts:
-        return _optional_form(parts[0] if parts[1] is NoneType else parts[1])
     raise TypeError(f"records hold no {origin}")
 
 
@@ -128,10 +128,10 @@ def _row_form(cells: list[_Form]) -> _Form:
     )
 
 
-def _optional_form(kind: Any) -> _Form:
-    if kind in (str, int, bool):
-        return _Form(_same, _one_of(kind, NoneType))
-    present = _form(kind)
+def _optional_form(kinds: list[Any]) -> _Form:
+    if len(kinds) == 1 and kinds[0] in (str, int, bool):
+        return _Form(_same, _one_of(kinds[0], NoneType))
+    present = _form(kinds[0]) if len(kinds) == 1 else _compound_form(Union, tuple(kinds))
     return _Form(
         lambda value: None if value is None else present.write(value),
         lambda stored: None if stored is None else present.read(stored),

@@ -8,13 +8,13 @@ from dataclasses import replace
 from client_credits.domain.payments.parked import Parked
 from client_credits.domain.practice.authorizations import Authorization
 from client_credits.store import codec, keys, practice_writes
+from client_credits.store.keys import Key
 from client_credits.store.table import Item, Write
 
 
-def deleted(item: Item) -> Write:
-    """An item goes, whatever it has become since it was read. Safe to repeat."""
-    pk, sk = keys.key_of(item)
-    return {"Delete": {"Key": codec.to_attributes({"pk": pk, "sk": sk})}}
+def deleted(key: Key) -> Write:
+    """The item of this key goes, whatever it has become since it was read. Safe to repeat."""
+    return {"Delete": {"Key": codec.to_attributes(keys.attributes(key))}}
 
 
 def without_words(item: Item) -> Write | None:

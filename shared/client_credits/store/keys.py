@@ -64,6 +64,11 @@ def key_of(item: Mapping[str, Any]) -> Key:
     return str(item["pk"]), str(item["sk"])
 
 
+def attributes(key: Key) -> dict[str, str]:
+    """A key as the attributes of an item."""
+    return {"pk": key[0], "sk": key[1]}
+
+
 def practice_of(item: Mapping[str, Any]) -> str:
     """The practice that an item, or a key in an index, belongs to."""
     return str(item["pk"]).split("#", 1)[0]
@@ -116,9 +121,14 @@ def listed_client(item: Mapping[str, Any]) -> str:
     return str(item["roster_sk"]).partition("#")[0]
 
 
-def where(item: Mapping[str, Any]) -> str:
-    """An item's place for people to read: its ids, with slashes."""
-    return "/".join(key_of(item)).replace("#", "/")
+def email_client(item: Mapping[str, Any]) -> str:
+    """Whose e-mail an item says that it is."""
+    return str(item["sk"])
+
+
+def where(key: Key) -> str:
+    """A key for people to read: its ids, with slashes."""
+    return "/".join(key).replace("#", "/")
 
 
 def account(practice_id: str) -> Key:
@@ -133,8 +143,11 @@ def client(practice_id: str, client_id: str) -> Key:
     return f"{practice_id}#{client_id}", "client"
 
 
+WALLETS, ENTRIES = "wallet#", "entry#"  # how the sort keys of all of a client's begin
+
+
 def wallet(practice_id: str, client_id: str, appointment_type: str) -> Key:
-    return f"{practice_id}#{client_id}", f"wallet#{appointment_type}"
+    return f"{practice_id}#{client_id}", f"{WALLETS}{appointment_type}"
 
 
 def closed_lot(practice_id: str, client_id: str, appointment_type: str, lot_id: str) -> Key:
@@ -162,7 +175,7 @@ def entry(practice_id: str, client_id: str, appointment_type: str, sequence: int
 
 def entries_of(appointment_type: str) -> str:
     """The sort key's beginning that all entries of a type share."""
-    return f"entry#{appointment_type}#"
+    return f"{ENTRIES}{appointment_type}#"
 
 
 def settings_change(practice_id: str, client_id: str | None, occurred_at: str, change_id: str) -> Key:
@@ -252,6 +265,11 @@ def set_aside(practice_id: str, item: Key) -> Key:
 # Keys of the indexes: apart from the table's own, and from one another's.
 
 
+def order_of(index: str) -> str:
+    """The attribute that an index is in order of."""
+    return "due_at" if index == "due" else f"{index}_sk"
+
+
 def due_shard(key: Key) -> str:
     """Two digits, from the item's own key: items of any kind and owner spread over all shards."""
     return f"{crc32('#'.join(key).encode()) % DUE_SHARDS:02d}"
@@ -286,6 +304,11 @@ def named(key: str) -> tuple[str, str]:
 def roster_sk(client_id: str, sort_key: str) -> str:
     """A client's profile comes first, its wallets follow."""
     return f"{client_id}#{sort_key}"
+
+
+def behind_client(client_id: str) -> str:
+    """The place in the roster behind all of a client."""
+    return roster_sk(client_id, "~")
 
 
 def sessions_pk(practice_id: str, booking_id: str) -> str:

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from client_credits.domain.ledger.entries import Entry
 from client_credits.domain.ledger.wallet import Wallet
-from client_credits.domain.payments.parked import Parked, ParkedState, Replay
+from client_credits.domain.payments.parked import Parked, Replay
 from client_credits.domain.practice.names import LAST
 from client_credits.domain.practice.records import SettingsChange
 from client_credits.store import codec, keys
-from client_credits.store.table import Item, Page, Table
+from client_credits.store.table import EVERYTHING, Item, Page, Table, Where
 from client_credits.store.writes import sortable
 
 SINCE_AT_ONCE = 100  # entries
@@ -59,7 +59,7 @@ class Lists:
 
     def entries_page(self, practice_id: str, client_id: str, after: str | None) -> tuple[list[Entry], str | None]:
         """A client's entries of all types, each type's oldest first, and behind which sort key they go on."""
-        page = self.table.query(keys.client(practice_id, client_id)[0], begins="entry#", after=after)
+        page = self.table.query(keys.client(practice_id, client_id)[0], begins=keys.ENTRIES, after=after)
         return [codec.from_item(Entry, item) for item in page.items], page.after
 
     def moved_page(
@@ -83,16 +83,27 @@ class Lists:
 
     def any_entry(self, practice_id: str, client_id: str) -> bool:
         """Whether a client has any ledger entry. One request."""
-        return bool(self.table.query(keys.client(practice_id, client_id)[0], begins="entry#", limit=1).items)
+        return bool(self.table.query(keys.client(practice_id, client_id)[0], begins=keys.ENTRIES, limit=1).items)
 
     def types_of(self, practice_id: str, client_id: str) -> list[str]:
         """The appointment types that a client's own record has a wallet of."""
-        pk = keys.client(practice_id, client_id)[0]
-        found: list[str] = []
+        found = self._of_client(practice_id, client_id, keys.WALLETS)
+        return [keys.wallet_place(item).appointment_type for item in found]
+
+    def wallet_items(self, practice_id: str, client_id: str) -> list[Item]:
+        """The items of all wallets of a client's own record, in order of type: for who judges what is stored."""
+        return self._of_client(practice_id, client_id, keys.WALLETS)
+
+    def entry_items(self, practice_id: str, client_id: str) -> list[Item]:
+        """The items of all entries of a client's own record, each type's oldest first."""
+        return self._of_client(practice_id, client_id, keys.ENTRIES)
+
+    def _of_client(self, practice_id: str, client_id: str, begins: str) -> list[Item]:
+        pk, found = keys.client(practice_id, client_id)[0], list[Item]()
         after: str | None = None
         while True:
-            page = self.table.query(pk, begins="wallet#", after=after)
-            found += [keys.wallet_place(item).appointment_type for item in page.items]
+            page = self.table.query(pk, begins=begins, after=after)
+            found += page.items
             if page.after is None:
                 return found
             after = page.after
@@ -101,10 +112,9 @@ class Lists:
         """Every item of these kinds of a practice; reads the whole table, so it is for operators alone."""
         values = {f":kind{number}": {"S": str(kind)} for number, kind in enumerate(kinds)}
         wanted = " OR ".join(f"#kind = {name}" for name in values)
-        where = f"begins_with(#pk, :practice) AND ({wanted})"
-        yield from self.table.scan(
-            where, {":practice": {"S": f"{practice_id}#"}, **values}, {"#kind": "kind", "#pk": "pk"}
-        )
+        values[":practice"] = {"S": f"{practice_id}#"}
+        names = {"#kind": "kind", "#pk": "pk"}
+        yield from self.table.scan(Where(f"begins_with(#pk, :practice) AND ({wanted})", values, names))
 
     def any_wallet(self, practice_id: str) -> bool:
         """Whether any client of a practice has a wallet, which comes with its first entry; one that came a
@@ -114,22 +124,23 @@ class Lists:
     def _wallets_in(self, practice_id: str, shard: int) -> bool:
         after, limit = None, 10
         while True:
-            page = self.roster_page(practice_id, shard, after, limit, where="attribute_exists(balance)")
-            if page.items or page.last is None:
+            page = self.roster_page(practice_id, shard, after, limit, Where("attribute_exists(balance)"))
+            if page.items or page.after is None:
                 return bool(page.items)
-            after, limit = page.last["roster_sk"], min(10 * limit, 10_000)
+            after, limit = page.after, min(10 * limit, 10_000)
 
     def parked_page(self, practice_id: str, after: str | None, limit: int) -> tuple[list[Parked], str | None]:
         """Open parked payments, the longest parked first, and where the next page begins; a page may be short.
 
+        Those in a state that only a later release knows are among them.
         May lag a second behind what was parked, never behind what was closed.
         """
         condition = "roster_pk = :pk" + (" AND roster_sk > :after" if after else "")
         values = {":pk": keys.open_parked_pk(practice_id)} | ({":after": after} if after else {})
         page = self.table.query_index("roster", condition, codec.to_attributes(values), limit=limit)
         found = self.parked(practice_id, [keys.parked_id(item) for item in page.items])
-        last = str(page.items[-1]["roster_sk"]) if page.last else None
-        return [p for p in found if p.state is ParkedState.OPEN], last
+        last = page.places[-1] if page.last else None
+        return [p for p in found if not p.is_closed], last
 
     def parked(self, practice_id: str, parked_ids: Iterable[str]) -> list[Parked]:
         """The parked payments that there are, in this order; one batch read, none without ids."""
@@ -152,8 +163,7 @@ class Lists:
             return [], None
         condition = "roster_pk = :pk AND roster_sk BETWEEN :low AND :high"
         page = self.table.query_index("roster", condition, codec.to_attributes(bounds), limit=limit)
-        last = str(page.items[-1]["roster_sk"]) if page.last else None
-        return [keys.refused_booking(item["roster_sk"]) for item in page.items], last
+        return [keys.refused_booking(place) for place in page.places], page.places[-1] if page.last else None
 
     def waiting_page(
         self, practice_id: str, waits_for: tuple[str, str], after: str | None, limit: int
@@ -163,11 +173,8 @@ class Lists:
         Consistent: what was parked before is found. A page may be short.
         """
         pk = keys.waiting(practice_id, *waits_for, "")[0]
-        values = codec.to_attributes({":open": "open"})
-        page = self.table.query(
-            pk, after=after, limit=limit, where="#state = :open", names={"#state": "state"}, values=values
-        )
-        return [keys.key_of(item)[1] for item in page.items], page.after
+        page = self.table.query(pk, after=after, limit=limit, where=_in_state("open"))
+        return page.places, page.after
 
     def replay(self, practice_id: str, waits_for: tuple[str, str]) -> Replay:
         """How far what waits for this has been tried again; one never begun is at version 0."""
@@ -188,7 +195,7 @@ class Lists:
         page = self.table.query(keys.set_aside(practice_id, ("", ""))[0], limit=most)
         noted = [(str(item["item_pk"]), str(item["item_sk"])) for item in page.items]
         found = self.table.get(noted)
-        aside = [(keys.where(found[key]), found[key]) for key in noted if "set_aside" in found.get(key, {})]
+        aside = [(keys.where(key), found[key]) for key in noted if "set_aside" in found.get(key, {})]
         items = [AsideItem(place, str(item["set_aside"]), int(item["set_aside_times"])) for place, item in aside]
         return items, page.after is not None
 
@@ -204,16 +211,15 @@ class Lists:
         shard: int,
         after: str | None,
         limit: int,
-        where: str | None = None,
-        values: dict[str, dict[str, str]] | None = None,
+        where: Where = EVERYTHING,
         begins: str = "",
     ) -> Page:
         """One shard of the roster, in client order: each profile followed by its wallets' numbers.
 
-        `begins` is what the clients' ids begin with.
+        `begins` is what the clients' ids begin with, `after` a place in it.
         """
         condition, bound = _range("roster", keys.roster_shard(practice_id, shard), begins, after)
-        return self.table.query_index("roster", condition, bound | (values or {}), limit=limit, where=where)
+        return self.table.query_index("roster", condition, bound, limit=limit, where=where)
 
     def names_page(self, practice_id: str, after: str | None, limit: int, begins: str = "") -> Page:
         """Profiles in order of folded name and id, those without a name last. `begins` is a folded name's beginning."""
@@ -222,12 +228,12 @@ class Lists:
 
     def clients_of_email(self, practice_id: str, hashed: str) -> list[str]:
         """The clients, at most 100, who have or had the e-mail of this keyed hash. Their profiles know which."""
-        return [str(item["sk"]) for item in self.table.query(keys.email(practice_id, hashed, "")[0], limit=100).items]
+        return self.table.query(keys.email(practice_id, hashed, "")[0], limit=100).places
 
     def sessions_page(self, practice_id: str, shard: int, before: str | None, limit: int, state: str) -> Page:
         """Bookings of one shard in this state, the latest session first; `limit` counts those looked at."""
         condition = "sessions_pk = :pk" + (" AND sessions_sk < :before" if before else "")
-        values = {":pk": {"S": keys.sessions_shard(practice_id, shard)}, ":state": {"S": state}}
+        values = {":pk": {"S": keys.sessions_shard(practice_id, shard)}}
         if before:
             values[":before"] = {"S": before}
         return self.table.query_index(
@@ -235,10 +241,13 @@ class Lists:
             condition,
             values,
             limit=limit,
-            where="#state = :state",
-            names={"#state": "state"},
+            where=_in_state(state),
             newest_first=True,
         )
+
+
+def _in_state(state: str) -> Where:
+    return Where("#state = :state", {":state": {"S": state}}, {"#state": "state"})
 
 
 def _range(index: str, pk: str, begins: str, after: str | None) -> tuple[str, dict[str, Any]]:

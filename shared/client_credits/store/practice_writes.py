@@ -36,17 +36,19 @@ def authorization(practice_id: str, record: Authorization) -> Write:
 
 def verification(practice_id: str, done: Verification) -> Write:
     """Over whatever is there: the check that ended last is the last."""
-    pk, sk = keys.verification(practice_id)
-    item = {"pk": pk, "sk": sk, "kind": ItemKind.VERIFICATION, "body": codec.to_json(done)}
+    item = {
+        **keys.attributes(keys.verification(practice_id)),
+        "kind": ItemKind.VERIFICATION,
+        "body": codec.to_json(done),
+    }
     return {"Put": {"Item": _item(item)}}
 
 
 def set_aside(key: Key, due_at: datetime) -> Write:
     """Notes for its practice that an item was set aside; the item itself says why, for as long as it is so."""
-    pk, sk = keys.set_aside(keys.practice_of({"pk": key[0]}), key)
+    note = keys.set_aside(keys.practice_of(keys.attributes(key)), key)
     attributes: dict[str, str | int | bytes | None] = {
-        "pk": pk,
-        "sk": sk,
+        **keys.attributes(note),
         "kind": ItemKind.SET_ASIDE,
         "item_pk": key[0],
         "item_sk": key[1],

@@ -5,13 +5,13 @@ Reads are strongly consistent: a decision rests on what is there, and costs half
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from client_credits.store.codec import from_attributes
-from client_credits.store.keys import Key
+from client_credits.store.keys import Key, order_of
 
 BATCH = 100
 TRANSACTION = 100
@@ -36,15 +36,36 @@ class DynamoDB(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Items of one query, and where the next page begins (None: this was the last)."""
+    """Items of one query, and where the next page begins (None: this was the last).
+
+    `order` is the attribute that they are in order of.
+    """
 
     items: list[Item]
     last: Item | None
+    order: str = "sk"
 
     @property
     def after(self) -> str | None:
-        """The sort key behind which the next page of a partition begins."""
-        return None if self.last is None else str(self.last["sk"])
+        """The place behind which the next page begins."""
+        return None if self.last is None else str(self.last[self.order])
+
+    @property
+    def places(self) -> list[str]:
+        """Where each item stands, in the index or partition that was asked."""
+        return [str(item[self.order]) for item in self.items]
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A filter of what was read: an expression, with its values as DynamoDB writes them, and its names."""
+
+    expression: str
+    values: dict[str, Any] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+
+
+EVERYTHING = Where("")
 
 
 class Table:
@@ -91,9 +112,7 @@ class Table:
         after: str | None = None,
         limit: int | None = None,
         newest_first: bool = False,
-        where: str | None = None,
-        names: dict[str, str] | None = None,
-        values: dict[str, Any] | None = None,
+        where: Where = EVERYTHING,
     ) -> Page:
         """One page of a partition's items whose sort key begins with `begins`, in key order.
 
@@ -104,11 +123,11 @@ class Table:
         request: dict[str, Any] = {
             "TableName": self.name,
             "KeyConditionExpression": key,
-            "ExpressionAttributeValues": bound | (values or {}),
+            "ExpressionAttributeValues": bound,
             "ScanIndexForward": not newest_first,
             "ConsistentRead": True,
         }
-        return self._page(request, limit, where, names, _key((pk, after)) if after else None)
+        return self._page(request, limit, where, _key((pk, after)) if after else None)
 
     def query_index(
         self,
@@ -117,12 +136,10 @@ class Table:
         values: dict[str, Any],
         *,
         limit: int | None = None,
-        start: dict[str, Any] | None = None,
-        where: str | None = None,
-        names: dict[str, str] | None = None,
+        where: Where = EVERYTHING,
         newest_first: bool = False,
     ) -> Page:
-        """One page of an index; it may lag behind the table by a moment. `start` is a raw key."""
+        """One page of an index; it may lag behind the table by a moment."""
         request: dict[str, Any] = {
             "TableName": self.name,
             "IndexName": index,
@@ -130,15 +147,15 @@ class Table:
             "ExpressionAttributeValues": values,
             "ScanIndexForward": not newest_first,
         }
-        return self._page(request, limit, where, names, start)
+        return replace(self._page(request, limit, where), order=order_of(index))
 
-    def scan(self, where: str, values: dict[str, Any], names: dict[str, str]) -> Iterator[Item]:
+    def scan(self, where: Where) -> Iterator[Item]:
         """Every item that `where` lets through, in no order: reads the whole table. For operators alone."""
         request: dict[str, Any] = {
             "TableName": self.name,
-            "FilterExpression": where,
-            "ExpressionAttributeValues": values,
-            "ExpressionAttributeNames": names,
+            "FilterExpression": where.expression,
+            "ExpressionAttributeValues": where.values,
+            "ExpressionAttributeNames": where.names,
             "ConsistentRead": True,
         }
         while True:
@@ -149,20 +166,17 @@ class Table:
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def _page(
-        self,
-        request: dict[str, Any],
-        limit: int | None,
-        where: str | None,
-        names: dict[str, str] | None,
-        start: dict[str, Any] | None,
+        self, request: dict[str, Any], limit: int | None, where: Where, start: dict[str, Any] | None = None
     ) -> Page:
         optional = {
             "Limit": limit,
-            "FilterExpression": where,
-            "ExpressionAttributeNames": names,
+            "FilterExpression": where.expression,
+            "ExpressionAttributeNames": where.names,
             "ExclusiveStartKey": start,
         }
-        answer = self._client.query(**request, **{k: v for k, v in optional.items() if v})
+        values = request["ExpressionAttributeValues"] | where.values
+        asked = request | {"ExpressionAttributeValues": values} | {k: v for k, v in optional.items() if v}
+        answer = self._client.query(**asked)
         items = [from_attributes(item) for item in answer["Items"]]
         last = answer.get("LastEvaluatedKey")
         return Page(items, from_attributes(last) if last else None)

@@ -14,7 +14,7 @@ from client_credits.domain.ledger.entries import Entry
 from client_credits.domain.ledger.operation import Operation
 from client_credits.domain.ledger.wallet import Coming, Cycle, Debt, Hold, Lot, Mark, TakenIn, Wallet
 from client_credits.domain.payments.money import Money
-from client_credits.domain.payments.parked import Parked, ParkedState, Replay
+from client_credits.domain.payments.parked import Parked, Replay
 from client_credits.domain.payments.payment_record import PaymentRecord
 from client_credits.domain.payments.reconciliation import Reconciliation
 from client_credits.domain.payments.subscriptions import SubscriptionState
@@ -64,7 +64,7 @@ def _body(record: Versioned) -> str:
 
 
 def _put(key: Key, attributes: Mapping[str, str | int | bytes | None], condition: str = ABSENT) -> Write:
-    return {"Put": {"Item": _item({"pk": key[0], "sk": key[1], **attributes}), "ConditionExpression": condition}}
+    return {"Put": {"Item": _item({**keys.attributes(key), **attributes}), "ConditionExpression": condition}}
 
 
 def _item(values: Mapping[str, str | int | bytes | None]) -> codec.Attributes:
@@ -116,8 +116,8 @@ def wallet(after: Wallet, due_at: datetime | None) -> Write:
 
 def closed_lot(of: Wallet, lot: Lot) -> Write:
     """An emptied lot leaves the wallet for an item of its own. The wallet, written with it, guards it."""
-    pk, sk = keys.closed_lot(of.practice_id, of.client_id, of.appointment_type, lot.lot_id)
-    item = {"pk": pk, "sk": sk, "kind": ItemKind.LOT, "body": codec.to_json(lot)}
+    key = keys.closed_lot(of.practice_id, of.client_id, of.appointment_type, lot.lot_id)
+    item = {**keys.attributes(key), "kind": ItemKind.LOT, "body": codec.to_json(lot)}
     return {"Put": {"Item": _item(item)}}
 
 
@@ -179,7 +179,7 @@ def client(practice_id: str, known: Client) -> Write:
 def email(practice_id: str, hashed: str, client_id: str, ttl: int | None = None) -> Write:
     """Leads from an e-mail's keyed hash to a client; with `ttl` the table drops it. Readers ask the profile."""
     key = keys.email(practice_id, hashed, client_id)
-    item = {"pk": key[0], "sk": key[1], "kind": ItemKind.EMAIL, "ttl": ttl}
+    item = {**keys.attributes(key), "kind": ItemKind.EMAIL, "ttl": ttl}
     return {"Put": {"Item": _item(item)}}
 
 
@@ -235,9 +235,9 @@ def link(practice_id: str, kind: str, external_id: str, client_id: str | None, s
 
 
 def parked(practice_id: str, record: Parked, now: datetime) -> Write:
-    """A parked payment; the roster lists it while it is open, and the table drops it a while after it was closed."""
+    """A parked payment; the roster lists it until it is closed, and the table drops it a while after that."""
     attributes: dict[str, str | int | None] = {"kind": ItemKind.PARKED, "body": _body(record)}
-    if record.state is ParkedState.OPEN:
+    if not record.is_closed:
         attributes["roster_pk"] = keys.open_parked_pk(practice_id)
         attributes["roster_sk"] = keys.open_parked_sk(sortable(record.received_at), record.parked_id)
     else:
@@ -248,11 +248,9 @@ def parked(practice_id: str, record: Parked, now: datetime) -> Write:
 def waiting(practice_id: str, waits_for: tuple[str, str], record: Parked, now: datetime) -> Write:
     """That a parked payment waits for something, or does no more. Over whatever is there: the record itself
     is written under its version, and one that is closed is passed over by whoever finds it here."""
-    is_open = record.state is ParkedState.OPEN
-    pk, sk = keys.waiting(practice_id, *waits_for, record.parked_id)
+    is_open = not record.is_closed
     attributes: dict[str, str | int | None] = {
-        "pk": pk,
-        "sk": sk,
+        **keys.attributes(keys.waiting(practice_id, *waits_for, record.parked_id)),
         "kind": ItemKind.WAITING,
         "state": "open" if is_open else "closed",
         "ttl": None if is_open else int((now + NOT_WAITING_KEPT).timestamp()),
@@ -273,10 +271,8 @@ def replay(practice_id: str, left: Replay, due_at: datetime) -> Write:
 
 def reconciliation(practice_id: str, run: Reconciliation, until: datetime) -> Write:
     """Over whatever is there: two runs over one window find the same, and either may go on from the other's place."""
-    pk, sk = keys.reconciliation(practice_id, run.account, run.mode, run.name)
     attributes: dict[str, str | int | None] = {
-        "pk": pk,
-        "sk": sk,
+        **keys.attributes(keys.reconciliation(practice_id, run.account, run.mode, run.name)),
         "kind": ItemKind.RECONCILIATION,
         "body": codec.to_json(run),
         "ttl": int(until.timestamp()),
@@ -287,7 +283,7 @@ def reconciliation(practice_id: str, run: Reconciliation, until: datetime) -> Wr
 def staff(practice_id: str, member: StaffMember, ttl: int | None = None) -> Write:
     """Over whatever is there: the newest name is the right one. With `ttl` the table drops it."""
     key = keys.staff(practice_id, member.actor_id)
-    item = {"pk": key[0], "sk": key[1], "kind": ItemKind.STAFF, "body": codec.to_json(member), "ttl": ttl}
+    item = {**keys.attributes(key), "kind": ItemKind.STAFF, "body": codec.to_json(member), "ttl": ttl}
     return {"Put": {"Item": _item(item)}}
 
 
@@ -307,7 +303,7 @@ def set_aside(key: Key, due_at: datetime, reason: str, times: int, now: datetime
     Only while it is still due at `now`: one that somebody worked off meanwhile is left alone.
     """
     update = {
-        "Key": codec.to_attributes({"pk": key[0], "sk": key[1]}),
+        "Key": codec.to_attributes(keys.attributes(key)),
         "UpdateExpression": "SET due_at = :due, set_aside = :reason, set_aside_times = :times",
         "ConditionExpression": "due_at <= :now",
         "ExpressionAttributeValues": codec.to_attributes(
@@ -327,7 +323,7 @@ def due(wallet_seen: Wallet, due_at: datetime | None, now: datetime) -> Write:
     if due_at:
         values[":due"] = {"S": sortable(due_at)}
     update = {
-        "Key": codec.to_attributes({"pk": key[0], "sk": key[1]}),
+        "Key": codec.to_attributes(keys.attributes(key)),
         "UpdateExpression": "SET due_at = :due" if due_at else "REMOVE due_shard, due_at",
         "ConditionExpression": "version = :seen AND due_at <= :now",
         "ExpressionAttributeValues": values,

@@ -125,7 +125,7 @@ def _on_sale(loaded: Loaded, wanted: Purchase) -> Package:
         fault = Problem("/client_id", "names_nobody", "a payment cannot name a client by this word; use another id")
         raise Invalid("A payment cannot be matched to this client id.", fault)
     package = loaded.catalogue.packages.get(wanted.package_id)
-    if package is None or package.archived:
+    if package is None or not package.on_sale:
         raise Invalid("This package is not on sale.", Problem("/package_id", "not_on_sale", "name one that is on sale"))
     if max(package.credits.values(), default=0) * wanted.quantity > MAX_CREDITS:
         fault = Problem("/quantity", "out_of_range", f"at most {MAX_CREDITS} credits of a type")

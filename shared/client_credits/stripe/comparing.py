@@ -19,7 +19,7 @@ from client_credits.domain.payments.facts import (
 from client_credits.domain.payments.fates import LineFate
 from client_credits.domain.payments.granting import LineDecision, decide_line
 from client_credits.domain.payments.money import money_of
-from client_credits.domain.payments.parked import Parked, ParkedState
+from client_credits.domain.payments.parked import Parked
 from client_credits.domain.payments.payment_record import PaymentRecord
 from client_credits.domain.payments.reconciliation import Verdict
 from client_credits.domain.payments.selling import with_items_sold
@@ -85,7 +85,7 @@ class Comparison:
             return _as_parked(loaded.parked)
         # Its event may have been parked before Stripe could be asked for the rest; staff may have settled it by hand.
         as_event = self._parked_event(payment.payment_id)
-        if as_event and not _open(as_event):
+        if as_event and as_event.is_closed:
             return _FINE
         return Judged(Verdict.MISSING, ", ".join(f"{each.line.line_id} {each.fate}" for each in absent))
 
@@ -174,8 +174,4 @@ def _said(note: CreditNote) -> str:
 
 def _as_parked(parked: Parked) -> Judged:
     """What waits for staff is parked; what they resolved or dismissed is as it should be."""
-    return Judged(Verdict.PARKED, parked.reason) if _open(parked) else _FINE
-
-
-def _open(parked: Parked | None) -> bool:
-    return parked is not None and parked.state is ParkedState.OPEN
+    return _FINE if parked.is_closed else Judged(Verdict.PARKED, parked.reason)

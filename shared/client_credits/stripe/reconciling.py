@@ -106,37 +106,50 @@ def last_run(store: Store, practice_id: str, account: str, mode: str, name: str)
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class StripeSide:
+    """The account that is compared, in the mode of its key; `apply` works off one event like the queue's worker."""
+
+    api: StripeApi
+    mode: Mode
+    apply: Apply
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The time `since <= t < until`, in whole seconds. Runs of one `name` go on from one another; without one, those
+    of the same window do."""
+
+    since: datetime
+    until: datetime
+    name: str | None = None
+
+
 def reconcile(
     context: Context,
-    api: StripeApi,
-    account: str,
-    mode: Mode,
-    since: datetime,
-    until: datetime,
+    stripe: StripeSide,
+    asked: Window,
     repair: bool,
-    apply: Apply,
     progress: Progress = lambda run: None,
-    *,
-    name: str | None = None,
     may_go_on: Callable[[], bool] = lambda: True,
 ) -> Reconciliation:
-    """Compares the window `since <= t < until`, whole seconds, with the ledger; with `repair` mends what is not fine.
+    """Compares a window of Stripe's account with the ledger; with `repair` mends what is not fine.
 
-    `apply` works off one event like the queue's worker. `progress` hears of every object. Where an
-    unfinished run of this `name` (else: of this window) is found, that one is gone on with, in its own
-    window; a finished one starts anew. Stops before an object where `may_go_on` says no: then the
+    `progress` hears of every object. Where an unfinished run of the window's name is found, that one is gone
+    on with, in its own window; a finished one starts anew. Stops before an object where `may_go_on` says no: then the
     answer is not `finished`. Safe to repeat, to be killed, and to overlap. Raises StripeUnavailable,
     Busy, NotFound (no such practice), what the table raises when it is not available, and StripeRefused where
     the key may not be used for this or is of the other mode. All else sets one object aside.
     """
-    if account != api.account or api.mode not in (None, mode):
-        raise StripeRefused(401, "other_account" if account != api.account else "other_mode")
-    since, until = since.replace(microsecond=0), until.replace(microsecond=0)
-    name = name or f"{'repair' if repair else 'report'}:{since.isoformat()}..{until.isoformat()}"
-    run = last_run(context.store, context.practice_id, account, mode, name)
+    api, mode = stripe.api, stripe.mode
+    if api.mode not in (None, mode):
+        raise StripeRefused(401, "other_mode")
+    since, until = asked.since.replace(microsecond=0), asked.until.replace(microsecond=0)
+    name = asked.name or f"{'repair' if repair else 'report'}:{since.isoformat()}..{until.isoformat()}"
+    run = last_run(context.store, context.practice_id, api.account, mode, name)
     if run is None or run.finished:
-        run = Reconciliation(name, account, mode, since, until)
-    return _Run(context, api, mode, repair, apply, progress, may_go_on).through(run)
+        run = Reconciliation(name, api.account, mode, since, until)
+    return _Run(context, api, mode, repair, stripe.apply, progress, may_go_on).through(run)
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """A booking was cancelled. `by` unknown counts as the client.
+    """A booking was cancelled. `by` None, or a word of a later release, counts as the client.
 
     `appointment_type` is what the event says, only to find the wallet sooner: the record decides.
     """
@@ -95,7 +95,7 @@ class Cancelled:
     booking_id: str
     client_id: str | None
     occurred_at: datetime
-    by: CancelledBy | None = None
+    by: CancelledBy | Unknown | None = None
     appointment_type: str | None = None
 
 
@@ -151,7 +151,7 @@ class Booking:
     created_at: datetime | None = None
     created_stated_at: datetime | None = None  # what the `created` said, where that was ahead of its time
     rescheduled_at: datetime | None = None
-    rescheduled_by: CancelledBy | None = None
+    rescheduled_by: CancelledBy | Unknown | None = None
     no_show_at: datetime | None = None
     no_show_reverted_at: datetime | None = None
     identified_at: datetime | None = None
@@ -160,7 +160,7 @@ class Booking:
     refusal: Refusal | None = None
     payers: tuple[Payer, ...] = ()
     rule: str | None = None  # which rule let it through without enough credits
-    free: Reason | None = None  # why a standing booking spent nothing
+    free: Reason | Unknown | None = None  # why a standing booking spent nothing
     returned: int = 0  # credits given back when it was cancelled
     covered_by: AuthorizationRef | None = None  # the authorisation that it has used a visit of
     visit_returned: bool = False  # the visit, when it was cancelled

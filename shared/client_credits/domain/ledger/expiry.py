@@ -13,7 +13,7 @@ def expires_at(expiry: Expiry, starts: datetime, timezone: str, cycle_end: datet
     N days and N months end at the first instant of the local date after the N-th: months are
     counted from the start's own day and clipped to the month (31 January + 1 month is the last of
     February). `cycle_end` is the provider's own instant, copied. Raises ValueError when the rule
-    is `cycle_end` and the payment has no cycle.
+    is `cycle_end` and the payment has no cycle, and for a rule that only a later release knows.
     """
     zone = ZoneInfo(timezone)
     local_day = starts.astimezone(zone).date()
@@ -30,6 +30,8 @@ def expires_at(expiry: Expiry, starts: datetime, timezone: str, cycle_end: datet
             return cycle_end
         case ExpiryKind.DATE:
             return fixed_end(expiry.date or "", timezone)
+        case _:
+            raise ValueError(f"credits whose end only a later release knows: {expiry.kind}")
 
 
 def days_later(instant: datetime, days: int, timezone: str) -> datetime:

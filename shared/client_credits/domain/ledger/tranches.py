@@ -40,8 +40,9 @@ def comes_at(coming: Coming) -> datetime:
 
 def brings(coming: Coming) -> bool:
     """Whether another tranche comes. A plan whose last one has come is kept until its cycle ends, because
-    the news that its subscription ended earlier may be late."""
-    return coming.number <= coming.count and not coming.stopped
+    the news that its subscription ended earlier may be late. Credits whose end only a later release knows wait
+    for that release, each with its own date, and the wallet goes on without them."""
+    return coming.number <= coming.count and not coming.stopped and coming.expiry.is_known
 
 
 def due(wallet: Wallet, instant: datetime) -> Coming | None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from client_credits.domain.payments.plan_changes import Interval
+from client_credits.domain.words import Unknown
 
 OWN_ACCOUNT = "own"  # the account of Stripe's of events that name none: the practice's own
 
@@ -51,13 +52,13 @@ class PaymentLine:
     period_start: datetime | None = None
     period_end: datetime | None = None
     proration: bool = False
-    trial: Trial = Trial.NO
+    trial: Trial | Unknown = Trial.NO
     subscription: str | None = None  # where the line names one of its own
     also: tuple[str, ...] = ()  # the other lines that are counted in this one
     charged: int | None = None
     interval: Interval | None = None  # how long its price lasts, where the event tells
     within_cycle: bool = False  # bills use so far of a period that another payment is for
-    quantity_from: QuantityFrom | None = None  # of the package that the payment itself names
+    quantity_from: QuantityFrom | Unknown | None = None  # of the package that the payment itself names
     credited: bool = False
     periods: int = 1
 
@@ -174,7 +175,7 @@ class Refund:
 
     refund_id: str
     amount: int
-    status: RefundStatus
+    status: RefundStatus | Unknown
     at: datetime
     made_at: datetime | None = None
     money: str = ""
@@ -198,7 +199,7 @@ class Dispute:
 
     dispute_id: str
     amount: int
-    status: DisputeStatus
+    status: DisputeStatus | Unknown
     at: datetime
     opened_at: datetime | None = None  # when the bank asked, whatever the status is now
     won_at: datetime | None = None

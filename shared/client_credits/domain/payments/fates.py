@@ -25,6 +25,7 @@ class LineFate(StrEnum):
     TOO_MANY = "too_many_credits"
     NO_CYCLE = "no_cycle_to_end_with"
     OVER_LIMIT = "over_limit"  # beyond how often one client may buy the package
+    NEEDS_LATER_RELEASE = "needs_later_release"  # what it depends on is stored in words that this release does not know
 
 
 PARKED = frozenset(
@@ -39,5 +40,6 @@ PARKED = frozenset(
         LineFate.TOO_MANY,
         LineFate.NO_CYCLE,
         LineFate.OVER_LIMIT,
+        LineFate.NEEDS_LATER_RELEASE,
     }
 )

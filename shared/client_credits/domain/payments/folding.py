@@ -6,6 +6,7 @@ what their money paid. Knows no wallet.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from enum import StrEnum
 from typing import TypeVar
 
 from client_credits.domain.payments.facts import (
@@ -31,8 +32,10 @@ from client_credits.domain.payments.money import (
     with_share,
 )
 from client_credits.domain.payments.payment_record import PaymentRecord
+from client_credits.domain.words import Unknown
 
 T = TypeVar("T")
+S = TypeVar("S", bound=StrEnum)
 _REFUND_RANK = {RefundStatus.PENDING: 0, RefundStatus.SUCCEEDED: 1, RefundStatus.FAILED: 2}
 _DISPUTE_RANK = {
     DisputeStatus.WARNED: 0,
@@ -284,7 +287,7 @@ def _refund_key(refund: Refund) -> str:
 
 
 def _refund_order(refund: Refund) -> tuple[object, ...]:
-    return (_REFUND_RANK[refund.status], refund.at, refund.amount)
+    return (_rank(_REFUND_RANK, refund.status), refund.at, refund.amount)
 
 
 def _dispute_key(dispute: Dispute) -> str:
@@ -292,7 +295,17 @@ def _dispute_key(dispute: Dispute) -> str:
 
 
 def _dispute_order(dispute: Dispute) -> tuple[object, ...]:
-    return (_DISPUTE_RANK[dispute.status], dispute.at, dispute.status == DisputeStatus.WON, dispute.amount)
+    return (
+        _rank(_DISPUTE_RANK, dispute.status),
+        dispute.at,
+        dispute.status == DisputeStatus.WON,
+        dispute.amount,
+    )
+
+
+def _rank(known: Mapping[S, int], status: S | Unknown) -> int:
+    """Which of two statuses is the later word: that of a later release is, whatever is heard now."""
+    return next((rank for each, rank in known.items() if each == status), len(known))
 
 
 def _note_key(note: CreditNote) -> str:

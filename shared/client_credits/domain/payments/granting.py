@@ -92,6 +92,8 @@ def judged(line: PaymentLine, state: SubscriptionState) -> PaymentLine:
     if line.proration and line.subscription_item is None and line.price:
         line = replace(line, subscription_item=state.item_of(line.price))
     line = replace(line, periods=_periods(line, state))
+    if not isinstance(line.trial, Trial):
+        return line
     if line.amount == 0 and line.period_start and state.is_tried(line.subscription_item or "", line.period_start):
         return replace(line, trial=Trial.YES)
     if line.trial is not Trial.NO and line.period_start and state.in_trial(line.period_start):
@@ -136,12 +138,16 @@ def _fate(payment: Payment, line: PaymentLine, package: Package) -> LineFate:
         return LineFate.PACKAGE_ARCHIVED
     if line.quantity == 0:
         return LineFate.NO_QUANTITY
+    if not isinstance(line.trial, Trial):
+        return LineFate.NEEDS_LATER_RELEASE
     if line.trial is Trial.UNKNOWN:
         return LineFate.TRIAL_NOT_KNOWN
     if line.trial is Trial.YES and (line.proration or not package.trial_grants):
         return LineFate.TRIAL
     if any(n * line.units > MAX_CREDITS for n in package.credits.values()):
         return LineFate.TOO_MANY
+    if not package.expiry.is_known:
+        return LineFate.NEEDS_LATER_RELEASE
     if package.expiry.kind == "cycle_end" and not (line.subscription_item and line.period_end):
         return LineFate.NO_CYCLE
     return LineFate.UPGRADE if line.proration else LineFate.GRANT
@@ -155,7 +161,7 @@ def source_id_of(payment: Payment, line: PaymentLine) -> str:
 def once_id_of(payment: Payment, line: PaymentLine) -> str | None:
     """`stripe/<account>/<mode>/<subscription>/first/<item>`, which every paid line of a subscription's item
     shares; for the lines of its trial `trial` in place of `first`."""
-    if not (line.subscription_item and payment.subscription) or line.trial is Trial.UNKNOWN:
+    if not (line.subscription_item and payment.subscription) or line.trial not in (Trial.NO, Trial.YES):
         return None
     which = "trial" if line.trial is Trial.YES else "first"
     return f"stripe/{payment.account}/{payment.mode}/{payment.subscription}/{which}/{line.subscription_item}"

@@ -64,5 +64,5 @@ def _bought(package_id: str, payment: Payment, line: PaymentLine) -> Bought:
 
 
 def _standing(bought: Iterable[Bought], records: Iterable[PaymentRecord]) -> tuple[Bought, ...]:
-    undone = {record.payment_id for record in records if given_back(record).undone}
+    undone = {record.payment_id for record in records if record.is_understood and given_back(record).undone}
     return tuple(each for each in bought if each.payment_id not in undone)

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from client_credits.domain.ids import is_id
 from client_credits.domain.payments.facts import Payment
+from client_credits.domain.words import Unknown
 
 
 class ParkedState(StrEnum):
@@ -20,7 +21,7 @@ class Parked:
 
     `missing` are the lines not granted yet: the record is closed with the last of them, and `unfinished`
     until all that follows from the grants is done. `account` is the connected account whose practice
-    nobody has named.
+    nobody has named. One in a state of a later release is neither open nor closed: it is listed, and left alone.
     """
 
     parked_id: str
@@ -32,7 +33,7 @@ class Parked:
     subscription: str | None = None
     prices: tuple[str, ...] = ()
     payment: Payment | None = None
-    state: ParkedState = ParkedState.OPEN
+    state: ParkedState | Unknown = ParkedState.OPEN
     closed_by: str | None = None
     closed_reason: str | None = None
     missing: tuple[str, ...] = ()
@@ -42,9 +43,17 @@ class Parked:
     version: int = 0
 
     @property
+    def is_open(self) -> bool:
+        return self.state is ParkedState.OPEN
+
+    @property
+    def is_closed(self) -> bool:
+        return self.state in (ParkedState.RESOLVED, ParkedState.DISMISSED)
+
+    @property
     def is_payable(self) -> bool:
         """Whether granting its lines closes it: open, and a payment, not one whose grants were taken back."""
-        return self.state is ParkedState.OPEN and self.payment is not None
+        return self.is_open and self.payment is not None
 
     @property
     def subscriptions(self) -> tuple[str, ...]:

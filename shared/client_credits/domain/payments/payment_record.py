@@ -10,7 +10,7 @@ from datetime import datetime
 from client_credits.domain.instants import instant_text
 from client_credits.domain.ledger.tranches import Ended, Plan, last_of
 from client_credits.domain.ledger.wallet import Freeze, Lot
-from client_credits.domain.payments.facts import CreditNote, Dispute, DisputeStatus, Refund
+from client_credits.domain.payments.facts import CreditNote, Dispute, DisputeStatus, Refund, RefundStatus
 from client_credits.domain.payments.money import PaidBy, own_shares
 from client_credits.domain.payments.replaced import Span, given_back
 
@@ -162,6 +162,13 @@ class PaymentRecord:
         detached = any(share.detached for _, share in own_shares(self.paid_by, self.payment_id))
         summed = any(each.refunded_total for each in self.paid_by) or self.credited_before or self.credited_after
         return bool(news or detached or summed or self.followed or self.reckoned)
+
+    @property
+    def is_understood(self) -> bool:
+        """Whether this release knows the status of every refund and dispute. Where it does not, nothing that follows
+        from the record is worked out: it waits for the release that does."""
+        refunds = all(isinstance(refund.status, RefundStatus) for refund in self.refunds)
+        return refunds and all(isinstance(dispute.status, DisputeStatus) for dispute in self.disputes)
 
     @property
     def own_notes(self) -> tuple[CreditNote, ...]:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from client_credits.domain.words import Unknown
+
 MAX_FINDINGS = 200  # listed in full; beyond it they are only counted
 
 
@@ -23,7 +25,7 @@ class Finding:
 
     kind: str
     object_id: str
-    verdict: Verdict
+    verdict: Verdict | Unknown
     detail: str = ""
     repaired: bool = False
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from client_credits.domain.ledger.tranches import Ended
 from client_credits.domain.payments.facts import SubscriptionNews, SubscriptionStatus
 from client_credits.domain.payments.plan_changes import Base, Interval, PlanChange, PlanPeriod
+from client_credits.domain.words import Unknown
 
 PERIODS_KEPT = 12
 TRIALS_KEPT = 12
@@ -28,7 +29,7 @@ class SubscriptionState:
     account: str = ""
     mode: str = ""
     client_id: str | None = None
-    status: SubscriptionStatus = SubscriptionStatus.RUNNING
+    status: SubscriptionStatus | Unknown = SubscriptionStatus.RUNNING
     status_at: datetime | None = None
     ended_at: datetime | None = None
     paid_at: datetime | None = None
@@ -164,11 +165,16 @@ def with_news(state: SubscriptionState, news: SubscriptionNews) -> SubscriptionS
         state = replace(state, anchors=tuple(sorted({*state.anchors, news.anchor})[-ANCHORS_KEPT:]))
     prices = {**state.intervals, **news.intervals}
     state = replace(state, intervals={price: prices[price] for price in sorted(prices)[-PRICES_KEPT:]})
-    known = (state.status_at, _STATUS_RANK[state.status]) if state.status_at else None
-    if known is None or (news.occurred_at, _STATUS_RANK[news.status]) > known:
+    known = (state.status_at, _rank(state.status)) if state.status_at else None
+    if known is None or (news.occurred_at, _rank(news.status)) > known:
         state = replace(state, status=news.status, status_at=news.occurred_at)
         state = replace(state, client_id=_owner(state, news))
     return state if state.client_id else replace(state, client_id=news.client_id)
+
+
+def _rank(status: SubscriptionStatus | Unknown) -> int:
+    """Which of two statuses of one instant stands: that of a later release before any other."""
+    return _STATUS_RANK[status] if isinstance(status, SubscriptionStatus) else len(_STATUS_RANK)
 
 
 def _owner(state: SubscriptionState, news: SubscriptionNews) -> str | None:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from client_credits.domain.words import Unknown
+
 
 class ExpiryKind(StrEnum):
     NEVER = "never"
@@ -18,9 +20,14 @@ class Expiry:
     """How long a package's credits last. `n` for days (1..3650) and months (1..120); `date` is an
     ISO local day (the credits end at the next midnight) or an RFC 3339 instant."""
 
-    kind: ExpiryKind = ExpiryKind.NEVER
+    kind: ExpiryKind | Unknown = ExpiryKind.NEVER
     n: int | None = None
     date: str | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether this release knows when such credits end."""
+        return isinstance(self.kind, ExpiryKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,11 @@ class Package:
     def archived(self) -> bool:
         return self.archived_at is not None
 
+    @property
+    def on_sale(self) -> bool:
+        """Not archived, and this release knows when its credits end."""
+        return not self.archived and self.expiry.is_known
+
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
@@ -76,5 +88,5 @@ class Catalogue:
 
     def packages_granting(self, type_id: str) -> list[Package]:
         """The packages on sale that would help a client short of this type, the smallest first."""
-        helping = [p for p in self.packages.values() if not p.archived and p.credits.get(type_id)]
+        helping = [p for p in self.packages.values() if p.on_sale and p.credits.get(type_id)]
         return sorted(helping, key=lambda p: (p.credits[type_id], p.package_id))

@@ -77,7 +77,7 @@ class Job:
     actor_id: str
     created_at: datetime
     moved_at: datetime
-    state: JobState = JobState.RUNNING
+    state: JobState | Unknown = JobState.RUNNING
     position: dict[str, Any] = field(default_factory=dict)
     done: int = 0
     total: int | None = None

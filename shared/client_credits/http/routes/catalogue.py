@@ -106,7 +106,7 @@ def get_package(package_id: PathId) -> PackageView | PackageOnSale:
     ask = asked(router)
     loaded = ask.context.load(Wanted())
     package = loaded.catalogue.packages.get(package_id)
-    if package is None or (ask.for_client and (package.archived or not loaded.settings.enabled)):
+    if package is None or (ask.for_client and not (package.on_sale and loaded.settings.enabled)):
         raise NotFound("There is no such package.")
     return package_on_sale(package, ask.caller.client_id) if ask.for_client else package_view(package)
 

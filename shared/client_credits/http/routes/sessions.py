@@ -40,7 +40,7 @@ def create_client_session(wanted: Annotated[ClientSessionPost, Body()], dry_run:
     loaded = ask.store.load(ask.practice_id, Wanted(client_id=client_id))
     if loaded.client is None and loaded.settings.unknown_clients == "park":
         raise NotFound("There is no such client.")
-    expires_at = _whole(ask.now + timedelta(seconds=wanted.ttl_seconds))
+    expires_at = _to_the_second(ask.now + timedelta(seconds=wanted.ttl_seconds))
     return _session(ask, ask.practice_id, client_id, min(expires_at, until or expires_at), until)
 
 
@@ -82,8 +82,8 @@ def exchange_client_link(
 ) -> ClientSessionView:
     ask = asked(router)
     practice_id, link_id = _opened(ask, wanted.link)
-    until = _whole(ask.now + RENEWABLE)
-    expires_at = _whole(ask.now + timedelta(seconds=MAX_SESSION_SECONDS))
+    until = _to_the_second(ask.now + RENEWABLE)
+    expires_at = _to_the_second(ask.now + timedelta(seconds=MAX_SESSION_SECONDS))
     client_id = use_link(ask.store, practice_id, link_id, ask.now)
     if ask.store.rehearsing:  # or a link would be good for any number of sessions
         return ClientSessionView(token=None, expires_at=expires_at, renewable_until=until)
@@ -110,6 +110,6 @@ def _session(
     return ClientSessionView(token=token, expires_at=expires_at, renewable_until=renewable_until)
 
 
-def _whole(instant: datetime) -> datetime:
+def _to_the_second(instant: datetime) -> datetime:
     """Tokens count in whole seconds."""
     return instant.replace(microsecond=0)

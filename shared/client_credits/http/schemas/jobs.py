@@ -1,6 +1,6 @@
 """Jobs, and what starts an export."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
@@ -43,12 +43,13 @@ class JobProblemView(View):
 
 
 class JobView(View):
-    """`done` counts what is finished, of `total` where that is known; `problems` are the first 100.
+    """`state` is running, done or failed. `done` counts what is finished, of `total` where that is known; `problems`
+    are the first 100.
 
     `url` is there while a file is: good for 5 minutes, made anew at each request.
     """
 
-    state: Literal["running", "done", "failed"]
+    state: str
     done: int
     total: int | None
     problems: list[JobProblemView]
@@ -57,4 +58,4 @@ class JobView(View):
 
 def job_view(job: Job, url: str | None) -> JobView:
     problems = [JobProblemView.model_validate(each, from_attributes=True) for each in job.problems]
-    return JobView(state=job.state.value, done=job.done, total=job.total, problems=problems, url=url)
+    return JobView(state=job.state, done=job.done, total=job.total, problems=problems, url=url)

@@ -130,7 +130,7 @@ def _outcome(message: JobMessage, written: Job | None, waits: bool, error: Excep
             return RunOutcome(Ran.FAILED, written, error=error)
         case JobState.RUNNING if waits:
             return RunOutcome(Ran.WAITS, written, error=error)
-        case JobState.RUNNING:
+        case _:
             return RunOutcome(Ran.WENT_ON, written, JobMessage(message.practice_id, written.job_id, written.version))
 
 
@@ -138,8 +138,11 @@ def woken(store: Store, practice_id: str, job_id: str, now: datetime) -> JobMess
     """The message of a job that is due: one was lost, or a worker died. None where there is nothing to go on with.
 
     The job is due again a lease later, should this message be lost too. Woken twice, its step is done once.
+    Raises ValueError for one in a state that only a later release knows.
     """
     job = store.job(practice_id, job_id)
+    if job and not isinstance(job.state, JobState):
+        raise ValueError(f"a job whose state only a later release knows: {job.state}")
     if job is None or job.state is not JobState.RUNNING:
         return None  # the index lagged
     with suppress(Conflicted):  # moved on meanwhile: then the message is passed over

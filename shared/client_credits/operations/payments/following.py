@@ -22,7 +22,7 @@ from client_credits.domain.payments.payment_record import MAX_HOLDERS, PaymentRe
 from client_credits.operations.committing import ATTEMPTS, knowing, once, room_for, settled_all, wallet_writes
 from client_credits.operations.context import Context
 from client_credits.operations.payments import parking, steps
-from client_credits.operations.payments.steps import Step, View, When
+from client_credits.operations.payments.steps import SettledPayment, Step, When
 from client_credits.store import writes
 from client_credits.store.records import Wanted
 
@@ -35,7 +35,8 @@ def follow(context: Context, payment_id: str, returned_at: datetime | None = Non
     `returned_at` is when credits came back, where that is what it follows from, not news. Freezes first
     and unfreezes last, so that nothing is spent in between. Raises Busy under contention. Safe to
     repeat: then there is nothing left to write. News that were followed for another payment cannot be
-    true of this one: they are parked, and count here no more.
+    true of this one: they are parked, and count here no more. A record with words that only a later release knows
+    is left to that one.
 
     Payments given back beyond their lots, whose credits these wallets have again, are followed after it: a
     refund that fails gives credits back to lots of others that had repaid its debt. So is a repeat, whose
@@ -101,7 +102,7 @@ def _disown(context: Context, payment_id: str, about: str) -> None:
 
 def _steps_taken(context: Context, payment_id: str, returned_at: datetime | None) -> Followed:
     record = context.load(Wanted(payments=(payment_id,))).payments[payment_id]
-    if not record.grants:
+    if not record.grants or not record.is_understood:
         return [], set()
     ending = (steps.put_off,) if waits(record.disputes) else ()
     in_turn: tuple[Step, ...] = (steps.take_back,)
@@ -155,25 +156,25 @@ def _carried_out(context: Context, known: PaymentRecord, types: frozenset[str], 
         pairs = tuple(dict.fromkeys((loaded.goes_on_as(client_id), kind) for client_id, kind in pairs))
         before = settled_all(context.store, loaded, pairs, when.now, room_for(len(pairs)))
         record = record.owned_by(loaded.merged)
-        return _step(context, View(record, loaded, before, when, is_repeated=tried > 1), step)
+        return _step(context, SettledPayment(record, loaded, before, when, is_repeated=tried > 1), step)
 
     return once(attempt)
 
 
-def _step(context: Context, view: View, step: Step) -> Followed:
-    record, changes, act = step(context.store, view)
+def _step(context: Context, payment: SettledPayment, step: Step) -> Followed:
+    record, changes, act = step(context.store, payment)
     short = _short_of((change.wallet for change in changes.values()), record.payment_id)
     own = [e for change in changes.values() for e in change.entries if e.source_id == act.source_id]
-    touched = [pair for pair in changes if changes[pair] is not view.changes[pair]]
-    if not touched and record == view.record:
+    touched = [pair for pair in changes if changes[pair] is not payment.changes[pair]]
+    if not touched and record == payment.record:
         return [], short
-    if own and view.is_repeated:  # something was in the way: only mere contention may be tried again
-        _check_own(context, view.record, act)
+    if own and payment.is_repeated:  # something was in the way: only mere contention may be tried again
+        _check_own(context, payment.record, act)
     items = [writes.payment(context.practice_id, record)]
     if own:
         items.append(writes.operation(context.practice_id, _done(act, own)))
     for pair in touched:
-        settings = view.loaded.dated_of(pair[0])
+        settings = payment.loaded.dated_of(pair[0])
         change = settle(changes[pair], act.now, settings, act, limit=room_for(len(changes)))
         items += wallet_writes(context.store, [change], act.now, settings, wallets=len(changes))
     context.commit(items)

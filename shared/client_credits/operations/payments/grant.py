@@ -9,7 +9,7 @@ from datetime import datetime
 
 from client_credits.domain.ledger.entries import Act, Cause, CauseKind, Change, Entry
 from client_credits.domain.ledger.operation import EntryRef, Operation
-from client_credits.domain.payments.facts import Payment, PaymentLine
+from client_credits.domain.payments.facts import Payment
 from client_credits.domain.payments.fates import LineFate
 from client_credits.domain.payments.folding import linked_alone
 from client_credits.domain.payments.given_back import undone_at
@@ -19,28 +19,26 @@ from client_credits.domain.payments.granting import (
     lot_for,
     months_for,
     months_left,
-    package_of,
     plan_for,
 )
 from client_credits.domain.payments.limits import with_bought
 from client_credits.domain.payments.money import own_shares
 from client_credits.domain.payments.one_money import Records, joined, with_more_paid, with_sold
-from client_credits.domain.payments.parked import Parked, ParkedState
+from client_credits.domain.payments.parked import Parked
 from client_credits.domain.payments.payment_record import PaidGrant, PaymentRecord
 from client_credits.domain.payments.plan_changes import MONTHLY, by_type, owned
 from client_credits.domain.payments.prorations import prorated
 from client_credits.domain.payments.replaced import Span
 from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.domain.payments.telling import changed_at, leads, stub_grants, with_line
-from client_credits.domain.practice.catalogue import Package
 from client_credits.domain.practice.records import Client
 from client_credits.operations.committing import knowing_cycles, room_for, settled, wallet_writes
 from client_credits.operations.context import Context
 from client_credits.operations.payments import parking
 from client_credits.operations.payments.outcomes import (
     COVERED,
+    DecidedLine,
     LineOutcome,
-    StaffDecision,
     cause_ids,
     content,
     outcome_of,
@@ -57,32 +55,29 @@ class Granting:
     def __init__(
         self,
         context: Context,
-        payment: Payment,
-        decision: LineDecision,
-        loaded: Loaded,
-        client_id: str,
-        by_staff: StaffDecision,
+        line: DecidedLine,
         settled: frozenset[str],
         own: PaymentRecord | None = None,
         others: Records = (),
     ) -> None:
-        """`own` is the payment's record where another one's, that `loaded` has in its place, holds the grants;
-        `others` are the records of what else the same money paid."""
+        """`own` is the payment's record where another one's, that the line's records have in its place, holds the
+        grants; `others` are the records of what else the same money paid."""
+        assert line.client_id is not None, "nothing is granted to nobody"
         self._others = others
         self._context = context
-        self._heard = payment  # as it was heard; what is granted is booked at the home
-        self._line_id = decision.line.line_id
+        self._heard = line.payment  # as it was heard; what is granted is booked at the home
+        self._line_id = line.decision.line.line_id
         self._own = own
-        self._home = loaded.payments[payment.payment_id]
+        self._home = line.record
         self._units: int | None = None  # how many were lacked, where that was counted
-        payment, decision = _at_home(payment, decision, self._home)
+        payment, decision = _at_home(line.payment, line.decision, self._home)
         self._payment = payment
         self._decision = decision
-        self._loaded = loaded
-        self._client_id = client_id
-        self._insists = by_staff.insists
-        self._package_id = by_staff.package_id
-        self._state, self._credits = loaded.subscription, dict[str, int]()
+        self._loaded = line.loaded
+        self._client_id = line.client_id
+        self._insists = line.by_staff.insists
+        self._package_of = line.package_of
+        self._state, self._credits = line.loaded.subscription, dict[str, int]()
         self._settled = settled  # the payment's lines that need nothing more
         self._act = Act(
             source_id=self._grant_id,
@@ -173,7 +168,7 @@ class Granting:
         if record is None or not record.is_payable:
             return None
         left = parking.without_line(record, self._heard, self._line_id, self._settled, self._act.actor)
-        if self._units == 0 and left.state is not ParkedState.OPEN:
+        if self._units == 0 and left.is_closed:
             return replace(left, closed_reason=f"{COVERED} {self._payment.payment_id}")
         return left
 
@@ -192,9 +187,6 @@ class Granting:
             credits = {by_type(kind): n for kind, n in credits.items()}
         state = replace(state, client_id=self._client_id)
         return state.with_payment(payment.payment_id, payment.paid_at), credits
-
-    def _package_of(self, line: PaymentLine) -> Package | None:
-        return package_of(line, self._loaded.catalogue, self._package_id)
 
     def _undone_at(self) -> datetime | None:
         """When the payment had been refunded in full, if it was, as far as it is known by now."""

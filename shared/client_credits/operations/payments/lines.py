@@ -20,7 +20,6 @@ from client_credits.domain.payments.granting import (
     decide_line,
     judged,
     once_id_of,
-    package_of,
     with_fate,
 )
 from client_credits.domain.payments.limits import is_over_limit, payments_of
@@ -31,13 +30,12 @@ from client_credits.domain.payments.payment_record import PaymentRecord, is_of
 from client_credits.domain.payments.selling import by_price
 from client_credits.domain.payments.subscriptions import SubscriptionState
 from client_credits.domain.payments.telling import LineRole, changed_at, role, with_line
-from client_credits.domain.practice.catalogue import Package
 from client_credits.operations.committing import once
 from client_credits.operations.context import Context
 from client_credits.operations.payments import following, money_back, parking
 from client_credits.operations.payments import subscriptions as subscribing
 from client_credits.operations.payments.grant import Granting
-from client_credits.operations.payments.outcomes import LineOutcome, StaffDecision, content
+from client_credits.operations.payments.outcomes import DecidedLine, LineOutcome, StaffDecision, content
 from client_credits.operations.payments.plan_changes import News, differing, reckon, refunded, rule_of
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
@@ -135,19 +133,20 @@ def _apply_line(
         done = loaded.operations.get(decision.source_id)
         if done:
             return _and_then(LineOutcome(line.line_id, done.outcome, done, True), payment, loaded)
-        fate = _fate(paid, decision, loaded, by_staff)
-        decision = with_fate(decision, paid, fate)
+        decided = DecidedLine(paid, decision, loaded, by_staff, owner)
+        fate = _fate(decided)
+        decided = replace(decided, decision=with_fate(decision, paid, fate))
         if fate not in GRANTING:
-            after = _learned(context, paid, decision, fate, loaded, by_staff, owner)
+            after = _learned(context, decided)
             return _and_then(LineOutcome(line.line_id, fate), payment, after)
         if owner is None or (loaded.client is None and loaded.settings.unknown_clients == "park"):
             return LineOutcome(line.line_id, "unknown_client", client_id=client_id)
-        loaded = _with_bought(context, loaded, payment, decision)
-        decided = by_staff.insists or (own is not None and own.within)  # or with the sale that it belongs to
+        loaded = _with_bought(context, loaded, payment, decided.decision)
+        is_allowed = by_staff.insists or (own is not None and own.within)  # or with the sale that it belongs to
         others = _beside(context, loaded, payment, own)
-        if not decided and _is_over_limit(decision, loaded, payment, others):
+        if not is_allowed and _is_over_limit(decided.decision, loaded, payment, others):
             return LineOutcome(line.line_id, LineFate.OVER_LIMIT)
-        granting = Granting(context, paid, decision, loaded, owner, by_staff, settled, own, others)
+        granting = Granting(context, replace(decided, loaded=loaded), settled, own, others)
         outcome, after = granting.commit()
         return _and_then(outcome, payment, after)
 
@@ -230,37 +229,43 @@ def _of_account(loaded: Loaded, payment: Payment) -> Loaded:
     return replace(loaded, payments={payment.payment_id: record}, subscription=state)
 
 
-def _fate(payment: Payment, decision: LineDecision, loaded: Loaded, by_staff: StaffDecision) -> LineFate:
-    """The line's fate, given how its subscription stands."""
-    line, state = decision.line, loaded.subscription
-    if not is_of(loaded.payments[payment.payment_id], payment.account):
+def _fate(line: DecidedLine) -> LineFate:
+    """The line's fate, given how its subscription stands and what became of its payment.
+
+    Nothing is granted while words that only a later release knows say what became of that.
+    """
+    record, parked = line.record, line.loaded.parked
+    if not is_of(record, line.payment.account):
         return LineFate.OTHER_ACCOUNT
-    if loaded.parked and loaded.parked.state is ParkedState.DISMISSED:
+    if parked and parked.state is ParkedState.DISMISSED:
         return LineFate.DISMISSED
-    if not payment.subscription:
-        return decision.fate
-    if line.subscription_item is None:  # a proration says less than its subscription's events do
-        bought = line.proration and line.amount > 0 and loaded.catalogue.package_for_price(line.price or "")
-        return LineFate.WAITS_FOR_CYCLE if bought else decision.fate
-    fate = decision.fate
+    fate = _by_subscription(line)
+    is_understood = record.is_understood and (parked is None or parked.is_open or parked.is_closed)
+    return fate if is_understood or fate not in GRANTING else LineFate.NEEDS_LATER_RELEASE
+
+
+def _by_subscription(line: DecidedLine) -> LineFate:
+    """The line's fate, given how its subscription stands."""
+    paid, fate = line.decision.line, line.decision.fate
+    if not line.payment.subscription:
+        return fate
+    if paid.subscription_item is None:  # a proration says less than its subscription's events do
+        bought = paid.proration and paid.amount > 0 and line.loaded.catalogue.package_for_price(paid.price or "")
+        return LineFate.WAITS_FOR_CYCLE if bought else fate
     if fate in (LineFate.UPGRADE, LineFate.PRORATION):
-        fate = _of_proration(payment, decision, loaded, by_staff)
-    at = line.period_start if fate is LineFate.UPGRADE and line.period_start else payment.paid_at
-    if fate in GRANTING and not by_staff.insists and state.ended_before(at):
+        fate = _of_proration(line)
+    at = paid.period_start if fate is LineFate.UPGRADE and paid.period_start else line.payment.paid_at
+    if fate in GRANTING and not line.by_staff.insists and line.loaded.subscription.ended_before(at):
         return LineFate.SUBSCRIPTION_ENDED
     return fate
 
 
-def _of_proration(payment: Payment, decision: LineDecision, loaded: Loaded, by_staff: StaffDecision) -> LineFate:
+def _of_proration(line: DecidedLine) -> LineFate:
     """What a proration line does, by its whole invoice and what is known of its subscription."""
-    line, package = decision.line, decision.package
-    if not (line.period_start and line.period_end) or line.trial is Trial.YES:
+    decision, paid, package = line.decision, line.decision.line, line.decision.package
+    if not (paid.period_start and paid.period_end) or paid.trial is Trial.YES:
         return LineFate.PRORATION
-
-    def known(each: PaymentLine) -> Package | None:
-        return package_of(each, loaded.catalogue, by_staff.package_id)
-
-    match role(loaded.subscription, payment, line, known):
+    match role(line.loaded.subscription, line.payment, paid, line.package_of):
         case LineRole.WAITING:
             return LineFate.WAITS_FOR_CYCLE
         case LineRole.STUB if decision.fate is LineFate.UPGRADE:
@@ -273,35 +278,24 @@ def _of_proration(payment: Payment, decision: LineDecision, loaded: Loaded, by_s
             return LineFate.PRORATION
 
 
-def _learned(
-    context: Context,
-    payment: Payment,
-    decision: LineDecision,
-    fate: LineFate,
-    loaded: Loaded,
-    by_staff: StaffDecision,
-    client_id: str | None,
-) -> Loaded:
+def _learned(context: Context, line: DecidedLine) -> Loaded:
     """What a line that grants nothing tells of its subscription all the same: its period, the plan's level.
 
     Money paid for credits leaves a record that says why it grants none.
     """
-    dismissed = fate is LineFate.DISMISSED and not decision.line.proration  # its period was paid all the same
-    if fate not in _GRANTING_NOTHING and not dismissed:
+    payment, decision, loaded = line.payment, line.decision, line.loaded
+    dismissed = decision.fate is LineFate.DISMISSED and not decision.line.proration  # its period was paid all the same
+    if decision.fate not in _GRANTING_NOTHING and not dismissed:
         return loaded
-    record = loaded.payments.get(payment.payment_id, PaymentRecord(payment.payment_id))
-    undone = undone_at(replace(record, paid=max(record.paid, payment.paid)))
-
-    def known(line: PaymentLine) -> Package | None:
-        return package_of(line, loaded.catalogue, by_staff.package_id)
-
+    undone = undone_at(replace(line.record, paid=max(line.record.paid, payment.paid)))
     items, state = [], loaded.subscription
-    if fate is not LineFate.WITHIN_CYCLE:
-        state = with_line(state, payment, decision, decision.credits if dismissed else {}, known, undone)
+    if decision.fate is not LineFate.WITHIN_CYCLE:
+        state = with_line(state, payment, decision, decision.credits if dismissed else {}, line.package_of, undone)
     if state != loaded.subscription:
         items.append(writes.subscription(context.practice_id, state))
     if decision.line.amount > 0 and decision.credits and not dismissed:
-        done = Operation(decision.source_id, content(payment, decision.line), fate, client_id or "", (), context.now)
+        about, whose = content(payment, decision.line), line.client_id or ""
+        done = Operation(decision.source_id, about, decision.fate, whose, (), context.now)
         items.append(writes.operation(context.practice_id, done))
     if items:
         context.commit(items)

@@ -23,34 +23,55 @@ def apply_money_back(context: Context, news: MoneyBack) -> str:
     """Stores what the news tell, then claws back, reinstates, freezes or unfreezes as it all stands.
 
     While nobody knows which payment it is about, the news wait with the money: `waiting`. Else
-    `followed`. Raises Busy under contention. Safe to repeat.
+    `followed`. Raises Busy under contention, and ValueError as `_follow_each` does. Safe to repeat.
     """
     payment_ids = once(lambda: learn(context, news))
     if payment_ids is None:
         return "waiting"
-    _follow(context, payment_ids)
+    _follow_each(context, payment_ids)
     return "followed" if payment_ids else "of_another_account"
 
 
+def _follow_each(context: Context, payment_ids: Iterable[str]) -> None:
+    """Writes what follows from these payments' records.
+
+    Raises ValueError, once all others are followed, where a record has a word that only a later release knows: its
+    credits stay as they are, and the message comes again until that release is there.
+    """
+    left = [payment_id for payment_id in sorted(payment_ids) if not _follow(context, payment_id)]
+    if left:
+        raise ValueError(f"a refund's or dispute's status that only a later release knows: {', '.join(left)}")
+
+
+def _follow(context: Context, payment_id: str) -> bool:
+    following.follow(context, payment_id)
+    return plan_changes.refunded(context, payment_id)
+
+
 def apply_payment_made(context: Context, made: PaymentMade) -> str:
-    """Learns which money paid a payment, or pays it no more; what had waited for it takes effect. Safe to repeat."""
+    """Learns which money paid a payment, or pays it no more; what had waited for it takes effect. Safe to repeat.
+
+    Raises ValueError as `_follow_each` does.
+    """
     if money_of(made) is None:
         return "nothing_named"
-    linked = once(lambda: link(context, made))
-    also = learn_overpaid(context, made) if linked.misstated else ()
-    _follow(context, {*linked.payment_ids, *also})
+    _follow_each(context, _linked(context, made))
     return "linked"
 
 
+def _linked(context: Context, made: PaymentMade) -> set[str]:
+    """Links a payment to its money; which payments this is about."""
+    linked = once(lambda: link(context, made))
+    also = learn_overpaid(context, made) if linked.misstated else ()
+    return {*linked.payment_ids, *also}
+
+
 def apply_overpaid(context: Context, payment: Payment) -> None:
-    """Learns what was overpaid of a payment, which what went back of its moneys takes first. Safe to repeat."""
-    _follow(context, learn_overpaid(context, payment, payment.overpaid))
+    """Learns what was overpaid of a payment, which what went back of its moneys takes first. Safe to repeat.
 
-
-def _follow(context: Context, payment_ids: Iterable[str]) -> None:
-    for payment_id in sorted(payment_ids):
-        following.follow(context, payment_id)
-        plan_changes.refunded(context, payment_id)
+    Raises ValueError as `_follow_each` does.
+    """
+    _follow_each(context, learn_overpaid(context, payment, payment.overpaid))
 
 
 def link_paid(context: Context, payment: Payment) -> None:
@@ -58,7 +79,9 @@ def link_paid(context: Context, payment: Payment) -> None:
     for paid_with in payment.moneys:
         about = (payment.event_id, payment.account, payment.mode, payment.payment_id)
         made = PaymentMade(*about, paid_with.payment_intent, paid_with.charge, paid_with.amount, payment.paid_at)
-        apply_payment_made(context, made)
+        if money_of(made):
+            for payment_id in sorted(_linked(context, made)):
+                _follow(context, payment_id)
 
 
 def revoke(context: Context, payment_id: str, reason: str) -> bool:

@@ -7,8 +7,11 @@ from client_credits.domain.ledger.entries import Entry
 from client_credits.domain.ledger.operation import Operation
 from client_credits.domain.payments.facts import Payment, PaymentLine, Trial
 from client_credits.domain.payments.fates import LineFate
-from client_credits.domain.payments.granting import LineDecision
+from client_credits.domain.payments.granting import LineDecision, package_of
 from client_credits.domain.payments.parked import Parked
+from client_credits.domain.payments.payment_record import PaymentRecord
+from client_credits.domain.practice.catalogue import Package
+from client_credits.store.records import Loaded
 
 COVERED = "covered"  # all of it was granted by another payment of the same money
 
@@ -44,6 +47,26 @@ class StaffDecision:
     client_id: str | None = None
     package_id: str | None = None
     insists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedLine:
+    """A payment's line with what its rule says, the records that this rests on, what staff add, and whose it is
+    (None where nobody has said)."""
+
+    payment: Payment
+    decision: LineDecision
+    loaded: Loaded
+    by_staff: StaffDecision
+    client_id: str | None
+
+    @property
+    def record(self) -> PaymentRecord:
+        """The payment's, or the one that holds its grants."""
+        return self.loaded.payments[self.payment.payment_id]
+
+    def package_of(self, line: PaymentLine) -> Package | None:
+        return package_of(line, self.loaded.catalogue, self.by_staff.package_id)
 
 
 def outcome_of(decision: LineDecision, credits: dict[str, int], *, granted_before: bool) -> str:

@@ -46,7 +46,7 @@ def park_payment(
     def attempt(subscription: str | None) -> bool:
         loaded = context.load(Wanted(parked_id=record.parked_id, subscription=subscription))
         known, state = loaded.parked, loaded.subscription
-        is_open = known is None or known.state is ParkedState.OPEN
+        is_open = known is None or known.is_open
         items = [] if known else _beginning(context, record)
         if known and is_open and client_id and known.client_id != client_id:  # whose it is became known meanwhile
             items = _beginning(context, replace(known, client_id=client_id))
@@ -129,7 +129,7 @@ def park_revoked(context: Context, state: SubscriptionState, payment_id: str, re
         known = context.load(Wanted(parked_id=record.parked_id)).parked
         if known is None:
             context.commit(_beginning(context, record))
-        elif known.reason != reason and known.state is not ParkedState.OPEN:  # it was parked for something else
+        elif known.reason != reason and known.is_closed:  # it was parked for something else
             context.commit(_beginning(context, replace(record, version=known.version)))
 
     once(attempt)
@@ -169,7 +169,7 @@ def finish(context: Context, parked_id: str) -> None:
 
     def attempt() -> None:
         for record in context.store.parked(context.practice_id, [parked_id]):
-            if record.unfinished:
+            if record.unfinished and record.is_closed:
                 context.commit(_beginning(context, replace(record, unfinished=False)))
 
     once(attempt)
@@ -218,11 +218,11 @@ def close(context: Context, parked_id: str, state: ParkedState, reason: str | No
 
 
 def open_one(store: Store, practice_id: str, parked_id: str) -> Parked:
-    """Raises NotFound, or AlreadyResolved for one that is closed."""
+    """Raises NotFound, or AlreadyResolved for one that is closed, or in a state that only a later release knows."""
     parked = store.load(practice_id, Wanted(parked_id=parked_id)).parked
     if parked is None:
         raise NotFound("There is no such parked payment.")
-    if parked.state is not ParkedState.OPEN:
+    if not parked.is_open:
         raise AlreadyResolved(f"This payment is already {parked.state}.")
     return parked
 
@@ -235,7 +235,7 @@ def every_open(store: Store, practice_id: str) -> Iterator[Parked]:
     after: str | None = None
     while True:
         page, after = store.parked_page(practice_id, after, PAGE)
-        yield from page
+        yield from (parked for parked in page if parked.is_open)
         if after is None:
             return
 
@@ -246,7 +246,7 @@ def open_for(store: Store, practice_id: str, waits_for: tuple[str, str]) -> Iter
     while True:
         parked_ids, after = store.waiting_page(practice_id, waits_for, after, PAGE)
         found = store.parked(practice_id, parked_ids)
-        yield from (parked for parked in found if parked.state is ParkedState.OPEN)
+        yield from (parked for parked in found if parked.is_open)
         if after is None:
             return
 

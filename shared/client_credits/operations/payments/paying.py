@@ -32,7 +32,7 @@ _HEALED_BY_SUBSCRIPTION = {
     str(LineFate.TRIAL_NOT_KNOWN),
     str(LineFate.WAITS_FOR_INTERVAL),
 }
-_TOLD_BY_SUBSCRIPTION = {*_HEALED_BY_SUBSCRIPTION, "unknown_client"}
+_WAIT_FOR_SUBSCRIPTION = {*_HEALED_BY_SUBSCRIPTION, "unknown_client"}
 
 
 def pay(
@@ -105,7 +105,7 @@ def _park(context: Context, payment: Payment, outcomes: list[LineOutcome]) -> bo
 def _awaited(payment: Payment, outcomes: list[LineOutcome]) -> list[str]:
     """The subscriptions that news of which may explain a line."""
     lines = zip(payment.lines, outcomes, strict=True)
-    waiting = {line.subscription or payment.subscription for line, each in lines if each.fate in _TOLD_BY_SUBSCRIPTION}
+    waiting = {line.subscription or payment.subscription for line, each in lines if each.fate in _WAIT_FOR_SUBSCRIPTION}
     return sorted(subscription for subscription in waiting if subscription)
 
 
@@ -146,7 +146,6 @@ def _waits_no_more(context: Context, parked: Parked, subscription: str) -> None:
     before is completed by the redelivery of what woke it."""
     loaded = context.load(Wanted(parked_id=parked.parked_id, subscription=subscription))
     state = loaded.subscription
-    is_open = loaded.parked is not None and loaded.parked.state is ParkedState.OPEN
-    if parked.parked_id in state.waiting and not is_open:
+    if parked.parked_id in state.waiting and (loaded.parked is None or loaded.parked.is_closed):
         waiting = tuple(parked_id for parked_id in state.waiting if parked_id != parked.parked_id)
         context.commit([writes.subscription(context.practice_id, replace(state, waiting=waiting))])

@@ -60,8 +60,8 @@ def reckon(context: Context, subscription: str, news: News) -> None:
     loaded = context.load(Wanted(others=clients))
     settings = loaded.dated_of(state.client_id or "")
     for change, ends, own in differing(state, rule_of(settings)):
-        tell(context, change.invoice, ends, own, news)
-        once(lambda: _note_stated(context, subscription, change.invoice, ends, own))  # noqa: B023
+        if tell(context, change.invoice, ends, own, news):
+            once(lambda: _note_stated(context, subscription, change.invoice, ends, own))  # noqa: B023
 
 
 def _note_stated(context: Context, subscription: str, invoice: str, ends: datetime, own: Credits) -> None:
@@ -71,11 +71,18 @@ def _note_stated(context: Context, subscription: str, invoice: str, ends: dateti
         context.commit([writes.subscription(context.practice_id, after)])
 
 
-def refunded(context: Context, payment_id: str) -> None:
-    """The subscription of a payment that changed its plan learns whether that was refunded in full. Safe to repeat."""
+def refunded(context: Context, payment_id: str) -> bool:
+    """The subscription of a payment that changed its plan learns whether that was refunded in full. Safe to repeat.
+
+    False where the payment's record has words that only a later release knows: then nothing is done.
+    """
+    is_understood = True
 
     def attempt() -> tuple[str, datetime] | None:
+        nonlocal is_understood
         record = context.load(Wanted(payments=(payment_id,))).payments[payment_id]
+        if not (is_understood := record.is_understood):
+            return None
         if not (record.changes and record.subscription):
             return None
         state = context.load(Wanted(subscription=record.subscription)).subscription
@@ -86,10 +93,14 @@ def refunded(context: Context, payment_id: str) -> None:
 
     if changed := once(attempt):
         reckon(context, changed[0], News(payment_id, changed[1]))
+    return is_understood
 
 
-def tell(context: Context, payment_id: str, ends: datetime, own: Credits, news: News) -> None:
-    """A payment learns what its change within a period owns: it grants what is missing, and what is beyond is taken."""
+def tell(context: Context, payment_id: str, ends: datetime, own: Credits, news: News) -> bool:
+    """A payment learns what its change within a period owns: it grants what is missing, and what is beyond is taken.
+
+    False where its record has words that only a later release knows: it learns it from that one.
+    """
 
     def learn() -> None:
         record = context.load(Wanted(payments=(payment_id,))).payments[payment_id]
@@ -102,10 +113,13 @@ def tell(context: Context, payment_id: str, ends: datetime, own: Credits, news: 
 
     once(learn)
     record = context.load(Wanted(payments=(payment_id,))).payments[payment_id]
+    if not record.is_understood:
+        return False
     for number, grant in enumerate(record.grants):
         if _is_of(grant, ends) and (grant.owned or 0) > grant.granted:
             once(lambda: _grant_more(context, payment_id, number, news))  # noqa: B023
     following.follow(context, payment_id)
+    return True
 
 
 def _grant_more(context: Context, payment_id: str, number: int, news: News) -> None:

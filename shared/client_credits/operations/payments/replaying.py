@@ -7,7 +7,7 @@ So a request costs the same whatever is parked.
 from collections.abc import Iterable
 from dataclasses import replace
 
-from client_credits.domain.payments.parked import ParkedState, Replay
+from client_credits.domain.payments.parked import Replay
 from client_credits.operations.committing import once
 from client_credits.operations.context import Context
 from client_credits.operations.payments.parking import every_open
@@ -63,9 +63,9 @@ def _tried(context: Context, waits_for: WaitsFor, parked_ids: list[str]) -> int:
     granted = 0
     for parked in context.store.parked(context.practice_id, parked_ids):
         is_settled = retry_parked(context, parked)
-        if parked.state is ParkedState.OPEN:
+        if parked.is_open:
             granted += is_settled
-        elif not parked.unfinished:  # closed, and whoever closed it died before saying so here
+        elif parked.is_closed and not parked.unfinished:  # closed, and whoever closed it died before saying so here
             context.commit([writes.waiting(context.practice_id, waits_for, parked, context.now)])
     return granted
 

@@ -91,6 +91,7 @@ _ADVICE = {
     "subscription_ended": "it was paid after its subscription had ended: resolving it grants all the same",
     "waits_for_interval": "how long its price lasts is not known; it is tried again with its subscription's next event",
     "trial_not_known": "it is not known whether its subscription was in trial; it is tried again when that comes",
+    "needs_later_release": "a later release stored what it depends on: it is granted with that release, and a replay",
     "over_limit": "the client bought this package as often as one client may: resolving it grants all the same",
     "waits_for_cycle": "the payment of the period it changes is not known yet; it is tried again when that comes",
 }

@@ -8,7 +8,7 @@ from client_credits.domain.ledger.settling import settle
 from client_credits.domain.payments.given_back import given_back
 from client_credits.domain.payments.standing import Standing, standing_of
 from client_credits.operations.context import Context
-from client_credits.operations.payments.steps import View, When, lots_and_entries
+from client_credits.operations.payments.steps import SettledPayment, When, lots_and_entries
 from client_credits.store.records import Wanted
 
 
@@ -30,7 +30,9 @@ def _of_one(context: Context, payment_id: str, appointment_type: str) -> list[St
     pairs = tuple(dict.fromkeys((loaded.goes_on_as(client_id), kind) for client_id, kind in pairs))
     settled = {pair: settle(untouched(loaded.also[pair]), context.now, loaded.dated_of(pair[0])) for pair in pairs}
     asking = Act("", Cause(CauseKind.EXTENSION), context.actor, context.now, context.now)
-    _, families, _ = lots_and_entries(context.store, View(record, loaded, settled, When(context.now, None)), asking)
+    _, families, _ = lots_and_entries(
+        context.store, SettledPayment(record, loaded, settled, When(context.now, None)), asking
+    )
     back = given_back(record)
     found = []
     for grant, of in families.items():

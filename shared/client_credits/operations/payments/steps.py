@@ -37,7 +37,7 @@ class When:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class SettledPayment:
     """A payment's record with all its wallets, settled."""
 
     record: PaymentRecord
@@ -47,44 +47,46 @@ class View:
     is_repeated: bool = False
 
 
-Step = Callable[[Store, View], tuple[PaymentRecord, dict[Pair, Change], Act]]
+Step = Callable[[Store, SettledPayment], tuple[PaymentRecord, dict[Pair, Change], Act]]
 
 
-def take_back(store: Store, view: View) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
+def take_back(store: Store, payment: SettledPayment) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
     """Takes the credits that the money given back paid for, and reinstates those whose money is here after all."""
-    act, record = _named(view.record, "clawback", view)
-    known, families, ledger = lots_and_entries(store, view, act)
+    act, record = _named(payment.record, "clawback", payment)
+    known, families, ledger = lots_and_entries(store, payment, act)
     books, grants = Books(known, act, ledger), []
     back = given_back(record)
     for grant in record.grants:
         if grant in families:
             part = back.part_of(grant.line_id, grant.amount, grant.also)
-            owe = view.loaded.dated_of(grant.client_id).at(act.occurred_at).clawback_shortfall == "debt"
+            owe = payment.loaded.dated_of(grant.client_id).at(act.occurred_at).clawback_shortfall == "debt"
             known_family = families[grant]
             grants.append(claw(books, record.payment_id, grant, part, known_family, owe=owe, ends=record.ends))
         else:
             grants.append(grant)
     after = books.changes()
-    made = {pair: change if change is not known[pair] else view.changes[pair] for pair, change in after.items()}
-    if any(made[pair] is not view.changes[pair] for pair in made) or tuple(grants) != record.grants:
+    made = {pair: change if change is not known[pair] else payment.changes[pair] for pair, change in after.items()}
+    if any(made[pair] is not payment.changes[pair] for pair in made) or tuple(grants) != record.grants:
         return replace(record, grants=tuple(grants)), made, act
-    return view.record, made, act
+    return payment.record, made, act
 
 
-def put_off(store: Store, view: View) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
+def put_off(store: Store, payment: SettledPayment) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
     """Lots end later by what they waited in disputes that were won."""
-    act, record = _named(view.record, EXTEND, view)
-    known, families, ledger = lots_and_entries(store, view, act)
+    act, record = _named(payment.record, EXTEND, payment)
+    known, families, ledger = lots_and_entries(store, payment, act)
     after = {pair: waited_for(change, families.values(), ledger, act) for pair, change in known.items()}
-    made = {pair: change if change is not known[pair] else view.changes[pair] for pair, change in after.items()}
-    return (record if any(made[pair] is not view.changes[pair] for pair in made) else view.record), made, act
+    made = {pair: change if change is not known[pair] else payment.changes[pair] for pair, change in after.items()}
+    return (record if any(made[pair] is not payment.changes[pair] for pair in made) else payment.record), made, act
 
 
-def lots_and_entries(store: Store, view: View, act: Act) -> tuple[dict[Pair, Change], dict[PaidGrant, Family], Ledger]:
+def lots_and_entries(
+    store: Store, payment: SettledPayment, act: Act
+) -> tuple[dict[Pair, Change], dict[PaidGrant, Family], Ledger]:
     """The wallets knowing every lot that credits may return to, and what their entries tell of each grant."""
-    record, types = view.record, {appointment_type for _, appointment_type in view.changes}
+    record, types = payment.record, {appointment_type for _, appointment_type in payment.changes}
     ledger = Ledger(
-        {kind: _ledger(store, view, kind) for kind in sorted(types)},
+        {kind: _ledger(store, payment, kind) for kind in sorted(types)},
         waits(record.disputes),
         {r.refund_id: r.at for r in record.refunds if r.status is RefundStatus.FAILED},
     )
@@ -93,16 +95,16 @@ def lots_and_entries(store: Store, view: View, act: Act) -> tuple[dict[Pair, Cha
         grant: family(record.payment_id, grant, ledger.of(grant.appointment_type), record.ends) for grant in grants
     }
     lots = _lots_to_know(record, families, ledger)
-    known = {pair: _knowing(store, view, act, pair, lots.get(pair, ())) for pair in view.changes}
+    known = {pair: _knowing(store, payment, act, pair, lots.get(pair, ())) for pair in payment.changes}
     return known, families, ledger
 
 
-def _knowing(store: Store, view: View, act: Act, pair: Pair, lot_ids: Sequence[str]) -> Change:
+def _knowing(store: Store, payment: SettledPayment, act: Act, pair: Pair, lot_ids: Sequence[str]) -> Change:
     """The wallet with these lots beside its own, those that had left it as frozen as their payment's others."""
-    change = knowing(store, view.changes[pair], lot_ids)
+    change = knowing(store, payment.changes[pair], lot_ids)
     lots = [lot for lot_id in lot_ids if (lot := change.wallet.lot(lot_id))]
     change = knowing_cycles(store, change, lots, act.occurred_at, act.now)
-    wallet = refrozen(change.wallet, view.loaded.settings_of(pair[0]))
+    wallet = refrozen(change.wallet, payment.loaded.settings_of(pair[0]))
     return change if wallet is change.wallet else replace(change, wallet=wallet)
 
 
@@ -122,11 +124,11 @@ def _lots_to_know(record: PaymentRecord, families: dict[PaidGrant, Family], ledg
     return found
 
 
-def _ledger(store: Store, view: View, appointment_type: str) -> list[Entry]:
+def _ledger(store: Store, payment: SettledPayment, appointment_type: str) -> list[Entry]:
     """The entries of all wallets of a type that have had credits of the payment, each as far as it was loaded."""
-    since = {h.client_id: h.since for h in view.record.holders if h.appointment_type == appointment_type}
+    since = {h.client_id: h.since for h in payment.record.holders if h.appointment_type == appointment_type}
     found: list[Entry] = []
-    for (client_id, kind), change in view.changes.items():
+    for (client_id, kind), change in payment.changes.items():
         if kind == appointment_type:
             for owner, first in _read_from(change.before, since):
                 stored = store.entries_after(change.before.practice_id, owner, kind, first)
@@ -152,34 +154,34 @@ def _read_from(wallet: Wallet, since: dict[str, int]) -> list[tuple[str, int]]:
     return [*found, (wallet.client_id, min(first))]
 
 
-def freeze_more(store: Store, view: View) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
+def freeze_more(store: Store, payment: SettledPayment) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
     """Adds the causes that freeze; those that are over stay until what they cost is taken."""
-    return _freeze(view, lambda causes: tuple(dict.fromkeys((*causes, *view.record.open_disputes))))
+    return _freeze(payment, lambda causes: tuple(dict.fromkeys((*causes, *payment.record.open_disputes))))
 
 
-def freeze_exactly(store: Store, view: View) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
-    return _freeze(view, lambda causes: view.record.open_disputes)
+def freeze_exactly(store: Store, payment: SettledPayment) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
+    return _freeze(payment, lambda causes: payment.record.open_disputes)
 
 
 def _freeze(
-    view: View, causes: Callable[[tuple[Freeze, ...]], tuple[Freeze, ...]]
+    payment: SettledPayment, causes: Callable[[tuple[Freeze, ...]], tuple[Freeze, ...]]
 ) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
-    act, named = _named(view.record, "freeze", view)
-    changes = dict(view.changes)
-    for (client_id, kind), change in view.changes.items():
+    act, named = _named(payment.record, "freeze", payment)
+    changes = dict(payment.changes)
+    for (client_id, kind), change in payment.changes.items():
         keys = [payment_key(named.payment_id, g.line_id) for g in named.grants if g.appointment_type == kind]
         frozen = {k: causes(change.wallet.mark(k).frozen) for k in keys}
-        changes[client_id, kind] = refreeze(change, frozen, act, view.loaded.settings_of(client_id))
-    made = any(changes[pair] is not view.changes[pair] for pair in changes)
-    return (named if made else view.record), changes, act
+        changes[client_id, kind] = refreeze(change, frozen, act, payment.loaded.settings_of(client_id))
+    made = any(changes[pair] is not payment.changes[pair] for pair in changes)
+    return (named if made else payment.record), changes, act
 
 
-def _named(record: PaymentRecord, verb: str, view: View) -> tuple[Act, PaymentRecord]:
+def _named(record: PaymentRecord, verb: str, payment: SettledPayment) -> tuple[Act, PaymentRecord]:
     """The act, named after the newest news not followed yet: `clawback/<refund or dispute>/<status>`.
 
     What follows from the same news again, when credits return later, is numbered by the record's version.
     """
-    now = view.when.now
+    now = payment.when.now
     paid_at = record.paid_at or now
     changed = [(at, f"{CHANGED}/{payment_id}") for at, payment_id in record.reckoned]
     own = [(paid_at, standing) for standing in record.standing] + record.cut_short + changed
@@ -191,9 +193,9 @@ def _named(record: PaymentRecord, verb: str, view: View) -> tuple[Act, PaymentRe
     source_id = f"{verb}/{what}"
     if new:
         record = replace(record, followed=(*record.followed, source_id))
-        at = max(at, view.when.returned_at or at)  # what returned was not there when the news came
+        at = max(at, payment.when.returned_at or at)  # what returned was not there when the news came
     else:
-        source_id, at = f"{source_id}/{record.version}", view.when.returned_at or now
+        source_id, at = f"{source_id}/{record.version}", payment.when.returned_at or now
     return Act(source_id, _cause(record, what), STRIPE, min(max(at, paid_at), now), now), record
 
 

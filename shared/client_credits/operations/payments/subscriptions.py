@@ -76,6 +76,8 @@ def _freeze_or_free(context: Context, subscription: str) -> None:
     whoever comes after a worker that died goes on.
     """
     state = context.load(Wanted(subscription=subscription)).subscription
+    if not isinstance(state.status, SubscriptionStatus):
+        return  # only a later release knows whether it freezes
     if state.status is not SubscriptionStatus.PAST_DUE and not state.frozen:
         return
     holders = {(h.client_id, h.appointment_type) for r in _payments(context, state) for h in r.holders}

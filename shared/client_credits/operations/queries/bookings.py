@@ -44,8 +44,8 @@ def bookings_in(
 def _read_on(store: Store, practice_id: str, state: BookingState, shard: _Shard) -> None:
     before = None if shard.reached == LATEST else shard.reached
     page = store.sessions_page(practice_id, shard.number, before, LOOKED_AT, state)
-    shard.found += [item["sessions_sk"] for item in page.items]
-    shard.reached = page.last["sessions_sk"] if page.last else None
+    shard.found += page.places
+    shard.reached = page.after
 
 
 def _reached(shard: _Shard) -> str:

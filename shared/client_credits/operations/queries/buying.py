@@ -14,7 +14,7 @@ def on_sale(context: Context, client_id: str) -> list[Package]:
     loaded = context.load(Wanted(client_id=client_id))
     if not loaded.settings.enabled:
         return []
-    offered = (package for _, package in sorted(loaded.catalogue.packages.items()) if not package.archived)
+    offered = (package for _, package in sorted(loaded.catalogue.packages.items()) if package.on_sale)
     return open_to(context, loaded.client, offered)
 
 

@@ -98,12 +98,12 @@ def roster(
 def _shard(
     store: Store, practice_id: str, shard: int, after: str | None, begins: str, ask: Callable[[], None]
 ) -> Iterator[RosterLine]:
-    key = f"{after}#~" if after else None  # behind everything of that client: "~" sorts last
+    place = keys.behind_client(after) if after else None
     line: RosterLine | None = None
     rows = FIRST_PAGE
     while True:
         ask()
-        page = store.roster_page(practice_id, shard, key, rows, begins=begins)
+        page = store.roster_page(practice_id, shard, place, rows, begins=begins)
         for item in page.items:
             client_id = keys.listed_client(item)
             if line is None or line.client_id != client_id:
@@ -111,9 +111,9 @@ def _shard(
                     yield line
                 line = RosterLine(client_id)
             line = _with(line, item)
-        if page.last is None:
+        if page.after is None:
             break
-        key, rows = page.last["roster_sk"], min(PAGE, 2 * rows)
+        place, rows = page.after, min(PAGE, 2 * rows)
     if line:
         yield line
 

@@ -56,9 +56,8 @@ def by_name(context: Context, start: SearchPlace, limit: int, only: Filter = ANY
     )
     for _ in range(NAMES_PAGES):
         page = context.store.names_page(context.practice_id, after, rows, begins)
-        places = [str(item["names_sk"]) for item in page.items]
-        read = _read(context, [keys.named(place)[1] for place in places])
-        for place, (line, client) in zip(places, read, strict=True):
+        read = _read(context, [keys.named(place)[1] for place in page.places])
+        for place, (line, client) in zip(page.places, read, strict=True):
             if only.lets(line) and _stands(client, line):
                 if len(chosen) == limit:
                     return chosen, SearchPlace(after)

@@ -57,7 +57,7 @@ class Checked:
 
 
 @dataclass(slots=True)
-class _Read:
+class _ClientRead:
     """One client's records by type, and the breaches met while reading them. `taken_in` are the entries of records
     that were merged into it, or into the same one."""
 
@@ -117,13 +117,13 @@ def _visits(store: Store, practice_id: str, client: Client | None, bookings: dic
 
 def _checked_alone(
     store: Store, practice_id: str, client_id: str, taken_in: list[Entry]
-) -> tuple[Checked | None, _Read]:
+) -> tuple[Checked | None, _ClientRead]:
     for attempt in range(1, _TRIES + 1):
-        wallets = _items(store, practice_id, client_id, "wallet#")
+        wallets = store.wallet_items(practice_id, client_id)
         read = _read(store, practice_id, client_id, wallets)
         read.taken_in = taken_in
         found = (*read.breaches, *_broken(practice_id, client_id, read))
-        if not found or attempt == _TRIES or wallets == _items(store, practice_id, client_id, "wallet#"):
+        if not found or attempt == _TRIES or wallets == store.wallet_items(practice_id, client_id):
             break
     if not (read.wallets or read.entries or found) and not store.table.get([keys.client(practice_id, client_id)]):
         return None, read
@@ -131,21 +131,8 @@ def _checked_alone(
     return Checked(1, len(read.wallets), entries, len(read.bookings), found), read
 
 
-def _items(store: Store, practice_id: str, client_id: str, begins: str) -> list[Item]:
-    """Every item of one kind, in order of its key."""
-    pk = keys.client(practice_id, client_id)[0]
-    found: list[Item] = []
-    after: str | None = None
-    while True:
-        page = store.table.query(pk, begins=begins, after=after)
-        found += page.items
-        if page.after is None:
-            return found
-        after = page.after
-
-
-def _read(store: Store, practice_id: str, client_id: str, wallets: list[Item]) -> _Read:
-    read = _Read()
+def _read(store: Store, practice_id: str, client_id: str, wallets: list[Item]) -> _ClientRead:
+    read = _ClientRead()
     place = f"{practice_id}/{client_id}"
     for item in wallets:
         kind = keys.wallet_place(item).appointment_type
@@ -156,7 +143,7 @@ def _read(store: Store, practice_id: str, client_id: str, wallets: list[Item]) -
             continue
         read.wallets[kind] = wallet
         read.breaches += _stored_numbers(wallet, item, f"{place}/{kind}")
-    for item in _items(store, practice_id, client_id, "entry#"):
+    for item in store.entry_items(practice_id, client_id):
         kind = keys.wallet_place(item).appointment_type
         where = f"{place}/{kind} #{keys.sequence_of(item)}"
         try:
@@ -171,7 +158,7 @@ def _read(store: Store, practice_id: str, client_id: str, wallets: list[Item]) -
     return read
 
 
-def _not_recorded(store: Store, practice_id: str, client_id: str, read: _Read) -> Iterator[TableBreach]:
+def _not_recorded(store: Store, practice_id: str, client_id: str, read: _ClientRead) -> Iterator[TableBreach]:
     """Without its operation's record a payment that is delivered again would be granted again."""
     place = f"{practice_id}/{client_id}"
     entries = [entry for kind in read.entries.values() for entry in kind]
@@ -189,7 +176,7 @@ def _not_recorded(store: Store, practice_id: str, client_id: str, read: _Read) -
 
 
 def _unfollowed(
-    store: Store, practice_id: str, packages: list[Entry], read: _Read, place: str
+    store: Store, practice_id: str, packages: list[Entry], read: _ClientRead, place: str
 ) -> Iterator[TableBreach]:
     """Without a payment's records, and those that lead to it, money given back would not find its credits."""
     paid = {e.cause.ids["payment"] for e in packages if "payment" in e.cause.ids}
@@ -219,7 +206,7 @@ def _unfollowed(
         yield from _clawed_beyond(record, packages, where)
 
 
-def _known_to(record: PaymentRecord, read: _Read, client_id: str) -> set[str]:
+def _known_to(record: PaymentRecord, read: _ClientRead, client_id: str) -> set[str]:
     """The types of which a payment knows that the client, or one that was merged into it, has had its credits."""
     wallets = read.wallets
     return {
@@ -253,14 +240,14 @@ def _stored_entry(practice_id: str, client_id: str, entry: Entry, item: Item, wh
     """An entry stands where it says it belongs, with the amount that it says."""
     own = keys.entry(entry.practice_id, entry.client_id, entry.appointment_type, entry.sequence)
     if own != keys.key_of(item):
-        yield TableBreach(Law.CHAIN, where, f"the entry stored here is #{entry.sequence} of {own[0].replace('#', '/')}")
+        yield TableBreach(Law.CHAIN, where, f"the entry stored here is {keys.where(own)}")
     if (item.get("entry_kind"), item.get("amount")) != (entry.kind, entry.amount):
         yield TableBreach(
             Law.CONSERVATION, where, f"stored as {item.get('entry_kind')} of {item.get('amount')}, not as it says"
         )
 
 
-def _read_bookings(store: Store, practice_id: str, read: _Read, place: str) -> None:
+def _read_bookings(store: Store, practice_id: str, read: _ClientRead, place: str) -> None:
     """The bookings that entries name; one that caused an entry was written with it and must be there."""
     entries = [entry for kind in read.entries.values() for entry in kind]
     causes = {e.cause.ids["booking_id"] for e in entries if "booking_id" in e.cause.ids}
@@ -277,7 +264,7 @@ def _read_bookings(store: Store, practice_id: str, read: _Read, place: str) -> N
         read.breaches.append(TableBreach(RECORDED, f"{place} {booking_id}", "the booking has entries and no record"))
 
 
-def _broken(practice_id: str, client_id: str, read: _Read) -> Iterator[TableBreach]:
+def _broken(practice_id: str, client_id: str, read: _ClientRead) -> Iterator[TableBreach]:
     unreadable = {breach.where for breach in read.breaches if breach.law == READABLE}
     for kind in sorted({*read.wallets, *read.entries}):
         if f"{practice_id}/{client_id}/{kind}" in unreadable:

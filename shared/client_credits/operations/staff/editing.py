@@ -140,8 +140,8 @@ def grant_by_hand(
 ) -> Edited:
     """Grants a package as a gift or sold elsewhere, all its types in one, once per key.
 
-    Its own rule says when it ends unless `expires_at` does; a package that ends with a billing
-    cycle needs it. Raises Invalid, NotFound, KeyReused, LimitReached.
+    Its own rule says when it ends unless `expires_at` does; a package that ends with a billing cycle,
+    or as only a later release knows, needs it. Raises Invalid, NotFound, KeyReused, LimitReached.
     """
     package = known_client(context, client_id, ()).catalogue.packages.get(package_id)
     if package is None or package.archived:
@@ -155,6 +155,9 @@ def grant_by_hand(
     if package.expiry.kind == "cycle_end" and expires_at is None:
         fault = Problem("/expires_at", "required", "this package ends with a billing cycle: name its end")
         raise Invalid("There is no billing cycle to end with.", fault)
+    if not package.expiry.is_known and expires_at is None:
+        fault = Problem("/expires_at", "required", "a later release stored when this package ends: name its end")
+        raise Invalid("When these credits end is not known.", fault)
 
     def decide(loaded: Loaded) -> list[Change]:
         act = act_of(keyed.source_id, CauseKind.PACKAGE, {"package_id": package_id}, context.actor, context.now, reason)

@@ -37,8 +37,8 @@ class Person:
 
     def named_in(self, text: str) -> bool:
         """Whether a text in JSON, such as an event's body, names the person."""
-        whole = (json.dumps(each, ensure_ascii=False) for each in (*self.client_ids, *self.customers))
-        if any(each in text for each in whole):
+        quoted = (json.dumps(each, ensure_ascii=False) for each in (*self.client_ids, *self.customers))
+        if any(each in text for each in quoted):
             return True
         plain = folded_email(text)
         return any(folded_email(each) in plain for each in self.emails)
@@ -102,8 +102,7 @@ def _wipe(context: Context, client_id: str) -> dict[str, int]:
         return {}
     bare = replace(client, name=None, email=None, external_ids={})
     links = [pair for pair in client.links if pair[0].startswith(EXTERNAL)]
-    places = [keys.link(context.practice_id, *pair) for pair in links]
-    gone = [erasing.deleted({"pk": pk, "sk": sk}) for pk, sk in places]
+    gone = [erasing.deleted(keys.link(context.practice_id, *pair)) for pair in links]
     context.commit([writes.client(context.practice_id, bare), *gone])
     return {"external_id": len(gone)} if gone else {}
 
@@ -114,8 +113,8 @@ def _found(context: Context, person: Person) -> Iterator[tuple[str, Write]]:
     theirs: set[str] = set()
     for item in context.store.items_of_kinds(context.practice_id, SEARCHED):
         match keys.kind_of(item):
-            case ItemKind.EMAIL if item["sk"] in person.client_ids:
-                yield "email", erasing.deleted(item)
+            case ItemKind.EMAIL if keys.email_client(item) in person.client_ids:
+                yield "email", erasing.deleted(keys.key_of(item))
             case ItemKind.AUTHORIZATION if keys.client_of(item) in person.client_ids:
                 if bare := erasing.without_insurer(item):
                     yield "authorization", bare
@@ -129,7 +128,7 @@ def _found(context: Context, person: Person) -> Iterator[tuple[str, Write]]:
                 continue
     for parked_id, item in raw:
         if parked_id in theirs or person.named_in(str(item["raw"])):
-            yield "raw_event", erasing.deleted(item)
+            yield "raw_event", erasing.deleted(keys.key_of(item))
 
 
 def _is_theirs(item: Item, person: Person) -> bool:

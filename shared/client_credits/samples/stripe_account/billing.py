@@ -17,7 +17,7 @@ from client_credits.samples.stripe_account.books import (
     Subscription,
     Tier,
 )
-from client_credits.samples.stripe_account.invoicing import Bought, Invoicing
+from client_credits.samples.stripe_account.invoicing import Invoicing, OrderLine
 from client_credits.samples.stripe_account.periods import nth_end, period_at, period_before
 
 UPDATE = "subscription_update"
@@ -50,10 +50,10 @@ class Billing(Invoicing):
     def subscribe(
         self,
         customer: str,
-        *plans: Bought,
+        *plans: OrderLine,
         metadata: Mapping[str, str] | None = None,
         trial_days: int = 0,
-        beside: tuple[Bought, ...] = (),
+        beside: tuple[OrderLine, ...] = (),
         percent_off: int = 0,
         anchor: datetime | None = None,
         periods: int = 1,
@@ -156,7 +156,7 @@ class Billing(Invoicing):
         before = self._get(subscription_id, Subscription)
         return self._begun_anew(before, before.items, reason="subscription_threshold" if used else UPDATE)
 
-    def swap(self, subscription_id: str, plan: Bought, pending: bool = False) -> Events:
+    def swap(self, subscription_id: str, plan: OrderLine, pending: bool = False) -> Events:
         """Another item takes the first one's place."""
         before = self._get(subscription_id, Subscription)
         old = before.items[0]
@@ -164,7 +164,7 @@ class Billing(Invoicing):
         lines = self._switched(before, (old,), (new,))
         return self._changed(before, (new, *before.items[1:]), lines, pending=pending)
 
-    def add_item(self, subscription_id: str, plan: Bought, pending: bool = False) -> Events:
+    def add_item(self, subscription_id: str, plan: OrderLine, pending: bool = False) -> Events:
         before = self._get(subscription_id, Subscription)
         new = replace(self._item(plan, before.anchor), starts=before.items[0].starts, ends=before.ends)
         return self._changed(before, (*before.items, new), self._switched(before, (), (new,)), pending=pending)
@@ -175,7 +175,7 @@ class Billing(Invoicing):
         lines = self._switched(before, before.items[-1:], ())
         return self._changed(before, before.items[:-1], lines, pending=pending)
 
-    def return_units(self, subscription_id: str, bought: Bought) -> None:
+    def return_units(self, subscription_id: str, bought: OrderLine) -> None:
         """The next invoice takes so many units of a price away."""
         held = self._get(subscription_id, Subscription)
         line = self._returned_line(bought, subscription_id)
@@ -253,7 +253,7 @@ class Billing(Invoicing):
         after = replace(self._get(subscription_id, Subscription), pending=())
         return events + self._billed(after, "manual", lines, None)
 
-    def threshold(self, subscription_id: str, bought: Bought) -> Events:
+    def threshold(self, subscription_id: str, bought: OrderLine) -> Events:
         """An invoice within the cycle, because enough was used."""
         held = self._get(subscription_id, Subscription)
         lines = self._full_lines(held, replace(self._item(bought, held.anchor), item_id=held.items[0].item_id))

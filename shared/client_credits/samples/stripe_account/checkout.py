@@ -24,7 +24,7 @@ from client_credits.samples.stripe_account.books import (
     SandboxRefund,
     SandboxSession,
 )
-from client_credits.samples.stripe_account.invoicing import Bought
+from client_credits.samples.stripe_account.invoicing import OrderLine
 from client_credits.samples.stripe_account.paying import Paying
 
 __all__ = ["VERSIONS", "Event", "Events", "Sandbox"]
@@ -42,7 +42,7 @@ class Sandbox(Paying):
 
     def checkout(
         self,
-        *bought: Bought,
+        *bought: OrderLine,
         customer: str | None = None,
         metadata: Mapping[str, str] | None = None,
         client_reference: str | None = None,
@@ -100,7 +100,7 @@ class Sandbox(Paying):
         events = self._tell("charge.succeeded", charge.charge_id)
         return [events, self._tell(f"{CHECKOUT}.async_payment_succeeded", session_id)]
 
-    def abandon(self, *bought: Bought, metadata: Mapping[str, str] | None = None) -> Events:
+    def abandon(self, *bought: OrderLine, metadata: Mapping[str, str] | None = None) -> Events:
         """A session nobody finishes."""
         session = replace(self._session(bought, metadata), status="expired", payment_status="unpaid")
         self._put(session)
@@ -109,7 +109,7 @@ class Sandbox(Paying):
     def checkout_subscription(
         self,
         customer: str,
-        *plans: Bought,
+        *plans: OrderLine,
         metadata: Mapping[str, str] | None = None,
         client_reference: str | None = None,
         trial_days: int = 0,
@@ -128,7 +128,7 @@ class Sandbox(Paying):
         self._put(session)
         return [*events, self._tell(f"{CHECKOUT}.completed", session.session_id)]
 
-    def _session(self, bought: tuple[Bought, ...], metadata: Mapping[str, str] | None) -> SandboxSession:
+    def _session(self, bought: tuple[OrderLine, ...], metadata: Mapping[str, str] | None) -> SandboxSession:
         items = tuple((self._new_id("li"), *self._bought(each)) for each in bought)
         mode = "live" if self.shape.livemode else "test"
         return SandboxSession(self._new_id(f"cs_{mode}"), "payment", self.now, items, metadata=metadata or {})

@@ -18,7 +18,7 @@ from client_credits.samples.stripe_account.books import (
 )
 from client_credits.samples.stripe_account.periods import period_at
 
-Bought = str | tuple[str, int]  # a price, or a price and how many
+OrderLine = str | tuple[str, int]  # a price, or a price and how many
 
 
 class Invoicing(SandboxAccount):
@@ -29,11 +29,11 @@ class Invoicing(SandboxAccount):
     def invoice(
         self,
         customer: str,
-        *bought: Bought,
+        *bought: OrderLine,
         metadata: Mapping[str, str] | None = None,
         percent_off: int = 0,
         out_of_band: bool = False,
-        returned: tuple[Bought, ...] = (),
+        returned: tuple[OrderLine, ...] = (),
     ) -> Events:
         """An invoice made by hand, paid. What is `returned` stands on it below zero."""
         lines = discounted([self._extra_line(each) for each in bought], percent_off)
@@ -128,11 +128,11 @@ class Invoicing(SandboxAccount):
 
     # -- items and lines -----------------------------------------------------------------------
 
-    def _bought(self, bought: Bought) -> tuple[Price, int]:
+    def _bought(self, bought: OrderLine) -> tuple[Price, int]:
         price, quantity = bought if isinstance(bought, tuple) else (bought, 1)
         return self.prices[price], quantity
 
-    def _item(self, plan: Bought, anchor: datetime) -> Item:
+    def _item(self, plan: OrderLine, anchor: datetime) -> Item:
         price, quantity = self._bought(plan)
         return Item(self._new_id("si"), price, quantity, self.now, *period_at(anchor, price, anchor))
 
@@ -198,7 +198,7 @@ class Invoicing(SandboxAccount):
         lines = self._get(of.latest_invoice, Invoice).lines if of.latest_invoice else ()
         return [line for line in lines if line.item == item.item_id and line.credits is None]
 
-    def _extra_line(self, bought: Bought, subscription: str | None = None) -> Line:
+    def _extra_line(self, bought: OrderLine, subscription: str | None = None) -> Line:
         """What is bought once, by an invoice item."""
         price, quantity = self._bought(bought)
         return Line(
@@ -213,7 +213,7 @@ class Invoicing(SandboxAccount):
             invoice_item=self._new_id("ii"),
         )
 
-    def _returned_line(self, bought: Bought, subscription: str | None = None) -> Line:
+    def _returned_line(self, bought: OrderLine, subscription: str | None = None) -> Line:
         """What was bought before is given back: units of its price, below zero."""
         line = self._extra_line(bought, subscription)
         return replace(line, description=f"Returned: {line.description}", amount=-line.amount)

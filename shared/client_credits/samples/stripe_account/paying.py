@@ -10,7 +10,7 @@ from dataclasses import replace
 from client_credits.samples.stripe_account.account import Events
 from client_credits.samples.stripe_account.billing import Billing
 from client_credits.samples.stripe_account.books import Charge, Customer, Invoice, InvoicePayment
-from client_credits.samples.stripe_account.invoicing import Bought
+from client_credits.samples.stripe_account.invoicing import OrderLine
 
 
 class Paying(Billing):
@@ -21,7 +21,7 @@ class Paying(Billing):
         held = self._get(customer, Customer)
         self._put(replace(held, balance=held.balance - amount))
 
-    def bill(self, customer: str, *bought: Bought, metadata: Mapping[str, str] | None = None) -> str:
+    def bill(self, customer: str, *bought: OrderLine, metadata: Mapping[str, str] | None = None) -> str:
         """An invoice made by hand, open; its id."""
         lines = [self._extra_line(each) for each in bought]
         return self._opened(customer, "manual", lines, metadata=metadata).invoice_id

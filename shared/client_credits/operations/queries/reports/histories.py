@@ -21,7 +21,7 @@ Pair = tuple[str, str]  # client id, appointment type: a wallet
 
 
 @dataclass(frozen=True, slots=True)
-class Bought:
+class Purchases:
     """What a client bought of one package in one currency, whoever has those credits now."""
 
     client_id: str
@@ -31,18 +31,18 @@ class Bought:
     credits: list[SoldCredits]
 
 
-class _BoughtRow(Protocol):
+class _PurchasesRow(Protocol):
     @property
     def package_id(self) -> str | None: ...
     @property
     def currency(self) -> str: ...
 
 
-Row = TypeVar("Row", bound=_BoughtRow)
+Row = TypeVar("Row", bound=_PurchasesRow)
 
 
 @dataclass(slots=True)
-class _Read:
+class _HistoryRead:
     """What was read: which wallets, and their entries."""
 
     pairs: set[Pair] = field(default_factory=set)
@@ -50,7 +50,7 @@ class _Read:
 
 
 def by_what_was_bought(
-    context: Context, asked: ReportAsk, after: str | None, limit: int, row_of: Callable[[Bought], Row | None]
+    context: Context, asked: ReportAsk, after: str | None, limit: int, row_of: Callable[[Purchases], Row | None]
 ) -> ReportPage[Row]:
     """Rows in order of client, package and currency, where there is one.
 
@@ -64,7 +64,7 @@ def by_what_was_bought(
             found.setdefault((each.package_id, each.value.currency), []).append(each)
         client = loaded.others.get(line.client_id)
         for (package_id, currency), sold in found.items():
-            if row := row_of(Bought(line.client_id, client.name if client else None, package_id, currency, sold)):
+            if row := row_of(Purchases(line.client_id, client.name if client else None, package_id, currency, sold)):
                 yield row
 
     return by_client(
@@ -80,7 +80,7 @@ def by_what_was_bought(
 def _sold_to(context: Context, reads: Reads, line: RosterLine, loaded: Loaded) -> list[SoldCredits]:
     """The credits with a value that this client bought, or that a record merged into it bought, wherever they are
     now. What fell due and is not written yet counts. Raises TooLong."""
-    read, merged = _Read(), merged_into(loaded, line.client_id)
+    read, merged = _HistoryRead(), merged_into(loaded, line.client_id)
     _read_client(context, reads, read, line.client_id, tuple(line.balances), loaded)
     others = [(gone, appointment_type) for gone in merged for appointment_type in line.balances]
     while others := others or _others(read):
@@ -90,7 +90,7 @@ def _sold_to(context: Context, reads: Reads, line: RosterLine, loaded: Loaded) -
     return [each for each in found.values() if each.client_id in (line.client_id, *merged) and each.value.amount]
 
 
-def _read_others(context: Context, reads: Reads, read: _Read, pairs: list[Pair]) -> None:
+def _read_others(context: Context, reads: Reads, read: _HistoryRead, pairs: list[Pair]) -> None:
     named = tuple(dict.fromkeys(client_id for client_id, _ in pairs))
     reads.take()
     theirs = context.load(Wanted(others=named, also=tuple(pairs), as_stored=True))
@@ -100,7 +100,7 @@ def _read_others(context: Context, reads: Reads, read: _Read, pairs: list[Pair])
 
 
 def _read_client(
-    context: Context, reads: Reads, read: _Read, client_id: str, types: tuple[str, ...], loaded: Loaded
+    context: Context, reads: Reads, read: _HistoryRead, client_id: str, types: tuple[str, ...], loaded: Loaded
 ) -> None:
     """The entries of these wallets, as far as the wallets that were loaded know them."""
     newest = {}
@@ -126,7 +126,7 @@ def _written(context: Context, reads: Reads, client_id: str) -> Iterator[Entry]:
             return
 
 
-def _others(read: _Read) -> list[Pair]:
+def _others(read: _HistoryRead) -> list[Pair]:
     """The wallets not read yet that credits went to: given away, or merged into another client's."""
     left = (entry for entry in read.entries if entry.kind == EntryKind.TRANSFERRED_OUT)
     found = {(entry.cause.ids["to_client_id"], entry.appointment_type) for entry in left}

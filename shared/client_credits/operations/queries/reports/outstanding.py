@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from client_credits.domain.ledger.worth import Fate, Worth, worth_before
 from client_credits.operations.context import Context
-from client_credits.operations.queries.reports.histories import Bought, by_what_was_bought
+from client_credits.operations.queries.reports.histories import Purchases, by_what_was_bought
 from client_credits.operations.queries.reports.pages import ReportAsk, ReportPage
 
 _INSTANT = timedelta(microseconds=1)  # what happens just now has happened
@@ -31,7 +31,7 @@ def page(context: Context, asked: ReportAsk, after: str | None, limit: int) -> R
     return by_what_was_bought(context, asked, after, limit, lambda bought: _row(bought, context.now + _INSTANT))
 
 
-def _row(bought: Bought, before: datetime) -> OutstandingRow | None:
+def _row(bought: Purchases, before: datetime) -> OutstandingRow | None:
     every = [worth for sold in bought.credits for worth in worth_before(sold.value, sold.changes, (before,))]
     unspent, booked = _sums(every, Fate.UNSPENT), _sums(every, Fate.BOOKED)
     if not any((*unspent, *booked)):

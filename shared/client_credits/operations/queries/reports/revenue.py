@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from client_credits.domain.ledger.worth import Revenue, revenue
 from client_credits.operations.context import Context
-from client_credits.operations.queries.reports.histories import Bought, by_what_was_bought
+from client_credits.operations.queries.reports.histories import Purchases, by_what_was_bought
 from client_credits.operations.queries.reports.pages import Period, ReportAsk, ReportPage
 
 _INSTANT = timedelta(microseconds=1)
@@ -37,7 +37,7 @@ def page(context: Context, asked: ReportAsk, after: str | None, limit: int) -> R
     return by_what_was_bought(context, asked, after, limit, lambda bought: _row(bought, period))
 
 
-def _row(bought: Bought, period: Period) -> RevenueRow | None:
+def _row(bought: Purchases, period: Period) -> RevenueRow | None:
     each = (revenue(sold.value, sold.changes, period.since, period.until) for sold in bought.credits)
     every = sum(each, start=Revenue())
     if not any(astuple(every)):
