@@ -59,28 +59,20 @@ def claw(
     part, target = target_of(grant, of, part, ends)
     grant = books.come_back(pairs, grant, of)
     short = of.short(target, part, grant.owed + grant.reported)
-    remaining = sum(lot.remaining for pair in pairs for lot in _lots_of(books.wallets[pair], of.lots))
-    taken_back = taken_so_far(grant, of)
-    asked = target + of.late_spent - short
-    exchanged = max(0, min(grant.exchanged, grant.owed + grant.reported - short, asked - taken_back))
-    asked, short = asked - exchanged, short + exchanged
-    standing = taken_back - sum(each.amount for each in grant.taken if each.by in books.failed)
-    taken = max(0, min(asked, taken_back + remaining, max(standing, asked - of.lost(part))))
-    more_taken, more_short = taken - taken_back, short - grant.owed - grant.reported
-    refund = 0
+    more_short = short - grant.owed - grant.reported
     if more_short > 0:  # the setting of today decides about what is new, not about what was decided before
         grant = books.owe(pairs[0], key, grant, more_short) if owe else books.report(pairs[0], grant, more_short)
     elif more_short < 0:
-        grant, refund = books.lessen(pairs[0], key, grant, -more_short)
-    # What returned to lots after others repaid its debt is the client's: no taking it to give it back.
-    even = min(refund, max(0, more_taken))
-    grant = replace(grant, owed=grant.owed + even, exchanged=exchanged + even)
-    change = refund - more_taken
-    if change < 0:
-        grant = books.take(pairs, grant, -change, of.lots)
-    elif change > 0:
-        back = min(change, max(0, -more_taken))
-        grant = books.give_back(pairs[0], grant, of, key, from_taken=back, beyond=change - back)
+        grant = books.lessen(pairs[0], key, grant, of.kind, -more_short)
+    remaining = sum(lot.remaining for pair in pairs for lot in _lots_of(books.wallets[pair], of.lots))
+    taken_back = taken_so_far(grant, of)
+    asked = target + of.late_spent - short
+    standing = taken_back - sum(each.amount for each in grant.taken if each.by in books.failed)
+    taken = max(0, min(asked, taken_back + remaining, max(standing, asked - of.lost(part))))
+    if taken > taken_back:
+        grant = books.take(pairs, grant, taken - taken_back, of.lots)
+    elif taken < taken_back:
+        grant = books.give_back(pairs[0], grant, of, taken_back - taken)
     books.mark(pairs, key, short=taken_so_far(grant, of) < target or of.late_spent > 0)
     books.bind_tranches(pairs, key, part, last if grant.plan else None)
     return grant
@@ -170,15 +162,21 @@ class Books:
         self._postings.setdefault(pair, [])
         return grant
 
-    def lessen(self, pair: Pair, key: str, grant: PaidGrant, amount: int) -> tuple[PaidGrant, int]:
-        """A smaller shortfall: less is owed, then less was reported. Also says what others had repaid of it."""
+    def lessen(self, pair: Pair, key: str, grant: PaidGrant, kind: LotFacts, amount: int) -> PaidGrant:
+        """A smaller shortfall: less is owed, then less was reported. What lots had repaid of it returns to them."""
         less, debt = min(amount, grant.owed), _debt(self.wallets[pair], key)
         paid = min(less, debt.amount) if debt else 0
         if debt and paid:
             lessened = self.wallets[pair].with_debt(replace(debt, amount=debt.amount - paid))
             self._set(pair, lessened, Posting(paid, debt=key))
         reported = grant.reported - (amount - less)
-        return replace(grant, owed=grant.owed - less, reported=reported), less - paid
+        back = less - paid
+        for repaid in repayers(self._ledger.of(pair[1]), pair[0], key) if back else ():
+            if part := min(repaid.amount, back):
+                back -= part
+                self._return_repaid(pair, repaid, key, part)
+        self._return_anew(pair, grant.lot_id, replace(kind, payment=None), back)
+        return replace(grant, owed=grant.owed - less, reported=reported)
 
     def take(self, pairs: list[Pair], grant: PaidGrant, amount: int | None, lots: frozenset[str]) -> PaidGrant:
         """Takes so much, or all, from these lots, in the order of the wallets; the grant remembers which gave."""
@@ -216,29 +214,21 @@ class Books:
                     grant = grant.with_revived(pair[0], lot_id, back)
         return grant
 
-    def give_back(self, buyer: Pair, grant: PaidGrant, of: Family, key: str, from_taken: int, beyond: int) -> PaidGrant:
-        """`from_taken` for the lots that gave, first what a refund took that failed, then the last, or for
-        what was withheld to a new one.
-
-        `beyond` is for what credits of others had repaid: it returns to their lots.
-        """
+    def give_back(self, buyer: Pair, grant: PaidGrant, of: Family, amount: int) -> PaidGrant:
+        """Back to the lots that gave, first what a refund took that failed, then the last; what was withheld of
+        tranches to a new lot for each."""
         failed = self._ledger.failed
         for part in _order(tuple(part for part in grant.taken if part.lot_id not in of.late), failed):
-            if back := min(part.amount, from_taken):
-                from_taken -= back
+            if back := min(part.amount, amount):
+                amount -= back
                 until = failed.get(part.by) or failed.get(self._act.cause.ids.get("refund", ""))
                 self._return_from(part, buyer[1], back, until)
                 grant = grant.without_taken(part, back)
         for lot_id, kept in reversed(still_withheld(grant, of).items()):
-            if back := min(kept, from_taken):
-                from_taken -= back
+            if back := min(kept, amount):
+                amount -= back
                 self._return_anew(buyer, lot_id, of.kind, back)
                 grant = grant.with_let_go(buyer[0], lot_id, back)
-        for repaid in repayers(self._ledger.of(buyer[1]), buyer[0], key) if beyond else ():
-            if back := min(repaid.amount, beyond):
-                beyond -= back
-                self._return_repaid(buyer, repaid, key, back)
-        self._return_anew(buyer, grant.lot_id, replace(of.kind, payment=None), beyond)
         return grant
 
     def mark(self, pairs: list[Pair], key: str, *, short: bool) -> None:
@@ -348,4 +338,5 @@ def _debt(wallet: Wallet, key: str) -> Debt | None:
 
 
 def _lots_of(wallet: Wallet, lots: frozenset[str]) -> list[Lot]:
-    return [lot for lot in wallet.open_lots if lot.lot_id in lots]
+    """The open ones of these lots, and those that were made from them just now."""
+    return [lot for lot in wallet.open_lots if lot.lot_id in lots or lot.parent in lots]

@@ -33,8 +33,7 @@ class PaidGrant:
     """What one line of a payment granted of one type, and what was clawed back of it so far.
 
     `amount` is the line's, in minor units. `owed` counts all debt ever made for it and not taken
-    back since, repaid or not, of which `exchanged` returned to its own lots after others had repaid it, and stayed
-    there; `reported` is the shortfall that was only reported. `let_go` is what was
+    back since, repaid or not; `reported` is the shortfall that was only reported. `let_go` is what was
     given back of what had been withheld of later tranches, by the lot of each, `revived` what came back to each lot, in
     all, of what had expired in disputes that were won. `span` is the time of a subscription's item that it
     was paid for. A change of plan `owned` so much when it was last reckoned, of which `granted` came as lots like
@@ -49,7 +48,6 @@ class PaidGrant:
     taken: tuple[Taken, ...] = ()
     owed: int = 0
     reported: int = 0
-    exchanged: int = 0
     let_go: tuple[Taken, ...] = ()
     plan: Plan | None = None  # where it brings monthly tranches
     revived: tuple[Taken, ...] = ()
