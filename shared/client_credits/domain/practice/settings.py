@@ -15,10 +15,10 @@ from zoneinfo import ZoneInfo
 
 from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.errors import Invalid, Problem, pointer
+from client_credits.domain.practice.links import LINK_PATTERN, MAX_LINK
 
 MAX_GRACE_DAYS = 3650
 MAX_NAME = 200  # characters
-MAX_URL = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,13 @@ SETTINGS: dict[str, Setting] = {
     "unidentified_bookings": _one_of("allow", "refuse", account_only=True),
     "unknown_clients": _one_of("create", "park", account_only=True, dated=False),
     "timezone": _timezone(account_only=True),
-    "packages_url": _text(MAX_URL, r"https?://[^\s/?#]+\S*", "must be an http(s) URL", account_only=True, dated=False),
+    "packages_url": _text(
+        MAX_LINK,
+        LINK_PATTERN,
+        "must be a link that begins with https:// and a host",
+        account_only=True,
+        dated=False,
+    ),
     "name": _text(
         MAX_NAME, r"[\s\S]*\S[\s\S]*", f"must be text of 1 to {MAX_NAME} characters", account_only=True, dated=False
     ),
