@@ -343,6 +343,7 @@ def test_while_off_nothing_is_shown(api: Api) -> None:
 
 def test_while_off_everything_may_be_booked_and_nothing_is_spent(api: Api) -> None:
     furnished(api)
+    paid(api)
     patch(api, SETTINGS, {"enabled": False, "confirm": True, "allow_booking_without_credits": False})
     one = read(api, "/v1/eligibility", client_id="c1", appointment_type="follow-up")
     assert (one["allowed"], one["reason"], one["shortfall"], one["would_use"]) == (True, "credits_disabled", 0, [])
@@ -350,6 +351,8 @@ def test_while_off_everything_may_be_booked_and_nothing_is_spent(api: Api) -> No
     assert (booking.state, booking.free) == (BookingState.BOOKED, "credits_disabled")
     stated = read(api, "/v1/bookings/b1")
     assert (stated["state"], stated["free"], stated["paid"]) == ("booked", "credits_disabled", [])
+    patch(api, SETTINGS, {"enabled": True})
+    assert balances(api)["follow-up"] == 3, "what is left is not used"
 
 
 def test_on_again_everything_is_as_it_was(api: Api) -> None:
