@@ -110,8 +110,15 @@ def _text(longest: int, pattern: str, fault: str, **more: bool) -> Setting:
     return Setting(check, {"type": "string", "minLength": 1, "maxLength": longest, "pattern": f"^{pattern}$"}, **more)
 
 
+# What the machine calls its own zone, and none at all. They name no place, and mean another time elsewhere.
+_NO_PLACE = frozenset({"localtime", "posixrules", "Factory"})
+_OTHER_SECONDS = ("right/", "posix/")  # the same places once more, those of right/ with leap seconds
+
+
 def _timezone(**more: bool) -> Setting:
     def check(value: object) -> str | None:
+        if isinstance(value, str) and (value in _NO_PLACE or value.startswith(_OTHER_SECONDS)):
+            return "must be an IANA time zone such as Europe/Berlin"
         try:
             ZoneInfo(value if isinstance(value, str) else "")
         except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
