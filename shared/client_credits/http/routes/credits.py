@@ -6,6 +6,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
+from client_credits.http.cursors import query_of
 from client_credits.http.request import asked, instant_parameter
 from client_credits.http.responses import Cursor, Limit, PathId, reads
 from client_credits.http.schemas import common as schemas
@@ -94,7 +95,7 @@ def list_client_history(
     to: Annotated[str | None, Query(description="Only entries before this instant.")] = None,
 ) -> History | OwnHistory:
     ask = asked(router)
-    query = f"history|{client_id}|{type_id}|{kind}|{from_}|{to}"
+    query = query_of("history", client_id, type_id, kind, from_, to)
     position = ask.open(query, cursor)
     page = history(
         ask.context,

@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from client_credits.domain.instants import read_instant
+from client_credits.http.cursors import query_of
 from client_credits.http.request import Ask, asked
 from client_credits.http.responses import Cursor, Limit, reads
 from client_credits.http.schemas.reports import (
@@ -105,7 +106,7 @@ def _page(
     until: str | None = None,
 ) -> Response[Any]:
     """The page behind a cursor, which keeps the period: one that ends now does not move from page to page."""
-    query = f"report|{report.name}|{since}|{until}"
+    query = query_of("report", report.name, since, until)
     place = ask.open(query, cursor)
     if place:
         period = Period(read_instant(place["since"]), read_instant(place["until"]))
