@@ -300,6 +300,7 @@ def test_switching_off_asks_for_confirmation_with_the_counts(api: Api) -> None:
     furnished(api)
     package(api, "bare", credits={}, stripe_prices=["price_2"])
     package(api, "mixed", credits={"initial": 1, "follow-up": 0}, stripe_prices=["price_3"])
+    package(api, "gone", stripe_prices=[], archived=True)
     for number in range(2, 6):
         client(api, f"c{number}")
     paid(api)
