@@ -184,6 +184,7 @@ LISTS = {
     "/v1/clients",
     "/v1/clients/{client_id}/authorizations",
     "/v1/clients/{client_id}/credits/{type_id}/history",
+    "/v1/clients/{client_id}/credits/{type_id}/lots",
     "/v1/bookings",
     "/v1/parked",
     *REPORTS_PATHS,

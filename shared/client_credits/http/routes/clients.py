@@ -21,7 +21,7 @@ from client_credits.operations.staff import practices
 from client_credits.store.records import Wanted
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
-assert {*EntryKind} | {"settings_changed"} == set(Kind.__args__)  # type: ignore[attr-defined]
+assert {*EntryKind, "forgiven", "settings_changed"} == set(Kind.__args__)  # type: ignore[attr-defined]
 
 
 class Clients(schemas.View):

@@ -244,6 +244,7 @@ Kind = Literal[
     "spent",
     "restored",
     "forfeited",
+    "forgiven",  # none yet: it comes with forgiving
     "expired",
     "adjusted",
     "extended",
