@@ -28,7 +28,7 @@ AUTHORIZED = {
     "ends_on": "2027-02-28",
     "visits_authorized": 2,
 }
-SHOWN = AUTHORIZED | {"id": "au-1", "visits_used": 0, "visits_left": 2}
+SHOWN = AUTHORIZED | {"id": "au-1", "client_id": "c1", "visits_used": 0, "visits_left": 2}
 
 
 @pytest.fixture
@@ -52,7 +52,10 @@ def test_a_put_replaces_all_but_the_visits_used(practice: Api) -> None:
     booked(practice)
     changed = AUTHORIZED | {"payer": "Southern", "ends_on": "2026-12-31", "visits_authorized": 1}
     reply = practice("PUT", AU_1, changed)
-    assert (reply.status, reply.body) == (200, changed | {"id": "au-1", "visits_used": 1, "visits_left": 0})
+    assert (reply.status, reply.body) == (
+        200,
+        changed | {"id": "au-1", "client_id": "c1", "visits_used": 1, "visits_left": 0},
+    )
     with nothing_written(practice):
         assert practice("PUT", AU_1, changed).body == reply.body
 
@@ -159,6 +162,39 @@ def test_a_merged_record_brings_its_authorizations(practice: Api) -> None:
     assert read(practice, "/v1/clients/c2/authorizations/au-1")["visits_used"] == 2
     put(practice, "/v1/clients/c2/authorizations/au-1", AUTHORIZED)
     assert practice("DELETE", "/v1/clients/c2/authorizations/au-1").body["visits_used"] == 2
+
+
+def test_of_two_of_one_id_each_is_reached_by_the_client_it_was_put_under(practice: Api) -> None:
+    client(practice, "c2")
+    theirs = "/v1/clients/c2/authorizations/au-1"
+    put(practice, AU_1, AUTHORIZED | {"payer": "Old"})
+    put(practice, theirs, AUTHORIZED | {"payer": "New"})
+    assert practice("POST", "/v1/clients/c1/merge", {"into": "c2"}, headers={"idempotency-key": "k"}).status == 200
+    for name in ("c1", "c2"):
+        found = listed(practice, f"/v1/clients/{name}/authorizations", limit=1)
+        assert [(item["client_id"], item["id"], item["payer"]) for item in found] == [
+            ("c1", "au-1", "Old"),
+            ("c2", "au-1", "New"),
+        ]
+    assert (read(practice, AU_1)["payer"], read(practice, theirs)["payer"]) == ("Old", "New")
+    put(practice, AU_1, AUTHORIZED | {"payer": "Older"})
+    assert (read(practice, AU_1)["payer"], read(practice, theirs)["payer"]) == ("Older", "New")
+    assert practice("DELETE", AU_1).body["payer"] == "Older"
+    with nothing_written(practice):
+        assert (practice("DELETE", AU_1).status, practice("GET", AU_1).status) == (404, 404), "not the other one"
+    assert [item["payer"] for item in listed(practice, ALL)] == ["New"]
+    put(practice, AU_1, AUTHORIZED | {"payer": "Again"})
+    assert practice("DELETE", theirs).body["payer"] == "New"
+    with nothing_written(practice):
+        assert practice("DELETE", theirs).status == 404
+    assert [(item["client_id"], item["payer"]) for item in listed(practice, ALL)] == [("c1", "Again")]
+
+
+def test_a_new_one_that_is_put_under_an_old_id_is_that_of_who_goes_on(practice: Api) -> None:
+    client(practice, "c2")
+    practice("POST", "/v1/clients/c1/merge", {"into": "c2"}, headers={"idempotency-key": "k"})
+    assert put(practice, AU_1, AUTHORIZED).body["client_id"] == "c2"
+    assert read(practice, "/v1/clients/c2/authorizations/au-1") == read(practice, AU_1)
 
 
 def test_a_merge_beyond_the_bound_is_refused(practice: Api) -> None:

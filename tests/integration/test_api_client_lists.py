@@ -182,6 +182,15 @@ def test_a_cursor_of_one_search_is_none_of_another(api: Api) -> None:
         assert api("POST", SEARCH, other | {"cursor": cursor}).faults == {"/query/cursor": "bad_cursor"}
 
 
+def test_signs_in_a_search_do_not_make_its_cursor_that_of_another(api: Api) -> None:
+    named(api, a="n|x@y", b="n|x@y z")
+    cursor = search(api, q="n|x@y", limit=1).body["next_cursor"]
+    assert cursor is not None
+    for other in ({"q": "n", "email": "x@y|"}, {"q": "n", "email": "x@y"}):
+        assert api("POST", SEARCH, other | {"cursor": cursor}).faults == {"/query/cursor": "bad_cursor"}
+    assert [each["id"] for each in search(api, q="n|x@y", cursor=cursor).body["items"]] == ["b"]
+
+
 # --- What one answer may cost
 
 

@@ -12,6 +12,7 @@ from tests.support.stock import (
     catalogue,
     client,
     furnished,
+    later,
     listed,
     no_debt,
     nothing_written,
@@ -455,6 +456,48 @@ def test_a_client_sees_each_change_and_its_kind_of_cause(api: Api) -> None:
     assert [e["cause"]["kind"] for e in for_client] == [e["cause"]["kind"] for e in for_staff]
     bookings = [{e["cause"].get("booking_id") for e in each} - {None} for each in (for_client, for_staff)]
     assert bookings[0] == bookings[1] != set()
+
+
+def test_lots_are_paged_in_the_order_in_which_they_are_spent_also_while_some_are(api: Api) -> None:
+    furnished(api)
+    for step in range(5):
+        ends = {"kind": "days", "n": 9 - step}
+        package(api, "short", credits={"follow-up": 1}, stripe_prices=["price_2"], expiry=ends)
+        paid(api, price="price_2")
+        later(api, minutes=1)
+    paid(api)
+    whole = read(api, LOTS)
+    assert (len(whole["items"]), whole["next_cursor"]) == (6, None)
+    for limit in (1, 2, 5, 6):
+        assert listed(api, LOTS, limit=limit) == whole["items"], limit
+    page = read(api, LOTS, limit=2)
+    booked(api, seats=3)
+    rest = read(api, LOTS, limit=100, cursor=page["next_cursor"])["items"]
+    assert [lot["lot_id"] for lot in rest] == [lot["lot_id"] for lot in whole["items"][3:]]
+    assert listed(api, LOTS, client="c1") == read(api, LOTS)["items"]
+
+
+def test_lots_take_a_limit_and_a_cursor_as_every_list_does(api: Api) -> None:
+    furnished(api)
+    client(api, "c2")
+    paid(api)
+    paid(api)
+    for limit in (0, 101, "x"):
+        assert api("GET", LOTS, limit=limit).faults.keys() == {"/query/limit"}
+    cursor = read(api, LOTS, limit=1)["next_cursor"]
+    history = read(api, HISTORY, limit=1)["next_cursor"]
+    for path, given in (
+        (LOTS, "forged"),
+        (LOTS, history),
+        (f"{CREDITS}/initial/lots", cursor),
+        ("/v1/clients/c2/credits/follow-up/lots", cursor),
+    ):
+        assert api("GET", path, cursor=given).faults == {"/query/cursor": "bad_cursor"}
+
+
+def test_every_kind_that_the_contract_names_may_be_asked_for(api: Api) -> None:
+    furnished(api)
+    assert read(api, HISTORY, kind="forgiven") == {"items": [], "next_cursor": None}
 
 
 def test_a_history_cursor_is_good_for_its_client_type_and_filters_only(api: Api) -> None:

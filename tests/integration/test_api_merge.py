@@ -443,7 +443,9 @@ def test_what_staff_did_to_the_old_record_can_still_be_undone(api: Api) -> None:
         path = f"/v1/clients/old/credits/follow-up/entries/{sequence}/undo"
         return api("POST", path, {}, headers={"idempotency-key": key})
 
-    assert undo(own["adjusted"], "u1").status == 200
+    (raised,) = undo(own["adjusted"], "u1").body["entries"]
+    assert (raised["client_id"], raised["cause"]["undoes_client_id"]) == ("c1", "old")
+    assert raised["cause"]["undoes"] == str(own["adjusted"])
     assert undo(own["transferred_out"], "u2").status == 200
     assert balances(api)["follow-up"] == 5
     moved = next(e for e in entries(api) if e["client_id"] == "old" and e["kind"] == "transferred_out")

@@ -502,6 +502,18 @@ def text(value: Any) -> str:
 
 
 @each_report
+def test_a_report_without_a_period_refuses_one_as_its_export_does(api: Api, name: str) -> None:
+    crowd(api)
+    for given in ({"from": "garbage"}, {"to": "2026-11-22"}, {"from": "2026-11-01", "to": "2026-11-22"}):
+        asked = api("GET", f"/v1/reports/{name}", **given)
+        key = {"idempotency-key": "-".join([name, *given.values()])}
+        exported = api("POST", "/v1/reports/exports", {"report": name, **given}, headers=key, dry_run=True)
+        assert (asked.status < 300) == (exported.status < 300), (given, asked, exported)
+        if name in ("credits", "outstanding", "negative", "parked"):
+            assert asked.faults == {f"/query/{end}": "unknown_field" for end in given}
+
+
+@each_report
 def test_a_cursor_is_good_for_its_report_and_practice_only(api: Api, name: str) -> None:
     crowd(api)
     page = read(api, f"/v1/reports/{name}", limit=1)

@@ -226,6 +226,12 @@ WRONG_OF_ACCOUNT: list[tuple[str, Any]] = [
     ("timezone", "../../etc/passwd"),
     ("timezone", "/etc/localtime"),
     ("timezone", "Europe"),
+    ("timezone", "localtime"),
+    ("timezone", "posixrules"),
+    ("timezone", "Factory"),
+    ("timezone", "right/UTC"),
+    ("timezone", "right/Europe/Berlin"),
+    ("timezone", "posix/UTC"),
     ("timezone", "Europe/Berlin\x00"),
     ("timezone", 1),
     ("timezone", "x" * 5000),
@@ -294,6 +300,7 @@ def test_switching_off_asks_for_confirmation_with_the_counts(api: Api) -> None:
     furnished(api)
     package(api, "bare", credits={}, stripe_prices=["price_2"])
     package(api, "mixed", credits={"initial": 1, "follow-up": 0}, stripe_prices=["price_3"])
+    package(api, "gone", stripe_prices=[], archived=True)
     for number in range(2, 6):
         client(api, f"c{number}")
     paid(api)
@@ -343,6 +350,7 @@ def test_while_off_nothing_is_shown(api: Api) -> None:
 
 def test_while_off_everything_may_be_booked_and_nothing_is_spent(api: Api) -> None:
     furnished(api)
+    paid(api)
     patch(api, SETTINGS, {"enabled": False, "confirm": True, "allow_booking_without_credits": False})
     one = read(api, "/v1/eligibility", client_id="c1", appointment_type="follow-up")
     assert (one["allowed"], one["reason"], one["shortfall"], one["would_use"]) == (True, "credits_disabled", 0, [])
@@ -350,6 +358,8 @@ def test_while_off_everything_may_be_booked_and_nothing_is_spent(api: Api) -> No
     assert (booking.state, booking.free) == (BookingState.BOOKED, "credits_disabled")
     stated = read(api, "/v1/bookings/b1")
     assert (stated["state"], stated["free"], stated["paid"]) == ("booked", "credits_disabled", [])
+    patch(api, SETTINGS, {"enabled": True})
+    assert balances(api)["follow-up"] == 3, "what is left is not used"
 
 
 def test_on_again_everything_is_as_it_was(api: Api) -> None:

@@ -85,7 +85,7 @@ def test_undoing_a_lowering_returns_the_credits_to_the_very_lot(api: Api) -> Non
     (entry,) = undone(api, taken, reason="counted wrong")
     assert remaining(api) == lots
     assert (entry["kind"], entry["amount"], entry["reason"]) == ("adjusted", 2, "counted wrong")
-    assert entry["cause"] == {"kind": "staff", "undoes": str(taken)}
+    assert entry["cause"] == {"kind": "staff", "undoes": str(taken), "undoes_client_id": "c1"}
     assert entry["source_id"] == "api/undo-1"
     assert kinds(api) == [("granted", 3), ("adjusted", -2), ("adjusted", 2)]
 
@@ -214,7 +214,7 @@ def test_a_gift_is_undone_type_by_type(api: Api) -> None:
     post(api, "/v1/clients/c1/grants", {"package_id": "both"}, "k1")
     (entry,) = undone(api, 1)
     assert (entry["kind"], entry["amount"]) == ("adjusted", -2)
-    assert entry["cause"] == {"kind": "package", "package_id": "both", "undoes": "1"}
+    assert entry["cause"] == {"kind": "package", "package_id": "both", "undoes": "1", "undoes_client_id": "c1"}
     assert balances(api) == {"follow-up": 0, "initial": 1}
     reply = post(api, f"{CREDITS}/initial/entries/1/undo", {}, "undo-2")
     assert (reply.status, balances(api)) == (200, {"follow-up": 0, "initial": 0})
@@ -247,8 +247,9 @@ def test_a_transfer_is_undone_from_either_side(api: Api, side: str, number: int)
     out, back = undone(api, number, client_id=side)
     assert (out["client_id"], out["kind"], out["amount"]) == ("c2", "transferred_out", -2)
     assert (back["client_id"], back["kind"], back["amount"]) == ("c1", "transferred_in", 2)
-    assert out["cause"] == {"kind": "transfer", "from_client_id": "c2", "to_client_id": "c1", "undoes": "1"}
-    assert back["cause"] == {"kind": "transfer", "from_client_id": "c2", "to_client_id": "c1", "undoes": "2"}
+    went_back = {"kind": "transfer", "from_client_id": "c2", "to_client_id": "c1"}
+    assert out["cause"] == went_back | {"undoes": "1", "undoes_client_id": "c2"}
+    assert back["cause"] == went_back | {"undoes": "2", "undoes_client_id": "c1"}
     assert list(remaining(api).values()) == [3], "in the very lot that gave"
     for client_id, sequence in (("c1", 2), ("c2", 1)):
         with nothing_written(api):

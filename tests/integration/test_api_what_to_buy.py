@@ -6,7 +6,7 @@ import pytest
 from tests.support.api import Api, api_on
 from tests.support.builders import NOW
 from tests.support.engines import Engine
-from tests.support.stock import booked, client, counted, furnished, no_debt, package, paid, patch, read
+from tests.support.stock import booked, client, counted, furnished, no_debt, nothing_written, package, paid, patch, read
 
 from client_credits.domain.payments.facts import MoneyBack, Refund, RefundStatus
 from client_credits.operations.context import STRIPE, Context
@@ -90,6 +90,47 @@ def test_a_client_reads_a_packages_description_and_price(api: Api) -> None:
     shown = read(api, "/v1/packages/intro", client="c1")
     assert {name: shown[name] for name in given} == given
     assert "stripe_prices" not in shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://p.test/buy",
+        "https://user:word@p.test/",
+        "https://buy.stripe.com@p.test/",
+        "https://p.test\\@buy.stripe.com/",
+        "https://p.test/\\evil",
+        "https://p.test/a b",
+        "https://p.test/\n",
+        "https://p.test/\x00",
+        "https://p.test/\x85",
+        "https://p.test/\u202e",
+        "https://p.test/<script>",
+        'https://p.test/"onclick',
+        "https://{client_reference}/",
+        "https://[p.test/",
+        "https://p\u2100.test/",
+        "https:///buy",
+        "https:p.test",
+        "//p.test/buy",
+        "javascript:alert(1)//https://p.test",
+        "https://p.test:port/",
+    ],
+)
+def test_a_link_that_is_not_https_or_may_be_read_two_ways_is_refused(api: Api, url: str) -> None:
+    package(api, "intro", **INTRO)
+    with nothing_written(api):
+        assert api("PUT", "/v1/packages/intro", {**INTRO, "url": url}).faults.keys() == {"/url"}
+        assert api("PATCH", "/v1/settings", {"packages_url": url}).faults.keys() == {"/packages_url"}
+
+
+@pytest.mark.parametrize(
+    "url", ["https://p.test", "https://p.test:8443?a=b", "https://xn--pcks-0qa.test/#päckchen", "https://p.test/{x}"]
+)
+def test_any_other_https_link_is_taken_as_it_is(api: Api, url: str) -> None:
+    package(api, "intro", **INTRO, url=url)
+    patch(api, "/v1/settings", {"packages_url": url})
+    assert read(api, "/v1/packages/intro", client="c1")["url"] == url
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ ALL = (
 )
 SHOWN = {
     "id": "au-1",
+    "client_id": "c1",
     "payer": "Northern Health",
     "number": "NH-55-1207",
     "appointment_types": ["follow-up"],
@@ -55,6 +56,19 @@ def test_a_deleted_authorization_is_in_the_list_no_more(practice: Api, run: Run)
     assert "No authorization." in ok(run("authorizations", "list", "c1")).out
     gone = run("authorizations", "delete", "c1", "au-1")
     assert (gone.code, gone.err.startswith("404")) == (1, True)
+
+
+def test_where_clients_were_merged_the_list_says_whose_each_is(practice: Api, run: Run) -> None:
+    client(practice, "c2")
+    ok(run(*PUT, *ALL))
+    ok(run("authorizations", "put", "c2", "au-1", *ALL))
+    assert "c1" not in ok(run("authorizations", "list", "c1")).out
+    ok(run("client", "merge", "c1", "--into", "c2"))
+    rows = [line.split()[:2] for line in fits(run("authorizations", "list", "c2", "--wide")).splitlines()]
+    assert ["c1", "au-1"] in rows and ["c2", "au-1"] in rows
+    ok(run(*PUT, "--visits", "9"))
+    assert ok(run("--json", "authorizations", "show", "c1", "au-1")).json["visits_authorized"] == 9
+    assert ok(run("--json", "authorizations", "show", "c2", "au-1")).json["visits_authorized"] == 2
 
 
 def test_tables_name_the_types_and_stay_within_a_hundred_columns(practice: Api, run: Run) -> None:

@@ -14,16 +14,17 @@ from tests.support.stock import booked, client, furnished, listed, paid, put, re
 
 from client_credits.cli import replay_queues
 from client_credits.domain.errors import Busy
-from client_credits.domain.payments.facts import Unsupported
+from client_credits.domain.payments.facts import CustomerLink, Unsupported
 from client_credits.domain.payments.parked import ParkedState
 from client_credits.domain.practice.staff import StaffMember
 from client_credits.operations import committing
 from client_credits.operations.context import STRIPE, Context
-from client_credits.operations.payments import parking
+from client_credits.operations.payments import linking, parking
 from client_credits.operations.staff.directory import StaffDirectory
 from client_credits.operations.staff.forgetting import Person, forget
 from client_credits.store.store import Store
 from client_credits.store.table import Conflicted
+from client_credits.stripe import work as stripe_work
 
 # What a person, or who deals with them, can fill in: each is looked for everywhere afterwards.
 NAME, EMAIL, EXTERNAL = "Zora Canaryname", "zora.canary@example.test", "EXT-canary-1"
@@ -125,6 +126,7 @@ def test_later_events_count_and_bring_no_profile_back(stack: Stack) -> None:
     stack("forget", "c1", "--yes")
     paid(api, client_id=None, customer="cus_1")
     booked(api, "b2")
+    event(api, "evt_late", customer="cus_1")
     insured = api("PUT", "/v1/clients/c1/authorizations/au-2", AUTHORIZED)
     assert (insured.status, insured.code) == (409, "client_forgotten")
     refused = api("PUT", "/v1/clients/c1", {"name": NAME})
@@ -135,6 +137,65 @@ def test_later_events_count_and_bring_no_profile_back(stack: Stack) -> None:
     headers = {"idempotency-key": "m"}
     into = api("POST", "/v1/clients/c2/merge", {"into": "c1"}, headers=headers)
     assert into.faults == {"/into": "forgotten"}, "the other's profile would come to stand for it"
+
+
+UNREADABLE = {"id": "evt_late", "object": "event", "type": "invoice.paid", "livemode": False}
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"customer": "cus_1"},
+        {"customer": {"id": "cus_1", "object": "customer", "email": EMAIL, "name": NAME}},
+        {"metadata": {"client_id": "c1"}},
+        {"client_reference_id": "c1"},
+        {"parent": {"subscription_details": {"subscription": "sub_1", "metadata": {"client_id": "c1"}}}},
+        {"parent": {"subscription_details": {"subscription": "sub_1"}}},
+        {"lines": {"data": [{"metadata": {"client_id": "c1"}}]}},
+        {"object": "customer", "id": "cus_1"},
+        {"customer": "cus_1", "customer_address": {"line1": ADDRESS}, "lines": [[[["deep"]]]]},
+    ],
+)
+def test_an_event_of_a_forgotten_person_that_is_not_understood_is_parked_without_its_body(
+    stack: Stack, about: dict[str, Any]
+) -> None:
+    api = planted(stack)
+    context = Context(api.store, "p1", STRIPE, NOW)
+    linking.apply_link(context, CustomerLink("evt_link", "cus_1", "c1", "sub_1"))
+    stack("forget", "c1", "--yes")
+    body = UNREADABLE | {"data": {"object": {"customer_name": NAME, "customer_email": EMAIL, **about}}}
+    assert stripe_work.handle(context, None, "test", body, json.dumps(body)) == "parked_not_understood"
+    assert left(stack) == []
+    assert "evt_late" in {each["event_id"] for each in listed(api, "/v1/parked")}, "it is not lost"
+
+
+def test_the_body_is_kept_of_an_event_of_everybody_else(stack: Stack) -> None:
+    api = planted(stack)
+    stack("forget", "c1", "--yes")
+    about = {"metadata": {"client_id": "c2"}, "customer": "cus_1x", "note": "c1 cus_1", "customer_name": "Bo Kept"}
+    body = UNREADABLE | {"data": {"object": about}}
+    stripe_work.handle(Context(api.store, "p1", STRIPE, NOW), None, "test", body, json.dumps(body))
+    assert "bo kept" in kept_of(stack)
+
+
+def test_an_event_that_is_parked_while_its_person_is_being_forgotten_leaves_no_body(stack: Stack) -> None:
+    api = planted(stack)
+
+    class Meanwhile(Store):
+        """The person is forgotten between what a decision read and what it commits."""
+
+        asked = False
+
+        def commit(self, items: Any) -> None:
+            if not self.asked:
+                self.asked = True
+                forget(Context(stack.store, "p1", STRIPE, NOW), "c1")
+            super().commit(items)
+
+    body = UNREADABLE | {"data": {"object": {"customer": "cus_1", "customer_email": EMAIL, "customer_name": NAME}}}
+    context = Context(Meanwhile(api.store.table), "p1", STRIPE, NOW)
+    stripe_work.handle(context, None, "test", body, json.dumps(body))
+    assert left(stack) == []
 
 
 def test_a_dry_run_lists_what_would_go_and_erases_nothing(stack: Stack) -> None:

@@ -58,6 +58,39 @@ def test_an_undoing_is_rehearsed_and_repeated_under_one_key(practice: Api, run: 
         assert ok(run("--json", "undo", "c1", "follow-up", "1", "--key", "u1")).json == first
 
 
+def test_where_clients_were_merged_the_record_has_to_be_named(practice: Api, run: Run) -> None:
+    ok(run("adjust", "c1", "follow-up", "5", "--reason", "of the old record"))
+    assert "record" not in ok(run("history", "c1", "follow-up", "--wide")).out
+    ok(run("adjust", "c2", "follow-up", "7", "--reason", "of the other"))
+    ok(run("client", "merge", "c1", "--into", "c2"))
+    for asked in ("c1", "c2"):
+        shown = fits(run("history", asked, "follow-up", "--wide"))
+        numbered = {tuple(line.split()[:2]) for line in shown.splitlines() if line.split()[1:2] in (["1"], ["2"])}
+        assert numbered == {("c1", "1"), ("c1", "2"), ("c2", "1"), ("c2", "2")}
+        with nothing_written(practice):
+            refused = run("undo", asked, "follow-up", "1")
+        assert refused.code == 1 and "--record c2 or --record c1" in " ".join(refused.err.split())
+    with nothing_written(practice):
+        assert "no record of this client" in run("undo", "c2", "follow-up", "1", "--record", "c3").err
+    (undone,) = ok(run("--json", "undo", "c2", "follow-up", "1", "--record", "c1")).json["entries"]
+    assert (undone["client_id"], undone["amount"]) == ("c2", -5)
+    assert (undone["cause"]["undoes"], undone["cause"]["undoes_client_id"]) == ("1", "c1")
+    (undone,) = ok(run("--json", "undo", "c1", "follow-up", "1", "--record", "c2")).json["entries"]
+    assert (undone["amount"], undone["cause"]["undoes_client_id"]) == (-7, "c2")
+
+
+def test_a_number_that_one_record_alone_has_needs_no_record(practice: Api, run: Run) -> None:
+    ok(run("adjust", "c1", "follow-up", "5", "--reason", "of the old record"))
+    ok(run("adjust", "c1", "follow-up", "-5", "--reason", "nothing is left to move"))
+    ok(run("client", "merge", "c1", "--into", "c2"))
+    assert run("undo", "c2", "follow-up", "1").code == 1, "c2 has the entry of the merge"
+    ok(run("adjust", "c2", "follow-up", "1", "--reason", "r"))
+    for _ in range(2):
+        ok(run("adjust", "c2", "follow-up", "1", "--reason", "r"))
+    (undone,) = ok(run("--json", "undo", "c2", "follow-up", "4")).json["entries"]
+    assert undone["cause"]["undoes_client_id"] == "c2"
+
+
 def test_what_is_no_entry_or_type_is_said_so(practice: Api, run: Run) -> None:
     for words, said in [
         (("undo", "c1", "folow-up", "1"), "Did you mean follow-up?"),

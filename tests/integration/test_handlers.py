@@ -540,6 +540,9 @@ def everything(world: World) -> tuple[dict[Any, Any], dict[Any, Any]]:
     assert run("bookings", event("created", booking_id="b-2", seats=90, occurred_at=LATER)) == []
     adjusting = {"appointment_type": "initial", "amount": 2, "reason": "Goodwill for Anna"}
     assert api("POST", "/v1/clients/c-17/adjustments", adjusting, headers={"idempotency-key": "k1"}).status == 200
+    put(api, "/v1/clients/c-18", {"name": "Ben"})
+    giving = {"from_client_id": "c-17", "to_client_id": "c-18", "appointment_type": "initial", "amount": 1}
+    assert api("POST", "/v1/transfers", giving, headers={"idempotency-key": "k2"}).status == 200
     assert run("bookings", event("cancelled-by-practice", reason="Anna is ill")) == []
     return before, world.items()
 
@@ -562,14 +565,16 @@ def test_every_entry_refusal_change_and_parked_payment_is_published_as_it_stands
         "credits.spent": 1,
         "credits.restored": 1,
         "credits.adjusted": 1,
+        "credits.transferred_out": 1,
+        "credits.transferred_in": 1,
         "credits.settings_changed": 2,
         "credits.booking_refused": 1,
         "credits.payment_parked": 1,
     }
     history = [
         entry
-        for type_id in ("follow-up", "initial")
-        for entry in listed(world.api, f"/v1/clients/c-17/credits/{type_id}/history", role="service")
+        for client_id, type_id in (("c-17", "follow-up"), ("c-17", "initial"), ("c-18", "initial"))
+        for entry in listed(world.api, f"/v1/clients/{client_id}/credits/{type_id}/history", role="service")
     ]
     for entry in history:
         if entry["sequence"] is None:

@@ -32,6 +32,13 @@ def test_a_query_may_hold_any_text_a_url_can_bring() -> None:
     assert cursors.open([KEY], "p1", "clients?q=\ud800", cursor) == POSITION
 
 
+@given(one=st.lists(st.none() | st.text(), max_size=4), other=st.lists(st.none() | st.text(), max_size=4))
+def test_no_two_lists_of_parts_have_one_name(one: list[str | None], other: list[str | None]) -> None:
+    assert (cursors.query_of(*one) == cursors.query_of(*other)) == (one == other)
+    for sign in '|",':
+        assert cursors.query_of(f"a{sign}b", "c") != cursors.query_of("a", f"b{sign}c")
+
+
 def test_the_same_place_has_the_same_cursor() -> None:
     swapped = dict(reversed(POSITION.items()))
 

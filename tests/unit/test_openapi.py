@@ -184,6 +184,7 @@ LISTS = {
     "/v1/clients",
     "/v1/clients/{client_id}/authorizations",
     "/v1/clients/{client_id}/credits/{type_id}/history",
+    "/v1/clients/{client_id}/credits/{type_id}/lots",
     "/v1/bookings",
     "/v1/parked",
     *REPORTS_PATHS,
@@ -230,7 +231,7 @@ ANSWERS = {
     "PastBalanceView": "appointment_type name balance",
     "TypeCreditsView": "appointment_type name balance available held frozen not_yet_effective debt "
     "granted_total next_expiry version",
-    "AuthorizationView": "id payer number appointment_types starts_on ends_on visits_authorized visits_used "
+    "AuthorizationView": "id client_id payer number appointment_types starts_on ends_on visits_authorized visits_used "
     "visits_left",
     "LotView": "lot_id granted remaining held effective_at expires_at priority source package_id frozen",
     "EntryView": "entry_id source_id client_id appointment_type sequence kind amount balance_before "

@@ -48,8 +48,10 @@ def history(
     """Show what happened to a client's credits of one type, newest first."""
     api = PracticeApi(session, practice)
     items, more = api.pages(f"/v1/clients/{path_id(client)}/credits/{path_id(appointment_type)}/history", limit)
-    shown = _entries_with_ids if wide else _entries
-    session.output.answer({"items": items, "more": more}, lambda: shown(api, items, more))
+    session.output.answer(
+        {"items": items, "more": more},
+        lambda: _entries_with_ids(client, items, more) if wide else _entries(api, items, more),
+    )
 
 
 def eligibility(
@@ -138,9 +140,12 @@ def _why(entry: dict[str, Any], packages: dict[str, str], zone: str) -> str:
     return f"{said}: {reason}" if reason else said
 
 
-def _entries_with_ids(_: PracticeApi, items: list[dict[str, Any]], more: bool) -> "RenderableType":
+def _entries_with_ids(client: str, items: list[dict[str, Any]], more: bool) -> "RenderableType":
+    """With whose record each is, where that is not the client who was asked for: each record numbers its own."""
+    merged = any(entry.get("client_id") not in (client, None) for entry in items)
     rows = [
         (
+            *([entry["client_id"]] if merged else []),
             entry["sequence"],
             f"{entry['occurred_at']}\n{entry['kind']}",
             entry["amount"],
@@ -149,7 +154,9 @@ def _entries_with_ids(_: PracticeApi, items: list[dict[str, Any]], more: bool) -
         )
         for entry in items
     ]
-    shown = table(("number #", "occurred at, kind", "amount #", "balance #", "cause"), rows)
+    shown = table(
+        (*(["record"] if merged else []), "number #", "occurred at, kind", "amount #", "balance #", "cause"), rows
+    )
     return lines(shown, "There is more: raise --limit.") if more else shown
 
 

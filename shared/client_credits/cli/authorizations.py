@@ -12,7 +12,7 @@ from client_credits.cli.session import CliSession, PracticeId, an_id
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-COUNTED = ("visits_used", "visits_left")  # by bookings, never put
+NEVER_PUT = ("client_id", "visits_used", "visits_left")  # bookings count the visits
 
 AuthorizationId = Annotated[str, typer.Argument(metavar="ID", help="The authorization's id, as the practice calls it.")]
 Day = Annotated[str | None, typer.Option(metavar="DAY", help="Like 2026-12-01; that day still counts.")]
@@ -24,7 +24,7 @@ def list_(
     """List a client's authorizations with the visits used and left."""
     api = PracticeApi(session, practice)
     found, more = api.pages(f"/v1/clients/{path_id(client)}/authorizations", limit)
-    session.output.answer({"items": found, "more": more}, lambda: _listed(api, found, more, wide))
+    session.output.answer({"items": found, "more": more}, lambda: _listed(api, client, found, more, wide))
 
 
 def show(session: CliSession, client: ClientId, authorization: AuthorizationId, practice: PracticeId = None) -> None:
@@ -51,7 +51,7 @@ def put(
 ) -> None:
     """Add an authorization, or change what is named, its last day for instance; the visits used stay."""
     api, path = PracticeApi(session, practice), _path(client, authorization)
-    body = {name: value for name, value in stored_now(api, path).items() if name not in COUNTED}
+    body = {name: value for name, value in stored_now(api, path).items() if name not in NEVER_PUT}
     given: dict[str, Any] = {
         "payer": payer,
         "number": number,
@@ -85,12 +85,15 @@ def _rehearsed(shown: "RenderableType", dry_run: bool) -> "RenderableType":
     return lines(shown, REHEARSED) if dry_run else shown
 
 
-def _listed(api: PracticeApi, found: list[dict[str, Any]], more: bool, wide: bool) -> "RenderableType":
+def _listed(api: PracticeApi, client: str, found: list[dict[str, Any]], more: bool, wide: bool) -> "RenderableType":
+    """With whose each is, where that is not the client who was asked for: by that id the other commands reach it."""
     if not found:
         return "No authorization."
     names = {} if wide else api.names("appointment-types")
+    merged = any(each["client_id"] != client for each in found)
     rows = [
         (
+            *([each["client_id"]] if merged else []),
             each["id"],
             *([each["number"]] if wide else []),
             each["payer"],
@@ -103,13 +106,14 @@ def _listed(api: PracticeApi, found: list[dict[str, Any]], more: bool, wide: boo
         for each in found
     ]
     columns = ("payer", "types", "first day", "last day", "used #", "left #")
-    shown = table(("id", *(["number"] if wide else []), *columns), rows)
+    shown = table((*(["client"] if merged else []), "id", *(["number"] if wide else []), *columns), rows)
     return lines(shown, "There are more: raise --limit.") if more else shown
 
 
 def _authorization(api: PracticeApi, found: dict[str, Any]) -> "RenderableType":
     names = api.names("appointment-types")
     rows = [
+        ("client", found["client_id"]),
         ("id", found["id"]),
         ("payer", found["payer"]),
         ("number", found["number"]),

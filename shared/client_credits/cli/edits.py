@@ -6,6 +6,7 @@ import typer
 
 from client_credits.cli.api import REHEARSED, DryRun, Key, PracticeApi, Reason, path_id
 from client_credits.cli.clients import ClientId
+from client_credits.cli.errors import CommandError
 from client_credits.cli.output import lines, table
 from client_credits.cli.session import CliSession, PracticeId, an_id
 
@@ -84,6 +85,9 @@ def undo(
     number: Annotated[
         int, typer.Argument(metavar="NUMBER", min=1, help="The entry's number, which `credits history --wide` shows.")
     ],
+    record: Annotated[
+        str | None, typer.Option(metavar="CLIENT", help="Whose entry it is, where clients were merged.")
+    ] = None,
     reason: Reason = None,
     key: Key = None,
     dry_run: DryRun = False,
@@ -92,9 +96,29 @@ def undo(
     """Undo an adjustment, a gift or a transfer by its entry, once."""
     api = PracticeApi(session, practice)
     kind = path_id(api.known("appointment-types", an_id(appointment_type)))
-    path = f"/v1/clients/{path_id(client)}/credits/{kind}/entries/{number}/undo"
+    path = f"/v1/clients/{path_id(_record(api, client, kind, number, record))}/credits/{kind}/entries/{number}/undo"
     done = api.post(path, _given(None, reason), dry_run, key)
     session.output.answer(done, lambda: _entries(done["entries"], dry_run))
+
+
+def _record(api: PracticeApi, client: str, kind: str, number: int, named: str | None) -> str:
+    """The record whose entry a number is. Raises CommandError where clients were merged, more than one record may have
+    an entry of that number, and none is named."""
+    moved, _ = api.pages(f"/v1/clients/{path_id(client)}/credits/{kind}/history", 100_000, kind="transferred_out")
+    merges = [each for each in moved if each["cause"]["kind"] == "merge"]
+    sides = (each["cause"][side] for each in merges for side in ("to_client_id", "from_client_id"))
+    records = list(dict.fromkeys([*sides, client]))
+    known = " or ".join(f"--record {each}" for each in records)
+    if named is not None:
+        if named in records:
+            return named
+        raise CommandError(f"{named} is no record of this client. Say {known}.")
+    if any(number <= each["sequence"] for each in merges):  # the last entry of a record is that of its merge
+        raise CommandError(
+            f"{client} has the entries of merged clients, too, and each numbers its own. Say {known}: "
+            "`credits history --wide` shows whose entry is whose."
+        )
+    return client
 
 
 def _given(expires_at: str | None, reason: str | None) -> dict[str, Any]:

@@ -27,6 +27,11 @@ class BadCursor(Exception):
     """Not a cursor of this practice and query, or one that was changed."""
 
 
+def query_of(*parts: object) -> str:
+    """The name of a list from what selects its items: other parts, another name, whatever they hold."""
+    return json.dumps([None if part is None else str(part) for part in parts])
+
+
 def seal(keys: Sequence[bytes], practice_id: str, query: str, position: dict[str, Any]) -> str:
     """The cursor for `position`: URL-safe text of at most MAX_CURSOR_CHARACTERS, no padding.
 

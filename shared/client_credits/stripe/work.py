@@ -36,6 +36,7 @@ from client_credits.stripe.api.queries import StripeApi, StripeKind
 from client_credits.stripe.completing import completed_event, event_of, lacks_items, payments_behind
 from client_credits.stripe.events import values
 from client_credits.stripe.events.frame import Mode
+from client_credits.stripe.events.naming import named_in
 from client_credits.stripe.events.translate import translate
 from client_credits.stripe.events.values import Unreadable
 
@@ -70,7 +71,7 @@ def apply(context: Context, facts: Facts, raw: str) -> str:
             linking.apply_link(context, facts)
             return "linked"
         case Unsupported():
-            parking.park_event(context, facts, raw)
+            parking.park_event(context, facts, raw, named_in(raw))
             return f"parked_{facts.reason}"
         case Ignored():
             return f"ignored_{facts.reason}"

@@ -1,7 +1,7 @@
 """Undoing what staff did: an adjustment, a gift, a transfer, each by the opposite of its entry.
 
 Undoing is never refused for a wallet's bounds. Entries are not changed: the undoing entry's cause names the
-number of the one it undoes. That each is undone once is for the caller to see to.
+one it undoes by its client and number. That each is undone once is for the caller to see to.
 """
 
 from dataclasses import replace
@@ -16,6 +16,7 @@ from client_credits.domain.ledger.wallet import Debt, DebtCause, Wallet
 from client_credits.domain.practice.dated_settings import SettingsOverTime
 
 UNDOES = "undoes"  # the cause's name for the sequence number of the entry undone
+UNDOES_CLIENT = "undoes_client_id"  # whose entry that is: where records were merged, each numbers its own
 _BY_STAFF = frozenset({CauseKind.STAFF, CauseKind.PACKAGE})
 
 

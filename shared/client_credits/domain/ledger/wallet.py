@@ -305,7 +305,12 @@ class Wallet:
 def burn_order(lots: Iterable[Lot]) -> list[Lot]:
     """Total order in which lots are spent: priority, then the soonest end (never last), then the
     earliest start, then the lot id."""
-    return sorted(lots, key=lambda lot: (lot.priority, lot.end, lot.effective_at, lot.lot_id))
+    return sorted(lots, key=burn_place)
+
+
+def burn_place(lot: Lot) -> tuple[int, datetime, datetime, str]:
+    """Where a lot stands in burn order."""
+    return lot.priority, lot.end, lot.effective_at, lot.lot_id
 
 
 def take(lots: Iterable[tuple[Lot, int]], amount: int) -> Iterator[tuple[Lot, int]]:

@@ -78,6 +78,14 @@ class Parked:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """Whom the body of an event names: clients, and links (kind, id) that may lead to clients."""
+
+    clients: frozenset[str] = frozenset()
+    links: frozenset[tuple[str, str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Replay:
     """Parked payments to be tried again, for news of what they wait for (kind, id): those behind `after`."""
 

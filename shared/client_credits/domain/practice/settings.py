@@ -15,10 +15,10 @@ from zoneinfo import ZoneInfo
 
 from client_credits.domain.credits import MAX_CREDITS
 from client_credits.domain.errors import Invalid, Problem, pointer
+from client_credits.domain.practice.links import LINK_PATTERN, MAX_LINK
 
 MAX_GRACE_DAYS = 3650
 MAX_NAME = 200  # characters
-MAX_URL = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +110,15 @@ def _text(longest: int, pattern: str, fault: str, **more: bool) -> Setting:
     return Setting(check, {"type": "string", "minLength": 1, "maxLength": longest, "pattern": f"^{pattern}$"}, **more)
 
 
+# What the machine calls its own zone, and none at all. They name no place, and mean another time elsewhere.
+_NO_PLACE = frozenset({"localtime", "posixrules", "Factory"})
+_OTHER_SECONDS = ("right/", "posix/")  # the same places once more, those of right/ with leap seconds
+
+
 def _timezone(**more: bool) -> Setting:
     def check(value: object) -> str | None:
+        if isinstance(value, str) and (value in _NO_PLACE or value.startswith(_OTHER_SECONDS)):
+            return "must be an IANA time zone such as Europe/Berlin"
         try:
             ZoneInfo(value if isinstance(value, str) else "")
         except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
@@ -137,7 +144,13 @@ SETTINGS: dict[str, Setting] = {
     "unidentified_bookings": _one_of("allow", "refuse", account_only=True),
     "unknown_clients": _one_of("create", "park", account_only=True, dated=False),
     "timezone": _timezone(account_only=True),
-    "packages_url": _text(MAX_URL, r"https?://[^\s/?#]+\S*", "must be an http(s) URL", account_only=True, dated=False),
+    "packages_url": _text(
+        MAX_LINK,
+        LINK_PATTERN,
+        "must be a link that begins with https:// and a host",
+        account_only=True,
+        dated=False,
+    ),
     "name": _text(
         MAX_NAME, r"[\s\S]*\S[\s\S]*", f"must be text of 1 to {MAX_NAME} characters", account_only=True, dated=False
     ),

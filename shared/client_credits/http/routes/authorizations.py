@@ -6,6 +6,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
+from client_credits.http.cursors import query_of
 from client_credits.http.request import asked
 from client_credits.http.responses import Cursor, DryRun, Limit, PathId, answer, answers, check_same_id, puts, reads
 from client_credits.http.schemas import common as schemas
@@ -28,7 +29,7 @@ class Authorizations(schemas.View):
 )
 def list_authorizations(client_id: PathId, limit: Limit = 50, cursor: Cursor = None) -> Authorizations:
     ask = asked(router)
-    query = f"authorizations|{client_id}"
+    query = query_of("authorizations", client_id)
     position = ask.open(query, cursor) or {"after": "", "of": ""}
     place = position["after"], position["of"]
     found = authorizations.authorizations_of(ask.context, client_id)

@@ -6,6 +6,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from client_credits.domain.bookings.booking import BookingState
+from client_credits.http.cursors import query_of
 from client_credits.http.request import asked
 from client_credits.http.responses import Cursor, Limit, PathId, reads
 from client_credits.http.schemas import common as schemas
@@ -33,7 +34,7 @@ def list_bookings(
     cursor: Cursor = None,
 ) -> Bookings:
     ask = asked(router)
-    query = f"bookings|{state}"
+    query = query_of("bookings", state)
     position = ask.open(query, cursor)
     before = position["before"] if position else None
     page, more = bookings_in(ask.store, ask.practice_id, BookingState(state), before, limit)

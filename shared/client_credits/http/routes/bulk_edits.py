@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from client_credits.domain.errors import Invalid, Problem
 from client_credits.domain.ledger.extending import ExtensionRule
 from client_credits.domain.ledger.leftovers import LeftoversRule
+from client_credits.http.cursors import query_of
 from client_credits.http.request import Ask, asked
 from client_credits.http.responses import DryRun, answers
 from client_credits.http.routes.edits import IdempotencyKey, keyed
@@ -71,7 +72,7 @@ def _answer(
     ask: Ask, change: Extension | Leftovers, key: Keyed, reason: str | None, cursor: str | None
 ) -> Response[Any]:
     """What became of each lot; above 100 clients the job that goes on with it or, of a rehearsal, the first page."""
-    query = f"rehearsal|{key.digest}"
+    query = query_of("rehearsal", key.digest)
     try:
         if ask.store.rehearsing:
             position = ask.open(query, cursor) or {"after": None}

@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from client_credits.domain.errors import Invalid, Problem
 from client_credits.domain.ids import derived_id
+from client_credits.domain.practice.links import ORIGIN_AND_REST
 from client_credits.http.request import Ask, asked
 from client_credits.http.responses import DryRun, writes
 from client_credits.http.routes.edits import IdempotencyKey, keyed
@@ -18,8 +19,7 @@ from client_credits.operations.staff.idempotent import Keyed
 from client_credits.stripe.checkout import Purchase, open_checkout
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
-# Nothing that a browser would read otherwise than we do: no user part, no backslash, no white space.
-_ADDRESS = re.compile(r"(https?://[^/?#@\\\s]+)(?:[/?#][^\\\s]*)?")
+_ADDRESS = re.compile(ORIGIN_AND_REST)
 
 
 @router.post(

@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from client_credits.domain.errors import NotFound
 from client_credits.domain.ledger.entries import EntryKind
+from client_credits.http.cursors import query_of
 from client_credits.http.request import asked
 from client_credits.http.responses import Cursor, DryRun, Limit, PathId, answer, asks, check_same_id, puts, reads
 from client_credits.http.schemas import common as schemas
@@ -20,7 +21,7 @@ from client_credits.operations.staff import practices
 from client_credits.store.records import Wanted
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
-assert {*EntryKind} | {"settings_changed"} == set(Kind.__args__)  # type: ignore[attr-defined]
+assert {*EntryKind, "forgiven", "settings_changed"} == set(Kind.__args__)  # type: ignore[attr-defined]
 
 
 class Clients(schemas.View):
@@ -43,7 +44,7 @@ def list_clients(
 ) -> Clients:
     """Clients in order. A page may be shorter than `limit`; the list ends where `next_cursor` is null."""
     ask = asked(router)
-    query, only = f"clients|{negative}|{holding}|{q}|{sort}", listing.Filter(negative, holding, q)
+    query, only = query_of("clients", negative, holding, q, sort), listing.Filter(negative, holding, q)
     place = ask.open(query, cursor) or {}
     after = place.get("after")
     if sort == "name":
@@ -62,7 +63,7 @@ def list_clients(
 def search_clients(wanted: Annotated[ClientSearch, Body()]) -> Clients:
     """Names and e-mails stand in the body, since addresses are logged on the way."""
     ask = asked(router)
-    query = f"search|{wanted.q or ''}|{wanted.email or ''}"
+    query = query_of("search", wanted.q, wanted.email)
     place = ask.open(query, wanted.cursor)
     start = SearchPlace(place["after"], place["by_id"]) if place else SearchPlace()
     found, more = searching.search(ask.context, start, wanted.limit, wanted.q, wanted.email, ask.people_keys)
@@ -80,7 +81,7 @@ def list_package_clients(package_id: PathId, limit: Limit = 50, cursor: Cursor =
     ask = asked(router)
     if package_id not in ask.store.load(ask.practice_id, Wanted()).catalogue.packages:
         raise NotFound("There is no such package.")
-    query = f"package-clients|{package_id}"
+    query = query_of("package-clients", package_id)
     after = (ask.open(query, cursor) or {}).get("after")
     found, last = listing.clients_page(ask.context, after, limit, listing.Filter(package_id=package_id))
     return _clients(found, ask.seal(query, {"after": last} if last else None))

@@ -1,11 +1,14 @@
 """Credits of a client: numbers, lots, history."""
 
 from dataclasses import asdict
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
+from client_credits.domain.ledger.wallet import Lot, burn_place
+from client_credits.http.cursors import query_of
 from client_credits.http.request import asked, instant_parameter
 from client_credits.http.responses import Cursor, Limit, PathId, reads
 from client_credits.http.schemas import common as schemas
@@ -41,7 +44,7 @@ class OwnHistory(schemas.View):
 
 class Lots(schemas.View):
     items: list[LotView]
-    next_cursor: None = None
+    next_cursor: str | None
 
 
 @router.get(
@@ -72,10 +75,25 @@ def get_client_credits(
     summary="The open lots of one type, in the order in which they are spent",
     responses=reads(),
 )
-def list_client_lots(client_id: PathId, type_id: PathId) -> Lots:
+def list_client_lots(client_id: PathId, type_id: PathId, limit: Limit = 50, cursor: Cursor = None) -> Lots:
     ask = asked(router)
+    query = query_of("lots", client_id, type_id)
+    place = ask.open(query, cursor)
     wallet, lots = answers.lots_of(ask.context, client_id, type_id)
-    return Lots(items=[lot_view(wallet, lot, ask.now) for lot in lots])
+    rest = [lot for lot in lots if place is None or burn_place(lot) > _burn_place(place)]
+    page, last = rest[:limit], rest[limit - 1 : limit]
+    more = _place_of(last[0]) if len(rest) > limit else None
+    return Lots(items=[lot_view(wallet, lot, ask.now) for lot in page], next_cursor=ask.seal(query, more))
+
+
+def _place_of(lot: Lot) -> dict[str, Any]:
+    priority, end, start, lot_id = burn_place(lot)
+    return {"priority": priority, "end": end.isoformat(), "start": start.isoformat(), "lot": lot_id}
+
+
+def _burn_place(place: dict[str, Any]) -> tuple[int, datetime, datetime, str]:
+    end, start = (datetime.fromisoformat(place[name]) for name in ("end", "start"))
+    return place["priority"], end, start, place["lot"]
 
 
 @router.get(
@@ -94,7 +112,7 @@ def list_client_history(
     to: Annotated[str | None, Query(description="Only entries before this instant.")] = None,
 ) -> History | OwnHistory:
     ask = asked(router)
-    query = f"history|{client_id}|{type_id}|{kind}|{from_}|{to}"
+    query = query_of("history", client_id, type_id, kind, from_, to)
     position = ask.open(query, cursor)
     page = history(
         ask.context,

@@ -157,6 +157,7 @@ def undo_entry(
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,
 ) -> Response[edits.Edits]:
+    """`client_id` and `sequence` are the entry's own: of a record that was merged into another one, the old id."""
     ask = asked(router)
     key = keyed(ask, idempotency_key, f"undo {client_id} {type_id} {sequence}", wanted)
     return answer_of(ask, undo(ask.context, client_id, type_id, int(sequence), key, wanted.reason))

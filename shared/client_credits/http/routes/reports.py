@@ -7,7 +7,9 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
+from client_credits.domain.errors import Invalid, Problem
 from client_credits.domain.instants import read_instant
+from client_credits.http.cursors import query_of
 from client_credits.http.request import Ask, asked
 from client_credits.http.responses import Cursor, Limit, reads
 from client_credits.http.schemas.reports import (
@@ -105,7 +107,8 @@ def _page(
     until: str | None = None,
 ) -> Response[Any]:
     """The page behind a cursor, which keeps the period: one that ends now does not move from page to page."""
-    query = f"report|{report.name}|{since}|{until}"
+    _refuse_period(report)
+    query = query_of("report", report.name, since, until)
     place = ask.open(query, cursor)
     if place:
         period = Period(read_instant(place["since"]), read_instant(place["until"]))
@@ -116,6 +119,14 @@ def _page(
     if _wants_csv():
         return _csv(report, found, following)
     return Response(200, "application/json", view(items=found.rows, next_cursor=following))
+
+
+def _refuse_period(report: Report) -> None:
+    """Raises Invalid where a period is asked of a report that has none."""
+    named = [name for name in ("from", "to") if name in (router.current_event.query_string_parameters or {})]
+    if report.period is PeriodRule.NONE and named:
+        faults = (Problem(f"/query/{name}", "unknown_field", "leave out from and to") for name in named)
+        raise Invalid("This report has no period.", *faults)
 
 
 def _period(ask: Ask, report: Report, since: str | None, until: str | None) -> Period:

@@ -55,7 +55,12 @@ class AuthorizationPut(Request):
 
 
 class AuthorizationView(View):
+    """`client_id` is the client under whose id it was put: where clients were merged, each may have brought one of the
+    same `id`, and the path with its own client reaches it.
+    """
+
     id: str
+    client_id: str
     payer: str
     number: str
     appointment_types: list[str]
@@ -69,6 +74,7 @@ class AuthorizationView(View):
 def authorization_view(record: Authorization) -> AuthorizationView:
     return AuthorizationView(
         id=record.authorization_id,
+        client_id=record.client_id,
         payer=record.payer,
         number=record.number,
         appointment_types=list(record.appointment_types),

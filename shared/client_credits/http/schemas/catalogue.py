@@ -11,7 +11,7 @@ from client_credits.domain.ledger.expiry import fixed_end
 from client_credits.domain.ledger.wallet import MAX_TYPES
 from client_credits.domain.payments.references import link_for
 from client_credits.domain.practice.catalogue import AppointmentType, Expiry, ExpiryKind, Package, PackagePrice
-from client_credits.http.schemas.common import Id, Price, Request, Text, Url, View
+from client_credits.http.schemas.common import Id, Link, Price, Request, Text, View
 
 
 class AppointmentTypePut(Request):
@@ -90,7 +90,7 @@ class PackagePut(Request):
     description: Description | None = None
     price: PackagePriceBody | None = None
     limit_per_client: Annotated[StrictInt, Field(ge=1, le=MAX_CREDITS)] | None = None
-    url: Url | None = None
+    url: Link | None = None
     credits: Annotated[dict[Id, Credits], Field(max_length=MAX_TYPES)] = Field(default_factory=dict)
     renews_each_cycle: StrictBool = True
     expiry: ExpiryBody = ExpiryBody()

@@ -17,11 +17,12 @@ from pydantic_core import PydanticCustomError
 
 from client_credits.domain.ids import ID_PATTERN
 from client_credits.domain.instants import BadInstant, read_instant
+from client_credits.domain.practice.links import LINK_PATTERN, MAX_LINK
 
 Id = Annotated[str, Field(strict=True, pattern=f"^{ID_PATTERN}$")]
 Text = Annotated[str, Field(strict=True, min_length=1, max_length=200)]
 Reason = Annotated[str, Field(strict=True, min_length=1, max_length=500)]
-Url = Annotated[str, Field(strict=True, pattern=r"^https?://\S{1,2040}$")]
+Link = Annotated[str, Field(strict=True, max_length=MAX_LINK, pattern=f"^{LINK_PATTERN}$")]
 Price = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9_.-]{1,128}$")]
 
 

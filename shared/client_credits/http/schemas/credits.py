@@ -113,7 +113,8 @@ class CauseView(TypedDict, total=False):
     from_client_id: str
     to_client_id: str
     authorization_id: str
-    undoes: str  # the number of the entry of the same history that this one undoes
+    undoes: str  # the number of the entry that this one undoes
+    undoes_client_id: str  # whose entry that is; absent in older entries
 
 
 class ActorView(TypedDict, total=False):
@@ -125,7 +126,10 @@ class ActorView(TypedDict, total=False):
 
 
 class EntryView(View):
-    """One change. `sequence` is null for a change of settings, which moves no credits."""
+    """One change. `sequence` is null for a change of settings, which moves no credits.
+
+    `client_id` is the record whose entry it is: of clients that were merged each numbers its own.
+    """
 
     entry_id: str
     source_id: str
@@ -240,6 +244,7 @@ Kind = Literal[
     "spent",
     "restored",
     "forfeited",
+    "forgiven",  # none yet: it comes with forgiving
     "expired",
     "adjusted",
     "extended",

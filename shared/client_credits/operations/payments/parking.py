@@ -1,6 +1,6 @@
 """Payments that could not be granted are kept, with the reason and all that is needed to grant them later."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -9,8 +9,9 @@ from client_credits.domain.errors import AlreadyResolved, NotFound
 from client_credits.domain.ids import derived_id
 from client_credits.domain.ledger.entries import Actor
 from client_credits.domain.payments.facts import Payment, Unsupported
-from client_credits.domain.payments.parked import Parked, ParkedState
+from client_credits.domain.payments.parked import Named, Parked, ParkedState
 from client_credits.domain.payments.subscriptions import SubscriptionState
+from client_credits.domain.practice.records import Client
 from client_credits.operations.committing import once
 from client_credits.operations.context import Context
 from client_credits.store import keys, writes
@@ -22,6 +23,8 @@ RAW_KEPT = timedelta(days=30)
 UNKNOWN_ACCOUNT = "unknown_account"  # why an event is parked that belongs to nobody's connected account
 OF_ANOTHER = "of_another_payment"  # why news of a refund or dispute are parked
 PAGE = 100
+NOBODY = Named()
+MAX_NAMED = 40  # names in an event whose body is kept: each may be a profile in the transaction
 TOGETHER = 40  # notes of what a payment waits for that share a transaction with other records
 
 
@@ -86,8 +89,12 @@ def _of_payment(payment: Payment, reason: str, missing: Sequence[str], now: date
     )
 
 
-def park_event(context: Context, fact: Unsupported, raw: str) -> None:
-    """Parks an event no payment could be made of; its body is kept 30 days. Safe to repeat."""
+def park_event(context: Context, fact: Unsupported, raw: str, named: Named = NOBODY) -> None:
+    """Parks an event no payment could be made of; its body is kept 30 days. Safe to repeat.
+
+    `named` are those whom the body names, beside the event's customer. No body is kept where one of them was
+    forgotten, or where they are more than 40.
+    """
     record = Parked(
         parked_id=id_of_event(fact.payment_id or fact.event_id),
         reason=fact.reason,
@@ -98,8 +105,30 @@ def park_event(context: Context, fact: Unsupported, raw: str) -> None:
         prices=fact.prices,
         account=fact.account if fact.reason == UNKNOWN_ACCOUNT else None,
     )
-    kept = writes.raw_event(context.practice_id, record.parked_id, raw, context.now + RAW_KEPT)
-    _park(context, record, kept)
+    if fact.customer:
+        named = replace(named, links=named.links | {("customer", fact.customer)})
+
+    def body() -> list[Write]:
+        if len(named.links) + len(named.clients) > MAX_NAMED:
+            return []
+        people = _people(context, named)
+        if any(each.forgotten_at for each in people):
+            return []
+        kept = writes.raw_event(context.practice_id, record.parked_id, raw, context.now + RAW_KEPT)
+        # Each profile under its version, unchanged: who forgets one of them meanwhile finds the body, or is found.
+        return [kept, *(writes.client(context.practice_id, each) for each in people)]
+
+    _park(context, record, body)
+
+
+def _people(context: Context, named: Named) -> list[Client]:
+    """The clients who are named, each once, as they stand; those who were merged as who goes on for them."""
+    owners = context.load(Wanted(links=tuple(named.links))).links.values() if named.links else ()
+    ids = named.clients.union(owners)
+    if not ids:
+        return []
+    found = context.load(Wanted(others=tuple(ids))).others.values()
+    return list({each.client_id: each for each in found}.values())
 
 
 def park_news(context: Context, payment_id: str, about: str) -> None:
@@ -135,11 +164,11 @@ def park_revoked(context: Context, state: SubscriptionState, payment_id: str, re
     once(attempt)
 
 
-def _park(context: Context, record: Parked, *beside: Write) -> None:
+def _park(context: Context, record: Parked, beside: Callable[[], list[Write]] = list) -> None:
     def attempt() -> None:
         # Only finding it there says that it was parked before: a conflict may be mere contention.
         if context.load(Wanted(parked_id=record.parked_id)).parked is None:
-            context.commit([*_beginning(context, record), *beside])
+            context.commit([*_beginning(context, record), *beside()])
 
     once(attempt)
 

@@ -1,7 +1,8 @@
 """Insurance authorisations as staff keep them: written, replaced, deleted, listed.
 
 The client's profile names them, so that a booking, which reads it anyway, knows whether there are any.
-Visits are used and returned by bookings alone.
+Visits are used and returned by bookings alone. Each is addressed by the client under whose id it was put: clients
+that were merged may have brought one of the same id each.
 """
 
 from dataclasses import replace
@@ -24,9 +25,8 @@ def authorizations_of(context: Context, client_id: str) -> list[Authorization]:
 
 def find(context: Context, client_id: str, authorization_id: str) -> Authorization:
     """Raises NotFound for an unknown client, and for an authorisation that is not there or was deleted."""
-    return _found(
-        context, _client(context.store.load(context.practice_id, Wanted(client_id=client_id))), authorization_id
-    )
+    client = _client(context.store.load(context.practice_id, Wanted(client_id=client_id)))
+    return _standing(_found(context, client, client_id, authorization_id))
 
 
 def put(context: Context, wanted: Authorization) -> tuple[Authorization, bool]:
@@ -42,8 +42,8 @@ def put(context: Context, wanted: Authorization) -> tuple[Authorization, bool]:
         client = _client(loaded)
         if client.forgotten_at:
             raise ClientForgotten("This person was erased from the records. Use another id for a new client.")
-        ref = _ref(client, wanted.authorization_id)
-        known = next(iter(context.store.authorizations(context.practice_id, [ref])), None)
+        known = _found(context, client, wanted.client_id, wanted.authorization_id)
+        ref = known.ref if known else AuthorizationRef(client.client_id, wanted.authorization_id)
         used, version = (known.visits_used, known.version) if known else (0, 0)
         changed = replace(wanted, client_id=ref.client_id, visits_used=used, version=version)
         _check(changed, loaded)
@@ -66,7 +66,7 @@ def delete(context: Context, client_id: str, authorization_id: str) -> Authoriza
 
     def attempt() -> Authorization:
         client = _client(context.load(Wanted(client_id=client_id)))
-        known = _found(context, client, authorization_id)
+        known = _standing(_found(context, client, client_id, authorization_id))
         left = tuple(each for each in client.authorizations if each != known.ref)
         gone = replace(known, deleted_at=context.now)
         context.commit(
@@ -86,18 +86,18 @@ def _client(loaded: Loaded) -> Client:
     return loaded.client
 
 
-def _ref(client: Client, authorization_id: str) -> AuthorizationRef:
-    """The client's own of this id; else the one that came with a record that was merged into it; else a new one."""
-    own = AuthorizationRef(client.client_id, authorization_id)
-    named = [ref for ref in client.authorizations if ref.authorization_id == authorization_id]
-    return own if own in named or not named else named[0]
+def _found(context: Context, client: Client, asked: str, authorization_id: str) -> Authorization | None:
+    """The one of this id that was put under the id `asked`, deleted or not; else that of who goes on, else the first
+    of the merged records. So one that was deleted never makes way for another: a delete may be repeated."""
+    owners = dict.fromkeys((asked, client.client_id, *client.merged_from))
+    refs = [AuthorizationRef(owner, authorization_id) for owner in owners]
+    found = {each.ref: each for each in context.store.authorizations(context.practice_id, refs)}
+    return next((found[ref] for ref in refs if ref in found), None)
 
 
-def _found(context: Context, client: Client, authorization_id: str) -> Authorization:
-    ref = _ref(client, authorization_id)
-    if ref not in client.authorizations:
+def _standing(found: Authorization | None) -> Authorization:
+    if found is None or found.deleted_at:
         raise NotFound("There is no such authorization.")
-    (found,) = context.store.authorizations(context.practice_id, [ref])
     return found
 
 

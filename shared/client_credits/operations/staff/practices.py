@@ -93,7 +93,7 @@ def change_account_settings(context: Context, changes: Mapping[str, Any], confir
 
 
 def _switching_off(context: Context, catalogue: Catalogue) -> ConfirmationRequired:
-    carrying = [p.package_id for p in catalogue.packages.values() if any(p.credits.values())]
+    carrying = [p.package_id for p in catalogue.packages.values() if any(p.credits.values()) and not p.archived]
     return ConfirmationRequired(
         "Switching credits off stops all checks and hides every balance. Repeat with confirm: true.",
         clients_with_credits=listing.count_holding(context),

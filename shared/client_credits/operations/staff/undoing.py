@@ -9,7 +9,14 @@ from dataclasses import replace
 from client_credits.domain.errors import AlreadyResolved, NotFound, NothingToUndo
 from client_credits.domain.ledger.entries import Act, CauseKind, Change, Entry, EntryKind
 from client_credits.domain.ledger.operation import Operation
-from client_credits.domain.ledger.undoing import UNDOES, check_undoable, is_transfer, undo_edit, undo_transfer
+from client_credits.domain.ledger.undoing import (
+    UNDOES,
+    UNDOES_CLIENT,
+    check_undoable,
+    is_transfer,
+    undo_edit,
+    undo_transfer,
+)
 from client_credits.operations.committing import (
     entries_of,
     knowing,
@@ -129,7 +136,8 @@ def _lots(entry: Entry) -> list[str]:
 
 def _act(context: Context, undone: Entry, keyed: Keyed, reason: str | None) -> Act:
     """Caused as what it undoes was, and naming it; a transfer goes the other way."""
-    kind, ids = CauseKind(undone.cause.kind), undone.cause.ids | {UNDOES: str(undone.sequence)}
+    named = {UNDOES: str(undone.sequence), UNDOES_CLIENT: undone.client_id}
+    kind, ids = CauseKind(undone.cause.kind), undone.cause.ids | named
     if kind is CauseKind.TRANSFER:
         giver_id, holder_id = _sides(undone)
         ids |= {"from_client_id": holder_id, "to_client_id": giver_id}
