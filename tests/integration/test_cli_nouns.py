@@ -118,6 +118,23 @@ def test_settings_are_shown_with_their_source_and_changed_by_name(run: Run) -> N
     assert ok(run("--json", "settings", "enabled=false", "--confirm")).json["enabled"]["value"] is False
 
 
+def test_what_somebody_typed_commands_no_terminal(run: Run) -> None:
+    a_practice(run)
+    evil, spelled = "\x1b]0;owned\x07\x9b2JAnna\u202e", "\\x1b]0;owned\\x07\\x9b2JAnna\\u202e"
+    ok(run("clients", "put", "c-1", "--name", evil))
+    ok(run("grant", "c-1", "ten", "--reason", evil))
+    assert ok(run("--json", "clients", "list")).json["items"][0]["name"] == evil
+    for words in (
+        *(["clients", "list"], ["clients", "search", "c-1"], ["clients", "show", "c-1"]),
+        *(["packages", "clients", "ten"], ["history", "c-1", "follow-up"]),
+    ):
+        shown = ok(run(*words)).out
+        assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(shown), words
+        assert spelled in re.sub(r"\s", "", shown), words
+    refused = run("types", "put", "\x1b[2J")
+    assert (refused.code, "\x1b" in refused.err) == (2, False)
+
+
 def test_what_is_rehearsed_is_shown_and_not_written(run: Run) -> None:
     a_practice(run)
     ran = ok(run("grant", "c-1", "ten", "--dry-run"))

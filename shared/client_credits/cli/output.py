@@ -1,10 +1,12 @@
 """How answers are shown: JSON for programs, tables for people, a progress bar where something takes long.
 
-Answers go to standard output and nothing else does; bars and errors go to standard error.
+Answers go to standard output and nothing else does; bars and errors go to standard error. What people read passes
+`printable` here, for names and reasons are whatever somebody typed or sent; what programs read stays as it is.
 """
 
 import json
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,8 +15,22 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 PIPED_WIDTH = 160  # columns where no terminal says how many it has
+_HIDDEN = frozenset(("Cc", "Cs", "Zl", "Zp"))  # Unicode's categories of what commands a terminal, or breaks lines
+_TURNING = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # of reading direction
 
 Advance = Callable[[int], None]
+
+
+def printable(text: str, keep: str = "\n\t") -> str:
+    """The text with what would command a terminal spelled out, like `\\x1b`: it moves, colours and renames nothing."""
+    if text.isprintable():
+        return text
+    return "".join(each if each in keep else _spelled(each) for each in text)
+
+
+def _spelled(each: str) -> str:
+    hidden = unicodedata.category(each) in _HIDDEN or each in _TURNING
+    return each.encode("unicode_escape").decode() if hidden else each
 
 
 class Output:
@@ -27,11 +43,11 @@ class Output:
         if self.as_json:
             print(json.dumps(facts, indent=2))
         else:
-            _console(sys.stdout).print(show())
+            _console(sys.stdout).print(_shown(show()))
 
     def plain(self, facts: Any, text: str) -> None:
         """An answer that is made to be copied: no wrapping, no colour."""
-        print(json.dumps(facts, indent=2) if self.as_json else text)
+        print(json.dumps(facts, indent=2) if self.as_json else printable(text))
 
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[Advance]:
@@ -71,9 +87,10 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | No
     from rich import box  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    made = Table(title=title and printable(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for name in columns:
-        made.add_column(name.removesuffix(" #"), justify="right" if name.endswith(" #") else "left", overflow="fold")
+        heading = printable(name.removesuffix(" #"))
+        made.add_column(heading, justify="right" if name.endswith(" #") else "left", overflow="fold")
     for row in rows:
         made.add_row(*map(_cell, row))
     return made
@@ -85,10 +102,14 @@ def _cell(value: Any) -> "RenderableType":
     if value is None:
         return Text("-", style="dim")
     below_zero = isinstance(value, int) and value < 0
-    return Text(str(value), style="bold red" if below_zero else "")
+    return Text(printable(str(value)), style="bold red" if below_zero else "")
 
 
 def lines(*parts: "RenderableType") -> "RenderableType":
     from rich.console import Group  # noqa: PLC0415
 
-    return Group(*parts)
+    return Group(*map(_shown, parts))
+
+
+def _shown(part: "RenderableType") -> "RenderableType":
+    return printable(part) if isinstance(part, str) else part

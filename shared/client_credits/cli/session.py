@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec
 import typer
 
 from client_credits.cli.errors import Broken, sentence
-from client_credits.cli.output import Output
+from client_credits.cli.output import Output, printable
 
 if TYPE_CHECKING:
     from client_credits.cli.target import Target
@@ -103,7 +103,7 @@ def command(function: Callable[Concatenate[CliSession, P], None]) -> Callable[..
             message = sentence(error)
             if message is None:
                 raise
-            typer.echo(message, err=True)
+            typer.echo(printable(message), err=True)
             raise typer.Exit(1) from error
 
     run.__name__, run.__doc__ = function.__name__, function.__doc__
