@@ -38,3 +38,9 @@ def test_every_part_of_an_answer_is_printable(shown: Any, capsys: pytest.Capture
 def test_a_plain_answer_is_printable(capsys: pytest.CaptureFixture[str]) -> None:
     Output(as_json=False).plain({}, "a\x1bb")
     assert capsys.readouterr().out == "a\\x1bb\n"
+
+
+def test_off_a_terminal_tables_have_100_columns_and_wide_ones_more(capsys: pytest.CaptureFixture[str]) -> None:
+    for wide, width in ((False, 100), (True, 160)):
+        Output(as_json=False, wide=wide).answer({}, lambda: table(("a", "b"), [("x " * 80, "y " * 80)]))
+        assert width - 10 <= max(map(len, capsys.readouterr().out.splitlines())) <= width

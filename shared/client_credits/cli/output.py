@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-PIPED_WIDTH = 160  # columns where no terminal says how many it has
+PIPED_WIDTH = 100  # columns where no terminal says how many it has
+WIDE_WIDTH = 160  # the same with --wide
 _HIDDEN = frozenset(("Cc", "Cs", "Zl", "Zp"))  # Unicode's categories of what commands a terminal, or breaks lines
 _TURNING = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # of reading direction
 
@@ -36,14 +37,15 @@ def _spelled(each: str) -> str:
 class Output:
     """One command's output. `show` of an answer makes what people see, and runs for people only."""
 
-    def __init__(self, as_json: bool) -> None:
+    def __init__(self, as_json: bool, wide: bool = False) -> None:
         self.as_json = as_json
+        self._piped_width = WIDE_WIDTH if wide else PIPED_WIDTH
 
     def answer(self, facts: Any, show: Callable[[], "RenderableType"]) -> None:
         if self.as_json:
             print(json.dumps(facts, indent=2))
         else:
-            _console(sys.stdout).print(_shown(show()))
+            _console(sys.stdout, self._piped_width).print(_shown(show()))
 
     def plain(self, facts: Any, text: str) -> None:
         """An answer that is made to be copied: no wrapping, no colour."""
@@ -54,7 +56,7 @@ class Output:
         """A bar on a terminal, elsewhere nothing; call what it yields with each step done."""
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
-        console = _console(sys.stderr)
+        console = _console(sys.stderr, self._piped_width)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         hidden = self.as_json or not console.is_terminal
         with Progress(*columns, console=console, disable=hidden, transient=True) as bar:
@@ -66,7 +68,7 @@ class Output:
         """As `progress`, where nobody knows how many steps there are."""
         from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
-        console = _console(sys.stderr)
+        console = _console(sys.stderr, self._piped_width)
         columns = (SpinnerColumn(), TextColumn("{task.description} {task.completed:,.0f}"), TimeElapsedColumn())
         hidden = self.as_json or not console.is_terminal
         with Progress(*columns, console=console, disable=hidden, transient=True) as bar:
@@ -74,11 +76,11 @@ class Output:
             yield lambda steps: bar.advance(task, steps)
 
 
-def _console(stream: Any) -> "Console":
+def _console(stream: Any, piped_width: int) -> "Console":
     from rich.console import Console  # noqa: PLC0415 not needed for JSON
 
     # Ids may look like markup or emoji to Rich and are neither.
-    width = None if stream.isatty() else PIPED_WIDTH
+    width = None if stream.isatty() else piped_width
     return Console(file=stream, markup=False, emoji=False, highlight=False, width=width)
 
 

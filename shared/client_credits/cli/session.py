@@ -40,9 +40,9 @@ class Given:
 class CliSession:
     """One run of one command: where its output goes and, once asked for, the stack it works on."""
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: Given, wide: bool = False) -> None:
         self._given = given
-        self.output = Output(given.as_json)
+        self.output = Output(given.as_json, wide)
 
     @cached_property
     def target(self) -> "Target":
@@ -94,7 +94,7 @@ def command(function: Callable[Concatenate[CliSession, P], None]) -> Callable[..
         if given.region and not given.stack:
             raise typer.BadParameter("it goes with --stack", param_hint="--region")
         try:
-            function(CliSession(given), **own)  # type: ignore[call-arg]
+            function(CliSession(given, own.get("wide", False)), **own)  # type: ignore[call-arg]
         except (typer.Exit, typer.BadParameter):
             raise
         except Broken:
