@@ -160,6 +160,20 @@ value = "Paid"
     no_breach(stack)
 
 
+@pytest.mark.parametrize(("currency", "paid", "amount"), [("jpy", "1200", 1_200), ("KWD", "1.250", 1_250)])
+def test_what_was_paid_is_in_the_minor_units_of_its_currency(
+    stack: Stack, tmp_path: Path, currency: str, paid: str, amount: int
+) -> None:
+    mapping = the_file(tmp_path, f'currency = "{currency}"\n', "m.toml")
+    file = the_file(tmp_path, f"client,type,balance,value\nc-1,follow-up,3,{paid}\n")
+    assert stack("import", file, "--mapping", mapping).code == 0
+    assert [lot.value for lot in wallet(stack, "c-1").open_lots] == [Value(amount, currency.lower(), 3)]
+    for text in ("12.5555", "sNaN", "1e999999999", "Infinity", "-1"):
+        bad = the_file(tmp_path, f"client,type,balance,value\nc-1,follow-up,3,{text}\n")
+        ran = stack("--json", "import", bad, "--mapping", mapping)
+        assert (ran.code, "is no amount" in ran.json["bad_rows"][0]["reason"]) == (1, True), text
+
+
 def test_a_rehearsed_import_shows_what_would_change_and_what_moved_since_an_earlier_one(
     stack: Stack, tmp_path: Path
 ) -> None:

@@ -72,6 +72,16 @@ def test_how_credits_end_is_said_in_words(run: Run, rule: str, expiry: dict[str,
     assert ok(run("--json", "packages", "put", "p", "--expires", rule)).json["expiry"] == expiry
 
 
+def test_a_price_is_in_the_minor_units_of_its_currency(run: Run) -> None:
+    for price, amount, shown in (("1200 JPY", 1_200, "1200 JPY"), ("1.250 kwd", 1_250, "1.250 KWD")):
+        put = ok(run("--json", "packages", "put", "p", "--price", price)).json
+        assert put["price"]["amount"] == amount
+        assert shown in ok(run("packages", "show", "p")).out
+    for price in ("sNaN eur", "1e999999999 eur", "12.5 jpy", "12 euros", "12"):
+        refused = run("packages", "put", "p", "--price", price)
+        assert (refused.code, "120.00 eur" in refused.err) == (2, True), price
+
+
 def test_tables_show_names_within_a_hundred_columns_and_ids_on_demand(run: Run) -> None:
     a_practice(run)
     ok(run("grant", "c-1", "ten"))

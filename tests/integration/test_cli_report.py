@@ -19,8 +19,9 @@ from tests.support.http_shim import Shim
 from tests.support.stock import booked, client, furnished, later, listed, no_debt, package, paid, patch
 
 from client_credits.cli import report
-from client_credits.cli.report_shown import SHOWN, money
+from client_credits.cli.report_shown import SHOWN
 from client_credits.cli.target import Target
+from client_credits.domain.currencies import money
 from client_credits.http.front import log
 from client_credits.operations.queries.reports.csv_rows import columns
 from client_credits.operations.queries.reports.every import REPORTS

@@ -17,6 +17,7 @@ from typing import Any
 
 from client_credits.cli.errors import CommandError
 from client_credits.domain.credits import MAX_CREDITS
+from client_credits.domain.currencies import is_currency, minor_units, money
 from client_credits.domain.ids import is_id
 from client_credits.domain.ledger.expiry import fixed_end
 
@@ -77,6 +78,10 @@ def read_mapping(path: Path | None) -> ColumnMapping:
         raise CommandError(f"{path}: {unknown[0]!r} is not known; it may hold {', '.join(sorted(known))}.")
     if "external_id" in given.get("columns", {}) and not is_id(str(given.get("system", ""))):
         raise CommandError(f'{path}: name whose ids external_id holds, like system = "healthie".')
+    if "currency" in given:
+        given["currency"] = str(given["currency"]).lower()
+        if not is_currency(given["currency"]):
+            raise CommandError(f'{path}: currency is a code of three letters, like "eur".')
     return ColumnMapping(**given)
 
 
@@ -198,15 +203,16 @@ class _Reading:
         text = self._cell("value")
         if not text:
             return None
-        if not self.mapping.currency:
+        currency = self.mapping.currency
+        if not currency:
             raise _Bad('a value needs its currency: say currency = "eur" in a mapping file')
         try:
-            minor = Decimal(text) * 100
-        except InvalidOperation:
-            raise _Bad(f"the value {text!r} is no amount like 120.00") from None
-        if minor != minor.to_integral_value() or not 0 <= minor <= 10**12 or balance <= 0:
-            raise _Bad(f"the value {text!r} is no amount like 120.00 for credits above zero")
-        return int(minor)
+            amount = minor_units(text, currency)
+        except ValueError:
+            raise _Bad(f"the value {text!r} is no amount like {money(12_000, currency)}") from None
+        if not 0 <= amount <= 10**12 or balance <= 0:
+            raise _Bad(f"the value {text!r} is no amount for credits above zero")
+        return amount
 
     def _note(self) -> str | None:
         text = self._cell("note")

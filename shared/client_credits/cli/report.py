@@ -17,8 +17,9 @@ from client_credits.cli import report_page
 from client_credits.cli.api import PracticeApi
 from client_credits.cli.errors import CommandError
 from client_credits.cli.output import lines, printable, table
-from client_credits.cli.report_shown import SHOWN, Row, Shown, Totals, cells, heading, money
+from client_credits.cli.report_shown import SHOWN, Row, Shown, Totals, cells, heading
 from client_credits.cli.session import CliSession, PracticeId
+from client_credits.domain.currencies import money
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
