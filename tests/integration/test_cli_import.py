@@ -102,7 +102,7 @@ def test_one_bad_row_stops_the_file_and_every_bad_row_is_named(stack: Stack, tmp
         ("not an id,follow-up,3,,,", "is no id"),
         ("c-1,massage,3,,,", "there is no appointment type 'massage'"),
         ("c-1,follow-up,2.5,,,", "is no whole number"),
-        ("c-1,follow-up,many,,,", "is no number"),
+        ("c-1,follow-up,many,,,", "is no whole number within 1,000,000"),
         ("c-1,follow-up,1000001,,,", "is no whole number within 1,000,000"),
         ("c-1,follow-up,3,2020-01-01,,", "the credits ended on 2020-01-01"),
         ("c-1,follow-up,3,31.12.2099,,", "is no day like"),
@@ -126,7 +126,7 @@ def test_one_bad_row_stops_the_file_and_every_bad_row_is_named(stack: Stack, tmp
 def test_a_practices_export_is_read_through_a_mapping_by_our_id_theirs_or_an_email(
     stack: Stack, tmp_path: Path
 ) -> None:
-    export = "Client;Service".replace(";", ",") + ",Sessions left,Expiry,Paid\n"
+    export = "Client,Service,Sessions left,Expiry,Paid\n"
     by_email = the_file(tmp_path, export + "anna@example.ORG,60 min Follow-up,4,31.12.2099,120.50\n", "a.csv")
     mapping = """
 dates = "%d.%m.%Y"
@@ -245,6 +245,7 @@ def test_what_is_no_file_of_balances_is_one_sentence(stack: Stack, tmp_path: Pat
         ("client,balance\nc-1,3\n", "has no column 'type'"),
         ("type,balance\nfollow-up,3\n", "whose the balances are"),
         ("external_id,type,balance\nM9,follow-up,3\n", "whose ids these are"),
+        ("client,type,balance,balance\nc-1,follow-up,3,4\n", "has the column 'balance' twice"),
         ("", "has no column"),
     ]:
         ran = stack("import", the_file(tmp_path, text))
@@ -252,6 +253,82 @@ def test_what_is_no_file_of_balances_is_one_sentence(stack: Stack, tmp_path: Pat
     assert "There is no file" in stack("import", str(tmp_path / "none.csv")).err
     wrong = the_file(tmp_path, '[columns]\nclientt = "x"\n', "wrong.toml")
     assert "'clientt' is not known" in stack("import", the_file(tmp_path, "a\n"), "--mapping", wrong).err
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=("", "marked"))
+def test_a_file_may_divide_its_cells_by_commas_semicolons_tabs_or_as_its_mapping_says(
+    stack: Stack, tmp_path: Path, delimiter: str, mark: str
+) -> None:
+    rows = (["client", "type", "balance", "value", "note"], ["c-1", "follow-up", "3", "120,50", "a,b;c\td|e"])
+    quoted = [delimiter.join(f'"{cell}"' if set(cell) & set(",;\t|") else cell for cell in row) for row in rows]
+    file = the_file(tmp_path, mark + "\r\n".join(quoted) + "\r\n")
+    named = "" if delimiter in ",;\t" else f'delimiter = "{delimiter}"\n'
+    mapping = the_file(tmp_path, f'{mark}{named}decimal = ","\ncurrency = "eur"\n', "m.toml")
+    assert stack("import", file, "--mapping", mapping).code == 0
+    assert [(lot.granted, lot.value) for lot in wallet(stack, "c-1").open_lots] == [(3, Value(12_050, "eur", 3))]
+    assert [entry.reason for entry in entries(stack, "c-1")] == ["a,b;c\td|e"]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        *(
+            (f"c-1,follow-up,{text}", "is no whole number")
+            for text in ("sNaN", "NaN", "Infinity", "1e999999999", "1e5")
+        ),
+        *((f"c-1,follow-up,{text}", "is no whole number") for text in ("\uff11", "1_0", "0x10", "9" * 5_000, "")),
+        ("c-1,follow-up,3,0001-01-01T00:00:00+05:00", "is no day like"),
+        ("c-1,follow-up,3,2099-01-01T00:00:00", "is no day like"),
+        ("c-1,follow-up,1,,,1,5", "it has more cells than the header"),
+        ("c-1,follow-up,1,,anna@example.org", "client and email may tell of two people"),
+        (f"{'x' * 500},follow-up,1", "is no id"),
+    ],
+)
+def test_whatever_stands_in_a_cell_is_at_worst_a_bad_row(stack: Stack, tmp_path: Path, cells: tuple[str, str]) -> None:
+    file = the_file(tmp_path, f"client,type,balance,expires_at,email\n{cells[0]}\n")
+    ran = stack("--json", "import", file, "--dry-run")
+    (bad,) = ran.json["bad_rows"]
+    assert (ran.code, bad["line"]) == (1, 2)
+    assert cells[1] in bad["reason"]
+    assert len(bad["reason"]) < 200
+
+
+def test_an_end_in_the_last_year_of_the_calendar_means_never(stack: Stack, tmp_path: Path) -> None:
+    ends = ("9999-12-31", "9999-01-01", "9999-12-31T23:59:59-11:00", "9998-12-31")
+    file = the_file(
+        tmp_path,
+        "client,type,balance,expires_at\n" + "".join(f"c-{n},follow-up,1,{end}\n" for n, end in enumerate(ends)),
+    )
+    assert stack("import", file).code == 0
+    found = [lot.expires_at for n in range(4) for lot in wallet(stack, f"c-{n}").open_lots]
+    assert found == [None, None, None, datetime(9998, 12, 31, 23, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('columns = "x"', "columns is a table"),
+        ("types = []", "types is a table"),
+        ("types = {x = 5}", "types: x is a text in quotes"),
+        ("[columns]\ntype = 5", "columns: type is a text in quotes"),
+        ("dates = 5", "dates is a form of a whole day"),
+        ('dates = "%Q"', "dates is a form of a whole day"),
+        ('dates = "%d.%m."', "dates is a form of a whole day"),
+        ('currency = "EUROS !"', "currency is a code of three letters"),
+        ("currency = 5", "currency is a code of three letters"),
+        ('system = "a b"', "system is an id"),
+        ('delimiter = ", "', "delimiter is one character"),
+        ('decimal = "x"', 'decimal is "." or ","'),
+        ('colums = "x"', "'colums' is not known"),
+        ('[columns]\nexternal_id = "id"', "name whose ids external_id holds"),
+        ("= 3", "cannot be read as TOML"),
+    ],
+)
+def test_a_mapping_that_cannot_be_meant_is_one_sentence(stack: Stack, tmp_path: Path, text: str, says: str) -> None:
+    file = the_file(tmp_path, "client,type,balance,value,expires_at\nc-1,follow-up,3,1.00,2099-01-01\n")
+    ran = stack("import", file, "--mapping", the_file(tmp_path, text + "\n", "m.toml"))
+    assert (ran.code, says in ran.err, ran.err.count("\n")) == (1, True, 1), ran.err
 
 
 def test_rows_looked_at_together_fit_one_read() -> None:

@@ -17,7 +17,9 @@ from client_credits.cli.output import lines, table
 from client_credits.cli.session import CliSession, PracticeId
 
 if TYPE_CHECKING:
-    from client_credits.cli.import_file import BadRow, ColumnMapping, Row, Staged
+    from client_credits.cli.import_file import BadRow, Row
+    from client_credits.cli.import_mapping import ColumnMapping
+    from client_credits.cli.import_staged import Staged
     from client_credits.domain.ledger.operation import Operation
     from client_credits.operations.context import Context
     from client_credits.operations.staff.importing import Compared, ImportedBalance
@@ -46,13 +48,14 @@ def import_(
     add up, each with its end.
     """
     from client_credits.aws.worker import utc_now  # noqa: PLC0415
-    from client_credits.cli import import_file  # noqa: PLC0415
+    from client_credits.cli.import_mapping import digest, read_mapping  # noqa: PLC0415
+    from client_credits.cli.import_staged import Staged  # noqa: PLC0415
     from client_credits.operations.context import OPERATOR, Context  # noqa: PLC0415
 
     context = Context(session.store, session.practice_id(practice), OPERATOR, utc_now())
-    read = import_file.read_mapping(mapping)
-    name = import_file.digest(file, read) if file.is_file() else ""
-    with import_file.Staged() as staged:
+    read = read_mapping(mapping)
+    name = digest(file, read) if file.is_file() else ""
+    with Staged() as staged:
         bad = _stage(session, context, file, read, staged)
         if bad:
             _refuse(session, bad)
