@@ -20,6 +20,8 @@ from client_credits.domain.practice.records import Client
 from client_credits.operations.bookings import spending
 from client_credits.operations.context import BOOKINGS, OPERATOR, Context
 from client_credits.operations.staff import importing, practices
+from client_credits.operations.staff.idempotent import Keyed
+from client_credits.operations.staff.merging import merge_clients
 from client_credits.store.records import Wanted
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -172,6 +174,41 @@ def test_what_was_paid_is_in_the_minor_units_of_its_currency(
         bad = the_file(tmp_path, f"client,type,balance,value\nc-1,follow-up,3,{text}\n")
         ran = stack("--json", "import", bad, "--mapping", mapping)
         assert (ran.code, "is no amount" in ran.json["bad_rows"][0]["reason"]) == (1, True), text
+
+
+def test_two_rows_of_one_merged_person_add_up_like_two_of_one_client(stack: Stack, tmp_path: Path) -> None:
+    context = Context(stack.store, "p1", OPERATOR, NOW)
+    practices.put_client(context, Client("c-8", external_ids={"mindbody": "M8"}, created_at=NOW))
+    merge_clients(context, "c-8", "c-9", Keyed("merge", ""))
+    file = the_file(tmp_path, "client,type,balance\nc-8,follow-up,5\nc-9,follow-up,7\nc-8,initial,-1\nc-9,initial,2\n")
+    ran = stack("--json", "import", file)
+    assert [row["line"] for row in ran.json["bad_rows"]] == [4], "one owes beside the other"
+    file = the_file(tmp_path, "client,type,balance\nc-8,follow-up,5\nc-9,follow-up,7\n")
+    assert stack("--json", "import", file).json["balances"] == 1
+    assert wallet(stack, "c-9").balance == 12
+    mapping = the_file(tmp_path, 'system = "mindbody"\n[columns]\nexternal_id = "id"\n', "m.toml")
+    file = the_file(tmp_path, "id,type,balance\nM8,follow-up,1\nM9,follow-up,2\n", "b.csv")
+    assert stack("--json", "import", file, "--mapping", mapping).json["balances"] == 1
+    assert wallet(stack, "c-9").balance == 3
+    no_breach(stack)
+
+
+def test_the_key_of_people_is_read_once_for_all_e_mails(stack: Stack, tmp_path: Path) -> None:
+    asked = [0]
+    ssm = stack.client("ssm")
+
+    class Counting:
+        def get_parameter(self, **given: Any) -> Any:
+            asked[0] += 1
+            return ssm.get_parameter(**given)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(ssm, name)
+
+    stack.fakes["ssm"] = Counting()
+    file = the_file(tmp_path, "email,type,balance\n" + "anna@example.org,follow-up,1\n" * 200)
+    assert stack("import", file, "--dry-run").code == 0
+    assert 1 <= asked[0] <= 2, "itself, and the one before it"
 
 
 def test_a_rehearsed_import_shows_what_would_change_and_what_moved_since_an_earlier_one(

@@ -17,7 +17,7 @@ from client_credits.cli.output import lines, table
 from client_credits.cli.session import CliSession, PracticeId
 
 if TYPE_CHECKING:
-    from client_credits.cli.import_file import BadRow, Row
+    from client_credits.cli.import_file import BadRow
     from client_credits.cli.import_mapping import ColumnMapping
     from client_credits.cli.import_staged import Staged
     from client_credits.domain.ledger.operation import Operation
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from client_credits.operations.staff.importing import Compared, ImportedBalance
 
 SHOWN = 200  # rows of a table; the rest is counted
-RESOLVED = 90  # rows whose owners are looked up together
 AT_ONCE = 8  # balances written side by side
 GO_ON = "Run the same command again to go on."
 
@@ -71,18 +70,19 @@ def _stage(
 ) -> "list[BadRow]":
     """Every row that can be understood, staged; the bad ones."""
     from client_credits.cli.import_file import BadRow, rows  # noqa: PLC0415
+    from client_credits.cli.import_owners import RESOLVED, Owners  # noqa: PLC0415
     from client_credits.store.records import Wanted  # noqa: PLC0415
 
     loaded = context.load(Wanted())
-    bad: list[BadRow] = []
+    owners, bad = Owners(session, context, mapping), list[BadRow]()
     read = rows(file, mapping, loaded.catalogue.types, loaded.settings.timezone, context.now)
     with session.output.progress("Checking", _lines(file)) as advance:
         while found := list(islice(read, RESOLVED)):
-            owners = _owners(session, context, [row for row in found if not isinstance(row, BadRow)], mapping)
+            whose = owners.of([row for row in found if not isinstance(row, BadRow)])
             for row in found:
                 if isinstance(row, BadRow):
                     bad.append(row)
-                elif isinstance(owner := owners[row.line], BadRow):
+                elif isinstance(owner := whose[row.line], BadRow):
                     bad.append(owner)
                 else:
                     staged.add(owner, row)
@@ -96,42 +96,6 @@ def _lines(file: Path) -> int:
         raise CommandError(f"There is no file {file}.")
     with file.open("rb") as read:
         return sum(block.count(b"\n") for block in iter(lambda: read.read(1 << 20), b""))
-
-
-def _owners(
-    session: CliSession, context: "Context", rows: "list[Row]", mapping: "ColumnMapping"
-) -> "dict[int, str | BadRow]":
-    """Whose each row is, by its line: one batch read for ids of another system, one look-up for each e-mail."""
-    from client_credits.cli.import_file import BadRow  # noqa: PLC0415
-    from client_credits.domain.practice.records import external_link  # noqa: PLC0415
-    from client_credits.store.records import Wanted  # noqa: PLC0415
-
-    links = {row.line: external_link(str(mapping.system), row.whose) for row in rows if row.who == "external_id"}
-    known = context.load(Wanted(links=tuple(set(links.values())))).links if links else {}
-    owners: dict[int, str | BadRow] = {}
-    for row in rows:
-        if row.who == "client":
-            owners[row.line] = row.whose
-        elif row.who == "external_id":
-            nobody = BadRow(row.line, f"no client has the {mapping.system} id {row.whose}")
-            owners[row.line] = known.get(links[row.line], nobody)
-        else:
-            owners[row.line] = _by_email(session, context, row)
-    return owners
-
-
-def _by_email(session: CliSession, context: "Context", row: "Row") -> "str | BadRow":
-    from client_credits.aws.secrets import cursor_key_name, own_keys, parameter_reader  # noqa: PLC0415
-    from client_credits.cli.import_file import BadRow  # noqa: PLC0415
-    from client_credits.domain.ids import people_key  # noqa: PLC0415
-    from client_credits.operations.queries.searching import having_email  # noqa: PLC0415
-
-    read = parameter_reader(session.target.client("ssm"))
-    keys = tuple(people_key(key) for key in own_keys(read, cursor_key_name(session.target.secrets_prefix)))
-    found = [each.client.client_id for each in having_email(context, row.whose, keys)]
-    if len(found) == 1:
-        return found[0]
-    return BadRow(row.line, f"{'several clients have' if found else 'no client has'} this e-mail address")
 
 
 def _refuse(session: CliSession, bad: "list[BadRow]") -> None:
