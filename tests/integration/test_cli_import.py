@@ -12,6 +12,7 @@ from tests.support.builders import created
 from tests.support.cli import PREFIX, Stack, moto_stack
 
 from client_credits.aws.secrets import cursor_key_name
+from client_credits.domain.errors import LimitReached
 from client_credits.domain.ids import people_key
 from client_credits.domain.ledger.entries import Entry
 from client_credits.domain.ledger.wallet import Value, Wallet
@@ -174,6 +175,51 @@ def test_what_was_paid_is_in_the_minor_units_of_its_currency(
         bad = the_file(tmp_path, f"client,type,balance,value\nc-1,follow-up,3,{text}\n")
         ran = stack("--json", "import", bad, "--mapping", mapping)
         assert (ran.code, "is no amount" in ran.json["bad_rows"][0]["reason"]) == (1, True), text
+
+
+def test_what_wallets_would_not_take_is_bad_before_anything_is_written(stack: Stack, tmp_path: Path) -> None:
+    fills = "".join(f"c-full,follow-up,1,{YEARS_AHEAD + timedelta(days=n)}\n" for n in range(500))
+    assert stack("import", the_file(tmp_path, "client,type,balance,expires_at\n" + fills, "a.csv")).code == 0
+    rows = [
+        *("c-1,follow-up,1,", "c-sum,follow-up,1000000,", "c-sum,follow-up,1000000,", "c-full,follow-up,501,"),
+        *[f"c-many,follow-up,1,{YEARS_AHEAD + timedelta(days=n % 90)}" for n in range(600)],
+        "c-2,massage,1,",
+    ]
+    before = everything(stack)
+    for more in ((), ("--dry-run",)):
+        file = the_file(tmp_path, "client,type,balance,expires_at\n" + "\n".join(rows) + "\n")
+        ran = stack("--json", "import", file, *more)
+        assert (ran.code, everything(stack)) == (1, before)
+        assert [(row["line"], row["reason"]) for row in ran.json["bad_rows"]] == [
+            (3, "A wallet's balance stays within 1,000,000 credits."),
+            (5, "A wallet holds at most 500 open lots, debts and holds."),
+            (6, "its client and type have 600 rows, and a wallet holds 500 open lots at most"),
+            (606, "there is no appointment type 'massage'"),
+        ]
+
+
+def test_what_is_refused_meanwhile_is_named_and_the_others_go_on(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = the_file(tmp_path, "client,type,balance\n" + "".join(f"c-{n},follow-up,{n}\n" for n in range(1, 6)))
+    bring = importing.bring
+
+    def full(context: Context, wanted: importing.ImportedBalance) -> Any:
+        if wanted.client_id == "c-2":
+            raise LimitReached("A wallet holds at most 500 open lots, debts and holds.")
+        return bring(context, wanted)
+
+    monkeypatch.setattr(importing, "bring", full)
+    ran = stack("--json", "import", file)
+    assert (ran.code, ran.json["changed"]) == (1, 4)
+    assert ran.json["refused"] == [{"line": 3, "reason": "A wallet holds at most 500 open lots, debts and holds."}]
+    assert "4 balances are as the file says; 0 were changed now. 1 were refused" in " ".join(
+        stack("import", file).out.split()
+    )
+    monkeypatch.setattr(importing, "bring", bring)
+    assert stack("import", file).code == 0
+    assert [wallet(stack, f"c-{n}").balance for n in range(1, 6)] == [1, 2, 3, 4, 5]
+    no_breach(stack)
 
 
 def test_two_rows_of_one_merged_person_add_up_like_two_of_one_client(stack: Stack, tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from client_credits.cli.output import lines, table
 from client_credits.cli.session import CliSession, PracticeId
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from client_credits.cli.import_file import BadRow
     from client_credits.cli.import_mapping import ColumnMapping
     from client_credits.cli.import_staged import Staged
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 SHOWN = 200  # rows of a table; the rest is counted
 AT_ONCE = 8  # balances written side by side
-GO_ON = "Run the same command again to go on."
 
 
 def import_(
@@ -56,8 +57,9 @@ def import_(
     name = digest(file, read) if file.is_file() else ""
     with Staged() as staged:
         bad = _stage(session, context, file, read, staged)
+        bad += _beyond_bounds(session, context, staged, _balances(staged, name, read))
         if bad:
-            _refuse(session, bad)
+            _refuse(session, sorted(bad, key=lambda row: row.line))
         balances = _balances(staged, name, read)
         if dry_run:
             _show(session, context, staged.count(), balances, name)
@@ -88,7 +90,22 @@ def _stage(
                     staged.add(owner, row)
             advance(len(found))
     staged.index()
-    return sorted([*bad, *staged.owing_beside_others()], key=lambda row: row.line)
+    return [*bad, *staged.owing_beside_others()]
+
+
+def _beyond_bounds(
+    session: CliSession, context: "Context", staged: "Staged", balances: "Iterator[ImportedBalance]"
+) -> "list[BadRow]":
+    """The balances that the clients' wallets would not take, each by its first line."""
+    from client_credits.cli.import_file import BadRow  # noqa: PLC0415
+    from client_credits.operations.staff.importing import TOGETHER, refusals  # noqa: PLC0415
+
+    bad = staged.take_out_too_many()
+    with session.output.progress("Checking balances", staged.count()) as advance:
+        while together := list(islice(balances, TOGETHER)):
+            bad += [BadRow(each.line, why) for each, why in refusals(context, together)]
+            advance(len(together))
+    return bad
 
 
 def _lines(file: Path) -> int:
@@ -99,11 +116,19 @@ def _lines(file: Path) -> int:
 
 
 def _refuse(session: CliSession, bad: "list[BadRow]") -> None:
-    facts = {"bad_rows": [{"line": row.line, "reason": row.reason} for row in bad], "imported": 0}
-    shown = table(("line #", "why it is bad"), [(row.line, row.reason) for row in bad[:SHOWN]], "Bad rows")
+    facts = {"bad_rows": _facts(bad), "imported": 0}
+    shown = _named(bad, "Bad rows")
     more = f" {len(bad) - SHOWN:,} more are not shown." if len(bad) > SHOWN else ""
     session.output.answer(facts, lambda: lines(shown, f"Nothing was written: {len(bad):,} rows are bad.{more}"))
     raise Broken
+
+
+def _facts(bad: "list[BadRow]") -> list[dict[str, Any]]:
+    return [{"line": row.line, "reason": row.reason} for row in bad]
+
+
+def _named(bad: "list[BadRow]", title: str) -> "RenderableType":
+    return table(("line #", "why it is bad"), [(row.line, row.reason) for row in bad[:SHOWN]], title)
 
 
 def _balances(staged: "Staged", name: str, mapping: "ColumnMapping") -> "Iterator[ImportedBalance]":
@@ -173,27 +198,39 @@ def _remark(found: "Compared") -> str | None:
 def _bring(
     session: CliSession, context: "Context", total: int, balances: "Iterable[ImportedBalance]", name: str
 ) -> None:
-    balances, changed, done = iter(balances), 0, 0
+    from client_credits.cli.import_file import BadRow  # noqa: PLC0415
+
+    balances, changed, done, refused = iter(balances), 0, 0, list[BadRow]()
     try:
         with session.output.progress("Importing", total) as advance, ThreadPoolExecutor(AT_ONCE) as pool:
             while together := list(islice(balances, 10 * AT_ONCE)):
-                for record in pool.map(lambda each: _brought(context, each), together):
-                    changed += bool(record.entries) and record.recorded_at == context.now
-                    done += 1
+                for made in pool.map(lambda each: _brought(context, each), together):
+                    if isinstance(made, BadRow):
+                        refused.append(made)
+                    else:
+                        changed += bool(made.entries) and made.recorded_at == context.now
+                        done += 1
                 advance(len(together))
     except KeyboardInterrupt:
         raise CommandError(
             f"{done:,} of {total:,} balances are imported. Run the same command again to go on."
         ) from None
-    facts = {"file": name, "dry_run": False, "balances": total, "changed": changed}
-    session.output.answer(facts, lambda: f"{total:,} balances are as the file says; {changed:,} were changed now.")
+    facts = {"file": name, "dry_run": False, "balances": total, "changed": changed, "refused": _facts(refused)}
+    told = f"{done:,} balances are as the file says; {changed:,} were changed now."
+    if not refused:
+        return session.output.answer(facts, lambda: told)
+    more = f" {len(refused):,} were refused: mend what is said of them, or run the same command again."
+    session.output.answer(facts, lambda: lines(_named(refused, "Refused meanwhile"), told + more))
+    raise Broken
 
 
-def _brought(context: "Context", wanted: "ImportedBalance") -> "Operation":
+def _brought(context: "Context", wanted: "ImportedBalance") -> "Operation | BadRow":
+    """The operation's record, or why there is none: the others go on."""
+    from client_credits.cli.import_file import BadRow  # noqa: PLC0415
     from client_credits.domain.errors import CreditsError  # noqa: PLC0415
     from client_credits.operations.staff.importing import bring  # noqa: PLC0415
 
     try:
         return bring(context, wanted)
     except CreditsError as error:
-        raise CommandError(f"Line {wanted.line}: {error.detail} {GO_ON}") from error
+        return BadRow(wanted.line, error.detail)

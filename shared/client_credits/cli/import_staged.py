@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from client_credits.cli.import_file import BadRow, Row
+from client_credits.domain.ledger.wallet import MAX_OPEN
 
 
 class Staged:
@@ -38,6 +39,17 @@ class Staged:
             " WHERE other.client = row.client AND other.type = row.type AND other.line <> row.line) ORDER BY line"
         )
         return (BadRow(line, "a balance below zero stands beside another of this client and type") for (line,) in found)
+
+    def take_out_too_many(self) -> list[BadRow]:
+        """The clients and types with more than MAX_OPEN rows, by the first of these, which are staged no longer."""
+        beyond = "SELECT client, type FROM row GROUP BY client, type HAVING COUNT(*) > ?"
+        counted = f"SELECT MIN(line), COUNT(*) FROM row GROUP BY client, type HAVING COUNT(*) > {MAX_OPEN}"  # noqa: S608
+        found = self._database.execute(counted).fetchall()
+        self._database.execute(f"DELETE FROM row WHERE (client, type) IN ({beyond})", (MAX_OPEN,))  # noqa: S608
+        return [
+            BadRow(line, f"its client and type have {rows:,} rows, and a wallet holds {MAX_OPEN} open lots at most")
+            for line, rows in found
+        ]
 
     def index(self) -> None:
         self._database.execute("CREATE INDEX by_owner ON row (client, type, line)")

@@ -7,7 +7,8 @@ that was cut off goes on, and a second run changes nothing. A client nobody know
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from client_credits.domain.ledger.entries import CauseKind, Entry
+from client_credits.domain.errors import Invalid, LimitReached
+from client_credits.domain.ledger.entries import CauseKind, Entry, untouched
 from client_credits.domain.ledger.importing import Brought, bring_balance
 from client_credits.domain.ledger.operation import EntryRef, Operation
 from client_credits.domain.ledger.wallet import Wallet
@@ -84,18 +85,39 @@ def bring(context: Context, wanted: ImportedBalance) -> Operation:
     return once(attempt)
 
 
+def refusals(context: Context, wanted: Sequence[ImportedBalance]) -> list[tuple[ImportedBalance, str]]:
+    """Of at most TOGETHER balances those that `bring` would refuse now, and why, in one batch read. Writes nothing."""
+    loaded = _loaded(context, wanted)
+    refused = []
+    for each in wanted:
+        wallet = settled_wallet(loaded, each.client_id, each.appointment_type, context.now)
+        act = act_of(each.source_id, CauseKind.IMPORT, {}, context.actor, context.now, None)
+        try:
+            if each.source_id not in loaded.operations:
+                bring_balance(untouched(wallet), each.brought, act, loaded.dated_of(each.client_id), room_for(1))
+        except (LimitReached, Invalid) as error:
+            refused.append((each, error.detail))
+    return refused
+
+
 def compare(context: Context, wanted: Sequence[ImportedBalance]) -> list[Compared]:
     """At most TOGETHER balances of a file beside those here, in one batch read, and one read more for each wallet
     with entries."""
+    loaded = _loaded(context, wanted)
+    return [_compared(context, loaded, each) for each in wanted]
+
+
+def _loaded(context: Context, wanted: Sequence[ImportedBalance]) -> Loaded:
+    """Their clients, wallets and operations. A merge that was cut short is left to whoever writes."""
     assert len(wanted) <= TOGETHER, len(wanted)
-    loaded = context.load(
+    return context.store.load(
+        context.practice_id,
         Wanted(
             others=tuple({each.client_id for each in wanted}),
             also=tuple((each.client_id, each.appointment_type) for each in wanted),
             source_ids=tuple(each.source_id for each in wanted),
-        )
+        ),
     )
-    return [_compared(context, loaded, each) for each in wanted]
 
 
 def _compared(context: Context, loaded: Loaded, wanted: ImportedBalance) -> Compared:
