@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from tests.support.builders import created
 from tests.support.cli import PREFIX, Stack, moto_stack
 
@@ -20,7 +21,7 @@ from client_credits.domain.practice.catalogue import AppointmentType
 from client_credits.domain.practice.records import Client
 from client_credits.operations.bookings import spending
 from client_credits.operations.context import BOOKINGS, OPERATOR, Context
-from client_credits.operations.staff import importing, practices
+from client_credits.operations.staff import editing, importing, practices
 from client_credits.operations.staff.idempotent import Keyed
 from client_credits.operations.staff.merging import merge_clients
 from client_credits.store.records import Wanted
@@ -278,6 +279,37 @@ def test_a_rehearsed_import_shows_what_would_change_and_what_moved_since_an_earl
     ]
     shown = stack("import", second, "--dry-run")
     assert "moved by -2 since an earlier import" in shown.out
+
+
+def test_a_rehearsal_lists_every_balance_that_moved_however_many_change_and_however_long_ago(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rows(balance: int) -> str:
+        return "".join(f"a-{n:03},follow-up,{balance}\n" for n in range(8))
+
+    monkeypatch.setattr("client_credits.cli.import_.SHOWN", 3)
+    monkeypatch.setattr("client_credits.store.lists.SINCE_AT_ONCE", 2)
+    first = f"client,type,balance\n{rows(1)}z-1,follow-up,50\nz-2,follow-up,5\n"
+    assert stack("import", the_file(tmp_path, first, "a.csv")).code == 0
+    context = Context(stack.store, "p1", OPERATOR, NOW)
+    for n in range(7):
+        editing.adjust(context, "z-1", "follow-up", -1, Keyed(f"k{n}", ""), "spent there")
+    for n, amount in enumerate((-2, 2)):
+        editing.adjust(context, "z-2", "follow-up", amount, Keyed(f"back{n}", ""), "there and back")
+    ran = stack("--json", "import", the_file(tmp_path, first.replace(rows(1), rows(9)), "b.csv"), "--dry-run")
+    assert (ran.json["moved"], ran.json["changes"]) == (1, 9)
+    shown = [(row["client_id"], row["moved_since_import"]) for row in ran.json["shown"]]
+    assert shown == [("z-1", -7), ("a-000", None), ("a-001", None), ("a-002", None)]
+
+
+def test_what_expired_since_an_earlier_import_has_moved_before_any_sweep(stack: Stack, tmp_path: Path) -> None:
+    ends = datetime.now(UTC) + timedelta(days=1)
+    first = f"client,type,balance,expires_at\nc-1,follow-up,4,{ends.isoformat()}\n"
+    assert stack("import", the_file(tmp_path, first)).code == 0
+    with time_machine.travel(ends + timedelta(minutes=1), tick=False):
+        second = the_file(tmp_path, "client,type,balance\nc-1,follow-up,4\n", "b.csv")
+        ran = stack("--json", "import", second, "--dry-run")
+    assert [(row["balance"], row["wanted"], row["moved_since_import"]) for row in ran.json["shown"]] == [(0, 4, -4)]
 
 
 @pytest.mark.parametrize("dies_at", range(1, 7))

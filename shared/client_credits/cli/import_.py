@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from client_credits.operations.context import Context
     from client_credits.operations.staff.importing import Compared, ImportedBalance
 
-SHOWN = 200  # rows of a table; the rest is counted
+SHOWN = 200  # bad rows, or changes, of a table; the rest is counted
 AT_ONCE = 8  # balances written side by side
 
 
@@ -155,26 +155,36 @@ def _show(
     from client_credits.operations.staff.importing import TOGETHER, compare  # noqa: PLC0415
 
     balances, counts = iter(balances), {"new_clients": 0, "changes": 0, "unchanged": 0, "done_before": 0, "moved": 0}
-    changes: list[Compared] = []
+    moved: list[Compared] = []
+    others: list[Compared] = []
     with session.output.progress("Comparing", total) as advance:
         while together := list(islice(balances, TOGETHER)):
             for found in compare(context, together):
                 differs = not found.done and found.balance != found.wanted.balance
                 counts["done_before"] += found.done
                 counts["new_clients"] += found.new_client
-                counts["moved"] += found.moved is not None and not found.done
+                counts["moved"] += found.moved is not None
                 counts["changes" if differs else "unchanged"] += not found.done
-                if (differs or (found.moved is not None and not found.done)) and len(changes) < SHOWN:
-                    changes.append(found)
+                if found.moved is not None:
+                    moved.append(found)
+                elif differs and len(others) < SHOWN:
+                    others.append(found)
             advance(len(together))
-    facts = {"file": name, "dry_run": True, "balances": total, **counts, "shown": [_fact(each) for each in changes]}
+    facts = {"file": name, "dry_run": True, "balances": total, **counts}
+    facts["shown"] = [_fact(each) for each in (*moved, *others)]
+    said = "{changes:,} balances would change, {unchanged:,} are so already, {done_before:,} were imported before."
+    parts = [_compared(others, "What would change"), said.format(**counts)]
+    if moved:
+        parts = [_compared(moved, "Moved since an earlier import"), *parts]
+    session.output.answer(facts, lambda: lines(*parts))
+
+
+def _compared(found: "list[Compared]", title: str) -> "RenderableType":
     rows = [
         (c.wanted.line, c.wanted.client_id, c.wanted.appointment_type, c.balance, c.wanted.balance, _remark(c))
-        for c in changes
+        for c in found
     ]
-    columns = ("line #", "client", "type", "now #", "file #", "remark")
-    said = "{changes:,} balances would change, {unchanged:,} are so already, {done_before:,} were imported before."
-    session.output.answer(facts, lambda: lines(table(columns, rows, "What would change"), said.format(**counts)))
+    return table(("line #", "client", "type", "now #", "file #", "remark"), rows, title)
 
 
 def _fact(found: "Compared") -> dict[str, Any]:
