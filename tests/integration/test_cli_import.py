@@ -3,6 +3,7 @@
 import json
 from base64 import b64encode
 from collections.abc import Iterator
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -336,6 +337,49 @@ def test_an_import_that_was_cut_off_goes_on_with_the_same_command(
     assert [wallet(stack, f"c-{n}").balance for n in range(1, 6)] == [1, 2, 3, 4, 5]
     assert [len(entries(stack, f"c-{n}")) for n in range(1, 6)] == [1] * 5
     no_breach(stack)
+
+
+class Killed(BaseException):
+    """The process is gone: nothing of it runs on."""
+
+
+@pytest.mark.prove
+def test_an_import_killed_before_or_after_any_call_to_the_table_ends_the_same(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = ("c-1,follow-up,3", "c-1,initial,2", "c-9,follow-up,-1")
+    file = the_file(tmp_path, "\n".join(("client,type,balance", *rows)))
+    monkeypatch.setattr("client_credits.cli.import_.AT_ONCE", 1)
+    begin = deepcopy(stack.table.items)
+    for step in range(1, 1000):
+        stack.table.items = deepcopy(begin)
+        ended = killed_at(stack, step, "import", file)
+        assert stack("import", file).code == 0
+        whose = (("c-1", "follow-up"), ("c-1", "initial"), ("c-9", "follow-up"))
+        assert [wallet(stack, *each).balance for each in whose] == [3, 2, -1], step
+        assert [len(entries(stack, *each)) for each in whose] == [1, 1, 1], step
+        no_breach(stack)
+        if ended is not None:
+            break
+    assert step > 20, "each balance takes calls of its own"
+
+
+def killed_at(stack: Stack, step: int, *words: str) -> int | None:
+    """Runs a command whose `step`-th moment at the table is its last: None, or its exit code where it ended before."""
+    moments = [0]
+
+    def watch(moment: str, call: str) -> None:
+        moments[0] += 1
+        if moments[0] >= step:
+            raise Killed(f"{moment} {call}")
+
+    stack.table.watch = watch
+    try:
+        return stack(*words).code
+    except Killed:
+        return None
+    finally:
+        stack.table.watch = lambda moment, call: None
 
 
 def test_a_lower_number_takes_and_a_higher_one_first_repays_what_is_owed(stack: Stack, tmp_path: Path) -> None:
