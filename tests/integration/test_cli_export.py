@@ -1,6 +1,9 @@
 """`credits export`: everything of a practice's clients as CSV, cut off or not."""
 
 import csv
+import os
+import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,7 +61,7 @@ def test_an_export_has_every_client_lot_and_entry(stack: Stack, tmp_path: Path) 
     assert not (tmp_path / "out" / export.PLACE).exists()
 
 
-@pytest.mark.parametrize("dies_after", range(9))
+@pytest.mark.parametrize("dies_after", range(0, 15, 2))
 def test_an_export_that_was_cut_off_goes_on_and_ends_as_one_that_was_not(
     stack: Stack, tmp_path: Path, dies_after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,6 +81,51 @@ def test_an_export_that_was_cut_off_goes_on_and_ends_as_one_that_was_not(
     assert stack("export", str(tmp_path / "cut")).code == 0
     for name in export.FILES:
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def killed_at(stack: Stack, directory: Path, step: int) -> int:
+    """Runs the export in a process of its own, killed before its `step`-th touch of the directory: how it ended."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    touched = [0]
+
+    def touching(event: str, given: tuple[object, ...]) -> None:
+        if event in ("open", "os.rename", "os.remove", "os.mkdir", "os.truncate"):
+            touched[0] += isinstance(given[0], int) or str(directory) in str(given[0])
+            if touched[0] == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    try:
+        sys.addaudithook(touching)
+        os._exit(stack("export", str(directory)).code)
+    finally:
+        os._exit(70)
+
+
+def test_an_export_killed_at_any_step_goes_on_and_ends_as_one_that_was_not(stack: Stack, tmp_path: Path) -> None:
+    assert stack("export", str(tmp_path / "whole")).code == 0
+    for step in range(1, 1000):
+        directory = tmp_path / f"killed-{step}"
+        ended = killed_at(stack, directory, step)
+        if ended == 0:
+            break
+        assert ended == -signal.SIGKILL, step
+        there = {path.name for path in directory.iterdir()} if directory.exists() else set()
+        if there != set(export.FILES):  # what is finished is not begun again
+            ran = stack("--json", "export", str(directory))
+            assert (ran.code, ran.json["clients"], ran.json["entries"]) == (0, 5, 5), (step, ran.err)
+        assert sorted(path.name for path in directory.iterdir()) == sorted(export.FILES), step
+        for name in export.FILES:
+            assert (directory / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), (step, name)
+    assert step > 30, "every file is opened for every client"
+
+
+def test_an_export_whose_files_were_lost_meanwhile_says_so(stack: Stack, tmp_path: Path) -> None:
+    assert killed_at(stack, tmp_path / "out", 25) == -signal.SIGKILL
+    (tmp_path / "out" / "lots.csv").unlink()
+    ran = stack("export", str(tmp_path / "out"))
+    assert (ran.code, "lots.csv is shorter than the export left it" in ran.err) == (1, True)
 
 
 def test_an_export_overwrites_nothing(stack: Stack, tmp_path: Path) -> None:

@@ -72,6 +72,16 @@ def test_how_credits_end_is_said_in_words(run: Run, rule: str, expiry: dict[str,
     assert ok(run("--json", "packages", "put", "p", "--expires", rule)).json["expiry"] == expiry
 
 
+def test_a_price_is_in_the_minor_units_of_its_currency(run: Run) -> None:
+    for price, amount, shown in (("1200 JPY", 1_200, "1200 JPY"), ("1.250 kwd", 1_250, "1.250 KWD")):
+        put = ok(run("--json", "packages", "put", "p", "--price", price)).json
+        assert put["price"]["amount"] == amount
+        assert shown in ok(run("packages", "show", "p")).out
+    for price in ("sNaN eur", "1e999999999 eur", "12.5 jpy", "12 euros", "12"):
+        refused = run("packages", "put", "p", "--price", price)
+        assert (refused.code, "120.00 eur" in refused.err) == (2, True), price
+
+
 def test_tables_show_names_within_a_hundred_columns_and_ids_on_demand(run: Run) -> None:
     a_practice(run)
     ok(run("grant", "c-1", "ten"))
@@ -113,8 +123,26 @@ def test_settings_are_shown_with_their_source_and_changed_by_name(run: Run) -> N
     assert again["max_negative"] == {"value": 3, "source": "account"}
     ok(run("grant", "c-1", "ten"))
     refused = run("settings", "enabled=false")
-    assert (refused.code, "1" in refused.err) == (1, True)
+    assert refused.code == 1
+    assert "Clients with credits left: 1; packages with credits: ten. Repeat with --confirm." in refused.err
     assert ok(run("--json", "settings", "enabled=false", "--confirm")).json["enabled"]["value"] is False
+
+
+def test_what_somebody_typed_commands_no_terminal(run: Run) -> None:
+    a_practice(run)
+    evil, spelled = "\x1b]0;owned\x07\x9b2JAnna\u202e", "\\x1b]0;owned\\x07\\x9b2JAnna\\u202e"
+    ok(run("clients", "put", "c-1", "--name", evil))
+    ok(run("grant", "c-1", "ten", "--reason", evil))
+    assert ok(run("--json", "clients", "list")).json["items"][0]["name"] == evil
+    for words in (
+        *(["clients", "list"], ["clients", "search", "c-1"], ["clients", "show", "c-1"]),
+        *(["packages", "clients", "ten"], ["history", "c-1", "follow-up"]),
+    ):
+        shown = ok(run(*words)).out
+        assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(shown), words
+        assert spelled in re.sub(r"\s", "", shown), words
+    refused = run("types", "put", "\x1b[2J")
+    assert (refused.code, "\x1b" in refused.err) == (2, False)
 
 
 def test_what_is_rehearsed_is_shown_and_not_written(run: Run) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
@@ -17,8 +18,10 @@ from tests.support.cli import Ran, credits
 from tests.support.http_shim import Shim
 from tests.support.stock import booked, client, furnished, later, listed, no_debt, package, paid, patch
 
-from client_credits.cli.report_shown import SHOWN, money
+from client_credits.cli import report
+from client_credits.cli.report_shown import SHOWN
 from client_credits.cli.target import Target
+from client_credits.domain.currencies import money
 from client_credits.http.front import log
 from client_credits.operations.queries.reports.csv_rows import columns
 from client_credits.operations.queries.reports.every import REPORTS
@@ -33,6 +36,11 @@ class Quiet(WSGIRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         pass
+
+
+class Screen(StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 @pytest.fixture
@@ -90,15 +98,30 @@ def test_a_report_is_shown_as_a_table_with_names_local_times_and_totals(api: Api
 
 
 @each_report
-def test_every_report_has_a_table_of_at_most_100_columns(
-    api: Api, run: Any, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_report_has_a_table_of_at_most_100_columns(api: Api, run: Any, name: str) -> None:
     stocked(api)
-    monkeypatch.setattr("client_credits.cli.output.PIPED_WIDTH", 100)
     ran = run("report", name)
     assert ran.code == 0, ran.err
     assert len(ran.out.splitlines()) > 4
     assert max(map(len, ran.out.splitlines())) <= 100
+
+
+def test_a_report_commands_no_terminal_and_keeps_what_programs_read_as_it_is(
+    api: Api, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stocked(api)
+    evil = "\x1b]0;owned\x07Anna"
+    client(api, "c1", name=evil)
+    ran = run("report", "credits")
+    assert (ran.code, "\x1b" in ran.out, "\x07" in ran.out) == (0, False, False)
+    assert "\\x1b]" in ran.out
+    path = tmp_path / "report.csv"
+    assert run("report", "credits", "--csv", "--out", str(path)).code == 0
+    assert evil in path.read_text(encoding="utf-8")
+    screen = Screen()
+    monkeypatch.setattr(report, "sys", SimpleNamespace(stdout=screen))
+    assert run("report", "credits", "--csv").code == 0
+    assert ("\x1b" in screen.getvalue(), "\\x1b]0;owned" in screen.getvalue()) == (False, True)
 
 
 @each_report

@@ -42,10 +42,18 @@ def run(api: Api) -> Iterator[Run]:
 
 
 def rows(ran: Ran) -> dict[str, str]:
-    """What stands behind each name of the table."""
+    """What stands behind each name of the table, its folded lines put together."""
     assert ran.code == 0, ran.err
-    named = ("last verify", "last reconcile", "parked payments", "dead letters: stripe", "dead letters: sweep")
-    return {name: line.split(name)[1].strip() for line in ran.out.splitlines() for name in named if name in line}
+    lines = ran.out.splitlines()
+    head = next(line for line in lines if line.split() == ["what", "stands", "next"])
+    places = [slice(head.index("what"), head.index("stands")), slice(head.index("stands"), head.index("next"))]
+    named: dict[str, list[str]] = {}
+    for line in lines[lines.index(head) + 2 :]:
+        name, stands, step = line[places[0]].strip(), line[places[1]].strip(), line[places[1].stop :].strip()
+        if name:
+            row = named.setdefault(name, ["", ""])
+        row[0], row[1] = f"{row[0]} {stands}".strip(), f"{row[1]} {step}".strip()
+    return {name: f"{stands} {step}" for name, (stands, step) in named.items()}
 
 
 def test_a_new_practice_is_told_what_to_run(run: Run) -> None:

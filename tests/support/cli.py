@@ -18,6 +18,7 @@ from client_credits.cli.target import LocalStack, Target
 from client_credits.store.store import Store
 from client_credits.store.table import Table
 from tests.support.memory_engine import memory_engine
+from tests.support.memory_table import MemoryDynamoDB
 
 API_URL = "http://127.0.0.1:9"  # nobody listens on the discard port
 PREFIX = "/client-credits/test"
@@ -53,6 +54,7 @@ class Stack:
     store: Store
     client: Callable[[str], Any]
     add_table: Callable[[str], str]
+    table: MemoryDynamoDB
     fakes: dict[str, Any] = field(default_factory=dict)
 
     def __call__(self, *words: str, **more: Any) -> Ran:
@@ -82,7 +84,7 @@ def moto_stack(directory: Path, *, is_local: bool = True) -> Iterator[Stack]:
         def client(service: str) -> Any:
             return fakes.get(service) or _moto_client(service)
 
-        engine.add_table("credits")
+        table = engine.tables.by_name[engine.add_table("credits")]
         client("events").create_event_bus(Name="credits-bus")
         outputs = {"PublishEntriesFunctionName": "publish-entries"}
         for name in (*(f"{q}Queue" for q in QUEUES), *(f"{q}DeadLetters" for q in QUEUES), "PublishFailures"):
@@ -98,4 +100,4 @@ def moto_stack(directory: Path, *, is_local: bool = True) -> Iterator[Stack]:
             practice_id="p1" if is_local else None,
             local=LocalStack(directory, {}, "c1") if is_local else None,
         )
-        yield Stack(target, Store(Table(client("dynamodb"), "credits")), client, engine.add_table, fakes)
+        yield Stack(target, Store(Table(client("dynamodb"), "credits")), client, engine.add_table, table, fakes)

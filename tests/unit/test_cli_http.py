@@ -205,7 +205,7 @@ def test_history_ends_with_the_last_page_and_shows_settings_too(api: Api, local:
 def test_history_names_each_id_of_a_cause_whole_at_100_columns(
     api: Api, local: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(output, "PIPED_WIDTH", 100)
+    monkeypatch.setattr(output, "WIDE_WIDTH", 100)
     stripe = "1PqTRsLkdIwHu7ixhA3vbQeN"  # as long as Stripe's own
     ids = {"package_id": "monthly", "payment": f"in_{stripe}", "line": f"il_{stripe}", "event_id": f"evt_{stripe}"}
     ids |= {"subscription": f"sub_{stripe}", "customer": f"cus_{stripe}", "charge": f"ch_{stripe}"}
@@ -229,7 +229,7 @@ def test_eligibility_of_one_type_says_why_and_what_helps(api: Api, local: Target
     api.answers = [(200, ANSWER)]
     ran = run(local, "eligibility", "c-1", "follow-up", "--starts-at", "2026-12-01T10:00:00+01:00", "--seats", "2")
     assert ran.code == 0
-    assert "insufficient credits" in ran.out
+    assert re.search(r" insufficient .*\n.* credits ", ran.out), "folded within 100 columns"
     assert "Three" in ran.out
     assert ANSWER["message"] in ran.out
     ((path, query, _),) = api.asked

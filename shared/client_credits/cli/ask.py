@@ -7,10 +7,10 @@ import typer
 
 from client_credits.cli.api import PracticeApi, Wide, local_time, path_id
 from client_credits.cli.output import lines, table
-from client_credits.cli.report_shown import money
 from client_credits.cli.session import CliSession, PracticeId, an_id
 from client_credits.cli.sweep import an_instant
 from client_credits.domain.credits import MAX_SEATS
+from client_credits.domain.currencies import money
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

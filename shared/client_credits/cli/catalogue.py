@@ -1,7 +1,6 @@
 """`credits types` and `credits packages`: what a practice offers, and what it sells."""
 
 import re
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,6 +10,7 @@ from client_credits.cli.clients import Limit, answer_listed, stored_now
 from client_credits.cli.output import table
 from client_credits.cli.session import CliSession, PracticeId, an_id
 from client_credits.cli.tokens import TokenRole
+from client_credits.domain.currencies import is_currency, minor_units, money
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -157,14 +157,15 @@ def _expiry(text: str) -> dict[str, Any]:
 
 
 def _price(text: str) -> dict[str, Any]:
-    amount, _, currency = text.partition(" ")
+    amount, _, code = text.partition(" ")
+    currency = code.lower()
     try:
-        minor = Decimal(amount) * 100
-    except InvalidOperation:
-        minor = Decimal("0.5")
-    if minor != minor.to_integral_value() or not currency:
+        minor = minor_units(amount, currency)
+    except ValueError:
+        minor = None
+    if minor is None or not is_currency(currency):
         raise typer.BadParameter(f"{text!r} is not like '120.00 eur'", param_hint="--price")
-    return {"amount": int(minor), "currency": currency.lower()}
+    return {"amount": minor, "currency": currency}
 
 
 def _types(found: list[dict[str, Any]], wide: bool) -> "RenderableType":
@@ -230,4 +231,4 @@ def _ends(expiry: dict[str, Any]) -> str:
 
 
 def _money(price: dict[str, Any] | None) -> str | None:
-    return f"{price['amount'] / 100:.2f} {price['currency'].upper()}" if price else None
+    return money(price["amount"], price["currency"]) if price else None

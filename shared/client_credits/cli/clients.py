@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from client_credits.cli.api import DryRun, PracticeApi, Wide, path_id
-from client_credits.cli.errors import CommandError
 from client_credits.cli.output import lines, table
 from client_credits.cli.session import CliSession, PracticeId, an_id
 
@@ -87,10 +86,12 @@ def put(
 
 def stored_now(api: PracticeApi, path: str) -> dict[str, Any]:
     """What a PUT would replace; nothing where there is nothing yet."""
+    from client_credits.cli.http_call import ProblemAnswered  # noqa: PLC0415
+
     try:
         found: dict[str, Any] = api.get(path)
-    except CommandError as error:
-        if str(error).startswith("404"):
+    except ProblemAnswered as answered:
+        if answered.status == 404:
             return {}
         raise
     return found

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import typer
 
+from client_credits.cli.output import printable
 from client_credits.cli.session import CliSession, PracticeId
 
 WAIT_SECONDS = 2  # of one request to the queue
@@ -38,7 +39,8 @@ def _line(event: dict[str, Any]) -> str:
     detail = event["detail"]
     facts = ("client_id", "appointment_type", "amount", "balance_after", "booking_id", "reason")
     named = (f"{name}={detail[name]}" for name in facts if detail.get(name) is not None)
-    return f"{detail.get('occurred_at') or event.get('time', '')}  {event['detail-type']:28} {' '.join(named)}"
+    line = f"{detail.get('occurred_at') or event.get('time', '')}  {event['detail-type']:28} {' '.join(named)}"
+    return printable(line, keep="")
 
 
 @contextmanager

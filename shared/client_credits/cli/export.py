@@ -30,8 +30,8 @@ def export(
     context = Context(session.store, session.practice_id(practice), OPERATOR, utc_now())
     context.store.catalogue(context.practice_id)  # where there is no such practice, there is nothing to export
     files = _Files(directory, context.practice_id)
-    after = files.begin()
     try:
+        after = files.begin()
         with session.output.counter("Exporting clients") as advance:
             for client in exported(context, after):
                 files.add(client)
@@ -52,21 +52,25 @@ class _Files:
         self.clients = self._lots = self._entries = 0
 
     def begin(self) -> str | None:
-        """The client behind which it goes on, None from the first. Raises CommandError where files are in the way."""
+        """The client behind which it goes on, None from the first. Raises CommandError where files are in the way.
+
+        The place is noted before the first file is made: whatever stands beside a place is this export's own.
+        """
         self._directory.mkdir(parents=True, exist_ok=True)
         place = self._read()
         if place is None:
             if found := [name for name in FILES if (self._directory / name).exists()]:
                 raise CommandError(f"{self._directory / found[0]} exists already: name another directory.")
-            self._write_headers()
-            return None
-        if place["practice_id"] != self._practice_id:
+            self._note()
+        elif place["practice_id"] != self._practice_id:
             raise CommandError(f"{self._directory} holds an unfinished export of {place['practice_id']}.")
-        for name, size in place["sizes"].items():
-            with (self._directory / name).open("r+b") as file:
-                file.truncate(size)
-        self.clients, self._lots, self._entries = place["counts"]
-        self._after = place["after"]
+        else:
+            self.clients, self._lots, self._entries = place["counts"]
+            self._after = place["after"]
+        for name in FILES:
+            self._cut(name, place["sizes"][name] if place else 0)
+        if self._after is None:
+            self._write_headers()
         return self._after
 
     def add(self, client: "Exported") -> None:
@@ -94,8 +98,21 @@ class _Files:
         from client_credits.operations.queries.reports import csv_rows  # noqa: PLC0415
 
         for name, row_type in zip(FILES, (ProfileRow, LotRow, EntryRow), strict=True):
-            (self._directory / name).write_text(csv_rows.header(row_type), encoding="utf-8", newline="")
+            self._cut(name, 0)
+            self._append(name, csv_rows.header(row_type))
         self._note()
+
+    def _cut(self, name: str, size: int) -> None:
+        """Removes what was written behind the place. Raises CommandError where what stands before it is gone."""
+        path = self._directory / name
+        if self._size(name) < size:
+            raise CommandError(f"{path} is shorter than the export left it: name another directory.")
+        with path.open("ab") as file:
+            file.truncate(size)
+
+    def _size(self, name: str) -> int:
+        path = self._directory / name
+        return path.stat().st_size if path.exists() else 0
 
     def _append(self, name: str, text: str) -> None:
         with (self._directory / name).open("a", encoding="utf-8", newline="") as file:
@@ -112,7 +129,7 @@ class _Files:
             "practice_id": self._practice_id,
             "after": self._after,
             "counts": [self.clients, self._lots, self._entries],
-            "sizes": {name: (self._directory / name).stat().st_size for name in FILES},
+            "sizes": {name: self._size(name) for name in FILES},
         }
         fresh = self._directory / f"{PLACE}.new"
         fresh.write_text(json.dumps(place))

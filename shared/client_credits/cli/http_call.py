@@ -12,6 +12,15 @@ TIMEOUT_SECONDS = 35  # the gateway gives up after 30
 _LOOPBACK = "http://127.0.0.1:"
 
 
+class ProblemAnswered(CommandError):
+    """The API answered with a problem: its status, and the members of the problem."""
+
+    def __init__(self, status: int, problem: Any) -> None:
+        super().__init__(_problem(status, problem))
+        self.status = status
+        self.problem: dict[str, Any] = problem if isinstance(problem, dict) else {}
+
+
 def call(
     url: str,
     *,
@@ -19,14 +28,14 @@ def call(
     body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Any:
-    """The JSON of a good answer. Raises CommandError: no answer, or the problem that was answered."""
+    """The JSON of a good answer. Raises CommandError: no answer, or ProblemAnswered with the problem answered."""
     status, answer = _request(url, method, body, headers or {})
     try:
         parsed = json.loads(answer)
     except ValueError:
         parsed = None
     if status >= 400:
-        raise CommandError(_problem(status, parsed))
+        raise ProblemAnswered(status, parsed)
     if parsed is None:
         raise CommandError(f"{url} answered {status} with something that is not JSON.")
     return parsed

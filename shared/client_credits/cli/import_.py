@@ -17,15 +17,17 @@ from client_credits.cli.output import lines, table
 from client_credits.cli.session import CliSession, PracticeId
 
 if TYPE_CHECKING:
-    from client_credits.cli.import_file import BadRow, ColumnMapping, Row, Staged
+    from rich.console import RenderableType
+
+    from client_credits.cli.import_file import BadRow
+    from client_credits.cli.import_mapping import ColumnMapping
+    from client_credits.cli.import_staged import Staged
     from client_credits.domain.ledger.operation import Operation
     from client_credits.operations.context import Context
     from client_credits.operations.staff.importing import Compared, ImportedBalance
 
-SHOWN = 200  # rows of a table; the rest is counted
-RESOLVED = 90  # rows whose owners are looked up together
+SHOWN = 200  # bad rows, or changes, of a table; the rest is counted
 AT_ONCE = 8  # balances written side by side
-GO_ON = "Run the same command again to go on."
 
 
 def import_(
@@ -46,16 +48,18 @@ def import_(
     add up, each with its end.
     """
     from client_credits.aws.worker import utc_now  # noqa: PLC0415
-    from client_credits.cli import import_file  # noqa: PLC0415
+    from client_credits.cli.import_mapping import digest, read_mapping  # noqa: PLC0415
+    from client_credits.cli.import_staged import Staged  # noqa: PLC0415
     from client_credits.operations.context import OPERATOR, Context  # noqa: PLC0415
 
     context = Context(session.store, session.practice_id(practice), OPERATOR, utc_now())
-    read = import_file.read_mapping(mapping)
-    name = import_file.digest(file, read) if file.is_file() else ""
-    with import_file.Staged() as staged:
+    read = read_mapping(mapping)
+    name = digest(file, read) if file.is_file() else ""
+    with Staged() as staged:
         bad = _stage(session, context, file, read, staged)
+        bad += _beyond_bounds(session, context, staged, _balances(staged, name, read))
         if bad:
-            _refuse(session, bad)
+            _refuse(session, sorted(bad, key=lambda row: row.line))
         balances = _balances(staged, name, read)
         if dry_run:
             _show(session, context, staged.count(), balances, name)
@@ -68,24 +72,40 @@ def _stage(
 ) -> "list[BadRow]":
     """Every row that can be understood, staged; the bad ones."""
     from client_credits.cli.import_file import BadRow, rows  # noqa: PLC0415
+    from client_credits.cli.import_owners import RESOLVED, Owners  # noqa: PLC0415
     from client_credits.store.records import Wanted  # noqa: PLC0415
 
     loaded = context.load(Wanted())
-    bad: list[BadRow] = []
+    owners, bad = Owners(session, context, mapping), list[BadRow]()
     read = rows(file, mapping, loaded.catalogue.types, loaded.settings.timezone, context.now)
     with session.output.progress("Checking", _lines(file)) as advance:
         while found := list(islice(read, RESOLVED)):
-            owners = _owners(session, context, [row for row in found if not isinstance(row, BadRow)], mapping)
+            whose = owners.of([row for row in found if not isinstance(row, BadRow)])
             for row in found:
                 if isinstance(row, BadRow):
                     bad.append(row)
-                elif isinstance(owner := owners[row.line], BadRow):
+                elif isinstance(owner := whose[row.line], BadRow):
                     bad.append(owner)
                 else:
                     staged.add(owner, row)
             advance(len(found))
     staged.index()
-    return sorted([*bad, *staged.owing_beside_others()], key=lambda row: row.line)
+    return [*bad, *staged.owing_beside_others()]
+
+
+def _beyond_bounds(
+    session: CliSession, context: "Context", staged: "Staged", balances: "Iterator[ImportedBalance]"
+) -> "list[BadRow]":
+    """The balances that the clients' wallets would not take, each by its first line."""
+    from client_credits.cli.import_file import BadRow  # noqa: PLC0415
+    from client_credits.operations.staff.importing import TOGETHER, refusals  # noqa: PLC0415
+
+    bad = staged.take_out_too_many()
+    with session.output.progress("Checking balances", staged.count()) as advance:
+        while together := list(islice(balances, TOGETHER)):
+            bad += [BadRow(each.line, why) for each, why in refusals(context, together)]
+            advance(len(together))
+    return bad
 
 
 def _lines(file: Path) -> int:
@@ -95,48 +115,20 @@ def _lines(file: Path) -> int:
         return sum(block.count(b"\n") for block in iter(lambda: read.read(1 << 20), b""))
 
 
-def _owners(
-    session: CliSession, context: "Context", rows: "list[Row]", mapping: "ColumnMapping"
-) -> "dict[int, str | BadRow]":
-    """Whose each row is, by its line: one batch read for ids of another system, one look-up for each e-mail."""
-    from client_credits.cli.import_file import BadRow  # noqa: PLC0415
-    from client_credits.domain.practice.records import external_link  # noqa: PLC0415
-    from client_credits.store.records import Wanted  # noqa: PLC0415
-
-    links = {row.line: external_link(str(mapping.system), row.whose) for row in rows if row.who == "external_id"}
-    known = context.load(Wanted(links=tuple(set(links.values())))).links if links else {}
-    owners: dict[int, str | BadRow] = {}
-    for row in rows:
-        if row.who == "client":
-            owners[row.line] = row.whose
-        elif row.who == "external_id":
-            nobody = BadRow(row.line, f"no client has the {mapping.system} id {row.whose}")
-            owners[row.line] = known.get(links[row.line], nobody)
-        else:
-            owners[row.line] = _by_email(session, context, row)
-    return owners
-
-
-def _by_email(session: CliSession, context: "Context", row: "Row") -> "str | BadRow":
-    from client_credits.aws.secrets import cursor_key_name, own_keys, parameter_reader  # noqa: PLC0415
-    from client_credits.cli.import_file import BadRow  # noqa: PLC0415
-    from client_credits.domain.ids import people_key  # noqa: PLC0415
-    from client_credits.operations.queries.searching import having_email  # noqa: PLC0415
-
-    read = parameter_reader(session.target.client("ssm"))
-    keys = tuple(people_key(key) for key in own_keys(read, cursor_key_name(session.target.secrets_prefix)))
-    found = [each.client.client_id for each in having_email(context, row.whose, keys)]
-    if len(found) == 1:
-        return found[0]
-    return BadRow(row.line, f"{'several clients have' if found else 'no client has'} this e-mail address")
-
-
 def _refuse(session: CliSession, bad: "list[BadRow]") -> None:
-    facts = {"bad_rows": [{"line": row.line, "reason": row.reason} for row in bad], "imported": 0}
-    shown = table(("line #", "why it is bad"), [(row.line, row.reason) for row in bad[:SHOWN]], "Bad rows")
+    facts = {"bad_rows": _facts(bad), "imported": 0}
+    shown = _named(bad, "Bad rows")
     more = f" {len(bad) - SHOWN:,} more are not shown." if len(bad) > SHOWN else ""
     session.output.answer(facts, lambda: lines(shown, f"Nothing was written: {len(bad):,} rows are bad.{more}"))
     raise Broken
+
+
+def _facts(bad: "list[BadRow]") -> list[dict[str, Any]]:
+    return [{"line": row.line, "reason": row.reason} for row in bad]
+
+
+def _named(bad: "list[BadRow]", title: str) -> "RenderableType":
+    return table(("line #", "why it is bad"), [(row.line, row.reason) for row in bad[:SHOWN]], title)
 
 
 def _balances(staged: "Staged", name: str, mapping: "ColumnMapping") -> "Iterator[ImportedBalance]":
@@ -163,26 +155,36 @@ def _show(
     from client_credits.operations.staff.importing import TOGETHER, compare  # noqa: PLC0415
 
     balances, counts = iter(balances), {"new_clients": 0, "changes": 0, "unchanged": 0, "done_before": 0, "moved": 0}
-    changes: list[Compared] = []
+    moved: list[Compared] = []
+    others: list[Compared] = []
     with session.output.progress("Comparing", total) as advance:
         while together := list(islice(balances, TOGETHER)):
             for found in compare(context, together):
                 differs = not found.done and found.balance != found.wanted.balance
                 counts["done_before"] += found.done
                 counts["new_clients"] += found.new_client
-                counts["moved"] += found.moved is not None and not found.done
+                counts["moved"] += found.moved is not None
                 counts["changes" if differs else "unchanged"] += not found.done
-                if (differs or (found.moved is not None and not found.done)) and len(changes) < SHOWN:
-                    changes.append(found)
+                if found.moved is not None:
+                    moved.append(found)
+                elif differs and len(others) < SHOWN:
+                    others.append(found)
             advance(len(together))
-    facts = {"file": name, "dry_run": True, "balances": total, **counts, "shown": [_fact(each) for each in changes]}
+    facts = {"file": name, "dry_run": True, "balances": total, **counts}
+    facts["shown"] = [_fact(each) for each in (*moved, *others)]
+    said = "{changes:,} balances would change, {unchanged:,} are so already, {done_before:,} were imported before."
+    parts = [_compared(others, "What would change"), said.format(**counts)]
+    if moved:
+        parts = [_compared(moved, "Moved since an earlier import"), *parts]
+    session.output.answer(facts, lambda: lines(*parts))
+
+
+def _compared(found: "list[Compared]", title: str) -> "RenderableType":
     rows = [
         (c.wanted.line, c.wanted.client_id, c.wanted.appointment_type, c.balance, c.wanted.balance, _remark(c))
-        for c in changes
+        for c in found
     ]
-    columns = ("line #", "client", "type", "now #", "file #", "remark")
-    said = "{changes:,} balances would change, {unchanged:,} are so already, {done_before:,} were imported before."
-    session.output.answer(facts, lambda: lines(table(columns, rows, "What would change"), said.format(**counts)))
+    return table(("line #", "client", "type", "now #", "file #", "remark"), rows, title)
 
 
 def _fact(found: "Compared") -> dict[str, Any]:
@@ -206,27 +208,39 @@ def _remark(found: "Compared") -> str | None:
 def _bring(
     session: CliSession, context: "Context", total: int, balances: "Iterable[ImportedBalance]", name: str
 ) -> None:
-    balances, changed, done = iter(balances), 0, 0
+    from client_credits.cli.import_file import BadRow  # noqa: PLC0415
+
+    balances, changed, done, refused = iter(balances), 0, 0, list[BadRow]()
     try:
         with session.output.progress("Importing", total) as advance, ThreadPoolExecutor(AT_ONCE) as pool:
             while together := list(islice(balances, 10 * AT_ONCE)):
-                for record in pool.map(lambda each: _brought(context, each), together):
-                    changed += bool(record.entries) and record.recorded_at == context.now
-                    done += 1
+                for made in pool.map(lambda each: _brought(context, each), together):
+                    if isinstance(made, BadRow):
+                        refused.append(made)
+                    else:
+                        changed += bool(made.entries) and made.recorded_at == context.now
+                        done += 1
                 advance(len(together))
     except KeyboardInterrupt:
         raise CommandError(
             f"{done:,} of {total:,} balances are imported. Run the same command again to go on."
         ) from None
-    facts = {"file": name, "dry_run": False, "balances": total, "changed": changed}
-    session.output.answer(facts, lambda: f"{total:,} balances are as the file says; {changed:,} were changed now.")
+    facts = {"file": name, "dry_run": False, "balances": total, "changed": changed, "refused": _facts(refused)}
+    told = f"{done:,} balances are as the file says; {changed:,} were changed now."
+    if not refused:
+        return session.output.answer(facts, lambda: told)
+    more = f" {len(refused):,} were refused: mend what is said of them, or run the same command again."
+    session.output.answer(facts, lambda: lines(_named(refused, "Refused meanwhile"), told + more))
+    raise Broken
 
 
-def _brought(context: "Context", wanted: "ImportedBalance") -> "Operation":
+def _brought(context: "Context", wanted: "ImportedBalance") -> "Operation | BadRow":
+    """The operation's record, or why there is none: the others go on."""
+    from client_credits.cli.import_file import BadRow  # noqa: PLC0415
     from client_credits.domain.errors import CreditsError  # noqa: PLC0415
     from client_credits.operations.staff.importing import bring  # noqa: PLC0415
 
     try:
         return bring(context, wanted)
     except CreditsError as error:
-        raise CommandError(f"Line {wanted.line}: {error.detail} {GO_ON}") from error
+        return BadRow(wanted.line, error.detail)

@@ -1,47 +1,32 @@
-"""A file of balances from another system: read, checked as a whole, and kept in order of client and type.
+"""A file of balances from another system, row by row: what each says, or why it is a bad one.
 
-Owns the columns, the mapping and what makes a row bad. Rows are kept in a database in a temporary file, so that
-memory does not grow with the file. Whose a row is, as far as the table must be asked, is the caller's to say.
+Owns the columns and what makes a row bad by itself. Whose a row is, as far as the table must be asked, is the
+caller's to say.
 """
 
 import csv
-import sqlite3
-import tomllib
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from client_credits.cli.errors import CommandError
+from client_credits.cli.import_mapping import COLUMNS, DELIMITERS, ColumnMapping
 from client_credits.domain.credits import MAX_CREDITS
+from client_credits.domain.currencies import digits, minor_units, money
+from client_credits.domain.dates import FOREVER
 from client_credits.domain.ids import is_id
 from client_credits.domain.ledger.expiry import fixed_end
 
-COLUMNS = ("client", "external_id", "email", "name", "type", "balance", "expires_at", "value", "note")
 WHO = ("client", "external_id", "email")
+NEEDED = ("type", "balance")
+READ = tuple(name for name in COLUMNS if name != "name")
 MAX_NOTE = 500  # characters
-DAY = "%Y-%m-%d"
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnMapping:
-    """What the columns are called in the file, and how its types, days and money are written.
-
-    `types` gives our type for each of theirs; without it they are called alike. `dates` is a strptime form of a
-    local day; an RFC 3339 instant is read in any case. `system` is whose ids `external_id` holds.
-    """
-
-    columns: dict[str, str] = field(default_factory=dict)
-    types: dict[str, str] = field(default_factory=dict)
-    dates: str = DAY
-    system: str | None = None
-    currency: str | None = None
-
-    def column(self, name: str) -> str:
-        return self.columns.get(name, name)
+MAX_VALUE = 10**12  # minor units of one row
+_WHOLE = re.compile(r"[+-]?[0-9]{1,15}(\.0{1,15})?")
+_LONG = 60  # characters of a cell that a reason repeats
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,56 +49,49 @@ class BadRow:
     reason: str
 
 
-def read_mapping(path: Path | None) -> ColumnMapping:
-    """The mapping of a TOML file; without one the columns are called as ours. Raises CommandError."""
-    if path is None:
-        return ColumnMapping()
-    try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise CommandError(f"{path} cannot be read as TOML: {error}.") from error
-    known = {"columns", "types", "dates", "system", "currency"}
-    if unknown := sorted(set(given) - known | set(given.get("columns", {})) - set(COLUMNS)):
-        raise CommandError(f"{path}: {unknown[0]!r} is not known; it may hold {', '.join(sorted(known))}.")
-    if "external_id" in given.get("columns", {}) and not is_id(str(given.get("system", ""))):
-        raise CommandError(f'{path}: name whose ids external_id holds, like system = "healthie".')
-    return ColumnMapping(**given)
-
-
-def digest(path: Path, mapping: ColumnMapping) -> str:
-    """What a run is named after: 16 hexadecimal digits of the file's content and of how it is read."""
-    made = sha256(repr(mapping).encode())
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            made.update(block)
-    return made.hexdigest()[:16]
-
-
 def rows(
     path: Path, mapping: ColumnMapping, types: Mapping[str, Any], timezone: str, now: datetime
 ) -> Iterator[Row | BadRow]:
     """Every row of the file, in order. Raises CommandError where the file itself cannot be read."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            _check_header(path, reader.fieldnames or [], mapping)
+            delimiter = mapping.delimiter or _delimiter(file.readline(), mapping)
+            file.seek(0)
+            reader = csv.DictReader(file, delimiter=delimiter)
+            _check_header(path, list(reader.fieldnames or []), mapping)
             for cells in reader:
-                if any(isinstance(value, str) and value.strip() for value in cells.values()):
+                if any(value and "".join(value).strip() for value in cells.values()):
                     yield _Reading(cells, reader.line_num, mapping).row(types, timezone, now)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CommandError(f"{path} cannot be read as CSV in UTF-8: {error}.") from error
 
 
-def _check_header(path: Path, header: "list[str] | Any", mapping: ColumnMapping) -> None:
+def _delimiter(header: str, mapping: ColumnMapping) -> str:
+    """The one by which the header has the columns that every file needs."""
+    needed = {mapping.column(name) for name in NEEDED}
+    for each in DELIMITERS:
+        if needed <= set(next(csv.reader([header], delimiter=each), [])):
+            return each
+    return DELIMITERS[0]
+
+
+def _check_header(path: Path, header: list[str], mapping: ColumnMapping) -> None:
     named = [name for name in mapping.columns if mapping.column(name) not in header]
-    needed = [name for name in ("type", "balance") if mapping.column(name) not in header]
+    needed = [name for name in NEEDED if mapping.column(name) not in header]
     if named or needed:
         missing = mapping.column((named or needed)[0])
         raise CommandError(f"{path} has no column {missing!r}; it has {', '.join(header) or 'none'}.")
+    if twice := [name for name in READ if header.count(mapping.column(name)) > 1]:
+        raise CommandError(f"{path} has the column {mapping.column(twice[0])!r} twice: which one counts is not clear.")
     if not any(mapping.column(name) in header for name in WHO):
         raise CommandError(f"{path} says of nobody whose the balances are: name a client, external_id or email column.")
     if mapping.column("external_id") in header and "external_id" not in mapping.columns:
         raise CommandError(f"{path} has a column external_id: say in a mapping file whose ids these are.")
+
+
+def _quoted(text: str) -> str:
+    """A cell as a reason repeats it."""
+    return repr(text if len(text) <= _LONG else f"{text[:_LONG]}…")
 
 
 class _Bad(Exception):
@@ -130,6 +108,7 @@ class _Reading:
 
     def row(self, types: Mapping[str, Any], timezone: str, now: datetime) -> Row | BadRow:
         try:
+            self._check_length()
             who, whose = self._who()
             balance = self._balance()
             return Row(
@@ -138,6 +117,10 @@ class _Reading:
             )
         except _Bad as bad:
             return BadRow(self.line, str(bad))
+
+    def _check_length(self) -> None:
+        if any(cell.strip() for cell in self.cells.get(None, ())):
+            raise _Bad("it has more cells than the header")
 
     def _cell(self, name: str) -> str:
         value = self.cells.get(self.mapping.column(name))
@@ -148,9 +131,11 @@ class _Reading:
         if not given:
             only = "a name alone does not say whose it is; " if self._cell("name") else ""
             raise _Bad(f"{only}give a client, external_id or email")
+        if len(given) > 1:
+            raise _Bad(f"{' and '.join(name for name, _ in given)} may tell of two people: give one of them")
         who, whose = given[0]
         if who != "email" and not is_id(whose):
-            raise _Bad(f"{whose!r} is no id: 1 to 128 of A-Z a-z 0-9 . _ : ~ -")
+            raise _Bad(f"{_quoted(whose)} is no id: 1 to 128 of A-Z a-z 0-9 . _ : ~ -")
         if who == "email" and "@" not in whose:
             raise _Bad("this is no e-mail address")
         return who, whose
@@ -159,18 +144,19 @@ class _Reading:
         theirs = self._cell("type")
         ours = self.mapping.types.get(theirs, theirs)
         if ours not in types:
-            raise _Bad(f"there is no appointment type {ours!r}")
+            raise _Bad(f"there is no appointment type {_quoted(ours)}")
         return ours
 
+    def _number(self, name: str) -> str:
+        """A cell's number with the decimal point that code reads."""
+        text = self._cell(name)
+        return text if self.mapping.decimal == "." else text.replace(".", "_").replace(self.mapping.decimal, ".")
+
     def _balance(self) -> int:
-        text = self._cell("balance")
-        try:
-            number = Decimal(text)
-        except InvalidOperation:
-            raise _Bad(f"the balance {text!r} is no number") from None
-        if number != number.to_integral_value() or abs(number) > MAX_CREDITS:
-            raise _Bad(f"the balance {text!r} is no whole number within {MAX_CREDITS:,}")
-        return int(number)
+        text = self._number("balance")
+        if not _WHOLE.fullmatch(text) or abs(balance := int(text.partition(".")[0])) > MAX_CREDITS:
+            raise _Bad(f"the balance {_quoted(self._cell('balance'))} is no whole number within {MAX_CREDITS:,}")
+        return balance
 
     def _end(self, timezone: str, now: datetime) -> datetime | None:
         text = self._cell("expires_at")
@@ -178,90 +164,45 @@ class _Reading:
             return None
         try:
             end = self._instant(text, timezone)
-        except ValueError:
-            raise _Bad(f"the end {text!r} is no day like {now.strftime(self.mapping.dates)}") from None
+        except (ValueError, OverflowError):
+            raise _Bad(f"the end {_quoted(text)} is no day like {now.strftime(self.mapping.dates)}") from None
+        if end.year == FOREVER.year:
+            return None
         if end <= now:
             raise _Bad(f"the credits ended on {text}: leave them out, or set the balance to 0")
         return end
 
     def _instant(self, text: str, timezone: str) -> datetime:
+        """The end in UTC; the end of the calendar for what lies in its last year, which others write for never."""
         try:
             day = datetime.strptime(text, self.mapping.dates).date()
         except ValueError:
             instant = datetime.fromisoformat(text)
             if instant.tzinfo is None:
                 raise
-            return instant.astimezone(UTC)
-        return fixed_end(day.isoformat(), timezone)
+            return FOREVER if instant.year == FOREVER.year else instant.astimezone(UTC)
+        return FOREVER if day.year == FOREVER.year else fixed_end(day.isoformat(), timezone)
 
     def _value(self, balance: int) -> int | None:
         text = self._cell("value")
         if not text:
             return None
-        if not self.mapping.currency:
+        currency = self.mapping.currency
+        if not currency:
             raise _Bad('a value needs its currency: say currency = "eur" in a mapping file')
         try:
-            minor = Decimal(text) * 100
-        except InvalidOperation:
-            raise _Bad(f"the value {text!r} is no amount like 120.00") from None
-        if minor != minor.to_integral_value() or not 0 <= minor <= 10**12 or balance <= 0:
-            raise _Bad(f"the value {text!r} is no amount like 120.00 for credits above zero")
-        return int(minor)
+            amount = minor_units(self._number("value"), currency)
+        except ValueError:
+            like = (
+                money(12 * 10 ** (digits(currency) + 1), currency).partition(" ")[0].replace(".", self.mapping.decimal)
+            )
+            raise _Bad(f"the value {_quoted(text)} is no amount of {currency} like {like}") from None
+        if not 0 <= amount <= MAX_VALUE or balance <= 0:
+            raise _Bad(f"the value {_quoted(text)} is no amount for credits above zero")
+        return amount
 
     def _note(self) -> str | None:
         text = self._cell("note")
         if len(text) > MAX_NOTE:
             raise _Bad(f"a note has at most {MAX_NOTE} characters")
         return text or None
-
-
-class Staged:
-    """The rows of a file by client and type, on disk; used as a context manager, which removes them."""
-
-    def __init__(self) -> None:
-        self._database = sqlite3.connect("")  # a temporary file, removed when it is closed
-        self._database.execute(
-            "CREATE TABLE row (client TEXT, type TEXT, line INTEGER, balance INTEGER,"
-            " ends TEXT, value INTEGER, note TEXT)"
-        )
-
-    def __enter__(self) -> "Staged":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._database.close()
-
-    def add(self, client_id: str, row: Row) -> None:
-        ends = row.expires_at.isoformat() if row.expires_at else None
-        values = (client_id, row.appointment_type, row.line, row.balance, ends, row.value, row.note)
-        self._database.execute("INSERT INTO row VALUES (?, ?, ?, ?, ?, ?, ?)", values)
-
-    def owing_beside_others(self) -> Iterator[BadRow]:
-        """Rows below zero beside others of the same client and type: what they come to together is not clear."""
-        found = self._database.execute(
-            "SELECT line FROM row WHERE balance < 0 AND EXISTS (SELECT 1 FROM row AS other"
-            " WHERE other.client = row.client AND other.type = row.type AND other.line <> row.line) ORDER BY line"
-        )
-        return (BadRow(line, "a balance below zero stands beside another of this client and type") for (line,) in found)
-
-    def index(self) -> None:
-        self._database.execute("CREATE INDEX by_owner ON row (client, type, line)")
-
-    def count(self) -> int:
-        """How many balances, each of one client and type."""
-        (number,) = self._database.execute("SELECT COUNT(*) FROM (SELECT DISTINCT client, type FROM row)").fetchone()
-        return int(number)
-
-    def balances(self) -> Iterator[tuple[str, str, list[Row]]]:
-        """Each client and type with its rows, in order."""
-        order = "SELECT client, type, line, balance, ends, value, note FROM row ORDER BY client, type, line"
-        owner, found = None, list[Row]()
-        for client_id, kind, line, balance, ends, value, note in self._database.execute(order):
-            if owner and owner != (client_id, kind):
-                yield *owner, found
-                found = []
-            owner = client_id, kind
-            end = datetime.fromisoformat(ends) if ends else None
-            found.append(Row(line, "client", client_id, kind, balance, end, value, note))
-        if owner:
-            yield *owner, found

@@ -16,9 +16,10 @@ import typer
 from client_credits.cli import report_page
 from client_credits.cli.api import PracticeApi
 from client_credits.cli.errors import CommandError
-from client_credits.cli.output import lines, table
-from client_credits.cli.report_shown import SHOWN, Row, Shown, Totals, cells, heading, money
+from client_credits.cli.output import lines, printable, table
+from client_credits.cli.report_shown import SHOWN, Row, Shown, Totals, cells, heading
 from client_credits.cli.session import CliSession, PracticeId
+from client_credits.domain.currencies import money
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -125,10 +126,18 @@ def _write_csv(file: IO[str], name: str, rows: Iterable[Row]) -> None:
     from client_credits.operations.queries.reports import csv_rows  # noqa: PLC0415 `--help` needs none of it
     from client_credits.operations.queries.reports.every import REPORTS  # noqa: PLC0415
 
-    columns = csv_rows.columns(REPORTS[name].row)
+    columns, cell = csv_rows.columns(REPORTS[name].row), _on_screen if file.isatty() else _as_it_is
     file.write(csv_rows.text([columns]))
     for row in rows:
-        file.write(csv_rows.text([[row[column] for column in columns]]))
+        file.write(csv_rows.text([[cell(row[column]) for column in columns]]))
+
+
+def _on_screen(value: object) -> object:
+    return printable(value, keep="") if isinstance(value, str) else value
+
+
+def _as_it_is(value: object) -> object:
+    return value
 
 
 def _write_json(file: IO[str], rows: Iterable[Row]) -> None:

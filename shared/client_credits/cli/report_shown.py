@@ -10,11 +10,10 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from client_credits.domain.currencies import money
+
 Row = Mapping[str, Any]
 Key = tuple[str, ...]
-_WITHOUT_MINOR_UNITS = frozenset(
-    ("bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf")
-)
 _KINDS = (
     *("granted", "spent", "restored", "forgiven", "expired", "adjusted", "voided"),
     *("transferred_in", "transferred_out", "clawed_back", "reinstated", "other"),
@@ -137,14 +136,6 @@ def _money(value: int, row: Row, _zone: ZoneInfo) -> str:
 
 
 _SIGNS: dict[str, Callable[[Any, Row, ZoneInfo], Any]] = {"@": _local, "$": _money}
-
-
-def money(minor_units: int, currency: str) -> str:
-    """An amount as people write it: `-12.50 EUR`, `1200 JPY`."""
-    if currency in _WITHOUT_MINOR_UNITS:
-        return f"{minor_units} {currency.upper()}"
-    units, rest = divmod(abs(minor_units), 100)
-    return f"{'-' if minor_units < 0 else ''}{units}.{rest:02} {currency.upper()}"
 
 
 def heading(column: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec
 import typer
 
 from client_credits.cli.errors import Broken, sentence
-from client_credits.cli.output import Output
+from client_credits.cli.output import Output, printable
 
 if TYPE_CHECKING:
     from client_credits.cli.target import Target
@@ -40,9 +40,9 @@ class Given:
 class CliSession:
     """One run of one command: where its output goes and, once asked for, the stack it works on."""
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: Given, wide: bool = False) -> None:
         self._given = given
-        self.output = Output(given.as_json)
+        self.output = Output(given.as_json, wide)
 
     @cached_property
     def target(self) -> "Target":
@@ -94,7 +94,7 @@ def command(function: Callable[Concatenate[CliSession, P], None]) -> Callable[..
         if given.region and not given.stack:
             raise typer.BadParameter("it goes with --stack", param_hint="--region")
         try:
-            function(CliSession(given), **own)  # type: ignore[call-arg]
+            function(CliSession(given, own.get("wide", False)), **own)  # type: ignore[call-arg]
         except (typer.Exit, typer.BadParameter):
             raise
         except Broken:
@@ -103,7 +103,7 @@ def command(function: Callable[Concatenate[CliSession, P], None]) -> Callable[..
             message = sentence(error)
             if message is None:
                 raise
-            typer.echo(message, err=True)
+            typer.echo(printable(message), err=True)
             raise typer.Exit(1) from error
 
     run.__name__, run.__doc__ = function.__name__, function.__doc__

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from client_credits.cli.api import DryRun, PracticeApi, meant, path_id
+from client_credits.cli.errors import CommandError
 from client_credits.cli.output import table
 from client_credits.cli.session import CliSession, PracticeId
 
@@ -34,8 +35,29 @@ def settings(
     found = api.get(path)
     if changes:
         body = dict(_change(each, list(found)) for each in changes)
-        found = api.patch(path, body | ({"confirm": True} if confirm else {}), dry_run)
+        found = _patched(api, path, body | ({"confirm": True} if confirm else {}), dry_run)
     session.output.answer(found, lambda: _shown(found))
+
+
+def _patched(api: PracticeApi, path: str, body: dict[str, Any], dry_run: bool) -> dict[str, Any]:
+    """The settings after a change. Raises CommandError, for switching off unconfirmed with who and what it concerns."""
+    from client_credits.cli.http_call import ProblemAnswered  # noqa: PLC0415
+
+    try:
+        found: dict[str, Any] = api.patch(path, body, dry_run)
+    except ProblemAnswered as answered:
+        if answered.problem.get("code") == "confirmation_required":
+            raise CommandError(_unconfirmed(answered.problem)) from answered
+        raise
+    return found
+
+
+def _unconfirmed(problem: dict[str, Any]) -> str:
+    clients, packages = problem["clients_with_credits"], problem["packages_with_credits"]
+    return (
+        "Switching credits off stops all checks and hides every balance. Clients with credits left: "
+        f"{clients:,}; packages with credits: {', '.join(packages) or 'none'}. Repeat with --confirm."
+    )
 
 
 def _change(text: str, names: list[str]) -> tuple[str, Any]:

@@ -16,7 +16,7 @@ from client_credits.store import codec, keys
 from client_credits.store.table import EVERYTHING, Item, Page, Table, Where
 from client_credits.store.writes import sortable
 
-SINCE_AT_ONCE = 100  # entries
+SINCE_AT_ONCE = 100  # entries of one request
 
 
 class AsideItem(NamedTuple):
@@ -43,6 +43,16 @@ class Lists:
         pk, begins = keys.client(practice_id, client_id)[0], keys.entries_of(appointment_type)
         found, more = self._newest(pk, begins, before, limit)
         return [codec.from_item(Entry, item) for item in found], more
+
+    def entries_backwards(self, wallet: Wallet) -> Iterator[Entry]:
+        """A wallet's entries, the newest first, a request for each SINCE_AT_ONCE of them."""
+        place = wallet.practice_id, wallet.client_id, wallet.appointment_type
+        before: str | None = None
+        more = True
+        while more:
+            page, more = self.history_page(*place, before, SINCE_AT_ONCE)
+            yield from page
+            before = keys.entry(*place, page[-1].sequence)[1] if more else None
 
     def entries_since(self, wallet: Wallet, recorded_at: datetime) -> list[Entry]:
         """A wallet's entries recorded at an instant or later, the newest first; reads little that is older."""

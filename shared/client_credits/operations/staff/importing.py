@@ -7,7 +7,8 @@ that was cut off goes on, and a second run changes nothing. A client nobody know
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from client_credits.domain.ledger.entries import CauseKind, Entry
+from client_credits.domain.errors import Invalid, LimitReached
+from client_credits.domain.ledger.entries import CauseKind, untouched
 from client_credits.domain.ledger.importing import Brought, bring_balance
 from client_credits.domain.ledger.operation import EntryRef, Operation
 from client_credits.domain.ledger.wallet import Wallet
@@ -20,7 +21,6 @@ from client_credits.operations.staff.practices import put_client
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
 
-LOOKED_BACK = 100  # entries of a wallet among which its newest import is looked for
 TOGETHER = 30  # balances looked at in one batch read: a client, a wallet and an operation each
 
 
@@ -46,8 +46,8 @@ class ImportedBalance:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A balance of a file beside the one here. `moved` is by how much it moved since an earlier import brought it;
-    None where none did, or it has not moved."""
+    """A balance of a file beside the one here, settled. `moved` is by how much it moved since an earlier import
+    brought it; None where none did, where it has not moved, and where this file did."""
 
     wanted: ImportedBalance
     balance: int
@@ -84,41 +84,51 @@ def bring(context: Context, wanted: ImportedBalance) -> Operation:
     return once(attempt)
 
 
+def refusals(context: Context, wanted: Sequence[ImportedBalance]) -> list[tuple[ImportedBalance, str]]:
+    """Of at most TOGETHER balances those that `bring` would refuse now, and why, in one batch read. Writes nothing."""
+    loaded = _loaded(context, wanted)
+    refused = []
+    for each in wanted:
+        wallet = settled_wallet(loaded, each.client_id, each.appointment_type, context.now)
+        act = act_of(each.source_id, CauseKind.IMPORT, {}, context.actor, context.now, None)
+        try:
+            if each.source_id not in loaded.operations:
+                bring_balance(untouched(wallet), each.brought, act, loaded.dated_of(each.client_id), room_for(1))
+        except (LimitReached, Invalid) as error:
+            refused.append((each, error.detail))
+    return refused
+
+
 def compare(context: Context, wanted: Sequence[ImportedBalance]) -> list[Compared]:
-    """At most TOGETHER balances of a file beside those here, in one batch read, and one read more for each wallet
-    with entries."""
+    """At most TOGETHER balances of a file beside those here, in one batch read, and for each wallet with entries
+    those back to its newest import."""
+    loaded = _loaded(context, wanted)
+    return [_compared(context, loaded, each) for each in wanted]
+
+
+def _loaded(context: Context, wanted: Sequence[ImportedBalance]) -> Loaded:
+    """Their clients, wallets and operations. A merge that was cut short is left to whoever writes."""
     assert len(wanted) <= TOGETHER, len(wanted)
-    loaded = context.load(
+    return context.store.load(
+        context.practice_id,
         Wanted(
             others=tuple({each.client_id for each in wanted}),
             also=tuple((each.client_id, each.appointment_type) for each in wanted),
             source_ids=tuple(each.source_id for each in wanted),
-        )
+        ),
     )
-    return [_compared(context, loaded, each) for each in wanted]
 
 
 def _compared(context: Context, loaded: Loaded, wanted: ImportedBalance) -> Compared:
     client_id, kind = wanted.client_id, wanted.appointment_type
-    new = client_id not in loaded.others
-    balance = 0 if new else settled_wallet(loaded, client_id, kind, context.now).balance
+    wallet = settled_wallet(loaded, client_id, kind, context.now)
     done = wanted.source_id in loaded.operations
-    return Compared(wanted, balance, new, done, _moved(context, loaded.also[client_id, kind]))
+    moved = None if done else _moved(context, wallet)
+    return Compared(wanted, wallet.balance, client_id not in loaded.others, done, moved)
 
 
 def _moved(context: Context, wallet: Wallet) -> int | None:
-    """What moved since the newest import, as far as it is among the newest LOOKED_BACK entries."""
-    if not wallet.sequence:
-        return None
-    entries, _ = context.store.history_page(
-        context.practice_id, wallet.client_id, wallet.appointment_type, None, LOOKED_BACK
-    )
-    since = _since_import(entries)
-    return sum(entry.amount for entry in since) if since else None
-
-
-def _since_import(entries: list[Entry]) -> list[Entry]:
-    for number, entry in enumerate(entries):
-        if entry.cause.kind == CauseKind.IMPORT:
-            return entries[:number]
-    return []
+    """By how much a settled wallet differs from what its newest import made of it. Reads its entries back to there."""
+    newest_first = context.store.entries_backwards(wallet) if wallet.sequence else ()
+    imported = next((entry for entry in newest_first if entry.cause.kind == CauseKind.IMPORT), None)
+    return wallet.balance - imported.balance_after or None if imported else None
