@@ -56,8 +56,8 @@ SEEDS = (
     Seed(
         "burn order turned round",
         "domain/ledger/wallet.py",
-        "key=lambda lot: (lot.priority, lot.end,",
-        "key=lambda lot: (-lot.priority, lot.end,",
+        "return lot.priority, lot.end, lot.effective_at, lot.lot_id",
+        "return -lot.priority, lot.end, lot.effective_at, lot.lot_id",
         f"{UNIT}/test_wallet.py",
     ),
     Seed(
