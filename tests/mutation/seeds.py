@@ -1606,6 +1606,27 @@ SEEDS = (
         "whole_table",
     ),
     Seed(
+        "an event of a forgotten person is parked with its body",
+        "operations/payments/parking.py",
+        "if any(each.forgotten_at for each in people):",
+        "if len(people) > 1 and any(each.forgotten_at for each in people):",
+        FORGETTING,
+    ),
+    Seed(
+        "a body is kept of a person who is forgotten at the same time",
+        "operations/payments/parking.py",
+        "return [kept, *(writes.client(context.practice_id, each) for each in people)]",
+        "return [kept]",
+        FORGETTING,
+    ),
+    Seed(
+        "deleting an authorization again deletes another record's of the same id",
+        "operations/staff/authorizations.py",
+        "next((found[ref] for ref in refs if ref in found), None)",
+        "next((found[ref] for ref in refs if ref in found and not found[ref].deleted_at), None)",
+        "tests/integration/test_api_authorizations.py",
+    ),
+    Seed(
         "a forgotten person's profile comes back",
         "operations/staff/practices.py",
         "if known and known.forgotten_at and (",
