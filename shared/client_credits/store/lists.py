@@ -215,6 +215,20 @@ class Lists:
         condition, bound = _range("roster", keys.roster_shard(practice_id, shard), begins, after)
         return self.table.query_index("roster", condition, bound | (values or {}), limit=limit, where=where)
 
+    def holders_page(self, practice_id: str, shard: int, after: str | None, limit: int) -> Page:
+        """One shard of the roster, in client order: of each wallet that has credits or debts, or something to come,
+        its numbers alone. `limit` counts the items looked at."""
+        condition, bound = _range("roster", keys.roster_shard(practice_id, shard), "", after)
+        return self.table.query_index(
+            "roster",
+            condition,
+            bound | {":none": {"N": "0"}},
+            limit=limit,
+            where="balance > :none OR debt > :none OR attribute_exists(due_at)",
+            names={"#kind": "kind"},
+            only=("pk", "sk", "roster_sk", "#kind", "balance", "debt", "due_at"),
+        )
+
     def names_page(self, practice_id: str, after: str | None, limit: int, begins: str = "") -> Page:
         """Profiles in order of folded name and id, those without a name last. `begins` is a folded name's beginning."""
         condition, bound = _range("names", keys.names_pk(practice_id), begins, after)

@@ -121,14 +121,17 @@ class Table:
         where: str | None = None,
         names: dict[str, str] | None = None,
         newest_first: bool = False,
+        only: Sequence[str] = (),
     ) -> Page:
-        """One page of an index; it may lag behind the table by a moment. `start` is a raw key."""
+        """One page of an index; it may lag behind the table by a moment. `start` is a raw key. `only` names the
+        attributes that come back, all by default."""
         request: dict[str, Any] = {
             "TableName": self.name,
             "IndexName": index,
             "KeyConditionExpression": condition,
             "ExpressionAttributeValues": values,
             "ScanIndexForward": not newest_first,
+            **({"ProjectionExpression": ", ".join(only)} if only else {}),
         }
         return self._page(request, limit, where, names, start)
 

@@ -1,0 +1,107 @@
+"""What goes over a whole practice: as many requests for a client in a large one as in a small one, and no page of
+unbounded work. Memory and time stand in `make bench`."""
+
+from collections import Counter
+
+import pytest
+from tests.support.builders import DAY, NOW
+from tests.support.crowd import Crowd
+from tests.support.stock import patch, read
+
+from client_credits.operations.context import OPERATOR, Context
+from client_credits.operations.queries import exporting
+from client_credits.operations.queries.clients import COUNTED, CountBounds, count_holding
+from client_credits.operations.queries.reports.every import REPORTS
+from client_credits.operations.queries.reports.pages import Period, ReportAsk
+from client_credits.store.keys import ROSTER_SHARDS
+
+SETTINGS = "/v1/settings"
+SMALL, LARGE = 300, 1_200
+PAGE = 100
+
+
+def context(crowd: Crowd) -> Context:
+    return Context(crowd.api.store, "p1", OPERATOR, NOW)
+
+
+def requests_of(name: str, crowd: Crowd) -> int:
+    """The requests of a report to its end. No page makes more than its bounds add up to."""
+    after, asked, total = None, ReportAsk(Period(NOW - DAY, NOW + DAY)), 0
+    while True:
+        with crowd.counted() as calls:
+            page = REPORTS[name].page(context(crowd), asked, after, PAGE)
+        assert calls.total() <= 500, name
+        after, total = page.next, total + calls.total()
+        if after is None:
+            return total
+
+
+def exported(crowd: Crowd) -> None:
+    assert sum(1 for _ in exporting.exported(context(crowd))) == len(crowd.ids)
+
+
+@pytest.mark.parametrize("name", sorted(REPORTS))
+def test_a_row_of_a_report_costs_as_much_in_a_large_practice_as_in_a_small_one(name: str) -> None:
+    small, large = (requests_of(name, Crowd(size)) / size for size in (SMALL, LARGE))
+    assert large <= 1.05 * small
+
+
+def test_an_export_asks_once_for_each_wallet_and_once_for_some_ninety_records() -> None:
+    crowd = Crowd(LARGE)
+    with crowd.counted() as calls:
+        exported(crowd)
+    assert calls["query"] <= LARGE + 4 * ROSTER_SHARDS
+    assert calls["batch_get_item"] <= 2 * LARGE / 88 + 2
+
+
+# --- Off and on
+
+
+def test_the_count_shown_first_reads_the_roster_in_large_pages_and_no_wallet_that_is_settled() -> None:
+    crowd = Crowd(1000, types=2)
+    read(crowd.api, SETTINGS)
+    with crowd.counted() as calls:
+        reply = crowd.api("PATCH", SETTINGS, {"enabled": False})
+    assert reply.body["clients_with_credits"] == 1000
+    assert calls["query"] == ROSTER_SHARDS
+    assert calls["batch_get_item"] == 1
+    assert calls["transact_write_items"] == 0
+
+
+def test_the_count_settles_what_fell_due_in_batches_as_far_as_they_go() -> None:
+    crowd = Crowd(1000, due=True)
+    with crowd.counted() as calls:
+        assert count_holding(context(crowd)).clients == 0
+    assert calls["batch_get_item"] <= 2 * 1000 / 96 + 2
+    with crowd.counted() as calls:
+        found = count_holding(context(crowd), CountBounds(settled=3))
+    assert calls["batch_get_item"] <= 3
+    assert 0 < found.clients < 1000, "beyond three batches clients count as stored"
+
+
+def test_a_count_that_takes_too_many_requests_says_that_there_may_be_more() -> None:
+    crowd = Crowd(1000)
+    found = count_holding(context(crowd), CountBounds(page=10, requests=20))
+    assert found.at_least
+    assert 0 < found.clients <= 10 * 20
+    assert not count_holding(context(crowd)).at_least
+
+
+def test_a_hundred_thousand_clients_with_three_types_each_are_counted_to_the_end() -> None:
+    assert COUNTED.page * (COUNTED.requests - ROSTER_SHARDS) >= 100_000 * (1 + 3)
+
+
+def test_switching_off_and_on_asks_as_little_in_a_large_practice_and_loses_nothing() -> None:
+    few, many = (_switched(Crowd(size)) for size in (10, 1000))
+    assert few == many
+
+
+def _switched(crowd: Crowd) -> list[Counter[str]]:
+    asked = []
+    before = [read(crowd.api, f"/v1/clients/{each}/credits")["credits"] for each in crowd.ids[:5]]
+    for change in ({"enabled": False, "confirm": True}, {"enabled": True}):
+        with crowd.counted() as calls:
+            patch(crowd.api, SETTINGS, change)
+        asked.append(calls)
+    assert [read(crowd.api, f"/v1/clients/{each}/credits")["credits"] for each in crowd.ids[:5]] == before
+    return asked
