@@ -8,12 +8,17 @@ from tests.support.builders import DAY, NOW
 from tests.support.crowd import Crowd
 from tests.support.stock import patch, read
 
+from client_credits.domain.errors import Invalid
+from client_credits.domain.ledger.wallet import Wallet
 from client_credits.operations.context import OPERATOR, Context
+from client_credits.operations.jobs.exporting import MOST_READS
 from client_credits.operations.queries import exporting
 from client_credits.operations.queries.clients import COUNTED, CountBounds, count_holding
 from client_credits.operations.queries.reports.every import REPORTS
-from client_credits.operations.queries.reports.pages import Period, ReportAsk
+from client_credits.operations.queries.reports.pages import READS, Period, ReportAsk
+from client_credits.store import writes
 from client_credits.store.keys import ROSTER_SHARDS
+from client_credits.store.lists import ENTRIES_AT_ONCE
 
 SETTINGS = "/v1/settings"
 SMALL, LARGE = 300, 1_200
@@ -52,6 +57,29 @@ def test_an_export_asks_once_for_each_wallet_and_once_for_some_ninety_records() 
         exported(crowd)
     assert calls["query"] <= LARGE + 4 * ROSTER_SHARDS
     assert calls["batch_get_item"] <= 2 * LARGE / 88 + 2
+
+
+# --- Too long for one answer
+
+
+@pytest.mark.parametrize("name", ["outstanding", "revenue"])
+def test_a_history_too_long_for_one_answer_is_refused_before_any_of_it_is_read(name: str) -> None:
+    crowd = Crowd(2)
+    crowd.put(writes.wallet(Wallet("p1", crowd.ids[1], "type-0", sequence=READS * ENTRIES_AT_ONCE + 1), None))
+    asked = ReportAsk(Period(NOW - DAY, NOW + DAY))
+    first = REPORTS[name].page(context(crowd), asked, None, PAGE)
+    assert first.next == crowd.ids[0], "the page ends before that client"
+    with crowd.counted() as calls, pytest.raises(Invalid) as refused:
+        REPORTS[name].page(context(crowd), asked, first.next, PAGE)
+    (fault,) = refused.value.errors
+    assert (fault.code, "POST /v1/reports/exports" in fault.detail) == ("too_long_for_one_answer", True)
+    assert calls == {"query": ROSTER_SHARDS, "batch_get_item": 1}
+
+
+def test_what_an_export_reads_for_one_client_is_more_than_an_answer_may_and_fits_a_steps_memory() -> None:
+    entry_kilobytes = 2
+    assert 2 * READS < MOST_READS
+    assert MOST_READS * ENTRIES_AT_ONCE * entry_kilobytes < 512 * 1024
 
 
 # --- Off and on

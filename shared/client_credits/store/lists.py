@@ -17,6 +17,7 @@ from client_credits.store.table import Item, Page, Table
 from client_credits.store.writes import sortable
 
 SINCE_AT_ONCE = 100  # entries
+ENTRIES_AT_ONCE = 200  # of a client, so that what requests bound is bounded in entries, too
 
 
 class AsideItem(NamedTuple):
@@ -58,8 +59,10 @@ class Lists:
         return found
 
     def entries_page(self, practice_id: str, client_id: str, after: str | None) -> tuple[list[Entry], str | None]:
-        """A client's entries of all types, each type's oldest first, and behind which sort key they go on."""
-        page = self.table.query(keys.client(practice_id, client_id)[0], begins="entry#", after=after)
+        """At most ENTRIES_AT_ONCE entries of a client, of all types, each type's oldest first, and behind which sort
+        key they go on."""
+        pk = keys.client(practice_id, client_id)[0]
+        page = self.table.query(pk, begins="entry#", after=after, limit=ENTRIES_AT_ONCE)
         return [codec.from_item(Entry, item) for item in page.items], page.after
 
     def moved_page(
