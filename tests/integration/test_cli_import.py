@@ -2,7 +2,9 @@
 
 import json
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from tests.support.cli import PREFIX, Stack, moto_stack
 from client_credits.aws.secrets import cursor_key_name
 from client_credits.domain.ids import people_key
 from client_credits.domain.ledger.entries import Entry
+from client_credits.domain.ledger.importing import Brought
 from client_credits.domain.ledger.wallet import Value, Wallet
 from client_credits.domain.practice.catalogue import AppointmentType
 from client_credits.domain.practice.records import Client
@@ -158,6 +161,56 @@ value = "Paid"
     ran = stack("--json", "import", nobody, "--mapping", str(tmp_path / "a.toml"))
     assert ran.json["bad_rows"] == [{"line": 2, "reason": "no client has this e-mail address"}]
     no_breach(stack)
+
+
+@contextmanager
+def counted(client: Any) -> Iterator[Counter[str]]:
+    """What a client asks for within the block, by call."""
+    asked, event = Counter[str](), f"before-call.{client.meta.service_model.service_name}"
+
+    def count(model: Any, **_: Any) -> None:
+        asked[model.name] += 1
+
+    client.meta.events.register(event, count)
+    try:
+        yield asked
+    finally:
+        client.meta.events.unregister(event, count)
+
+
+def test_the_key_to_e_mails_is_read_once_however_many_rows_name_one(stack: Stack, tmp_path: Path) -> None:
+    rows = "".join(f"anna@example.org,follow-up,1,{YEARS_AHEAD + timedelta(days=n)}\n" for n in range(200))
+    file = the_file(tmp_path, f"mail,type,balance,expires_at\n{rows}")
+    with counted(stack.client("ssm")) as asked:
+        ran = stack("--json", "import", file, "--mapping", the_file(tmp_path, '[columns]\nemail = "mail"\n', "m.toml"))
+    assert (ran.code, ran.json["balances"]) == (0, 1)
+    assert asked.total() == 1
+    assert wallet(stack, "c-9").balance == 200
+
+
+def test_a_file_of_bad_rows_alone_is_named_whole_in_json_and_in_part_on_the_screen(
+    stack: Stack, tmp_path: Path
+) -> None:
+    file = the_file(tmp_path, "client,type,balance\n" + "c-1,follow-up,many\n" * 1000)
+    ran = stack("--json", "import", file)
+    assert (ran.code, ran.json["imported"]) == (1, 0)
+    assert [row["line"] for row in ran.json["bad_rows"]] == list(range(2, 1002))
+    assert "1,000 rows are bad. 800 more are not shown" in " ".join(stack("import", file).out.split())
+
+
+def test_a_balance_brought_before_costs_one_read_and_a_new_one_of_a_known_client_a_write_more(stack: Stack) -> None:
+    context = Context(stack.store, "p1", OPERATOR, NOW)
+    stack.store.catalogue("p1")
+
+    def cost(client_id: str, line: int) -> dict[str, int]:
+        wanted = importing.ImportedBalance(client_id, "follow-up", "f" * 16, line, (Brought(3),))
+        with counted(stack.client("dynamodb")) as asked:
+            importing.bring(context, wanted)
+        return dict(asked)
+
+    assert cost("c-9", 2) == {"BatchGetItem": 1, "TransactWriteItems": 1}
+    assert cost("c-9", 2) == {"BatchGetItem": 1}
+    assert cost("c-new", 3) == {"BatchGetItem": 3, "TransactWriteItems": 2}
 
 
 def test_a_rehearsed_import_shows_what_would_change_and_what_moved_since_an_earlier_one(

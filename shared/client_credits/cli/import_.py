@@ -4,8 +4,10 @@ The whole file is checked first, and nothing is written while a row is bad. Then
 after the file and its line: a run that was cut off goes on with the same command, and a second run changes nothing.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -53,9 +55,9 @@ def import_(
     read = import_file.read_mapping(mapping)
     name = import_file.digest(file, read) if file.is_file() else ""
     with import_file.Staged() as staged:
-        bad = _stage(session, context, file, read, staged)
-        if bad:
-            _refuse(session, bad)
+        _stage(session, context, file, read, staged)
+        if staged.count_bad():
+            _refuse(session, staged)
         balances = _balances(staged, name, read)
         if dry_run:
             _show(session, context, staged.count(), balances, name)
@@ -63,29 +65,25 @@ def import_(
             _bring(session, context, staged.count(), balances, name)
 
 
-def _stage(
-    session: CliSession, context: "Context", file: Path, mapping: "ColumnMapping", staged: "Staged"
-) -> "list[BadRow]":
-    """Every row that can be understood, staged; the bad ones."""
+def _stage(session: CliSession, context: "Context", file: Path, mapping: "ColumnMapping", staged: "Staged") -> None:
+    """Stages every row, those that can be understood and the bad ones."""
     from client_credits.cli.import_file import BadRow, rows  # noqa: PLC0415
     from client_credits.store.records import Wanted  # noqa: PLC0415
 
-    loaded = context.load(Wanted())
-    bad: list[BadRow] = []
+    loaded, email_keys = context.load(Wanted()), cache(lambda: _email_keys(session))
     read = rows(file, mapping, loaded.catalogue.types, loaded.settings.timezone, context.now)
     with session.output.progress("Checking", _lines(file)) as advance:
         while found := list(islice(read, RESOLVED)):
-            owners = _owners(session, context, [row for row in found if not isinstance(row, BadRow)], mapping)
+            owners = _owners(context, [row for row in found if not isinstance(row, BadRow)], mapping, email_keys)
             for row in found:
                 if isinstance(row, BadRow):
-                    bad.append(row)
+                    staged.refuse(row)
                 elif isinstance(owner := owners[row.line], BadRow):
-                    bad.append(owner)
+                    staged.refuse(owner)
                 else:
                     staged.add(owner, row)
             advance(len(found))
-    staged.index()
-    return sorted([*bad, *staged.owing_beside_others()], key=lambda row: row.line)
+    staged.complete()
 
 
 def _lines(file: Path) -> int:
@@ -96,7 +94,7 @@ def _lines(file: Path) -> int:
 
 
 def _owners(
-    session: CliSession, context: "Context", rows: "list[Row]", mapping: "ColumnMapping"
+    context: "Context", rows: "list[Row]", mapping: "ColumnMapping", email_keys: Callable[[], tuple[bytes, ...]]
 ) -> "dict[int, str | BadRow]":
     """Whose each row is, by its line: one batch read for ids of another system, one look-up for each e-mail."""
     from client_credits.cli.import_file import BadRow  # noqa: PLC0415
@@ -113,29 +111,37 @@ def _owners(
             nobody = BadRow(row.line, f"no client has the {mapping.system} id {row.whose}")
             owners[row.line] = known.get(links[row.line], nobody)
         else:
-            owners[row.line] = _by_email(session, context, row)
+            owners[row.line] = _by_email(context, row, email_keys())
     return owners
 
 
-def _by_email(session: CliSession, context: "Context", row: "Row") -> "str | BadRow":
+def _email_keys(session: CliSession) -> tuple[bytes, ...]:
     from client_credits.aws.secrets import cursor_key_name, own_keys, parameter_reader  # noqa: PLC0415
-    from client_credits.cli.import_file import BadRow  # noqa: PLC0415
     from client_credits.domain.ids import people_key  # noqa: PLC0415
-    from client_credits.operations.queries.searching import having_email  # noqa: PLC0415
 
     read = parameter_reader(session.target.client("ssm"))
-    keys = tuple(people_key(key) for key in own_keys(read, cursor_key_name(session.target.secrets_prefix)))
+    return tuple(people_key(key) for key in own_keys(read, cursor_key_name(session.target.secrets_prefix)))
+
+
+def _by_email(context: "Context", row: "Row", keys: tuple[bytes, ...]) -> "str | BadRow":
+    from client_credits.cli.import_file import BadRow  # noqa: PLC0415
+    from client_credits.operations.queries.searching import having_email  # noqa: PLC0415
+
     found = [each.client.client_id for each in having_email(context, row.whose, keys)]
     if len(found) == 1:
         return found[0]
     return BadRow(row.line, f"{'several clients have' if found else 'no client has'} this e-mail address")
 
 
-def _refuse(session: CliSession, bad: "list[BadRow]") -> None:
-    facts = {"bad_rows": [{"line": row.line, "reason": row.reason} for row in bad], "imported": 0}
-    shown = table(("line #", "why it is bad"), [(row.line, row.reason) for row in bad[:SHOWN]], "Bad rows")
-    more = f" {len(bad) - SHOWN:,} more are not shown." if len(bad) > SHOWN else ""
-    session.output.answer(facts, lambda: lines(shown, f"Nothing was written: {len(bad):,} rows are bad.{more}"))
+def _refuse(session: CliSession, staged: "Staged") -> None:
+    """Names every bad row in JSON, the first ones in a table."""
+    if session.output.as_json:
+        session.output.long_answer({"imported": 0}, "bad_rows", map(asdict, staged.bad()))
+        raise Broken
+    first, count = [(row.line, row.reason) for row in islice(staged.bad(), SHOWN)], staged.count_bad()
+    more = f" {count - SHOWN:,} more are not shown: --json names all." if count > SHOWN else ""
+    shown = table(("line #", "why it is bad"), first, "Bad rows")
+    session.output.answer(None, lambda: lines(shown, f"Nothing was written: {count:,} rows are bad.{more}"))
     raise Broken
 
 

@@ -216,7 +216,7 @@ class _Reading:
 
 
 class Staged:
-    """The rows of a file by client and type, on disk; used as a context manager, which removes them."""
+    """The rows of a file, by client and type, and the bad ones. On disk; a context manager, which removes them."""
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("")  # a temporary file, removed when it is closed
@@ -224,6 +224,7 @@ class Staged:
             "CREATE TABLE row (client TEXT, type TEXT, line INTEGER, balance INTEGER,"
             " ends TEXT, value INTEGER, note TEXT)"
         )
+        self._database.execute("CREATE TABLE bad (line INTEGER, reason TEXT)")
 
     def __enter__(self) -> "Staged":
         return self
@@ -236,16 +237,27 @@ class Staged:
         values = (client_id, row.appointment_type, row.line, row.balance, ends, row.value, row.note)
         self._database.execute("INSERT INTO row VALUES (?, ?, ?, ?, ?, ?, ?)", values)
 
-    def owing_beside_others(self) -> Iterator[BadRow]:
-        """Rows below zero beside others of the same client and type: what they come to together is not clear."""
-        found = self._database.execute(
-            "SELECT line FROM row WHERE balance < 0 AND EXISTS (SELECT 1 FROM row AS other"
-            " WHERE other.client = row.client AND other.type = row.type AND other.line <> row.line) ORDER BY line"
-        )
-        return (BadRow(line, "a balance below zero stands beside another of this client and type") for (line,) in found)
+    def refuse(self, row: BadRow) -> None:
+        self._database.execute("INSERT INTO bad VALUES (?, ?)", (row.line, row.reason))
 
-    def index(self) -> None:
+    def complete(self) -> None:
+        """To be called once every row is here. Rows below zero beside others of the same client and type are bad:
+        what they come to together is not clear."""
         self._database.execute("CREATE INDEX by_owner ON row (client, type, line)")
+        self._database.execute(
+            "INSERT INTO bad SELECT line, 'a balance below zero stands beside another of this client and type'"
+            " FROM row WHERE balance < 0 AND EXISTS (SELECT 1 FROM row AS other"
+            " WHERE other.client = row.client AND other.type = row.type AND other.line <> row.line)"
+        )
+
+    def count_bad(self) -> int:
+        (number,) = self._database.execute("SELECT COUNT(*) FROM bad").fetchone()
+        return int(number)
+
+    def bad(self) -> Iterator[BadRow]:
+        """The bad rows, in the order of the file."""
+        found = self._database.execute("SELECT line, reason FROM bad ORDER BY line")
+        return (BadRow(line, reason) for line, reason in found)
 
     def count(self) -> int:
         """How many balances, each of one client and type."""
