@@ -9,7 +9,7 @@ from tests.support.crowd import Crowd
 from tests.support.stock import patch, read
 
 from client_credits.domain.errors import Invalid
-from client_credits.domain.ledger.wallet import Wallet
+from client_credits.domain.ledger.wallet import Debt, DebtCause, Wallet
 from client_credits.operations.context import OPERATOR, Context
 from client_credits.operations.jobs.exporting import MOST_READS
 from client_credits.operations.queries import exporting
@@ -94,6 +94,17 @@ def test_the_count_shown_first_reads_the_roster_in_large_pages_and_no_wallet_tha
     assert calls["query"] == ROSTER_SHARDS
     assert calls["batch_get_item"] == 1
     assert calls["transact_write_items"] == 0
+
+
+def test_credits_of_one_type_beside_debts_of_another_type_need_no_settling() -> None:
+    crowd = Crowd(100, types=2)
+    debt = (Debt(DebtCause.STAFF, "s-1", 1, NOW - DAY),)
+    for client_id in crowd.ids:
+        crowd.put(writes.wallet(Wallet("p1", client_id, "type-1", debts=debt), None))
+    context(crowd).store.catalogue("p1")
+    with crowd.counted() as calls:
+        assert count_holding(context(crowd)).clients == 100
+    assert calls == {"query": ROSTER_SHARDS}
 
 
 def test_the_count_settles_what_fell_due_in_batches_as_far_as_they_go() -> None:

@@ -29,6 +29,7 @@ KINDS = "tests/integration/test_reconcile_kinds.py"
 WORTH, REPORTS = f"{UNIT}/test_worth.py", "tests/integration/test_api_reports.py"
 REPORT_LAWS = "tests/property/test_report_laws.py"
 COVERED = "tests/integration/test_covered_bookings.py"
+LARGE, IMPORTS = "tests/integration/test_large_practices.py", "tests/integration/test_cli_import.py"
 
 
 @dataclass(frozen=True)
@@ -1747,5 +1748,46 @@ SEEDS = (
         "replace(booking, visit_returned=True), authorization.with_visit_returned()",
         "replace(booking, visit_returned=True), authorization",
         "tests/property/test_covered_bookings.py",
+    ),
+    # -- large practices
+    Seed(
+        "a history too long for one answer is read until it is refused",
+        "operations/queries/reports/histories.py",
+        "reads.check(-(-sum(newest.values()) // ENTRIES_AT_ONCE))",
+        "pass",
+        LARGE,
+        "too_long",
+    ),
+    Seed(
+        "the count before switching off has no end",
+        "operations/queries/clients.py",
+        "requests.take(found=True)",
+        "pass",
+        LARGE,
+        "too_many_requests",
+    ),
+    Seed(
+        "credits of one type beside debts of another are settled",
+        "operations/queries/clients.py",
+        "any(debt > 0 and self.balances[t] + debt > 0 for t, debt in self.debts.items())",
+        "(self.holding and self.negative)",
+        LARGE,
+        "another_type",
+    ),
+    Seed(
+        "wallets with something to come are not counted",
+        "store/lists.py",
+        " OR attribute_exists(due_at)",
+        "",
+        "tests/integration/test_store_reading.py",
+        "page_of_holders and memory",
+    ),
+    Seed(
+        "the key to e-mails is read for each row",
+        "cli/import_.py",
+        "cache(lambda: _email_keys(session))",
+        "(lambda: _email_keys(session))",
+        IMPORTS,
+        "read_once",
     ),
 )
