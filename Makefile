@@ -12,7 +12,7 @@ CHECKOV := .venv-checkov/bin/checkov
 
 .DEFAULT_GOAL := help
 # `make lint` is the part of `make check` that runs no test.
-.PHONY: help run test prove check lint format bench soak build deploy deploy-is-named lock clean setup
+.PHONY: help run test prove check lint format bench bench-large soak build deploy deploy-is-named lock clean setup
 .SILENT: help run setup build deploy deploy-is-named
 
 help:
@@ -21,7 +21,8 @@ help:
 	echo "make prove                          what is exhaustive: every fault, order, seeded bug; half an hour"
 	echo "make check                          format, lint, types, import rules, template checks, make test"
 	echo "make format                         format the code and fix what lint can fix"
-	echo "make bench                          measure against the budgets"
+	echo "make bench                          measure against the budgets; half an hour"
+	echo "make bench-large                    imports and exports of 100,000 balances; about 40 minutes"
 	echo "make soak                           the laws on many more histories, new ones each time"
 	echo "make build [ARCH=arm64]             layer and functions for AWS, into build/"
 	echo "make deploy STACK=… BUCKET=… [REGION=…] [PARAMETERS='Name=value …']"
@@ -66,6 +67,9 @@ format: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m bench $(BENCH)
+
+bench-large: $(STAMP)
+	$(BIN)/python -m bench --only import-and-export --clients 1000 --clients 100000 $(BENCH)
 
 soak: $(STAMP)
 	HYPOTHESIS_PROFILE=search $(PYTEST) tests/property $(SOAK)

@@ -8,7 +8,8 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 
 from rich.console import Console
@@ -20,16 +21,20 @@ from bench.engines import running_engine
 from bench.filling import fill
 from bench.handler_cpu import BUDGET, ratios
 from bench.handlers import environment, living_in
+from bench.large import EXPORT, LargeRun, files, reports, switches
 from bench.lists import lists
 from bench.memory import BUDGET_MB, memories
+from bench.own_process import COUNTS, COUNTS_AGAIN
 from bench.practice import found
 from bench.report import CostReport
-from bench.reports import EXPORT, Reported, reports
 from bench.sweeps import proportional, sweeps
 from client_credits.store.store import Store
 
 SIZES = (1_000, 100_000)
-FLAT_MB = 16  # what a report's memory may grow by from the smallest size to the largest
+IMPORTED = (1_000, 10_000)  # `make bench-large` goes to 100,000: an import writes each balance by itself
+FLAT_MB = 16  # what memory may grow by from the smallest size to the largest
+MOST_FOR_A_PAGE = 500  # requests: 400 for histories, 48 for the roster, and those that read wallets
+MOST_TO_COUNT = 240  # requests
 PARTS_MB = 40  # the part of a file that is being made, of 8 MiB, and copies of it
 SWEEP = "sweep of all shards"
 COLD = 'cold start CPU against boto3.client("dynamodb")'
@@ -46,7 +51,7 @@ def main() -> int:
             for name, part in PARTS.items():
                 if not asked.only or name in asked.only:
                     with console.status(f"measuring {name.replace('-', ' ')}"):
-                        part(report, engine, console, sorted(asked.clients or SIZES))
+                        part.measure(report, engine, console, sorted(asked.clients or part.sizes))
     if asked.json:
         print(json.dumps(report.as_json(), indent=2))
     else:
@@ -56,8 +61,9 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Costs next to their budgets.")
-    sizes = ", ".join(f"{size:,}" for size in SIZES)
-    parser.add_argument("--clients", type=int, action="append", help=f"clients stored; again for more ({sizes})")
+    sizes, fewer = (" and ".join(f"{size:,}" for size in each) for each in (SIZES, IMPORTED))
+    told = f"clients stored; again for more ({sizes}; {fewer} where balances are imported)"
+    parser.add_argument("--clients", type=int, action="append", help=told)
     parser.add_argument("--json", action="store_true", help="the figures as JSON on standard output")
     parser.add_argument("--only", action="append", choices=list(PARTS), help="measure this part alone")
     return parser.parse_args()
@@ -146,27 +152,78 @@ def _memory(report: CostReport, engine: Engine, console: Console, sizes: list[in
 
 
 def _reports(report: CostReport, engine: Engine, console: Console, sizes: list[int]) -> None:
-    """Each size beside the smallest: as many requests for a row, and as much memory."""
-    first: dict[str, Reported] = {}
-    for size, every in reports(engine, sizes, console):
-        group = f"reports over {size:,} wallets, page by page"
+    _beside(report, "reports over {:,} wallets, page by page", reports(engine, sizes, console), engine)
+
+
+def _files(report: CostReport, engine: Engine, console: Console, sizes: list[int]) -> None:
+    _beside(report, "balances of {:,} wallets brought and written out", files(engine, sizes, console), engine)
+
+
+def _switches(report: CostReport, engine: Engine, console: Console, sizes: list[int]) -> None:
+    """The counts read every client, so they cost by the thousand; everything else costs the same at any size."""
+    first: dict[str, LargeRun] = {}
+    for size, every in switches(engine, sizes, console):
+        group = f"credits switched off and on with {size:,} clients"
+        for each in every:
+            least, spent = first.setdefault(each.name, each), each.spent
+            if each.name in (COUNTS, COUNTS_AGAIN):
+                good = spent.requests <= MOST_TO_COUNT
+                shown = f"{spent.rows:,} hold credits: {spent.requests} requests, {spent.seconds:.1f} s"
+                report.add(group, each.name, f"{MOST_TO_COUNT} requests", shown, good)
+            else:
+                good = spent.requests <= least.spent.requests
+                report.add(group, each.name, f"{least.spent.requests} requests", f"{spent.requests} requests", good)
+        _add_peak(report, group, "all of it", every[-1].spent.megabytes, first[COUNTS_AGAIN].spent.megabytes + FLAT_MB)
+
+
+def _beside(report: CostReport, group: str, by_size: Iterator[tuple[int, list[LargeRun]]], engine: Engine) -> None:
+    """Each size beside the smallest: as many requests for a row, and as much memory. Units may be 30 % more: a page of
+    few rows among many clients reads again what the page before had read ahead, and the only page of all does not."""
+    first: dict[str, LargeRun] = {}
+    units = engine.name == "dynoxide"
+    for size, every in by_size:
         for each in every:
             least = first.setdefault(each.name, each)
-            budget = f"requests within 5 % of those at {sizes[0]:,}"
-            spent = f"{each.rows:,} rows, {each.per_thousand} requests for 1,000"
-            report.add(group, each.name, budget, spent, each.per_thousand <= 1.05 * least.per_thousand)
-            peak, allowed = each.megabytes, least.megabytes + (PARTS_MB if each.name == EXPORT else FLAT_MB)
-            report.add(group, f"{each.name}: peak RSS", f"<= {allowed:.0f} MB", f"{peak:.0f} MB", peak <= allowed)
+            budget = f"{least.per_thousand} requests for 1,000 rows, 5 % more at most"
+            spent = f"{each.per_thousand} requests"
+            good = each.per_thousand <= 1.05 * least.per_thousand
+            if units:
+                budget += f"; {least.units_per_thousand} units, 30 % more"
+                spent += f", {each.units_per_thousand} units"
+                good = good and each.units_per_thousand <= 1.3 * least.units_per_thousand
+            spent += f" ({each.spent.rows:,} rows in {each.spent.seconds:.0f} s)"
+            report.add(group.format(size), each.name, budget, spent, good)
+            if each.spent.most:
+                allowed = max(MOST_FOR_A_PAGE, least.spent.most)
+                shown = f"{each.spent.most} requests at most"
+                good = each.spent.most <= allowed
+                once = "a step" if each.name == EXPORT else "a page"
+                report.add(group.format(size), f"{each.name}: {once}", f"<= {allowed} requests", shown, good)
+            allowed_mb = least.spent.megabytes + (PARTS_MB if each.name == EXPORT else FLAT_MB)
+            _add_peak(report, group.format(size), each.name, each.spent.megabytes, allowed_mb)
 
 
-Part = Callable[[CostReport, Engine, Console, list[int]], None]
-PARTS: dict[str, Part] = {
-    "operations": _operations,
-    "lists": _lists,
-    "handlers": _handlers,
-    "cold-starts": _cold_starts,
-    "memory": _memory,
-    "reports": _reports,
+def _add_peak(report: CostReport, group: str, name: str, peak: float, allowed: float) -> None:
+    report.add(group, f"{name}: peak RSS", f"<= {allowed:.0f} MB", f"{peak:.0f} MB", peak <= allowed)
+
+
+@dataclass(frozen=True)
+class Part:
+    """`sizes` are the clients stored where none are named."""
+
+    measure: Callable[[CostReport, Engine, Console, list[int]], None]
+    sizes: tuple[int, ...] = SIZES
+
+
+PARTS = {
+    "operations": Part(_operations),
+    "lists": Part(_lists),
+    "handlers": Part(_handlers),
+    "cold-starts": Part(_cold_starts),
+    "memory": Part(_memory),
+    "reports": Part(_reports),
+    "import-and-export": Part(_files, IMPORTED),
+    "off-and-on": Part(_switches),
 }
 
 if __name__ == "__main__":

@@ -18,11 +18,14 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bench.practice import NOW, TYPE, P, known, payment
+from bench.practice import DAY, NOW, TYPE, TYPES, P, booked, known, payment
+from client_credits.domain.bookings.booking import Booking, BookingState, Refusal
+from client_credits.domain.bookings.deciding import Reason
 from client_credits.domain.ledger.entries import Act, Actor, Cause, CauseKind, untouched
 from client_credits.domain.ledger.operation import EntryRef, Operation
-from client_credits.domain.ledger.wallet import Lot, LotSource, Value, Wallet
+from client_credits.domain.ledger.wallet import Debt, DebtCause, Lot, LotSource, Value, Wallet
 from client_credits.domain.payments.granting import add_lot
+from client_credits.domain.payments.parked import Parked
 from client_credits.domain.practice.settings import Settings
 from client_credits.store import writes
 from client_credits.store.table import Write
@@ -57,9 +60,13 @@ def fill(
             progress.advance(task, len(numbers))
 
 
+def client_id_of(number: int) -> str:
+    return f"client-{number:07d}"
+
+
 def bought_once(number: int) -> list[Write]:
     """A client with ten credits of one type: profile, wallet, entry and operation."""
-    client_id = f"client-{number:07d}"
+    client_id = client_id_of(number)
     paid = payment(client_id, 1, "lasting", number % 10_000, number % 10_000)
     source_id = f"stripe/own/live/{paid.payment_id}/{client_id}"
     ends = NOW + timedelta(days=100 + number % 200) if number % 5 == 0 else None
@@ -85,6 +92,39 @@ def bought_once(number: int) -> list[Write]:
         *map(writes.entry, change.entries),
         writes.operation(P, Operation(source_id, "0123456789abcdef", "granted", client_id, refs, NOW)),
     ]
+
+
+def with_more(number: int) -> list[Write]:
+    """As `bought_once`; and of ten clients one owes a session, one has credits that end within 30 days, one was
+    refused a booking, and a payment of one is parked."""
+    client_id, others = client_id_of(number), list[Write]()
+    match number % 10:
+        case 1:
+            debt = Debt(DebtCause.BOOKING, f"b-{number:07d}", 1, NOW - DAY, NOW + DAY)
+            others.append(writes.wallet(Wallet(P, client_id, TYPES[1], debts=(debt,)), None))
+        case 2:
+            ends = NOW + timedelta(days=1 + number % 29)
+            lot = Lot(
+                lot_id=f"lot_{number:020d}",
+                granted=2,
+                remaining=2,
+                effective_at=NOW - DAY,
+                expires_at=ends,
+                source=LotSource.COMPLIMENTARY,
+            )
+            others.append(writes.wallet(Wallet(P, client_id, TYPES[1], lots=(lot,)), ends))
+        case 3:
+            asked = booked(client_id, f"b-{number:07d}")
+            refusal = Refusal(Reason.INSUFFICIENT, 0, 1, NOW - timedelta(seconds=number))
+            refused = Booking(asked.booking_id, BookingState.REFUSED, client_id, asked.session, refusal=refusal)
+            others.append(writes.booking(P, refused))
+        case 4:
+            parked_at = NOW - timedelta(seconds=number)
+            record = Parked(
+                f"parked-{number:07d}", "unknown_package", f"evt_{number:07d}", parked_at, prices=("price_x",)
+            )
+            others.append(writes.parked(P, record, NOW))
+    return [*bought_once(number), *others]
 
 
 def _batches(items: Iterable[Any]) -> Iterator[list[Any]]:

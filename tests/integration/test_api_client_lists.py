@@ -1,22 +1,15 @@
 """Clients by name and the search for them: the order, what is found, and how much one answer may cost."""
 
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from tests.support.api import Api, Reply, api_on
-from tests.support.builders import DAY, NOW, a_lot
-from tests.support.memory_table import memory_store
-from tests.support.stock import booked, catalogue, client, contents, furnished, listed, paid, put, read
+from tests.support.api import Api, Reply
+from tests.support.builders import NOW
+from tests.support.crowd import Crowd
+from tests.support.stock import booked, client, contents, furnished, listed, paid, put, read
 
-from client_credits.domain.ledger.wallet import Wallet
 from client_credits.domain.practice.names import MAX_FOLDED, folded
-from client_credits.domain.practice.records import Client
 from client_credits.operations.queries.clients import ROSTER_REQUESTS
-from client_credits.store import writes
-from client_credits.store.table import Write
 
 SEARCH = "/v1/clients/search"
 
@@ -192,34 +185,6 @@ def test_signs_in_a_search_do_not_make_its_cursor_that_of_another(api: Api) -> N
 
 
 # --- What one answer may cost
-
-
-class Crowd:
-    """Clients who owe nothing and hold one credit of each type; if `due`, one that ended yesterday."""
-
-    def __init__(self, size: int, types: int = 1, due: bool = False) -> None:
-        store, self.table = memory_store()
-        self.api = api_on(store)
-        self.ids = [f"c-{number:04}" for number in range(size)]
-        catalogue(self.api, *[f"type-{number}" for number in range(types)])
-        ends = NOW - DAY if due else None
-        for client_id in self.ids:
-            self._put(writes.client("p1", Client(client_id, name=f"Name {client_id}", created_at=NOW)))
-            lots = (a_lot("lot-1", 1, effective_at=NOW - 9 * DAY, expires_at=ends),)
-            for number in range(types):
-                self._put(writes.wallet(Wallet("p1", client_id, f"type-{number}", lots=lots), ends))
-
-    def _put(self, write: Write) -> None:
-        item = write["Put"]["Item"]
-        self.table.items[item["pk"]["S"], item["sk"]["S"]] = item
-
-    @contextmanager
-    def counted(self) -> Iterator[Counter[str]]:
-        """The requests made within the block, by call."""
-        calls: Counter[str] = Counter()
-        self.table.watch = lambda moment, call: calls.update([call] if moment == "before" else [])
-        yield calls
-        self.table.watch = lambda moment, call: None
 
 
 def test_a_thousand_clients_without_a_match_cost_a_bounded_number_of_requests() -> None:

@@ -329,6 +329,24 @@ def test_a_filtered_roster_page_may_be_short_and_still_not_the_last(store: Store
     assert page.last is not None
 
 
+def test_a_page_of_holders_has_the_numbers_of_wallets_with_credits_debts_or_something_to_come(store: Store) -> None:
+    clients = [c for c in (f"c{n}" for n in range(200)) if _roster_shard(c) == 0][:4]
+    empty, owing, holding, due = (replace(WALLET, client_id=client_id, lots=()) for client_id in clients)
+    for wallet, due_at in (
+        (empty, None),
+        (replace(owing, debts=_owing(1)), None),
+        (replace(holding, lots=WALLET.lots), None),
+        (due, NOW),
+    ):
+        store.commit([writes.client("p1", Client(wallet.client_id, name="Ana")), writes.wallet(wallet, due_at)])
+    page = store.holders_page("p1", 0, None, 100)
+    assert [item["roster_sk"].partition("#")[0] for item in page.items] == clients[1:]
+    plain = {"pk", "sk", "kind", "roster_sk", "balance", "debt"}
+    assert [set(item) for item in page.items] == [plain, plain, plain | {"due_at"}]
+    assert page.last is None
+    assert store.holders_page("p1", 0, None, 3).last is not None
+
+
 def _owing(amount: int) -> tuple[Debt, ...]:
     return (Debt(DebtCause.STAFF, "s", amount, NOW),) if amount else ()
 

@@ -30,6 +30,7 @@ WORTH, REPORTS = f"{UNIT}/test_worth.py", "tests/integration/test_api_reports.py
 REPORT_LAWS = "tests/property/test_report_laws.py"
 COVERED = "tests/integration/test_covered_bookings.py"
 NEXT_RELEASE = "tests/integration/test_next_release_payments.py"
+LARGE = "tests/integration/test_large_practices.py"
 
 
 @dataclass(frozen=True)
@@ -1810,5 +1811,38 @@ SEEDS = (
         "if state.status is None:",
         NEXT_RELEASE,
         "as_frozen",
+    ),
+    # -- large practices
+    Seed(
+        "a history too long for one answer is read until it is refused",
+        "operations/queries/reports/histories.py",
+        "reads.check(-(-sum(newest.values()) // ENTRIES_AT_ONCE))",
+        "pass",
+        LARGE,
+        "too_long",
+    ),
+    Seed(
+        "the count before switching off has no end",
+        "operations/queries/clients.py",
+        "requests.take(found=True)",
+        "pass",
+        LARGE,
+        "too_many_requests",
+    ),
+    Seed(
+        "credits of one type beside debts of another are settled",
+        "operations/queries/clients.py",
+        "any(debt > 0 and self.balances[t] + debt > 0 for t, debt in self.debts.items())",
+        "(self.holding and self.negative)",
+        LARGE,
+        "another_type",
+    ),
+    Seed(
+        "wallets with something to come are not counted",
+        "store/lists.py",
+        " OR attribute_exists(due_at)",
+        "",
+        "tests/integration/test_store_reading.py",
+        "page_of_holders and memory",
     ),
 )

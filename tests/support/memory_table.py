@@ -36,7 +36,8 @@ _WRITES = {"Put": {"Item"}, "Update": {"Key", "UpdateExpression"}, "Delete": {"K
 _ACTIONS = ("SET", "REMOVE", "ADD")
 _EXPRESSION = {"TableName", "ConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues"}
 _QUERY = {"TableName", "IndexName", "KeyConditionExpression", "FilterExpression", "ScanIndexForward", "Limit"} | {
-    *("ExpressionAttributeNames", "ExpressionAttributeValues", "ConsistentRead", "ExclusiveStartKey")
+    *("ExpressionAttributeNames", "ExpressionAttributeValues", "ConsistentRead", "ExclusiveStartKey"),
+    "ProjectionExpression",
 }
 
 
@@ -83,22 +84,26 @@ class MemoryDynamoDB:
         scope = Scope(asked.get("ExpressionAttributeNames"), asked.get("ExpressionAttributeValues"))
         where = condition(asked["FilterExpression"]) if "FilterExpression" in asked else None
         by = condition(asked["KeyConditionExpression"])
-        if fault := self._query_fault(asked, index, scope, by, where):
+        only = _named(asked.get("ProjectionExpression", ""))
+        if fault := self._query_fault(asked, index, scope, by, where, only):
             raise refusal("Query", fault)
         found = self._in_order(self._indexed(asked, index, scope, by), index, asked)
         page, more = _page(found, asked.get("Limit"))
         kept = [item for item in page if where is None or scope.holds(where, item)]
+        if only:
+            shown = {scope.name(path) for path in only}
+            kept = [{name: value for name, value in item.items() if name in shown} for item in kept]
         self.watch("after", "query")
         last = {name: page[-1][name] for name in {*self._schema.key, *index.key}} if more else None
         return {"Items": kept} | ({"LastEvaluatedKey": last} if last else {})
 
     def _query_fault(
-        self, asked: dict[str, Any], index: Index, scope: Scope, by: Node, where: Node | None
+        self, asked: dict[str, Any], index: Index, scope: Scope, by: Node, where: Node | None, only: list[Node]
     ) -> str | None:
         if index.name and asked.get("ConsistentRead"):
             return "Consistent reads are not supported on global secondary indexes"
         try:
-            scope.check(*(node for node in (by, where) if node), reserved=reserved_words())
+            scope.check(*(node for node in (by, where, *only) if node), reserved=reserved_words())
         except Invalid as fault:
             return str(fault)
         terms = by[1:] if by[0] == "and" else (by,)
@@ -221,6 +226,11 @@ def _expressions_fault(bodies: list[tuple[str, dict[str, Any]]]) -> str | None:
         if any(_scope(body).name(action[1]) in body["Key"] for action in nodes if action[0] in _ACTIONS):
             return "One or more parameter values were invalid: Cannot update an attribute that is part of the key"
     return None
+
+
+def _named(projection: str) -> list[Node]:
+    """The attributes of a projection expression: names and placeholders, no paths into them."""
+    return [("path", name.strip()) for name in projection.split(",") if name.strip()]
 
 
 def _paths(node: Any) -> list[Node]:

@@ -17,6 +17,7 @@ from client_credits.store.table import EVERYTHING, Item, Page, Table, Where
 from client_credits.store.writes import sortable
 
 SINCE_AT_ONCE = 100  # entries of one request
+ENTRIES_AT_ONCE = 200  # of a client, so that what requests bound is bounded in entries, too
 
 
 class AsideItem(NamedTuple):
@@ -68,8 +69,10 @@ class Lists:
         return found
 
     def entries_page(self, practice_id: str, client_id: str, after: str | None) -> tuple[list[Entry], str | None]:
-        """A client's entries of all types, each type's oldest first, and behind which sort key they go on."""
-        page = self.table.query(keys.client(practice_id, client_id)[0], begins=keys.ENTRIES, after=after)
+        """At most ENTRIES_AT_ONCE entries of a client, of all types, each type's oldest first, and behind which sort
+        key they go on."""
+        pk = keys.client(practice_id, client_id)[0]
+        page = self.table.query(pk, begins=keys.ENTRIES, after=after, limit=ENTRIES_AT_ONCE)
         return [codec.from_item(Entry, item) for item in page.items], page.after
 
     def moved_page(
@@ -230,6 +233,19 @@ class Lists:
         """
         condition, bound = _range("roster", keys.roster_shard(practice_id, shard), begins, after)
         return self.table.query_index("roster", condition, bound, limit=limit, where=where)
+
+    def holders_page(self, practice_id: str, shard: int, after: str | None, limit: int) -> Page:
+        """One shard of the roster, in client order: of each wallet that has credits or debts, or something to come,
+        its numbers alone. `limit` counts the items looked at."""
+        condition, bound = _range("roster", keys.roster_shard(practice_id, shard), "", after)
+        return self.table.query_index(
+            "roster",
+            condition,
+            bound | {":none": {"N": "0"}},
+            limit=limit,
+            where=Where("balance > :none OR debt > :none OR attribute_exists(due_at)", {}, {"#kind": "kind"}),
+            only=("pk", "sk", "roster_sk", "#kind", "balance", "debt", "due_at"),
+        )
 
     def names_page(self, practice_id: str, after: str | None, limit: int, begins: str = "") -> Page:
         """Profiles in order of folded name and id, those without a name last. `begins` is a folded name's beginning."""

@@ -138,14 +138,17 @@ class Table:
         limit: int | None = None,
         where: Where = EVERYTHING,
         newest_first: bool = False,
+        only: Sequence[str] = (),
     ) -> Page:
-        """One page of an index; it may lag behind the table by a moment."""
+        """One page of an index; it may lag behind the table by a moment. `only` names the attributes that come back,
+        all by default."""
         request: dict[str, Any] = {
             "TableName": self.name,
             "IndexName": index,
             "KeyConditionExpression": condition,
             "ExpressionAttributeValues": values,
             "ScanIndexForward": not newest_first,
+            **({"ProjectionExpression": ", ".join(only)} if only else {}),
         }
         return replace(self._page(request, limit, where), order=order_of(index))
 

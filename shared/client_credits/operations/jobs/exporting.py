@@ -31,7 +31,7 @@ class ExportBounds:
 
 
 BOUNDS = ExportBounds()
-MOST_READS = 5_000  # requests for histories, for one page: more than one client needs, few enough for a step
+MOST_READS = 1_000  # requests for histories, for one page: 200,000 entries, few enough for a step and its memory
 
 
 @dataclass(frozen=True, slots=True)

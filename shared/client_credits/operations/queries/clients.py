@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from heapq import merge
+from itertools import count
 from typing import Any
 
 from client_credits.domain.ids import is_id
@@ -18,6 +19,7 @@ from client_credits.store.keys import ROSTER_SHARDS
 from client_credits.store.projected import package_mark, packages_text
 from client_credits.store.records import Loaded, Wanted
 from client_credits.store.store import Store
+from client_credits.store.table import Page
 from client_credits.store.writes import sortable
 
 FIRST_PAGE, PAGE = 25, 200  # rows of a shard: few at first, since most lists end there
@@ -57,8 +59,9 @@ class RosterLine:
         return any(debt > 0 for debt in self.debts.values())
 
     def may_differ(self, now: datetime) -> bool:
-        """Whether settling could change these numbers: something is due, or credits stand beside debts."""
-        return (self.due_at is not None and self.due_at <= sortable(now)) or (self.holding and self.negative)
+        """Whether settling could change these numbers: something is due, or a type has both credits and debts."""
+        due = self.due_at is not None and self.due_at <= sortable(now)
+        return due or any(debt > 0 and self.balances[t] + debt > 0 for t, debt in self.debts.items())
 
 
 class Spent(Exception):
@@ -88,22 +91,24 @@ def roster(
     found = [False]  # whether a line has been given out yet
 
     def shard(number: int) -> Iterator[RosterLine]:
-        return _shard(store, practice_id, number, after, begins, lambda: budget.take(found[0]))
+        def page(key: str | None, read: int) -> Page:
+            budget.take(found[0])
+            return store.roster_page(practice_id, number, key, min(PAGE, FIRST_PAGE << read), begins=begins)
+
+        return _lines(page, after)
 
     for line in merge(*map(shard, range(ROSTER_SHARDS)), key=lambda line: line.client_id):
         found[0] = True
         yield line
 
 
-def _shard(
-    store: Store, practice_id: str, shard: int, after: str | None, begins: str, ask: Callable[[], None]
-) -> Iterator[RosterLine]:
+def _lines(page_behind: Callable[[str | None, int], Page], after: str | None) -> Iterator[RosterLine]:
+    """The clients of a shard behind the id `after`. `page_behind` gives the page behind a place, told how many were
+    read before it."""
     place = keys.behind_client(after) if after else None
     line: RosterLine | None = None
-    rows = FIRST_PAGE
-    while True:
-        ask()
-        page = store.roster_page(practice_id, shard, place, rows, begins=begins)
+    for read in count():
+        page = page_behind(place, read)
         for item in page.items:
             client_id = keys.listed_client(item)
             if line is None or line.client_id != client_id:
@@ -113,7 +118,7 @@ def _shard(
             line = _with(line, item)
         if page.after is None:
             break
-        place, rows = page.after, min(PAGE, 2 * rows)
+        place = page.after
     if line:
         yield line
 
@@ -190,10 +195,50 @@ def clients_page(
     return listed(context, chosen), after if requests.spent else None
 
 
-def count_holding(context: Context) -> int:
-    """How many clients have credits left. Reads the whole roster."""
-    of_all = chunks(roster(context.store, context.practice_id), context.now)
-    return sum(line.holding for lines in of_all for line in settled(context, lines))
+@dataclass(frozen=True, slots=True)
+class CountBounds:
+    """Of one count: rows of a page of the roster, pages, and batch reads for what fell due.
+
+    The usual ones reach over 480,000 profiles and wallets, in half the time that an answer may take.
+    """
+
+    page: int = 2_000
+    requests: int = 240
+    settled: int = 100
+
+
+COUNTED = CountBounds()
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many clients; `at_least`: there may be more."""
+
+    clients: int
+    at_least: bool = False
+
+
+def count_holding(context: Context, bounds: CountBounds = COUNTED) -> Count:
+    """How many clients have credits left. Reads the roster, as far as the bounds let it.
+
+    What fell due, or could repay a debt, and is not written yet counts; beyond the bound clients count as stored.
+    """
+    requests, reads, found = Requests(bounds.requests), 0, 0
+    for lines in chunks(_may_hold(context, requests, bounds.page), context.now):
+        reads += any(line.may_differ(context.now) for line in lines)
+        found += sum(line.holding for line in (settled(context, lines) if reads <= bounds.settled else lines))
+    return Count(found, requests.spent)
+
+
+def _may_hold(context: Context, requests: Requests, rows: int) -> Iterator[RosterLine]:
+    """The clients with credits, debts or anything to come, shard after shard. Raises Spent."""
+    for number in range(ROSTER_SHARDS):
+
+        def page(key: str | None, read: int, number: int = number) -> Page:
+            requests.take(found=True)
+            return context.store.holders_page(context.practice_id, number, key, rows)
+
+        yield from _lines(page, None)
 
 
 def chunks(lines: Iterator[RosterLine], now: datetime) -> Iterator[list[RosterLine]]:

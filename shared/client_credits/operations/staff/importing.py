@@ -16,7 +16,7 @@ from client_credits.domain.practice.records import Client
 from client_credits.operations.committing import once, room_for, settled, wallet_writes
 from client_credits.operations.context import Context
 from client_credits.operations.queries.clients import settled_wallet
-from client_credits.operations.staff.idempotent import act_of, known_client, own_entries
+from client_credits.operations.staff.idempotent import act_of, check_known, own_entries
 from client_credits.operations.staff.practices import put_client
 from client_credits.store import writes
 from client_credits.store.records import Loaded, Wanted
@@ -59,14 +59,19 @@ class Compared:
 def bring(context: Context, wanted: ImportedBalance) -> Operation:
     """Makes the client's balance what the file says, once per file and line; the operation's record, repeated or not.
 
-    Raises Invalid for an end that is not to come, LimitReached, NotFound for an unknown type.
+    A repeat costs one read. Raises Invalid for an end that is not to come, LimitReached, NotFound for an unknown type.
     """
     types, source_id = (wanted.appointment_type,), wanted.source_id
+    needed = Wanted(client_id=wanted.client_id, types=types, source_ids=(source_id,))
 
     def attempt() -> Operation:
-        loaded = known_client(context, wanted.client_id, types, (source_id,))
+        loaded = context.load(needed)
         if done := loaded.operations.get(source_id):
             return done
+        if loaded.client is None:
+            put_client(context, Client(wanted.client_id, created_at=context.now))
+            loaded = context.load(needed)
+        check_known(loaded, *types)
         cause = {"file": wanted.file, "line": str(wanted.line)}
         act = act_of(source_id, CauseKind.IMPORT, cause, context.actor, context.now, wanted.note)
         room = room_for(1)
@@ -79,8 +84,6 @@ def bring(context: Context, wanted: ImportedBalance) -> Operation:
         context.commit([writes.operation(context.practice_id, record), *items])
         return record
 
-    if context.load(Wanted(client_id=wanted.client_id)).client is None:
-        put_client(context, Client(wanted.client_id, created_at=context.now))
     return once(attempt)
 
 

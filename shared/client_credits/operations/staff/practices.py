@@ -94,9 +94,11 @@ def change_account_settings(context: Context, changes: Mapping[str, Any], confir
 
 def _switching_off(context: Context, catalogue: Catalogue) -> ConfirmationRequired:
     carrying = [p.package_id for p in catalogue.packages.values() if any(p.credits.values()) and not p.archived]
+    holding = listing.count_holding(context)
+    more = f" At least {holding.clients:,} clients hold credits." if holding.at_least else ""
     return ConfirmationRequired(
-        "Switching credits off stops all checks and hides every balance. Repeat with confirm: true.",
-        clients_with_credits=listing.count_holding(context),
+        f"Switching credits off stops all checks and hides every balance.{more} Repeat with confirm: true.",
+        clients_with_credits=holding.clients,
         packages_with_credits=sorted(carrying),
     )
 

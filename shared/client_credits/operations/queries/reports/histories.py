@@ -13,6 +13,7 @@ from client_credits.domain.payments.fates_of_credits import BookedSession, SoldC
 from client_credits.operations.context import Context
 from client_credits.operations.queries.clients import RosterLine
 from client_credits.operations.queries.reports.pages import Reads, ReportAsk, ReportPage, by_client, merged_into
+from client_credits.store.lists import ENTRIES_AT_ONCE
 from client_credits.store.records import Loaded, Wanted
 
 _BATCH = 98  # bookings of one request, the settings and the catalogue take two
@@ -102,7 +103,8 @@ def _read_others(context: Context, reads: Reads, read: _HistoryRead, pairs: list
 def _read_client(
     context: Context, reads: Reads, read: _HistoryRead, client_id: str, types: tuple[str, ...], loaded: Loaded
 ) -> None:
-    """The entries of these wallets, as far as the wallets that were loaded know them."""
+    """The entries of these wallets, as far as the wallets that were loaded know them. Raises TooLong, before it reads
+    any, where the wallets say that there are more entries than the requests left can bring."""
     newest = {}
     for appointment_type in types:
         wallet = loaded.also[client_id, appointment_type]
@@ -111,6 +113,7 @@ def _read_client(
         read.entries += settle(untouched(wallet), context.now, loaded.dated_of(client_id)).entries
     if not any(newest.values()):
         return
+    reads.check(-(-sum(newest.values()) // ENTRIES_AT_ONCE))
     for entry in _written(context, reads, client_id):
         if entry.sequence <= newest.get(entry.appointment_type, 0):
             read.entries.append(entry)

@@ -58,9 +58,13 @@ class Reads:
 
     def take(self, count: int = 1) -> None:
         """Raises TooLong when they are used up."""
+        self.check(count)
+        self.left -= count
+
+    def check(self, count: int) -> None:
+        """Raises TooLong where so many are not left, before any of them is made."""
         if self.left < count:
             raise TooLong
-        self.left -= count
 
 
 @dataclass(frozen=True, slots=True)
