@@ -215,7 +215,8 @@ def test_forgetting_asks_first_and_says_what_it_cannot_reach(stack: Stack) -> No
     assert stack("forget", "c1", "--json").code == 2, "a program has to say --yes"
     done = stack("forget", "c1", stdin="y\n")
     assert done.code == 0 and left(stack) == []
-    assert "backups of the table, for 35 days" in done.out and "delivered elsewhere" in done.out
+    assert "backups of the table, for 35 days" in done.out and "exports in their bucket" in done.out
+    assert "delivered elsewhere" in done.out
     assert "Nothing is left to erase" in stack("forget", "c1", "--yes").out, "a repeat finds nothing"
 
 

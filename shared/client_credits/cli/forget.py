@@ -21,7 +21,7 @@ KEPT = (
     "Stripe's customers of the client, so that later payments find it",
 )
 OUT_OF_REACH = (
-    "backups of the table, for 35 days",
+    "backups of the table, for 35 days, and exports in their bucket, for 7",
     "bodies of events, kept 30 days, that know the person by an e-mail of before alone: name it with --email",
     "what was delivered elsewhere: events on the bus, webhooks, files exported, Stripe itself",
     "names that workers remember, for up to 5 minutes",
