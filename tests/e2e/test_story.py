@@ -134,6 +134,7 @@ def it_is_all_still_there_and_moving(practice: Practice) -> None:
     practice.balance_becomes("c1", "follow-up", 2)
 
 
+@pytest.mark.prove
 def test_pages_of_allowed_origins_and_tokens_of_rotated_keys_are_answered_and_no_others(
     directory: Path, port: int
 ) -> None:

@@ -103,6 +103,7 @@ def killed_at(stack: Stack, directory: Path, step: int) -> int:
         os._exit(70)
 
 
+@pytest.mark.prove
 def test_an_export_killed_at_any_step_goes_on_and_ends_as_one_that_was_not(stack: Stack, tmp_path: Path) -> None:
     assert stack("export", str(tmp_path / "whole")).code == 0
     for step in range(1, 1000):

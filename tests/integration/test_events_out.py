@@ -35,6 +35,7 @@ def heard_of(case: Case, engine: Engine) -> list[Published]:
     ]
 
 
+@pytest.mark.prove
 def test_every_event_of_every_operation_is_as_documented_and_every_kind_is_among_them(moto: Engine) -> None:
     seen = set()
     for case in CASES:
