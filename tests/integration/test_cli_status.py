@@ -1,44 +1,30 @@
 """`credits status`: how a practice stands, and the next step where something waits."""
 
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from tests.support.api import Api, api_on, outside, session_keys, token
-from tests.support.api_server import served
+from tests.support.api import Api, api_on, outside, session_keys
 from tests.support.builders import DAY, NOW
-from tests.support.cli import Ran, credits
+from tests.support.cli import Ran
+from tests.support.cli_api import Run, run
 from tests.support.engines import Engine
 from tests.support.stock import furnished, paid
 
-from client_credits.cli.target import Target
 from client_credits.domain.payments.reconciliation import Reconciliation, Verdict
 from client_credits.domain.practice.verification import Verification
 from client_credits.operations.context import STRIPE, Context
 from client_credits.store import practice_writes
 from client_credits.stripe.reconciling import save
 
+__all__ = ["run"]
+
 HELD = {"stripe": 2, "bookings": 0, "sweep": 0, "publishing": 0}
-Run = Callable[..., Ran]
 
 
 @pytest.fixture
 def api(memory: Engine) -> Api:
     api = furnished(api_on(memory.fresh_store()))
     return replace(api, front=replace(api.front, outside=outside(session_keys(), dead_letters=HELD)))
-
-
-@pytest.fixture
-def run(api: Api) -> Iterator[Run]:
-    def no_aws(service: str) -> Any:
-        raise AssertionError(f"{service} is not needed")
-
-    with served(api) as url:
-        target = Target("deployed", url, "t", "b", "/p", {}, no_aws, None, None)
-        yield lambda *words, role="admin": credits(
-            *words, target=target, env={"CREDITS_TOKEN": token(role, now=api.now[0])}
-        )
 
 
 def rows(ran: Ran) -> dict[str, str]:

@@ -47,16 +47,6 @@ class Output:
         else:
             _console(sys.stdout, self._piped_width).print(_shown(show()))
 
-    def long_answer(self, facts: dict[str, Any], name: str, items: Iterable[Any]) -> None:
-        """JSON of `facts` with a list of any length under `name`, written as its items come."""
-        print("{")
-        for fact, value in facts.items():
-            print(f"  {json.dumps(fact)}: {json.dumps(value)},")
-        print(f"  {json.dumps(name)}: [", end="")
-        for number, item in enumerate(items):
-            print(f"{',' if number else ''}\n    {json.dumps(item)}", end="")
-        print("\n  ]\n}")
-
     def plain(self, facts: Any, text: str) -> None:
         """An answer that is made to be copied: no wrapping, no colour."""
         print(json.dumps(facts, indent=2) if self.as_json else printable(text))
