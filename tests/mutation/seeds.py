@@ -1125,9 +1125,23 @@ SEEDS = (
     ),
     # -- any order comes to the same
     Seed(
+        "an open dispute is why credits are taken",
+        "operations/payments/steps.py",
+        "if _status(what) not in _IDLE]",
+        "if _status(what)]",
+        f"{UNIT}/test_refunds_heard_failed.py",
+    ),
+    Seed(
+        "a refund takes in the name of another that has succeeded",
+        "operations/payments/steps.py",
+        "and not (_about(what) in known and _takes(what))",
+        "",
+        f"{UNIT}/test_refunds_heard_failed.py",
+    ),
+    Seed(
         "what a refund took is dated by when it was heard",
         "domain/payments/clawing_back.py",
-        "by, at = self._act.cause.ids, self._ledger.dated(self._act, (lot.lot_id for lot, _ in parts))",
+        "by, at = self._taking.cause.ids, self._ledger.dated(self._taking, (lot.lot_id for lot, _ in parts))",
         "by, at = self._act.cause.ids, self._act.now",
         ORDERS,
         SAME_LOTS,

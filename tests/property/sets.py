@@ -7,8 +7,7 @@ Totals depend on order by rule in some cases. The sets keep clear of just these:
 - a shortfall that is only reported tells what was short when it was heard: shortfalls are debts;
 - news heard after an end they would have come before, see `ending` and `spent_before_they_end`;
 - credits that end unspent because a booking heard before them was paid by others, see `spent_before_they_end`;
-- pools: there are none here;
-- refunds that fail beside disputes of the same payment, where credits end: see Limits in docs/stripe.md.
+- pools: there are none here.
 """
 
 from datetime import datetime
@@ -163,14 +162,8 @@ def _forty_days(draw: Draw, names: Names) -> Story:
     number, (since, until) = names.next(), _within(0)
     at = between(draw, since, until - DAY)
     paid = purchase(number, "c1", "price_forty", at)
-    disputes = _disputes(draw, names, number, at)
-    back = _beside(disputes, money_back(draw, names, number, at, until, disputes=False))
-    return of_ending([paid, *back], _heard_by(0)) + disputes
-
-
-def _beside(disputes: Story, back: list[Fact]) -> list[Fact]:
-    """What was given back of a payment; beside disputes of it no refund fails."""
-    return [fact for fact in back if not (disputes and fails(fact))]
+    story = of_ending([paid, *money_back(draw, names, number, at, until, disputes=False)], _heard_by(0))
+    return story + _disputes(draw, names, number, at)
 
 
 def _cycles(draw: Draw, names: Names) -> Story:
@@ -179,20 +172,19 @@ def _cycles(draw: Draw, names: Names) -> Story:
     for n in range(draw(st.integers(1, 3))):
         number, (since, until) = names.next(), _within(n)
         paid = cycle(number, "c1", price, sub, (month(n), month(n + 1)))
-        disputes = _disputes(draw, names, number, month(n) + HOUR)
-        back = _beside(disputes, money_back(draw, names, number, since, until, disputes=False))
-        story += of_ending([paid, *back], _heard_by(n)) + disputes
+        story += of_ending([paid, *money_back(draw, names, number, since, until, disputes=False)], _heard_by(n))
+        story += _disputes(draw, names, number, month(n) + HOUR)
     return story + _standings_in(draw, sub)
 
 
 def _months(draw: Draw, names: Names) -> Story:
     sub, number = f"sub_{names.next()}", names.next()
     facts: list[Fact] = [cycle(number, "c1", "price_monthly", sub, (BEGINS, month(12)))]
-    story = disputes = _disputes(draw, names, number, BEGINS + HOUR)
+    story: Story = []
     for n in range(draw(st.integers(1, 2))):
-        facts += _beside(disputes, money_back(draw, names, number, *_within(n), disputes=False))
+        facts += money_back(draw, names, number, *_within(n), disputes=False)
         story, facts = story + of_ending(facts, _heard_by(n)), []
-    return story + _standings_in(draw, sub)
+    return story + _disputes(draw, names, number, BEGINS + HOUR) + _standings_in(draw, sub)
 
 
 def _disputes(draw: Draw, names: Names, payment: int, since: datetime) -> Story:

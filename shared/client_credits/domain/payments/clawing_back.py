@@ -131,10 +131,14 @@ class Ledger:
 class Books:
     """The wallets of a payment while it is clawed back: what is done to each, recorded as one entry each."""
 
-    def __init__(self, before: Mapping[Pair, Change], act: Act, ledger: Ledger | None = None) -> None:
+    def __init__(
+        self, before: Mapping[Pair, Change], act: Act, ledger: Ledger | None = None, taking: Act | None = None
+    ) -> None:
+        """`taking` is the act that what is taken is remembered by, where it is not the one that is recorded."""
         self.wallets = {pair: change.wallet for pair, change in before.items()}
         self._before = before
         self._act = act
+        self._taking = taking or act
         self._ledger = ledger or Ledger()
         self._postings: dict[Pair, list[Posting]] = {}
         self._reported: dict[Pair, int] = {}
@@ -187,7 +191,7 @@ class Books:
             after, parts = taken_from(wallet, most, self._act.now, own)
             amount = None if amount is None else amount - sum(part for _, part in parts)
             self._set(pair, after, *(Posting(-part, lot_id=lot.lot_id) for lot, part in parts))
-            by, at = self._act.cause.ids, self._ledger.dated(self._act, (lot.lot_id for lot, _ in parts))
+            by, at = self._taking.cause.ids, self._ledger.dated(self._taking, (lot.lot_id for lot, _ in parts))
             about = by.get("refund") or by.get("dispute") or ""
             for lot, part in parts:
                 grant = grant.with_taken(Taken(pair[0], lot.lot_id, part, about, at))

@@ -26,6 +26,9 @@ from client_credits.store.store import Store
 
 CHANGED = "changed"  # that a payment owns another number than its record says
 EXTEND = "extend"  # what only disputes that were won do
+CLAWBACK = "clawback"
+_IDLE = (DisputeStatus.WARNED, DisputeStatus.CALMED, DisputeStatus.OPEN)  # they move no credits; the last one freezes
+_RETURNS = (DisputeStatus.WON, RefundStatus.FAILED, "void", "attached")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +55,10 @@ Step = Callable[[Store, SettledPayment], tuple[PaymentRecord, dict[Pair, Change]
 
 def take_back(store: Store, payment: SettledPayment) -> tuple[PaymentRecord, dict[Pair, Change], Act]:
     """Takes the credits that the money given back paid for, and reinstates those whose money is here after all."""
-    act, record = _named(payment.record, "clawback", payment)
+    act, record = _named(payment.record, CLAWBACK, payment)
+    taking, _ = _named(payment.record, CLAWBACK, payment, only=_takes)
     known, families, ledger = lots_and_entries(store, payment, act)
-    books, grants = Books(known, act, ledger), []
+    books, grants = Books(known, act, ledger, taking), []
     back = given_back(record)
     for grant in record.grants:
         if grant in families:
@@ -176,8 +180,32 @@ def _freeze(
     return (named if made else payment.record), changes, act
 
 
-def _named(record: PaymentRecord, verb: str, payment: SettledPayment) -> tuple[Act, PaymentRecord]:
-    """The act, named after the newest news not followed yet: `clawback/<refund or dispute>/<status>`.
+def _takes(what: str) -> bool:
+    """Whether news take something back, rather than give it back."""
+    return _status(what) not in _RETURNS
+
+
+def _status(what: str) -> str:
+    return what.split("/")[1]
+
+
+def _about(what: str) -> str:
+    return what.split("/", maxsplit=1)[0]
+
+
+def _refunds_taken(record: PaymentRecord) -> set[str]:
+    """The refunds that were followed and have not failed since: another word of one of them takes no more."""
+    last = {
+        _about(what): _status(what) for verb, _, what in (f.partition("/") for f in record.followed) if verb == CLAWBACK
+    }
+    return {r.refund_id for r in record.refunds if last.get(r.refund_id, RefundStatus.FAILED) != RefundStatus.FAILED}
+
+
+def _named(
+    record: PaymentRecord, verb: str, payment: SettledPayment, only: Callable[[str], bool] = bool
+) -> tuple[Act, PaymentRecord]:
+    """The act, named after the newest news not followed yet: `clawback/<refund or dispute>/<status>`. Of news that
+    `only` lets through, where there are such.
 
     What follows from the same news again, when credits return later, is numbered by the record's version.
     """
@@ -187,8 +215,16 @@ def _named(record: PaymentRecord, verb: str, payment: SettledPayment) -> tuple[A
     own = [(paid_at, standing) for standing in record.standing] + record.cut_short + changed
     dated = sorted([(at, f"{record.payment_id}/{what}") for at, what in own] + news_of(record))
     if verb == EXTEND:
-        dated = [(at, what) for at, what in dated if what.split("/")[1] == DisputeStatus.WON]
-    new = [(at, what) for at, what in dated if f"{verb}/{what}" not in record.followed]
+        dated = [(at, what) for at, what in dated if _status(what) == DisputeStatus.WON]
+    if verb == CLAWBACK:
+        dated = [(at, what) for at, what in dated if _status(what) not in _IDLE]
+    dated = [(at, what) for at, what in dated if only(what)] or dated
+    known = _refunds_taken(record) if verb == CLAWBACK else set()
+    new = [
+        (at, what)
+        for at, what in dated
+        if f"{verb}/{what}" not in record.followed and not (_about(what) in known and _takes(what))
+    ]
     at, what = (new or dated or [(paid_at, record.payment_id)])[-1]
     source_id = f"{verb}/{what}"
     if new:
